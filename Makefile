@@ -1,0 +1,88 @@
+# One way in for people and for CI. Needs Python 3.11 or later (3.13 is what runs in Lambda) and nothing else.
+
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+LOCK := requirements/dev.txt
+# SAM pins what it depends on, hard: an environment of its own.
+SAM_VENV := .sam-venv
+SAM_STAMP := $(SAM_VENV)/.installed
+SAM := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=ap-northeast-2 PYTHON313="$(abspath $(PY))" $(SAM_VENV)/bin/sam
+
+# Python 3.13 wherever it is, else the newest of 3.11 or later.
+PYTHON ?= $(shell for v in 3.13 3.14 3.12 3.11; do \
+	for p in "$$(command -v python$$v)" "$$HOME"/.pyenv/versions/$$v*/bin/python$$v "$$(command -v python3)"; do \
+		[ -x "$$p" ] && "$$p" -c "import sys; sys.exit('%d.%d' % sys.version_info[:2] != '$$v')" 2>/dev/null && echo "$$p" && exit; \
+	done; done)
+
+.DEFAULT_GOAL := help
+.PHONY: help invoke up down status logs demo reset test lint types lock emulator format validate build bench-edge
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+up: $(STAMP) ## Start everything on this machine; returns when the API answers (ARGS="--parameter-overrides HoldSeconds=5")
+	@$(PY) -m emulator up $(ARGS)
+
+down: $(STAMP) ## Stop all of it; the data stays
+	@$(PY) -m emulator down
+
+status: $(STAMP) ## What runs: services, functions, Kafka lag, schedules
+	@$(PY) -m emulator status
+
+logs: $(STAMP) ## What the functions logged (ARGS="-f --function QueueEnterFunction")
+	@$(PY) -m emulator logs $(ARGS)
+
+invoke: $(STAMP) ## One function with one event (FUNCTION=QueueEnterFunction EVENT=events/queue_enter.json)
+	@$(PY) -m emulator invoke $(FUNCTION) -e $(EVENT)
+
+demo: $(STAMP) ## Buy a ticket over HTTP, step by step
+	@$(PY) -m demo
+
+reset: $(STAMP) ## Stop everything and forget all data
+	@$(PY) -m emulator reset
+
+emulator: $(STAMP) ## The emulator itself (ARGS="up --project PATH --port 3100")
+	@$(PY) -m emulator $(ARGS)
+
+test: $(STAMP) ## Every test that needs no Docker, against real Postgres, Redis and Kafka
+	@$(PY) -m pytest $(ARGS)
+
+lint: $(STAMP) ## Style and import rules
+	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && PYTHONPATH=.:layers/common/python $(VENV)/bin/lint-imports --no-cache > .lint-imports.log || { cat .lint-imports.log; exit 1; }
+
+format: $(STAMP)
+	@$(PY) -m ruff check --fix . && $(PY) -m ruff format .
+
+types: $(STAMP) ## Types, strictly
+	@$(PY) -m mypy
+
+validate: $(SAM_STAMP) ## template.yaml, by SAM and cfn-lint
+	@$(SAM) validate --lint
+
+build: $(SAM_STAMP) ## What would be deployed, into .aws-sam/
+	@$(SAM) build --cached --parallel > .aws-sam.log 2>&1 && echo "built $$(ls .aws-sam/build | grep -c Function) functions and the layer" || { tail -20 .aws-sam.log; exit 1; }
+
+bench-edge: $(STAMP) ## Three ways to write a handler's edge, measured
+	@$(PY) -m bench.edge
+
+lock: $(STAMP) ## Write the lock files anew from pyproject.toml
+	@$(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+		--upgrade --group dev pyproject.toml -o requirements/dev.txt
+	@$(VENV)/bin/uv pip compile -q --universal --python-version 3.13 --generate-hashes --no-header --no-emit-index-url \
+		--constraint requirements/dev.txt pyproject.toml -o layers/common/requirements.txt
+	@$(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+		--upgrade requirements/sam.in -o requirements/sam.txt
+
+$(STAMP): $(LOCK)
+	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or later is needed and was not found; name it with PYTHON=/path/to/python3.13"; exit 1; }
+	@echo "Making .venv with $$($(PYTHON) -V) …"
+	@[ -x $(PY) ] || $(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install -q --disable-pip-version-check uv==0.13.9
+	@$(VENV)/bin/uv pip install -q --python $(PY) --require-hashes -r $(LOCK)
+	@touch $@
+
+$(SAM_STAMP): requirements/sam.txt $(STAMP)
+	@$(VENV)/bin/uv venv -q --clear --python $(PY) $(SAM_VENV)
+	@$(VENV)/bin/uv pip install -q --python $(SAM_VENV)/bin/python --require-hashes -r requirements/sam.txt
+	@touch $@
