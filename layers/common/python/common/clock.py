@@ -1,0 +1,19 @@
+"""Time and ids, passed in so that tests can hold them still."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from uuid import UUID
+
+from uuid6 import uuid7
+
+Clock = Callable[[], datetime]
+NewId = Callable[[], UUID]
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def new_id() -> UUID:
+    """A UUIDv7 (RFC 9562): time-ordered, so that index inserts stay at the right edge."""
+    return UUID(int=uuid7().int)

@@ -1,0 +1,103 @@
+"""Calls between services: direct Lambda invocation under IAM, with a service key (INT-001 to INT-007).
+
+Nothing here has a route, so `/internal/**` does not exist on the public API (INT-008). A call connects within 2 s and
+answers within 3 s; only reads are repeated, once.
+"""
+
+import hmac
+import json
+from collections.abc import Callable, Mapping
+from functools import cache, wraps
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from common.log import log
+from common.model import Model
+from common.problem import SERVICE_KEY_INVALID, SERVICE_UNAVAILABLE, VALIDATION_ERROR, Problem, Refusal, store_away
+from common.secrets import secret
+from common.settings import Settings
+from common.trace import trace_id
+
+AnswerT = TypeVar("AnswerT", bound=Model)
+AskedT = TypeVar("AskedT", bound=Model)
+
+
+class CallerSettings(Settings):
+    service_name: str
+
+
+@cache
+def _lambda_client(attempts: int) -> Any:
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client(
+        "lambda", config=Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": attempts})
+    )
+
+
+def call(function: str, asked: Model, answer: type[AnswerT], *, read: bool) -> AnswerT:
+    """What another service's `function` answers to `asked`.
+
+    Raises the other side's `Refusal` as it was given, or SERVICE_UNAVAILABLE when it gave no answer in time.
+    `read=True` allows the one retry.
+    """
+    service = CallerSettings.from_environment().service_name
+    payload = {
+        "headers": {
+            "X-Service-Api-Key": secret("service-keys")[service][0],
+            "X-Service": service,
+            "X-Trace-Id": trace_id.get(),
+        },
+        "body": asked.to_dict(),
+    }
+    try:
+        response = _lambda_client(2 if read else 1).invoke(FunctionName=function, Payload=json.dumps(payload))
+        answered = json.loads(response["Payload"].read())
+    except Exception as error:  # botocore's own types, without importing botocore for functions that never call
+        log.warning("no answer from another service", extra={"function": function, "error": type(error).__name__})
+        raise SERVICE_UNAVAILABLE.refusal() from error
+    if response.get("FunctionError"):
+        log.warning("another service failed", extra={"function": function})
+        raise SERVICE_UNAVAILABLE.refusal()
+    if "refusal" in answered:
+        raise Refusal(Problem(**answered["refusal"]), answered["details"])
+    return answer.model_validate(answered["body"])
+
+
+def internal(handle: Callable[[AskedT], Model]) -> Callable[[Mapping[str, Any], Any], dict[str, Any]]:
+    """Make `handle` a function that only other services can call."""
+    asked_kind = next(iter(handle.__annotations__.values()))
+
+    @wraps(handle)
+    def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+        headers = {str(name).lower(): str(value) for name, value in (event.get("headers") or {}).items()}
+        log.clear_state()
+        log.append_keys(trace_id=headers.get("x-trace-id", ""))
+        trace_id.set(headers.get("x-trace-id", ""))
+        try:
+            _check_key(headers)
+            return {"body": handle(asked_kind.model_validate(event.get("body"))).to_dict()}
+        except ValidationError:
+            refusal = VALIDATION_ERROR.refusal()
+        except Refusal as refused:
+            refusal = refused
+        except store_away():
+            log.exception("a store is away")
+            refusal = SERVICE_UNAVAILABLE.refusal()
+        problem = refusal.problem
+        return {
+            "refusal": {"code": problem.code, "status": problem.status, "ko": problem.ko, "en": problem.en},
+            "details": refusal.details,
+        }
+
+    return handler
+
+
+def _check_key(headers: Mapping[str, str]) -> None:
+    caller, offered = headers.get("x-service", ""), headers.get("x-service-api-key", "")
+    # Two keys are valid while one replaces the other (INT-009).
+    if not any(hmac.compare_digest(offered.encode(), key.encode()) for key in secret("service-keys").get(caller, [])):
+        log.warning("service key refused", extra={"caller": caller})  # INT-006; Lambda has no caller IP to log
+        raise SERVICE_KEY_INVALID.refusal()

@@ -1,0 +1,114 @@
+"""One Postgres connection a warm container, through RDS Proxy (`facts-services.md`, psycopg 3 with RDS Proxy)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from common.problem import means_store_away
+from common.secrets import secret
+from common.settings import Settings
+
+means_store_away(psycopg.OperationalError)
+
+Connection = psycopg.Connection[dict[str, Any]]
+Row = dict[str, Any]
+Parameters = Mapping[str, Any] | Sequence[Any] | None
+
+
+class DatabaseSettings(Settings):
+    database_host: str
+    database_port: int = 5432
+    database_name: str
+    database_user: str  # one login per service; its grants stop at its own schema
+    database_sslmode: str = "require"
+
+
+class Database:
+    """Statements and transactions on one connection that is renewed when found dead."""
+
+    def __init__(self, conninfo: str) -> None:
+        self._conninfo = conninfo
+        self._connection: Connection | None = None
+
+    def _connect(self) -> Connection:
+        connection = self._connection
+        if connection is None or connection.closed:
+            connection = self._connection = psycopg.connect(
+                self._conninfo,
+                autocommit=True,
+                # Without this a rollback sends DEALLOCATE ALL, which pins the proxy's connection to us.
+                prepare_threshold=None,
+                row_factory=dict_row,
+                connect_timeout=3,
+            )
+        return connection
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A transaction that commits on leaving and rolls back on any exception.
+
+        BEGIN doubles as the liveness check: a connection that died while the container was frozen fails there,
+        before anything was done, and is renewed once.
+        """
+        connection = self._connect()
+        try:
+            connection.execute("BEGIN")
+        except psycopg.OperationalError:
+            self.close()
+            connection = self._connect()
+            connection.execute("BEGIN")
+        try:
+            yield connection
+        except BaseException:
+            self._roll_back(connection)
+            raise
+        try:
+            connection.execute("COMMIT")
+        except BaseException:
+            # Committed or not is unknown here; the connection is not fit to be used again.
+            self.close()
+            raise
+
+    def _roll_back(self, connection: Connection) -> None:
+        try:
+            connection.execute("ROLLBACK")
+        except psycopg.Error:
+            self.close()
+
+    def rows(self, sql: str, parameters: Parameters = None) -> list[Row]:
+        """One read in one round trip; repeated once on a dead connection, which only a read may be."""
+        try:
+            return self._connect().execute(sql, parameters).fetchall()
+        except psycopg.OperationalError:
+            self.close()
+            return self._connect().execute(sql, parameters).fetchall()
+
+    def row(self, sql: str, parameters: Parameters = None) -> Row | None:
+        found = self.rows(sql, parameters)
+        return found[0] if found else None
+
+
+@cache
+def database() -> Database:
+    """This function's database, under its service's own login."""
+    settings = DatabaseSettings.from_environment()
+    password = secret(f"database/{settings.database_user}")["password"]
+    return Database(
+        psycopg.conninfo.make_conninfo(
+            host=settings.database_host,
+            port=settings.database_port,
+            dbname=settings.database_name,
+            user=settings.database_user,
+            password=password,
+            sslmode=settings.database_sslmode,
+        )
+    )

@@ -1,0 +1,57 @@
+"""One Redis client a warm container, and Lua scripts kept as files (`architecture.md`, Redis)."""
+
+from collections.abc import Sequence
+from functools import cache
+from hashlib import sha1
+from pathlib import Path
+from typing import Any, cast
+
+import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, RedisError
+from redis.retry import Retry
+
+from common.problem import means_store_away
+from common.settings import Settings
+
+means_store_away(redis.ConnectionError, redis.TimeoutError)
+
+Client = redis.Redis
+
+
+class RedisSettings(Settings):
+    redis_url: str
+    redis_cluster: bool = True  # ElastiCache Serverless speaks cluster mode only
+
+
+def connect(url: str, *, cluster: bool) -> Client:
+    """A client that fails within a second rather than hold a request, and reconnects once on a dead connection."""
+    retry = Retry(NoBackoff(), 1)
+    if cluster:
+        node: Any = redis.RedisCluster.from_url(url, decode_responses=True, socket_timeout=1, socket_connect_timeout=1)
+        return cast(Client, node)
+    return redis.Redis.from_url(url, decode_responses=True, socket_timeout=1, socket_connect_timeout=1, retry=retry)
+
+
+@cache
+def client() -> Client:
+    settings = RedisSettings.from_environment()
+    return connect(settings.redis_url, cluster=settings.redis_cluster)
+
+
+class Script:
+    """A Lua script from a file. Every file starts with `#!lua`, so that a key of another slot is an error."""
+
+    def __init__(self, path: Path) -> None:
+        self._text = path.read_text(encoding="utf-8")
+        self._sha = sha1(self._text.encode(), usedforsecurity=False).hexdigest()
+
+    def __call__(self, on: Client, keys: Sequence[str], arguments: Sequence[str | int]) -> Any:
+        """The script's result, in one round trip; EVAL when the server has not seen it (or has lost it)."""
+        try:
+            return on.evalsha(self._sha, len(keys), *keys, *arguments)
+        except NoScriptError:
+            return on.eval(self._text, len(keys), *keys, *arguments)
+
+
+__all__ = ["Client", "RedisError", "Script", "client", "connect"]

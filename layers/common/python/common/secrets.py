@@ -1,0 +1,46 @@
+"""Secrets from AWS Secrets Manager, kept for five minutes a container so that a rotation is seen without a deploy."""
+
+import json
+import time
+from functools import cache
+from typing import Any
+
+from common.settings import Settings
+
+KEEP_SECONDS = 300
+RETRY_SECONDS = 30
+
+
+class SecretSettings(Settings):
+    secrets_prefix: str  # "ticketing/"
+
+
+@cache
+def _secrets_manager() -> Any:
+    # Imported here: boto3 costs a cold start 400 ms, and functions without a secret never pay it.
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client(
+        "secretsmanager", config=Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 3})
+    )
+
+
+_kept: dict[str, tuple[float, dict[str, Any]]] = {}
+
+
+def secret(name: str) -> dict[str, Any]:
+    """The JSON object kept under `<SECRETS_PREFIX><name>`. While the service is away the last one read serves on."""
+    kept = _kept.get(name)
+    if kept is not None and kept[0] > time.monotonic():
+        return kept[1]
+    try:
+        answer = _secrets_manager().get_secret_value(SecretId=SecretSettings.from_environment().secrets_prefix + name)
+    except Exception:
+        if kept is None:
+            raise
+        _kept[name] = (time.monotonic() + RETRY_SECONDS, kept[1])
+        return kept[1]
+    value: dict[str, Any] = json.loads(answer["SecretString"])
+    _kept[name] = (time.monotonic() + KEEP_SECONDS, value)
+    return value

@@ -1,0 +1,16 @@
+"""Settings: what template.yaml puts into a function's environment, typed, read on first use and never at import."""
+
+import os
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Settings(BaseModel):
+    """A group of settings; the field `hold_seconds` is the variable `HOLD_SECONDS`. A missing one names itself."""
+
+    model_config = ConfigDict(alias_generator=str.upper, populate_by_name=True, frozen=True, extra="ignore")
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        return cls.model_validate(dict(os.environ))
