@@ -1,0 +1,57 @@
+"""Brings a database to the newest schema and gives each service's login the password Secrets Manager has for it.
+
+    python -m migrations postgresql://owner@host/ticketing
+
+Every migration runs in its own transaction and once; one that fails leaves the ones before it, and names itself.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import boto3
+import psycopg
+from psycopg import sql
+from yoyo import get_backend, read_migrations
+
+LOGINS = ("user_service", "event_service", "reservation_service", "payment_service", "relay", "health")
+
+
+def migrate(url: str) -> int:
+    """Apply what is missing; how many that was."""
+    backend = get_backend(url.replace("postgresql://", "postgresql+psycopg://", 1))
+    migrations = read_migrations(str(Path(__file__).parent / "sql"))
+    with backend.lock():
+        pending = backend.to_apply(migrations)
+        backend.apply_migrations(pending)
+    return len(pending)
+
+
+def set_passwords(url: str, passwords: dict[str, str]) -> None:
+    with psycopg.connect(url) as connection:
+        for login, password in passwords.items():
+            connection.execute(
+                sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(login), sql.Literal(password))
+            )
+
+
+def main() -> None:
+    url = sys.argv[1]
+    applied = migrate(url)
+    secrets = boto3.client("secretsmanager")
+    prefix = os.environ["SECRETS_PREFIX"]
+    set_passwords(
+        url,
+        {
+            login: json.loads(secrets.get_secret_value(SecretId=f"{prefix}database/{login}")["SecretString"])[
+                "password"
+            ]
+            for login in LOGINS
+        },
+    )
+    print(f"{applied} migrations applied")
+
+
+if __name__ == "__main__":
+    main()

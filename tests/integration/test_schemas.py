@@ -1,0 +1,32 @@
+"""A login per service, and grants that really end at its schema (requirements.md, Data)."""
+
+from collections.abc import Callable
+
+import psycopg
+import pytest
+
+from common.postgres import Database
+
+OWN = {
+    "user_service": "users",
+    "event_service": "seats",
+    "reservation_service": "reservations",
+    "payment_service": "payments",
+}
+
+
+@pytest.mark.parametrize("service", OWN)
+def test_a_service_reads_its_own_tables_and_none_of_the_others(
+    database_of: Callable[[str], Database], service: str
+) -> None:
+    database = database_of(service)
+    assert database.rows(f"SELECT * FROM {service}.{OWN[service]}") == []
+    for other in OWN.keys() - {service}:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            database.rows(f"SELECT * FROM {other}.{OWN[other]}")
+
+
+def test_only_the_relay_reads_or_marks_outbox_rows(database_of: Callable[[str], Database]) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        database_of("payment_service").rows("SELECT payload FROM common.outbox_events")
+    assert database_of("relay").rows("SELECT payload FROM common.outbox_events") == []
