@@ -1,0 +1,44 @@
+"""What the sandbox is told from outside: secrets and names it shares with the application."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+class SettingsError(Exception):
+    """The environment cannot be used. The message is one line for the person who typed."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Shared with the application. The defaults are published, and open nothing but a sandbox on one's own machine."""
+
+    portone_api_secret: str = "sandbox-portone-api-secret"  # noqa: S105  (see above)
+    portone_webhook_secret: str = "whsec_c2FuZGJveC1wb3J0b25lLXdlYmhvb2stc2VjcmV0"  # noqa: S105  (see above)
+    captcha_secret: str = "sandbox-captcha-secret"  # noqa: S105  (see above)
+    portone_store_id: str = "store-00000000-0000-4000-8000-000000000001"
+    portone_channel_key: str = "channel-key-00000000-0000-4000-8000-000000000001"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
+        """PORTONE_API_SECRET, PORTONE_WEBHOOK_SECRET, CAPTCHA_SECRET, PORTONE_STORE_ID, PORTONE_CHANNEL_KEY.
+
+        One that is missing or empty has its default. Raises `SettingsError`.
+        """
+        names = cls.__dataclass_fields__
+        settings = cls(**{name: value for name in names if (value := environment.get(name.upper()))})
+        _check_webhook_secret(settings.portone_webhook_secret)
+        return settings
+
+
+def _check_webhook_secret(secret: str) -> None:
+    # Standard Webhooks: `whsec_` and base64. Checked here because a bad one would show only as every webhook's 401.
+    encoded = secret.removeprefix("whsec_")
+    try:
+        usable = encoded != secret and len(base64.b64decode(encoded, validate=True)) >= 16
+    except binascii.Error:
+        usable = False
+    if not usable:
+        message = "PORTONE_WEBHOOK_SECRET must be whsec_ followed by the base64 of at least 16 bytes"
+        raise SettingsError(message)

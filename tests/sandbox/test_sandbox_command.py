@@ -1,0 +1,66 @@
+"""`python -m sandbox`, as it is started."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+
+from sandbox.settings import Settings, SettingsError
+
+
+def start(*arguments: str, **environment: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "sandbox", *arguments],
+        env={**os.environ, **environment},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_it_serves_says_where_and_stops_cleanly_on_sigterm() -> None:
+    with start("--port", "0") as process:
+        try:
+            assert process.stderr is not None
+            said = process.stderr.readline()
+            found = re.search(r"http://127\.0\.0\.1:\d+", said)
+            assert found, said
+            with urllib.request.urlopen(f"{found[0]}/health", timeout=5) as answer:
+                assert answer.status == 200
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(10) == 0
+        finally:
+            process.kill()
+
+
+def test_a_port_in_use_is_one_clear_line() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with start("--port", str(taken.getsockname()[1])) as process:
+            _, said = process.communicate(timeout=10)
+    assert process.returncode == 1
+    assert said.startswith("sandbox: ")
+    assert said.count("\n") == 1
+
+
+def test_webhooks_never_leave_this_machine() -> None:
+    with start("--webhook-url", "http://shop.example/payments/webhook") as process:
+        _, said = process.communicate(timeout=10)
+    assert process.returncode == 2
+    assert "127.0.0.1" in said
+
+
+def test_the_environment_overrides_defaults_and_empty_means_default() -> None:
+    settings = Settings.from_environment({"PORTONE_STORE_ID": "store-mine", "CAPTCHA_SECRET": ""})
+    assert (settings.portone_store_id, settings.captcha_secret) == ("store-mine", Settings().captcha_secret)
+
+
+@pytest.mark.parametrize("secret", ["whsec_", "whsec_***", "c2FuZGJveC13ZWJob29rLXNlY3JldA==", "whsec_c2hvcnQ="])
+def test_a_webhook_secret_that_cannot_sign_is_refused_at_start(secret: str) -> None:
+    with pytest.raises(SettingsError):
+        Settings.from_environment({"PORTONE_WEBHOOK_SECRET": secret})
