@@ -1,0 +1,281 @@
+"""The process behind a stack: it owns everything that runs, from `up` to `down`."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack, ExitStack
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from emulator import config as configuration
+from emulator import services
+from emulator.config import Config, fill_all
+from emulator.fixed_ports import API, needed_ports, require_ports
+from emulator.options import Options
+from emulator.ports import HOST, free_port
+from emulator.progress import Report, Step, silent
+from emulator.project_process import ProjectProcess, run_step
+from emulator.services import Service
+from emulator.stack import Stack, StackError
+from emulator.state import OCCUPIED, State
+from emulator.supervisor import Unit, supervise
+
+if TYPE_CHECKING:  # imported when the services are already starting: together they take half a second
+    from emulator.emulator import Emulator
+    from emulator.triggers.kafka import KafkaTrigger
+    from emulator.triggers.schedule import ScheduleTrigger
+
+_log = logging.getLogger(__name__)
+
+_LAMBDA_PORT = 3002
+
+
+def main(options: Options) -> int:
+    """Runs a stack until SIGTERM or SIGINT; the exit code is 0 after a clean stop."""
+    state = State(options.state)
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("emulator").setLevel(logging.INFO)
+    with ExitStack() as held:
+        if not held.enter_context(state.hold()):
+            return OCCUPIED
+        for name in state.begin():
+            _log.warning("%s was left running, and has been killed", name)
+        return asyncio.run(_Daemon(options, state).run())
+
+
+class _Daemon:
+    def __init__(self, options: Options, state: State) -> None:
+        self._options = options
+        self._state = state
+        self._report: Report = silent
+        self._since = datetime.now(UTC)
+        self._units: list[Unit] = []
+        self._kafka: list[KafkaTrigger] = []
+        self._schedules: list[ScheduleTrigger] = []
+
+    async def run(self) -> int:
+        self._stop_on_signals()
+        report = self._report = self._state.progress(os.getpid()).write
+        code = 1
+        try:
+            async with AsyncExitStack() as parts:  # left in the opposite order
+                await self._start(parts)
+                report(Step("", "ready"))
+                await supervise(self._units, self._returned)
+                await asyncio.Event().wait()  # nothing to supervise where every service is an existing one
+        except StackError as error:
+            report(Step("", "failed", str(error)))
+        except asyncio.CancelledError:
+            report(Step("", "failed", "stopped"))
+            code = 0
+        except Exception as error:
+            _log.exception("the emulator failed")
+            report(Step("", "failed", f"{type(error).__name__}: {error}"))
+        finally:
+            self._state.remove_urls()
+        return code
+
+    def _stop_on_signals(self) -> None:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task
+
+        def stop() -> None:
+            if not task.cancelling():  # a second signal must not cut the stopping short
+                task.cancel()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop)
+
+    async def _start(self, parts: AsyncExitStack) -> None:
+        report = self._report
+        config = configuration.load(self._options.root)
+        ports = needed_ports(config, self._options)
+        require_ports(ports)
+        promised = frozenset(ports.values())
+        lambda_port = free_port(_LAMBDA_PORT, besides=promised)
+
+        running = services.launch(
+            config.services,
+            self._state.folder,
+            preferred_ports=True,
+            besides=promised | {lambda_port},
+            report=report,
+        )
+        parts.callback(running.close)
+        self._units.extend(running)
+        values = self._values(running, ports, lambda_port)
+
+        # The template is read while the services start; a mistake in it is told before anything waits for them.
+        loading = asyncio.create_task(asyncio.to_thread(self._load_stack, config, values))
+        waiting = asyncio.create_task(asyncio.to_thread(services.await_ready, running, report))
+        await asyncio.gather(loading, waiting)
+
+        for step in config.steps:
+            await self._step(step, values)
+        processes = [
+            ProjectProcess(process, ports.get(process.name), values, self._state, config.root)
+            for process in config.processes
+        ]
+        await self._start_processes(processes, parts)
+        emulator = await self._start_emulator(config, loading.result(), values, lambda_port, parts)
+        urls: dict[str, Any] = {
+            "api": values["api.url"],
+            **{process.name: process.url for process in processes if process.port},
+            **{service.name: service.url for service in running},
+            "lambda": emulator.invoke_url,
+        }
+        if "kafka" in urls:
+            urls["kafka"] = running.kafka
+        urls["admin"] = await self._start_admin(emulator, parts)
+        await self._start_triggers(loading.result(), emulator.invoke_url, urls.get("kafka"), parts)
+        for step in config.after:
+            await self._step(step, values)
+        self._state.write_urls(urls)
+
+    def _load_stack(self, config: Config, values: Mapping[str, str]) -> Stack:
+        from emulator import template
+
+        parameters = {**fill_all(config.parameters, values), **self._options.parameters}
+        cache = self._state.folder / "templates"
+        return template.load(config.template, parameters, region=config.region, cache=cache)
+
+    def _values(self, running: services.Running, ports: Mapping[str, int], lambda_port: int) -> dict[str, str]:
+        """What the placeholders of emulator.toml stand for."""
+        values = {
+            "project": str(self._options.root),
+            "state": str(self._state.folder),
+            "api.url": f"http://{HOST}:{ports[API]}",
+            "lambda.url": f"http://{HOST}:{lambda_port}",
+        }
+        for name, port in ports.items():
+            if name != API:
+                values |= {f"{name}.url": f"http://{HOST}:{port}", f"{name}.port": str(port)}
+        for service in running:
+            values[f"{service.name}.url"] = service.url
+            parts = urlsplit(service.url if "://" in service.url else f"//{service.url.split(',')[0]}")
+            values[f"{service.name}.host"] = parts.hostname or HOST
+            values[f"{service.name}.port"] = str(parts.port or service.preferred_port)
+            if service.name == "postgres":
+                values["postgres.database"] = parts.path.removeprefix("/")
+            if service.name == "kafka":
+                values["kafka.bootstrap"] = service.url
+        return values
+
+    async def _step(self, step: configuration.Step, values: Mapping[str, str]) -> None:
+        report = self._report
+        report(Step(step.name, "begun"))
+        await run_step(step, values, self._state, self._options.root)
+        report(Step(step.name, "done"))
+
+    async def _start_processes(self, processes: Sequence[ProjectProcess], parts: AsyncExitStack) -> None:
+        report = self._report
+        for process in processes:
+            report(Step(process.name, "begun"))
+            process.spawn()
+            assert process.child
+            parts.callback(_stop, process)
+            self._units.append(process)
+        for process in processes:
+            await asyncio.to_thread(process.wait_ready)
+            report(Step(process.name, "done", process.url))
+
+    async def _start_emulator(
+        self, config: Config, stack: Stack, values: Mapping[str, str], lambda_port: int, parts: AsyncExitStack
+    ) -> "Emulator":
+        from emulator.emulator import Emulator, Settings
+        from emulator.function_log import FunctionLog
+
+        report = self._report
+        report(Step("functions", "begun"))
+        log = FunctionLog(self._state.function_log)
+        parts.callback(log.close)
+        settings = Settings(
+            state=self._state.folder / "functions",
+            gateway_port=urlsplit(values["api.url"]).port or config.port,
+            invoke_port=lambda_port,
+            environment=fill_all(config.environment, values),
+            log=log.write,
+        )
+        emulator = await Emulator.start(stack, settings)
+        parts.push_async_callback(emulator.close)
+        report(Step("functions", "done", f"{len(stack.functions)} at {values['api.url']}"))
+        return emulator
+
+    async def _start_triggers(
+        self, stack: Stack, lambda_url: str, bootstrap: Sequence[str] | None, parts: AsyncExitStack
+    ) -> None:
+        from emulator.triggers.endpoint import LambdaEndpoint
+        from emulator.triggers.schedule import ScheduleTrigger
+
+        endpoint: LambdaEndpoint = await parts.enter_async_context(LambdaEndpoint(lambda_url))
+        parts.push_async_callback(self._close_triggers)
+        sources = [source for source in stack.kafka_sources if source.enabled]
+        if sources and bootstrap is None:
+            raise StackError("the template has Kafka event sources, but emulator.toml has no service kafka")
+        if sources:
+            from emulator.triggers.kafka import KafkaTrigger
+
+            for source in sources:
+                self._kafka.append(KafkaTrigger(source, bootstrap or (), endpoint))
+                await self._kafka[-1].start()
+        for schedule in stack.schedules:
+            if schedule.enabled:
+                self._schedules.append(ScheduleTrigger(schedule, endpoint))
+                await self._schedules[-1].start()
+
+    async def _close_triggers(self) -> None:
+        await asyncio.gather(
+            *(schedule.close() for schedule in self._schedules), *(source.close() for source in self._kafka)
+        )
+
+    async def _returned(self, unit: Unit) -> None:
+        # A broker that keeps its records in memory comes back empty: whoever remembers offsets must forget them.
+        if unit.name == "kafka":
+            old, self._kafka[:] = list(self._kafka), []
+            await asyncio.gather(*(trigger.close() for trigger in old))
+            for trigger in old:
+                self._kafka.append(trigger.again())
+                await self._kafka[-1].start()
+
+    async def _start_admin(self, emulator: "Emulator", parts: AsyncExitStack) -> str:
+        from emulator import admin
+
+        return await parts.enter_async_context(admin.serve(lambda: self._status(emulator)))
+
+    def _status(self, emulator: "Emulator") -> dict[str, Any]:
+        return {
+            "pid": os.getpid(),
+            "since": self._since.isoformat(),
+            "units": [
+                {
+                    "name": unit.name,
+                    "kind": "service" if isinstance(unit, Service) else "process",
+                    "pid": unit.child.pid if unit.child else None,
+                    "running": unit.child is None or unit.child.exit_code is None,
+                    "url": unit.url,
+                    "restarts": unit.restarts,
+                }
+                for unit in self._units
+            ],
+            "functions": {name: asdict(stats) for name, stats in emulator.runtime.stats().items()},
+            "sources": [asdict(trigger.status()) for trigger in self._kafka],
+            "schedules": [
+                {
+                    "name": trigger.schedule.name,
+                    "function": trigger.schedule.function,
+                    "expression": trigger.schedule.expression,
+                    "next": trigger.next.isoformat() if trigger.next else None,
+                }
+                for trigger in self._schedules
+            ],
+        }
+
+
+def _stop(process: ProjectProcess) -> None:
+    if process.child:
+        process.child.stop()

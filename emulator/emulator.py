@@ -1,0 +1,85 @@
+"""Puts the parts together: one runtime, one data plane for each REST API, one Invoke API."""
+
+import sys
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from emulator.environment import LogSink
+from emulator.gateway import Gateway
+from emulator.invoke_api import InvokeApi
+from emulator.runtime import Limits, Runtime, no_log
+from emulator.stack import Stack
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where and how a stack runs on this machine."""
+
+    state: Path  # a folder of the emulator's own: bytecode and the environments' temporary files; made if missing
+    host: str = "127.0.0.1"
+    gateway_port: int = 3000  # of the first API; each further API takes the next. 0: any free port
+    gateway_ports: Mapping[str, int] = field(default_factory=dict)  # API name -> port, before gateway_port
+    invoke_port: int = 3001  # 0: any free port
+    environment: Mapping[str, str] = field(default_factory=dict)  # for every function, over the template's variables
+    interpreter: str = sys.executable  # runs the functions; it must have awslambdaric
+    log: LogSink = no_log  # (function, request id or "", line) for every line a function writes
+    limits: Limits = field(default_factory=Limits)
+    retry_delays: tuple[float, ...] = (60.0, 120.0)  # seconds before each retry of an asynchronous invocation
+
+
+class Emulator:
+    """A running stack. `start` it, talk to `api_urls` and `invoke_url`, `close` it."""
+
+    runtime: Runtime
+    api_urls: Mapping[str, str]  # API name -> "http://127.0.0.1:3000"; the stage is no part of the path
+    invoke_url: str  # for boto3.client("lambda", endpoint_url=…)
+
+    def __init__(self, runtime: Runtime, api_urls: Mapping[str, str], invoke_url: str, parts: AsyncExitStack) -> None:
+        """Use `start`."""
+        self.runtime = runtime
+        self.api_urls = api_urls
+        self.invoke_url = invoke_url
+        self._parts = parts
+
+    @classmethod
+    async def start(cls, stack: Stack, settings: Settings) -> "Emulator":
+        """Listens on every port and returns. No environment is started until something calls.
+
+        Functions also get AWS_ENDPOINT_URL_LAMBDA, the Invoke API's URL, where the settings' environment has none.
+        Raises StackError, with nothing left running, where a port is taken.
+        """
+        async with AsyncExitStack() as parts:
+            # Filled in below: the port may be any free one, and is known only once the Invoke API listens.
+            environment = dict(settings.environment)
+            runtime = Runtime(
+                stack.functions,
+                state=settings.state,
+                environment=environment,
+                interpreter=settings.interpreter,
+                log=settings.log,
+                limits=settings.limits,
+            )
+            parts.push_async_callback(runtime.close)
+            invoke_api = InvokeApi(runtime, settings.retry_delays)
+            parts.push_async_callback(invoke_api.close)
+            invoke_url = f"http://{settings.host}:{await invoke_api.start(settings.host, settings.invoke_port)}"
+            environment.setdefault("AWS_ENDPOINT_URL_LAMBDA", invoke_url)
+            api_urls = {}
+            port = settings.gateway_port
+            for api in stack.apis:
+                gateway = Gateway(api, runtime)
+                parts.push_async_callback(gateway.close)
+                if api.name in settings.gateway_ports:
+                    listening = await gateway.start(settings.host, settings.gateway_ports[api.name])
+                else:
+                    listening = await gateway.start(settings.host, port)
+                    port = port and port + 1
+                api_urls[api.name] = f"http://{settings.host}:{listening}"
+            return cls(runtime, api_urls, invoke_url, parts.pop_all())
+        raise AssertionError("unreachable")
+
+    async def close(self) -> None:
+        """Refuses new calls and kills every environment."""
+        await self._parts.aclose()

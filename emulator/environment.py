@@ -1,0 +1,398 @@
+"""One execution environment: a process running AWS's own Python runtime, and the Runtime API it talks to.
+
+The Runtime API is served on a port of the environment's own: awslambdaric reports init errors to the bare host and port
+whatever path it was given, so the port alone can say who is speaking.
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+"""
+
+import asyncio
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from emulator.runtime_api import RuntimeConnection
+from emulator.stack import Function
+
+LogSink = Callable[[str, str, str], None]  # (function, request id or "", line)
+
+MAX_RESPONSE = 6_291_556  # bytes: 6 MiB and 100
+_TAIL = 4096  # bytes of log an Invoke may ask for
+_PATHS = "/2018-06-01/runtime/"
+_JSON = {"Content-Type": "application/json"}
+
+# `python -m awslambdaric`, but asking for events on the main thread. AWS_EXECUTION_ENV of Python 3.12 and later would
+# have it start a thread for every event, so that the main thread can take signals; none are sent here, and the thread
+# more than doubles what a call costs (2.3 ms instead of 0.9).
+_BOOT = """
+import os, sys
+sys.path[0] = os.environ["LAMBDA_TASK_ROOT"]
+from awslambdaric import bootstrap
+from awslambdaric.lambda_runtime_client import LambdaRuntimeClient
+bootstrap.run(sys.argv[1], LambdaRuntimeClient(os.environ["AWS_LAMBDA_RUNTIME_API"], False))
+"""
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass
+class Invocation:
+    """One event on its way through an environment."""
+
+    payload: bytes
+    request_id: str
+    trace_id: str
+    client_context: str | None
+    answer: "asyncio.Future[Answer]"
+    deadline: float = 0.0  # epoch seconds
+    delivered: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of an invocation: the payload, and whether it is an error document."""
+
+    payload: bytes
+    failed: bool = False
+
+
+class NotDelivered(Exception):
+    """The environment died before it took the event: another may have it."""
+
+
+class InitTimeout(Exception):
+    """The environment was not ready in time."""
+
+
+class InitFailed(Exception):
+    """The environment did not come up; `document` is the error to answer with."""
+
+    def __init__(self, document: bytes) -> None:
+        super().__init__(document)
+        self.document = document
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How environments are started on this machine."""
+
+    interpreter: str
+    state: Path
+    environment: Mapping[str, str]  # over the template's variables
+    log: LogSink
+
+
+def error_document(kind: str, message: str) -> bytes:
+    """An error as Lambda itself reports it, where the function could not."""
+    return json.dumps({"errorType": kind, "errorMessage": message}).encode()
+
+
+def timeout_document(request_id: str, seconds: float) -> bytes:
+    """The error of a function that overran its timeout."""
+    message = f"RequestId: {request_id} Error: Task timed out after {seconds:.2f} seconds"
+    return error_document("Sandbox.Timedout", message)
+
+
+class Environment(asyncio.SubprocessProtocol):
+    """A process that takes one event at a time. `start`, then `invoke` as often as wanted while it is `alive`.
+
+    Every failure that ends the process has also killed its whole process group.
+    """
+
+    def __init__(self, function: Function, launch: Launch, on_gone: Callable[["Environment"], None]) -> None:
+        self.function = function
+        self.alive = True
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()  # done when nothing is left
+        self.started = False
+        self.signature: tuple[int, int] = (0, 0)  # of the source files at the start
+        self.idle_since = 0.0
+        self._launch = launch
+        self._on_gone = on_gone
+        self._loop = asyncio.get_running_loop()
+        self._ready: asyncio.Future[None] = self._loop.create_future()
+        self._asking: RuntimeConnection | None = None  # where the runtime's unanswered "next" came
+        self._waiting: Invocation | None = None  # not yet handed over
+        self._current: Invocation | None = None
+        self._listener: asyncio.Server | None = None
+        self._transport: asyncio.SubprocessTransport | None = None
+        self._spawning = False
+        self._unfinished_line = b""
+        self._tail = bytearray()
+
+    @property
+    def tail(self) -> bytes:
+        """The last 4 KB logged since the latest event was given."""
+        return bytes(self._tail)
+
+    def fit(self) -> bool:
+        """Whether the process is there to take an event. Asks the kernel: asyncio may not have heard of its end yet."""
+        if not self.alive or self._transport is None:
+            return False
+        try:
+            return os.waitid(os.P_PID, self._transport.get_pid(), os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+        except ChildProcessError:
+            return False  # ended, and already collected
+
+    async def start(self, request_id: str, seconds: float) -> None:
+        """Starts the process and returns when it asks for its first event.
+
+        Raises InitTimeout after `seconds`, or InitFailed with the document to answer `request_id` with.
+        """
+        self._listener = await self._loop.create_server(lambda: RuntimeConnection(self), "127.0.0.1", 0)
+        port = self._listener.sockets[0].getsockname()[1]
+        command = (self._launch.interpreter, "-c", _BOOT, self.function.handler)
+        emulator = os.getpid()
+        self._spawning = True
+        try:
+            await self._loop.subprocess_exec(
+                lambda: self,
+                *command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                cwd=self.function.code,
+                env=self._variables(port),
+                start_new_session=True,
+                preexec_fn=lambda: _die_with(emulator),
+            )
+        except OSError as error:
+            self._spawning = False
+            self.kill()
+            message = f"RequestId: {request_id} Error: {error}"
+            raise InitFailed(error_document("Runtime.InvalidEntrypoint", message)) from None
+        if not self.alive:  # killed while it was being started
+            self._kill_group()
+            self._listener.close()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._ready
+        except TimeoutError:
+            self.kill()
+            raise InitTimeout from None
+        except _Exited as exited:
+            raise InitFailed(_exit_document(request_id, exited.status)) from None
+        except BaseException:
+            self.kill()
+            raise
+        self.started = True
+
+    async def invoke(self, invocation: Invocation, seconds: float) -> Answer:
+        """Hands the event to the process and waits for its answer; after `seconds` the process is killed.
+
+        Raises NotDelivered where the process died before it took the event.
+        """
+        self._tail.clear()
+        self._current = invocation
+        invocation.deadline = time.time() + seconds
+        self._waiting = invocation
+        self._deliver()
+        overrun = self._loop.call_later(seconds, self._overran, invocation)
+        try:
+            return await invocation.answer
+        except asyncio.CancelledError:
+            self.kill()  # half an invocation must not meet the next one
+            raise
+        finally:
+            overrun.cancel()
+            self._current = None
+
+    def kill(self) -> None:
+        """Ends the process, its children and its port. May be called twice."""
+        if not self.alive:
+            return
+        self.alive = False
+        self._kill_group()
+        if self._listener is not None:
+            self._listener.close()
+        if self._asking is not None:
+            self._asking.close()
+        self._started(InitFailed(error_document("Runtime.ExitError", "Error: Runtime was shut down")))
+        if self._transport is None and not self._spawning:
+            self.ended.set_result(None)
+        self._on_gone(self)
+
+    # What the process does: asyncio.SubprocessProtocol.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.SubprocessTransport)
+        self._transport = transport
+
+    def pipe_data_received(self, _fd: int, data: bytes) -> None:
+        self._tail += data
+        del self._tail[:-_TAIL]
+        *lines, self._unfinished_line = (self._unfinished_line + data).split(b"\n")
+        for line in lines:
+            self._log(line)
+
+    def pipe_connection_lost(self, _fd: int, _exc: Exception | None) -> None:
+        if self._unfinished_line:
+            self._log(self._unfinished_line)
+            self._unfinished_line = b""
+
+    def process_exited(self) -> None:
+        transport = self._transport
+        status = (transport.get_returncode() if transport is not None else None) or 0
+        self._started(_Exited(status))
+        invocation = self._current
+        if invocation is not None and not invocation.answer.done():
+            if invocation.delivered:
+                document = _exit_document(invocation.request_id, status)
+                invocation.answer.set_result(Answer(document, failed=True))
+            else:
+                invocation.answer.set_exception(NotDelivered())
+        self.kill()
+        # What it wrote last is still in the pipe; but a grandchild that got away may hold the pipe open for ever.
+        if transport is not None:
+            self._loop.call_later(0.5, transport.close)
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+    def _log(self, raw: bytes) -> None:
+        request_id = self._current.request_id if self._current is not None else ""
+        text = raw.decode("utf-8", "replace")
+        if "\r" in text:  # awslambdaric keeps a traceback in one record: carriage returns, no-break spaces
+            text = text.replace("\xa0", " ")
+        for line in text.rstrip("\r").split("\r"):
+            self._launch.log(self.function.name, request_id, line)
+
+    def _started(self, failure: Exception | None = None) -> None:
+        """Ends `start`, unless that has ended."""
+        if self._ready.done():
+            return
+        if failure is None:
+            self._ready.set_result(None)
+        else:
+            self._ready.set_exception(failure)
+            self._ready.exception()  # asyncio would complain of it where nobody is waiting any more
+
+    def _overran(self, invocation: Invocation) -> None:
+        if not invocation.answer.done():
+            document = timeout_document(invocation.request_id, self.function.timeout)
+            invocation.answer.set_result(Answer(document, failed=True))
+        self.kill()
+
+    def _kill_group(self) -> None:
+        if self._transport is not None:
+            with suppress(ProcessLookupError, PermissionError):  # gone already, or on the way
+                os.killpg(self._transport.get_pid(), signal.SIGKILL)
+
+    # What the runtime asks: the Runtime API.
+
+    def runtime_request(self, connection: RuntimeConnection, method: str, path: str, body: bytes) -> None:
+        what = f"{method} {path.removeprefix(_PATHS)}"
+        if what == "GET invocation/next":
+            self._started()
+            self._asking = connection
+            self._deliver()
+        elif what == "POST init/error":
+            self._started(InitFailed(body))
+            connection.answer(202)
+        elif what.startswith("POST invocation/"):
+            request_id, _, kind = what.removeprefix("POST invocation/").partition("/")
+            self._finish(connection, request_id, kind, body)
+        else:
+            connection.answer(404)
+
+    def _deliver(self) -> None:
+        """Hands over the event, once there are both: an event, and a runtime that asks for one."""
+        connection, invocation = self._asking, self._waiting
+        if connection is None or invocation is None:
+            return
+        self._asking = self._waiting = None
+        invocation.delivered = True
+        headers = {
+            "Content-Type": "application/json",  # exactly: with a charset awslambdaric hands the handler bytes
+            "Lambda-Runtime-Aws-Request-Id": invocation.request_id,
+            "Lambda-Runtime-Trace-Id": invocation.trace_id,
+            "Lambda-Runtime-Invoked-Function-Arn": self.function.arn,
+            "Lambda-Runtime-Deadline-Ms": str(int(invocation.deadline * 1000)),
+        }
+        if invocation.client_context is not None:
+            headers["Lambda-Runtime-Client-Context"] = invocation.client_context
+        connection.answer(200, invocation.payload, headers)
+
+    def _finish(self, connection: RuntimeConnection, request_id: str, kind: str, body: bytes) -> None:
+        invocation = self._current
+        if kind not in ("response", "error"):
+            connection.answer(404)
+        elif invocation is None or invocation.request_id != request_id or invocation.answer.done():
+            connection.answer(400, error_document("InvalidRequestID", "Invalid request ID"), _JSON)
+        elif len(body) > MAX_RESPONSE:
+            message = f"Response payload size exceeded maximum allowed payload size ({MAX_RESPONSE} bytes)."
+            document = error_document("Function.ResponseSizeTooLarge", message)
+            invocation.answer.set_result(Answer(document, failed=True))
+            connection.answer(413, document, _JSON)
+        else:
+            invocation.answer.set_result(Answer(body, failed=kind == "error"))
+            connection.answer(202)
+
+    def _variables(self, port: int) -> dict[str, str]:
+        """The process's whole environment. The host's own variables stay out: on Lambda there are none of them.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+        """
+        function, state = self.function, self._launch.state
+        name = function.deployed_name or function.name
+        region = function.arn.split(":")[3]
+        return {
+            "AWS_ACCESS_KEY_ID": "emulator",
+            "AWS_SECRET_ACCESS_KEY": "emulator",
+            "AWS_SESSION_TOKEN": "emulator",
+            "AWS_DEFAULT_REGION": region,
+            "AWS_REGION": region,
+            "LANG": "en_US.UTF-8",
+            "PATH": os.environ.get("PATH", os.defpath),
+            "TZ": ":UTC",
+            **({"LD_LIBRARY_PATH": os.environ["LD_LIBRARY_PATH"]} if "LD_LIBRARY_PATH" in os.environ else {}),
+            **function.environment,
+            **self._launch.environment,
+            # A home of its own: the SDKs would read the developer's real AWS profile, libpq the real passwords.
+            "HOME": str(state / "home"),
+            # Lambda's code folder is read-only and holds bytecode already; here it is kept aside, for warm cold starts.
+            "PYTHONPYCACHEPREFIX": str(state / "bytecode"),
+            "PYTHONPATH": os.pathsep.join(str(folder) for folder in (function.code, *function.layers)),
+            "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
+            "AWS_LAMBDA_FUNCTION_NAME": name,
+            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+            "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{name}",
+            "AWS_LAMBDA_LOG_STREAM_NAME": f"{time.strftime('%Y/%m/%d', time.gmtime())}/[$LATEST]{uuid.uuid4().hex}",
+            "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}",
+            "LAMBDA_RUNTIME_DIR": "/var/runtime",
+            "LAMBDA_TASK_ROOT": str(function.code),
+            "_HANDLER": function.handler,
+        }
+
+
+class _Exited(Exception):
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+def _exit_document(request_id: str, status: int) -> bytes:
+    if status < 0:
+        reason = f" with error: signal: {signal.strsignal(-status) or -status}".lower()
+    elif status > 0:
+        reason = f" with error: exit status {status}"
+    else:
+        reason = " without providing a reason"
+    return error_document("Runtime.ExitError", f"RequestId: {request_id} Error: Runtime exited{reason}")
+
+
+def _die_with(emulator: int) -> None:
+    """In the child, before exec: die with the emulator, however it dies. Else the long poll would wait for ever."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != emulator:  # it died before the line above
+        os._exit(1)

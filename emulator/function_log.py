@@ -1,0 +1,103 @@
+"""What the functions log, in one file of JSON lines, and how a person reads it."""
+
+import json
+import logging.handlers
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+_MAX_BYTES = 50_000_000  # then it moves to functions.log.1; a load drill writes a lot
+
+# What a line of Powertools' Logger says about itself rather than about its message.
+_ENVELOPE = {
+    "level", "location", "message", "timestamp", "service", "cold_start", "function_name", "function_memory_size",
+    "function_arn", "function_request_id", "xray_trace_id", "sampling_rate",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line that a function wrote."""
+
+    at: datetime
+    function: str
+    request_id: str
+    level: str
+    message: str
+    extra: dict[str, Any] = field(default_factory=dict)
+    raw: str = ""
+
+    def mentions(self, trace: str) -> bool:
+        """Whether a trace id, or a request id, stands anywhere in it."""
+        return trace in self.raw or trace == self.request_id
+
+
+class FunctionLog:
+    """The writing end."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = logging.handlers.RotatingFileHandler(path, maxBytes=_MAX_BYTES, backupCount=1)
+
+    def write(self, function: str, request_id: str, line: str) -> None:
+        """Adds one line."""
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        entry = json.dumps({"at": at, "function": function, "requestId": request_id, "line": line})
+        self._file.emit(logging.LogRecord("function", logging.INFO, "", 0, entry, None, None))
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+
+def read(path: Path, *, follow: Callable[[], bool] | None = None) -> Iterator[Line]:
+    """Every line there is, then those that come, until `follow` says no; without `follow`, until the end."""
+    while not path.exists():
+        if follow is None or not follow():
+            return
+        time.sleep(0.1)
+    file = path.open()
+    try:
+        while True:
+            for text in file:
+                yield _parse(text)
+            if follow is None or not follow():
+                return
+            time.sleep(0.1)
+            if path.exists() and path.stat().st_ino != _inode(file.fileno()):  # it was rotated
+                rest = list(file)
+                file.close()
+                file = path.open()
+                yield from map(_parse, rest)
+    finally:
+        file.close()
+
+
+def _inode(descriptor: int) -> int:
+    import os
+
+    return os.fstat(descriptor).st_ino
+
+
+def _parse(text: str) -> Line:
+    entry = json.loads(text)
+    raw: str = entry["line"]
+    at = datetime.fromisoformat(entry["at"])
+    try:
+        record = json.loads(raw)
+    except ValueError:
+        record = None
+    if not isinstance(record, dict) or "message" not in record:
+        return Line(at, entry["function"], entry["requestId"], "", raw, raw=raw)
+    message = record["message"]
+    return Line(
+        at,
+        entry["function"],
+        entry["requestId"],
+        str(record.get("level", "")),
+        message if isinstance(message, str) else json.dumps(message, ensure_ascii=False),
+        {key: value for key, value in record.items() if key not in _ENVELOPE},
+        raw,
+    )

@@ -1,0 +1,208 @@
+"""API Gateway's REST API data plane on a local port: the order a request goes through, step by step.
+
+It serves what the template says and nothing else, at the root: as behind a custom domain, the stage is no part of the
+URL, though the event carries it in requestContext.path.
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from emulator.authorizer import Authorizers
+from emulator.compression import Damaged, Unsupported, accepts_gzip, compress, decompress
+from emulator.gateway_response import GatewayFailure, gateway_response
+from emulator.proxy_event import (
+    MalformedAnswer,
+    Request,
+    Response,
+    add_body,
+    proxy_event,
+    read_answer,
+    request_context,
+)
+from emulator.rest_api import mock_status
+from emulator.routing import Router
+from emulator.runtime import FunctionNotFound, InvokeResult, PayloadTooLarge, Runtime, Throttled
+from emulator.stack import Api, Route, StackError
+from emulator.throttle import TokenBucket, bucket_for
+
+MAX_BODY = 10 * 1024 * 1024  # bytes
+
+
+class Gateway:
+    """One REST API. `start` it on a host and port, `close` it."""
+
+    def __init__(self, api: Api, runtime: Runtime) -> None:
+        self._api = api
+        self._runtime = runtime
+        self._authorizers = Authorizers(api, lambda function, payload: runtime.invoke(function, payload))
+        self._router: Router[tuple[Route, TokenBucket | None]] = Router(
+            (
+                route.method,
+                route.resource,
+                (route, bucket_for(api.method_settings, route.method, route.resource)),
+            )
+            for route in api.routes
+        )
+        # A body may be compressed, but it is the API that says whether the gateway unpacks it.
+        # A refused body is read for another second, so that its sender hears why instead of a broken pipe.
+        self._server = web.Server(self._serve, access_log=None, auto_decompress=False, lingering_time=1.0)
+        self._listener: asyncio.Server | None = None
+        self._overrunning: set[asyncio.Task[InvokeResult]] = set()
+
+    async def start(self, host: str, port: int) -> int:
+        """Listens, and returns the port; raises StackError where it is taken."""
+        try:
+            self._listener = await asyncio.get_running_loop().create_server(self._server, host, port, backlog=1024)
+        except OSError as error:
+            raise StackError(f"{self._api.name}: {host}:{port} cannot be listened on: {error.strerror}") from None
+        listening: int = self._listener.sockets[0].getsockname()[1]
+        return listening
+
+    async def close(self) -> None:
+        """Stops listening and drops the connections."""
+        if self._listener is not None:
+            self._listener.close()
+        await self._server.shutdown(timeout=0.2)
+        for task in self._overrunning:
+            task.cancel()
+
+    async def _serve(self, raw: web.BaseRequest) -> web.StreamResponse:
+        body = await _read_body(raw)
+        if body is None:
+            # Refused before the API is known: no gateway response applies, and the rest of the body is not read.
+            refusal = web.Response(status=413, text=f"HTTP content length exceeded {MAX_BODY} bytes.")
+            refusal.force_close()
+            return refusal
+        request = _request(raw, body)
+        response = await self._respond(request)
+        headers = [*response.headers, ("x-amzn-RequestId", request.request_id), ("x-amz-apigw-id", request.extended_id)]
+        content = response.body
+        if (
+            self._api.minimum_compression is not None
+            and len(content) >= max(1, self._api.minimum_compression)
+            and accepts_gzip(request.header("accept-encoding"))
+            and not any(name.lower() == "content-encoding" for name, _ in headers)
+        ):
+            content = compress(content)
+            headers.append(("Content-Encoding", "gzip"))
+        return web.Response(status=response.status, body=content, headers=CIMultiDict(headers))
+
+    async def _respond(self, request: Request) -> Response:
+        found = self._router.match(request.method, request.path)
+        if found is None:
+            context = request_context(self._api, request, None)
+            failure = GatewayFailure("MISSING_AUTHENTICATION_TOKEN", "Missing Authentication Token")
+            return gateway_response(self._api, request, context, failure)
+        (route, bucket), path_parameters = found
+        context = request_context(self._api, request, route.resource)
+        try:
+            _throttle(bucket)
+            request = self._unpacked(request)
+            event = proxy_event(self._api, request, route.resource, path_parameters, context)
+            if route.authorizer is not None:
+                context["authorizer"] = await self._authorizers.authorize(route.authorizer, request, event)
+            if route.function is None:
+                return _mock(route.mock or {})
+            add_body(event, self._api, request)
+            return await self._integrate(route, route.function, request, event)
+        except GatewayFailure as failure:
+            return gateway_response(self._api, request, failure.context or context, failure)
+
+    async def _integrate(self, route: Route, function: str, request: Request, event: Mapping[str, Any]) -> Response:
+        """Calls the route's function. One that takes longer than the integration may runs on, unheard, as on AWS."""
+        payload = json.dumps(event, separators=(",", ":")).encode()
+        call = asyncio.ensure_future(self._runtime.invoke(function, payload))
+        done, _ = await asyncio.wait({call}, timeout=route.timeout)
+        if not done:
+            self._overrunning.add(call)
+            call.add_done_callback(self._forget)
+            raise GatewayFailure("INTEGRATION_TIMEOUT", "Endpoint request timed out")
+        try:
+            result = call.result()
+        except (Throttled, FunctionNotFound):
+            # Documented as 504 for all integrations; a throttled Lambda function has always come out as a 500.
+            raise GatewayFailure("INTEGRATION_FAILURE", "Internal server error", status=500) from None
+        except PayloadTooLarge:
+            raise GatewayFailure("REQUEST_TOO_LARGE", "Request Too Long") from None
+        if result.error is not None:
+            raise GatewayFailure("DEFAULT_5XX", "Internal server error", status=502)
+        try:
+            return read_answer(self._api, request, result.payload)
+        except MalformedAnswer:
+            raise GatewayFailure("DEFAULT_5XX", "Internal server error", status=502) from None
+
+    def _forget(self, call: "asyncio.Task[InvokeResult]") -> None:
+        self._overrunning.discard(call)
+        if not call.cancelled():
+            call.exception()  # nobody is left to hear of it
+
+    def _unpacked(self, request: Request) -> Request:
+        coding = request.header("content-encoding")
+        if self._api.minimum_compression is None or coding is None or not request.body:
+            return request
+        try:
+            body = decompress(request.body, coding.strip().lower(), MAX_BODY)
+        except Unsupported:
+            raise GatewayFailure("UNSUPPORTED_MEDIA_TYPE", "Unsupported Media Type") from None
+        except Damaged:
+            raise GatewayFailure("BAD_REQUEST_BODY", "Could not decompress the request body") from None
+        headers = [line for line in request.headers if line[0].lower() != "content-encoding"]
+        return replace(request, body=body, headers=headers)
+
+
+def _throttle(bucket: TokenBucket | None) -> None:
+    if bucket is not None and not bucket.take():
+        raise GatewayFailure("THROTTLED", "Too Many Requests")
+
+
+def _mock(integration: Mapping[str, Any]) -> Response:
+    """A mock integration's answer: the response its status picks, else the default one, with literal headers."""
+    responses = integration.get("responses") or {}
+    response = responses.get(mock_status(integration)) or responses.get("default") or {}
+    headers = []
+    for name, expression in (response.get("responseParameters") or {}).items():
+        if name.startswith("method.response.header.") and str(expression)[:1] == "'":
+            headers.append((name.removeprefix("method.response.header."), str(expression)[1:-1]))
+    templates = response.get("responseTemplates") or {}
+    content_type = next(iter(templates), "application/json")
+    headers.append(("Content-Type", content_type))
+    return Response(int(response.get("statusCode", 200)), headers, str(templates.get(content_type, "")).encode())
+
+
+async def _read_body(raw: web.BaseRequest) -> bytes | None:
+    """The body, or None where it is over the limit."""
+    if (raw.content_length or 0) > MAX_BODY:
+        return None
+    if not raw.body_exists:
+        return b""
+    chunks = []
+    size = 0
+    async for chunk in raw.content.iter_any():
+        size += len(chunk)
+        if size > MAX_BODY:
+            return None
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _request(raw: web.BaseRequest, body: bytes) -> Request:
+    path, _, query = raw.raw_path.partition("#")[0].partition("?")
+    if not path.startswith("/"):  # the absolute form, meant for proxies
+        path = "/" + path.partition("://")[2].partition("/")[2]
+    host, _, port = (raw.headers.get("Host") or "").rpartition(":")
+    return Request(
+        method=raw.method,
+        path=path,
+        query=query,
+        headers=[(name.decode("latin-1"), value.decode("utf-8", "replace")) for name, value in raw.raw_headers],
+        body=body,
+        source_ip=raw.remote or "127.0.0.1",
+        protocol=f"HTTP/{raw.version.major}.{raw.version.minor}",
+        port=port if host and port.isdigit() else "80",
+    )

@@ -1,0 +1,64 @@
+"""What one `up` was asked for, as it is handed to the daemon."""
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from emulator.stack import StackError
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command line's part of a stack."""
+
+    root: Path  # the project's folder
+    state: Path  # where the stack keeps its data, logs and pids
+    port: int | None = None  # of the API; None is the configured one
+    process_ports: Mapping[str, int] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)  # of the template, over the configured ones
+
+    def to_json(self) -> str:
+        """For the daemon's command line."""
+        return json.dumps({**asdict(self), "root": str(self.root), "state": str(self.state)})
+
+    @classmethod
+    def from_json(cls, text: str) -> "Options":
+        """The opposite of `to_json`."""
+        content = json.loads(text)
+        return cls(**{**content, "root": Path(content["root"]), "state": Path(content["state"])})
+
+
+def parse_parameters(words: Sequence[str]) -> dict[str, str]:
+    """`--parameter-overrides` as SAM takes it: `A=1 B="x y"`, or `ParameterKey=A,ParameterValue=1`."""
+    found: dict[str, str] = {}
+    for word in (part for text in words for part in _split(text)):
+        if word.startswith("ParameterKey="):
+            key, comma, value = word.removeprefix("ParameterKey=").partition(",ParameterValue=")
+        else:
+            key, comma, value = word.partition("=")
+        if not (key and comma):
+            raise StackError(
+                f"--parameter-overrides {word}: write Name=value, or ParameterKey=Name,ParameterValue=value"
+            )
+        found[key] = value
+    return found
+
+
+def parse_ports(words: Sequence[str]) -> dict[str, int]:
+    """`--process-port NAME=PORT`."""
+    found = {}
+    for word in words:
+        name, _, port = word.partition("=")
+        if not (name and port.isdecimal()):
+            raise StackError(f"--process-port {word}: write name=port")
+        found[name] = int(port)
+    return found
+
+
+def _split(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise StackError(f"--parameter-overrides {text}: {error}") from error

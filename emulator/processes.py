@@ -1,0 +1,181 @@
+"""Child processes that never outlive the emulator.
+
+Three nets, each for what falls through the one before: `Child.stop` in the ordinary case; on Linux the kernel, which
+signals every child when its parent dies, even by kill -9; and the roster on disk, from which the next start kills
+what is still there.
+"""
+
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded here: not safe between fork and exec
+
+
+class Roster:
+    """The running children, on disk: pid, start time and process group of each.
+
+    The start time tells a child of ours from an innocent process that got its pid later.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> dict[str, tuple[int, float]]:
+        """Name -> (pid, start time)."""
+        try:
+            return {name: (pid, started) for name, (pid, started) in json.loads(self._path.read_text()).items()}
+        except (FileNotFoundError, ValueError):
+            return {}
+
+    def add(self, name: str, pid: int) -> None:
+        """Records a child that was just started."""
+        self._write(self.read() | {name: (pid, start_time(pid) or 0.0)})
+
+    def remove(self, name: str) -> None:
+        """Forgets a child that ended."""
+        self._write({other: entry for other, entry in self.read().items() if other != name})
+
+    def kill_leftovers(self) -> list[str]:
+        """Kills what an emulator that is no more left running; returns the names."""
+        killed = []
+        for name, (pid, started) in self.read().items():
+            if start_time(pid) == started:
+                kill_group(pid)
+                _wait_gone(pid, started, seconds=5)
+                killed.append(name)
+        self._path.unlink(missing_ok=True)
+        return killed
+
+    def _write(self, entries: Mapping[str, tuple[int, float]]) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        draft = self._path.with_suffix(".draft")
+        draft.write_text(json.dumps(entries))
+        draft.replace(self._path)
+
+
+class Child:
+    """One process in a group of its own, so that what it starts can be stopped with it.
+
+    Start children from the main thread: Linux counts the end of the *thread* that forked as the parent's death.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        log: Path,
+        roster: Roster,
+        environment: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+        stop_signal: signal.Signals = signal.SIGTERM,
+    ) -> None:
+        self.name = name
+        self.log = log
+        self._roster = roster
+        self._stop_signal = stop_signal
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                list(command),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                cwd=folder,
+                process_group=0,
+                preexec_fn=die_with_parent(stop_signal),
+            )
+        self.pid = self._process.pid
+        roster.add(name, self.pid)
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; negative when a signal ended it."""
+        return self._process.poll()
+
+    def stop(self, seconds: float = 10) -> None:
+        """Asks it to stop, kills its group after `seconds`, and returns when it is gone."""
+        self.ask_to_stop()
+        self.finish(seconds)
+
+    def ask_to_stop(self) -> None:
+        """Only asks: several children can then stop at the same time."""
+        if self._process.poll() is None:
+            self._process.send_signal(self._stop_signal)
+
+    def finish(self, seconds: float = 10) -> None:
+        """Waits until it is gone, and kills it after `seconds`."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+        self.kill()
+
+    def kill(self) -> None:
+        """Kills it and all of its group, now."""
+        kill_group(self.pid)
+        self._process.wait()
+        self._roster.remove(self.name)
+
+    def last_lines(self, count: int = 15) -> str:
+        """The end of its log."""
+        return last_lines(self.log, count)
+
+
+def last_lines(log: Path, count: int = 15) -> str:
+    """The last `count` lines of a file, or "" where there is none."""
+    try:
+        return "\n".join(log.read_text(errors="replace").splitlines()[-count:])
+    except FileNotFoundError:
+        return ""
+
+
+def die_with_parent(with_signal: signal.Signals) -> Callable[[], None] | None:
+    """For `preexec_fn`: asks Linux to send the signal when the parent dies. None elsewhere."""
+    libc, number = _libc, int(with_signal)
+    if libc is None:
+        return None
+    return lambda: libc.prctl(_PR_SET_PDEATHSIG, number)
+
+
+def start_time(pid: int) -> float | None:
+    """When the process began, in seconds since the epoch; None where there is no such process, or only its zombie."""
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
+    except psutil.Error:
+        return None
+
+
+def kill_group(pid: int) -> None:
+    """Kills the process group that `pid` leads, if there is one."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def python_environment(base: Mapping[str, str], bytecode: Path) -> dict[str, str]:
+    """`base`, with the emulator's Python found as `python`, and bytecode kept even where the caller wants none.
+
+    Without bytecode our Python children take three times as long to start. Where it is switched off to keep the
+    checkout clean, it goes to the state folder instead, which keeps the checkout just as clean.
+    """
+    environment = {**base, "PATH": os.pathsep.join([str(Path(sys.executable).parent), base.get("PATH", os.defpath)])}
+    if environment.pop("PYTHONDONTWRITEBYTECODE", ""):
+        environment.setdefault("PYTHONPYCACHEPREFIX", str(bytecode))
+    return environment
+
+
+def _wait_gone(pid: int, started: float, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while start_time(pid) == started and time.monotonic() < deadline:
+        time.sleep(0.01)

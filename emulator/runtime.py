@@ -1,0 +1,346 @@
+"""Lambda's data plane: keeps environments for every function and gives each event one of its own."""
+
+import asyncio
+import os
+import secrets
+import sys
+import time
+import uuid
+from collections import deque
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from emulator.environment import (
+    Answer,
+    Environment,
+    InitFailed,
+    InitTimeout,
+    Invocation,
+    Launch,
+    LogSink,
+    NotDelivered,
+    timeout_document,
+)
+from emulator.source_watch import SourceWatch
+from emulator.stack import Function
+
+MAX_REQUEST = 6_291_556  # bytes, as for responses
+_CPUS = os.cpu_count() or 1
+
+
+def no_log(function: str, request_id: str, line: str) -> None:
+    """Drops the line."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much of the machine the functions may use. Times are in seconds."""
+
+    environments: int = 64  # processes over all functions; each takes some 40 MB and up
+    per_function: int = max(4, 3 * _CPUS)  # without reserved concurrency; further calls queue
+    queue: float = 10.0  # how long a call may wait for an environment before it is throttled
+    init: float = 10.0
+    idle: float = 300.0  # after which an unused environment ends
+
+
+class FunctionNotFound(Exception):
+    """No function has this name."""
+
+
+class Throttled(Exception):
+    """No environment may be used for the call. `reason` is as in Lambda's TooManyRequestsException."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("Rate Exceeded.")
+        self.reason = reason
+
+
+class PayloadTooLarge(Exception):
+    """The event is over Lambda's limit."""
+
+
+@dataclass(frozen=True)
+class InvokeResult:
+    """What a synchronous Invoke answers with."""
+
+    payload: bytes
+    error: str | None  # "Unhandled" where the payload is an error document
+    request_id: str
+    log_tail: bytes = b""  # the last 4 KB the function logged; read only where asked for
+
+
+@dataclass(frozen=True)
+class FunctionStats:
+    """Counts of one function since the start; the first two are of this moment."""
+
+    environments: int
+    in_flight: int
+    invocations: int
+    errors: int
+    throttles: int
+    cold_starts: int
+
+
+@dataclass
+class _Pool:
+    function: Function
+    limit: int
+    environments: set[Environment] = field(default_factory=set)
+    idle: list[Environment] = field(default_factory=list)  # the most recently used last
+    queue: "deque[asyncio.Future[Environment]]" = field(default_factory=deque)
+    in_flight: int = 0
+    invocations: int = 0
+    errors: int = 0
+    throttles: int = 0
+    cold_starts: int = 0
+
+
+class Runtime:
+    """Every function of a stack, callable."""
+
+    def __init__(
+        self,
+        functions: Mapping[str, Function],
+        *,
+        state: Path,
+        environment: Mapping[str, str] | None = None,
+        log: LogSink = no_log,
+        limits: Limits | None = None,
+        interpreter: str = sys.executable,
+    ) -> None:
+        """`state` is a folder for bytecode. `environment` goes over the functions' own variables."""
+        self._limits = limits or Limits()
+        self._launch = Launch(interpreter, state, environment if environment is not None else {}, log)
+        self._watch = SourceWatch()
+        self._pools: dict[str, _Pool] = {}
+        self._by_name: dict[str, str] = {}
+        for name, function in functions.items():
+            reserved = function.reserved_concurrency
+            self._pools[name] = _Pool(function, self._limits.per_function if reserved is None else reserved)
+            self._by_name[function.deployed_name or name] = name
+        self._by_name.update({name: name for name in functions})
+        self._ending: set[Environment] = set()  # killed, but the process is not gone yet
+        self._count = 0  # environments alive, over all pools
+        self._closed = False
+        self._reaper: asyncio.Task[None] | None = None
+        (state / "home").mkdir(parents=True, exist_ok=True)
+
+    def function(self, name: str) -> Function:
+        """The function of this logical id or deployed name; raises FunctionNotFound."""
+        if name not in self._by_name:
+            raise FunctionNotFound(name)
+        return self._pools[self._by_name[name]].function
+
+    def stats(self) -> dict[str, FunctionStats]:
+        """Counts by logical id."""
+        return {
+            name: FunctionStats(
+                environments=len(pool.environments),
+                in_flight=pool.in_flight,
+                invocations=pool.invocations,
+                errors=pool.errors,
+                throttles=pool.throttles,
+                cold_starts=pool.cold_starts,
+            )
+            for name, pool in self._pools.items()
+        }
+
+    async def invoke(
+        self,
+        name: str,
+        payload: bytes,
+        *,
+        client_context: str | None = None,
+        trace_id: str | None = None,
+        request_id: str | None = None,
+        want_log: bool = False,
+    ) -> InvokeResult:
+        """Runs the function once with `payload`, a JSON document, and waits for the outcome.
+
+        A function's failure is a result with `error` set. Raises FunctionNotFound, Throttled and PayloadTooLarge where
+        it was not run at all.
+        """
+        if len(payload) > MAX_REQUEST:
+            raise PayloadTooLarge(f"a payload of {len(payload)} bytes is over the limit of {MAX_REQUEST}")
+        pool = self._pools[self.function(name).name]
+        reserved = pool.function.reserved_concurrency
+        if reserved is not None and pool.in_flight >= reserved:
+            pool.throttles += 1
+            raise Throttled("ReservedFunctionConcurrentInvocationLimitExceeded")
+        invocation = Invocation(
+            payload=payload,
+            request_id=request_id or str(uuid.uuid4()),
+            trace_id=trace_id or new_trace_id(),
+            client_context=client_context,
+            answer=asyncio.get_running_loop().create_future(),
+        )
+        pool.in_flight += 1
+        try:
+            answer, log = await self._run(pool, invocation, want_log)
+        finally:
+            pool.in_flight -= 1
+        pool.invocations += 1
+        pool.errors += answer.failed
+        return InvokeResult(answer.payload, "Unhandled" if answer.failed else None, invocation.request_id, log)
+
+    async def close(self) -> None:
+        """Refuses what comes and kills every environment."""
+        self._closed = True
+        if self._reaper is not None:
+            self._reaper.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._reaper
+        for pool in self._pools.values():
+            for waiting in pool.queue:
+                if not waiting.done():
+                    waiting.set_exception(Throttled("CallerRateLimitExceeded"))
+            for environment in list(pool.environments):
+                environment.kill()
+        if self._ending:
+            await asyncio.wait([environment.ended for environment in self._ending], timeout=5)
+
+    async def _run(self, pool: _Pool, invocation: Invocation, want_log: bool) -> tuple[Answer, bytes]:
+        init_timeout, retried_init = self._limits.init, False
+        while True:
+            environment = await self._acquire(pool)
+            try:
+                if not environment.started:
+                    pool.cold_starts += 1
+                    await environment.start(invocation.request_id, init_timeout)
+                began = time.monotonic()
+                answer = await environment.invoke(invocation, pool.function.timeout)
+            except NotDelivered:
+                invocation.answer = asyncio.get_running_loop().create_future()
+                continue
+            except InitFailed as failure:
+                return Answer(failure.document, failed=True), environment.tail
+            except InitTimeout:
+                if retried_init:
+                    return Answer(timeout_document(invocation.request_id, init_timeout), failed=True), environment.tail
+                # As Lambda does: once more, now as part of the invocation and under the function's own timeout.
+                init_timeout, retried_init = pool.function.timeout, True
+                continue
+            finally:
+                if environment.alive and not environment.started:
+                    environment.kill()
+            log = b""
+            if want_log:
+                # What the function printed lies in the pipe before its answer lies in the socket: one more round of the
+                # event loop reads it.
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+                log = _log_result(invocation, pool.function, environment.tail, time.monotonic() - began)
+            self._release(pool, environment)
+            return answer, log
+
+    # Who gets which environment. None of this awaits, so none of it needs a lock.
+
+    async def _acquire(self, pool: _Pool) -> Environment:
+        if self._closed:
+            raise Throttled("CallerRateLimitExceeded")
+        if self._reaper is None:
+            self._reaper = asyncio.create_task(self._reap())
+        if not pool.queue:
+            environment = self._take(pool)
+            if environment is not None:
+                return environment
+        waiting: asyncio.Future[Environment] = asyncio.get_running_loop().create_future()
+        pool.queue.append(waiting)
+        try:
+            async with asyncio.timeout(self._limits.queue):
+                return await waiting
+        except BaseException as error:
+            if waiting.done() and not waiting.cancelled() and waiting.exception() is None:
+                self._release(pool, waiting.result())  # it came in the very moment we gave up
+            waiting.cancel()
+            if isinstance(error, TimeoutError):
+                pool.throttles += 1
+                raise Throttled("ConcurrentInvocationLimitExceeded") from None
+            raise
+
+    def _take(self, pool: _Pool) -> Environment | None:
+        """A warm environment, a new one not yet started, or None where the limits leave neither."""
+        if pool.idle:
+            signature = self._watch.signature(pool.function)
+            while pool.idle:
+                environment = pool.idle.pop()
+                if environment.signature == signature and environment.fit():
+                    return environment
+                environment.kill()
+        if len(pool.environments) >= pool.limit or pool.limit == 0:
+            return None
+        if self._count >= self._limits.environments and not self._evict():
+            return None
+        environment = Environment(pool.function, self._launch, self._gone)
+        environment.signature = self._watch.signature(pool.function)
+        pool.environments.add(environment)
+        self._count += 1
+        return environment
+
+    def _evict(self) -> bool:
+        """Ends the environment that has been idle longest, whosever it is."""
+        oldest = min(
+            (pool.idle[0] for pool in self._pools.values() if pool.idle), key=lambda idle: idle.idle_since, default=None
+        )
+        if oldest is None:
+            return False
+        self._pools[oldest.function.name].idle.remove(oldest)
+        oldest.kill()
+        return True
+
+    def _release(self, pool: _Pool, environment: Environment) -> None:
+        if not environment.started:
+            environment.kill()
+        elif environment.alive:
+            environment.idle_since = time.monotonic()
+            pool.idle.append(environment)
+        self._serve_queues(pool)
+
+    def _gone(self, environment: Environment) -> None:
+        pool = self._pools[environment.function.name]
+        if environment in pool.environments:
+            pool.environments.discard(environment)
+            self._count -= 1
+        if not environment.ended.done():
+            self._ending.add(environment)
+            environment.ended.add_done_callback(lambda _: self._ending.discard(environment))
+        if environment in pool.idle:
+            pool.idle.remove(environment)
+        # Not at once: this may be the middle of _take or _evict.
+        asyncio.get_running_loop().call_soon(self._serve_queues)
+
+    def _serve_queues(self, first: _Pool | None = None) -> None:
+        """Gives what has become free to those who wait, first to those of the pool that freed it."""
+        for pool in [first] if first is not None and first.queue else self._pools.values():
+            while pool.queue and not self._closed:
+                if pool.queue[0].done():
+                    pool.queue.popleft()
+                    continue
+                environment = self._take(pool)
+                if environment is None:
+                    break
+                pool.queue.popleft().set_result(environment)
+
+    async def _reap(self) -> None:
+        pause = max(0.05, min(5.0, self._limits.idle / 4))
+        while True:
+            await asyncio.sleep(pause)
+            too_old = time.monotonic() - self._limits.idle
+            for pool in self._pools.values():
+                for environment in [idle for idle in pool.idle if idle.idle_since < too_old]:
+                    environment.kill()
+
+
+def _log_result(invocation: Invocation, function: Function, tail: bytes, seconds: float) -> bytes:
+    """The last 4 KB of what CloudWatch would show of one invocation."""
+    name, ms = f"RequestId: {invocation.request_id}", seconds * 1000
+    report = f"Duration: {ms:.2f} ms\tBilled Duration: {int(ms) + 1} ms\tMemory Size: {function.memory_mb} MB"
+    start, end = f"START {name} Version: $LATEST\n", f"END {name}\nREPORT {name}\t{report}\n"
+    return (start.encode() + tail + end.encode())[-4096:]
+
+
+def new_trace_id() -> str:
+    """An X-Ray trace header that says "not sampled"."""
+    return f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)};Parent={secrets.token_hex(8)};Sampled=0"

@@ -1,0 +1,63 @@
+"""The HTTP of the Lambda Runtime API: just what its one client, awslambdaric on this machine, speaks.
+
+A general HTTP server would do, and did: aiohttp took about half of the emulator's time on a call.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Protocol
+
+_REASONS = {200: "OK", 202: "Accepted", 400: "Bad Request", 404: "Not Found", 413: "Request Entity Too Large"}
+_MAX_HEAD = 64 * 1024  # bytes
+
+
+class RequestHandler(Protocol):
+    """Who answers: at once, or later, through `connection.answer`."""
+
+    def runtime_request(self, connection: "RuntimeConnection", method: str, path: str, body: bytes) -> None: ...
+
+
+class RuntimeConnection(asyncio.Protocol):
+    """One kept-alive connection. Bodies come with a Content-Length; the next request comes after the answer."""
+
+    def __init__(self, handler: RequestHandler) -> None:
+        self._handler = handler
+        self._buffer = bytearray()
+        self._transport: asyncio.Transport | None = None
+
+    def answer(self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> None:
+        """Answers the request last handed over; does nothing where the client has gone."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        lines = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
+        head = f"HTTP/1.1 {status} {_REASONS[status]}\r\n{lines}Content-Length: {len(body)}\r\n\r\n"
+        self._transport.write(head.encode() + body)
+
+    def close(self) -> None:
+        """Hangs up."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        end = self._buffer.find(b"\r\n\r\n")
+        if end < 0:
+            if len(self._buffer) > _MAX_HEAD:
+                self.close()
+            return
+        request_line, *lines = self._buffer[:end].decode("latin-1").split("\r\n")
+        length = 0
+        for line in lines:
+            name, _, value = line.partition(":")
+            if name.lower() == "content-length":
+                length = int(value) if value.strip().isdecimal() else 0
+        if len(self._buffer) < end + 4 + length:
+            return
+        body = bytes(self._buffer[end + 4 : end + 4 + length])
+        del self._buffer[: end + 4 + length]
+        method, _, rest = request_line.partition(" ")
+        self._handler.runtime_request(self, method, rest.partition(" ")[0], body)

@@ -1,0 +1,119 @@
+"""What a person sees: progress while a stack starts, its status, the functions' log lines."""
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from emulator.function_log import Line
+from emulator.progress import Report, Step
+
+_COLOURS = {"ERROR": "red", "CRITICAL": "red", "WARNING": "yellow", "INFO": "green", "DEBUG": "blue"}
+
+
+@contextmanager
+def progress() -> Iterator[Report]:
+    """Shows each step of a start: with a spinner on a terminal, else as plain lines."""
+    begun: dict[str, float] = {}
+    started = time.monotonic()
+
+    def line(step: Step) -> str | None:
+        seconds = time.monotonic() - begun.get(step.name, started)
+        if step.state == "done":
+            return f"{step.name:<12} {step.text or 'done'}  ({seconds:.1f} s)"
+        return f"{step.name:<12} {step.text}" if step.state == "note" else None
+
+    if not sys.stdout.isatty():
+
+        def plain(step: Step) -> None:
+            begun.setdefault(step.name, time.monotonic())
+            if text := line(step):
+                print(text, flush=True)
+
+        yield plain
+        return
+
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    with console.status("starting") as spinner:
+
+        def coloured(step: Step) -> None:
+            begun.setdefault(step.name, time.monotonic())
+            if text := line(step):
+                mark = Text("✓ ", "green") if step.state == "done" else Text("… ", "dim")
+                console.print(mark + Text(text))
+            if step.state == "done":
+                begun.pop(step.name)
+            spinner.update("starting " + ", ".join(begun))
+
+        yield coloured
+
+
+def show_status(status: Mapping[str, Any], urls: Mapping[str, Any]) -> None:
+    """Prints what runs, in tables."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    console.print(
+        f"API {urls['api']}   Lambda {urls['lambda']}   emulator pid {status['pid']}, since {status['since']}"
+    )
+
+    def table(title: str, columns: str, rows: list[list[object]]) -> None:
+        if rows:
+            made = Table(*columns.split(","), title=title, title_justify="left", box=None, pad_edge=False)
+            for row in rows:
+                made.add_row(*(escape("-" if cell is None else str(cell)) for cell in row))
+            console.print()
+            console.print(made)
+
+    table(
+        "Services and processes",
+        "name,pid,at,state,restarts",
+        [
+            [one["name"], one["pid"], one["url"], "running" if one["running"] else "ended", one["restarts"]]
+            for one in status["units"]
+        ],
+    )
+    counts = ("environments", "in_flight", "invocations", "errors", "throttles", "cold_starts")
+    called = {name: stats for name, stats in status["functions"].items() if stats["invocations"]}
+    table(
+        f"Functions ({len(status['functions'])}, of which called {len(called)})",
+        "name,environments,in flight,invocations,errors,throttles,cold starts",
+        [[name, *(stats[count] for count in counts)] for name, stats in sorted(called.items())],
+    )
+    table(
+        "Kafka event sources",
+        "name,function,topic,lag,failures,trouble",
+        [
+            [one[key] for key in ("name", "function", "topic", "lag", "failures", "trouble")]
+            for one in status["sources"]
+        ],
+    )
+    table(
+        "Schedules",
+        "name,function,expression,next",
+        [[one[key] for key in ("name", "function", "expression", "next")] for one in status["schedules"]],
+    )
+
+
+def show_line(line: Line) -> None:
+    """Prints one log line: time, level, function, message, and what else it carries."""
+    at: datetime = line.at.astimezone()
+    head = f"{at:%H:%M:%S}.{at.microsecond // 1000:03}"
+    extra = " ".join(f"{name}={value}" for name, value in line.extra.items())
+    if not sys.stdout.isatty():
+        print(f"{head} {line.level:<8} {line.function} {line.message} {extra}".rstrip(), flush=True)
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    level = Text(f"{line.level:<8} ", _COLOURS.get(line.level, ""))
+    Console(highlight=False, soft_wrap=True).print(
+        Text.assemble((head, "dim"), " ", level, (line.function, "cyan"), " ", line.message, " ", (extra, "dim"))
+    )

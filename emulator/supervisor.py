@@ -1,0 +1,64 @@
+"""Starts again what ends though it should not: services and the project's processes."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from emulator.processes import Child
+from emulator.stack import StackError
+
+_log = logging.getLogger(__name__)
+
+
+class Unit(Protocol):
+    """Something with a process."""
+
+    child: Child | None
+    restarts: int
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+
+    def spawn(self) -> None:
+        """Starts the process."""
+
+    def wait_ready(self) -> None:
+        """Returns when it serves; raises StackError."""
+
+
+async def supervise(
+    units: Sequence[Unit], returned: Callable[[Unit], Awaitable[None]], pause: float = 0.1, steady: float = 30
+) -> None:
+    """Never returns. One that ends within `steady` seconds of its start waits longer each time, up to 30 s."""
+    await asyncio.gather(*(_watch(unit, returned, pause, steady) for unit in units))
+
+
+async def _watch(unit: Unit, returned: Callable[[Unit], Awaitable[None]], pause: float, steady: float) -> None:
+    quick_ends = 0
+    since = time.monotonic()
+    while unit.child:  # an existing service has none
+        await asyncio.sleep(pause)
+        code = unit.child.exit_code
+        if code is None:
+            continue
+        quick_ends = quick_ends + 1 if time.monotonic() - since < steady else 0
+        delay = min(30, 2 ** (quick_ends - 1)) if quick_ends > 1 else 0
+        _log.warning("%s ended with %s, starting it again in %d s", unit.name, code, delay)
+        unit.child.kill()  # what is left of its group
+        await asyncio.sleep(delay)
+        since = time.monotonic()
+        unit.restarts += 1
+        unit.spawn()
+        try:
+            await asyncio.to_thread(unit.wait_ready)
+        except StackError as error:
+            _log.warning("%s", error)
+            continue
+        await returned(unit)

@@ -1,0 +1,288 @@
+"""A SAM template, with its parameters, read into a `Stack`: what SAM would deploy, or a StackError."""
+
+import re
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from emulator.intrinsics import Resolver
+from emulator.rest_api import read_api, read_gateway_response
+from emulator.stack import Api, Function, GatewayResponse, KafkaSource, Schedule, Stack, StackError
+from emulator.translate import local_path, translate
+
+_EVENT_TYPES = {"Api", "MSK", "Schedule", "ScheduleV2", "SelfManagedKafka"}
+
+# These run code or route requests in ways the emulator does not: leaving them out would be a silent lie.
+_REFUSED_TYPES = {
+    "AWS::ApiGateway::Method",
+    "AWS::ApiGateway::Resource",
+    "AWS::ApiGatewayV2::Api",
+    "AWS::AppSync::GraphQLApi",
+    "AWS::Lambda::Url",
+    "AWS::StepFunctions::StateMachine",
+}
+
+# What a function may declare. Those the emulator does not act on change nothing a caller can see on one machine.
+_FUNCTION_PROPERTIES = {
+    *("Code", "Environment", "FunctionName", "Handler", "Layers", "MemorySize", "PackageType"),
+    *("ReservedConcurrentExecutions", "Runtime", "SnapStart", "Timeout"),
+    *("Architectures", "DeadLetterConfig", "Description", "EphemeralStorage", "KmsKeyArn", "LoggingConfig"),
+    *("RecursiveLoop", "Role", "RuntimeManagementConfig", "Tags", "TracingConfig", "VpcConfig"),
+}
+_KAFKA_FIELDS = {
+    *("BatchSize", "Enabled", "EventSourceArn", "FunctionName", "MaximumBatchingWindowInSeconds"),
+    *("StartingPosition", "Topics"),
+}
+_RUNTIME = re.compile(r"python3\.\d+")
+_FUNCTION_ARN = re.compile(r":function:([A-Za-z0-9_-]+)")
+
+
+def load(
+    path: Path,
+    parameters: Mapping[str, str] | None = None,
+    *,
+    account: str = "000000000000",
+    region: str = "ap-northeast-2",
+    cache: Path | None = None,
+) -> Stack:
+    """Reads the template at `path` with `parameters` over its defaults.
+
+    `cache` is a folder where translated templates are kept. Raises StackError, one line with the place in the template,
+    for a parameter that is unknown, missing or not allowed, and for anything that would not run here as on AWS.
+    """
+    given = dict(parameters or {})
+    document = translate(path, given, region, cache)
+    values = _parameters(path, document.get("Parameters") or {}, given)
+    resolver = Resolver(document, values, account=account, region=region, stack_name=path.absolute().parent.name)
+    return _Reader(path, document, resolver).stack()
+
+
+def _parameters(path: Path, declared: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
+    unknown = sorted(set(given) - set(declared))
+    if unknown:
+        raise StackError(f"{path}: the template has no parameter {', '.join(unknown)}")
+    missing = [name for name, body in declared.items() if name not in given and "Default" not in body]
+    if missing:
+        raise StackError(f"{path}: parameters without a value: {', '.join(missing)}")
+    values: dict[str, Any] = {}
+    for name, body in declared.items():
+        value = str(given.get(name, body.get("Default")))
+        allowed = body.get("AllowedValues")
+        if allowed is not None and value not in [str(item) for item in allowed]:
+            raise StackError(f"Parameters.{name}: {value!r} is not one of {', '.join(map(str, allowed))}")
+        pattern = body.get("AllowedPattern")
+        if pattern is not None and not re.fullmatch(pattern, value):
+            raise StackError(f"Parameters.{name}: {value!r} does not match {pattern}")
+        is_list = body.get("Type") == "CommaDelimitedList" or str(body.get("Type")).startswith("List<")
+        values[name] = [item.strip() for item in value.split(",")] if is_list else value
+    return values
+
+
+class _Reader:
+    """Walks the resources of one translated template."""
+
+    def __init__(self, path: Path, document: Mapping[str, Any], resolver: Resolver) -> None:
+        self._path = path
+        self._root = path.absolute().parent
+        self._resolver = resolver
+        self._events: Mapping[str, Mapping[str, str]] = document["SamEvents"]
+        self._resources = {
+            name: resource for name, resource in document["Resources"].items() if resolver.applies(resource)
+        }
+        self._names: dict[str, str] = {}  # the name in an ARN -> the function's logical id
+
+    def stack(self) -> Stack:
+        self._refuse()
+        for name, _ in self._of_type("AWS::Lambda::Function"):
+            self._names[str(self._resolver.ref(name, f"Resources.{name}"))] = name
+            self._names[name] = name
+        retries = dict(self._async_retries())
+        layers = {self._resolver.ref(name, ""): name for name, _ in self._of_type("AWS::Lambda::LayerVersion")}
+        functions = {
+            name: self._function(name, properties, layers, retries)
+            for name, properties in self._of_type("AWS::Lambda::Function")
+        }
+        return Stack(
+            name=self._root.name,
+            functions=functions,
+            apis=tuple(self._apis()),
+            schedules=tuple(self._schedules()),
+            kafka_sources=tuple(self._kafka_sources()),
+        )
+
+    def _refuse(self) -> None:
+        for function, events in self._events.items():
+            for event, kind in events.items():
+                if function in self._resources and kind not in _EVENT_TYPES:
+                    raise StackError(
+                        f"Resources.{function}.Properties.Events.{event}: events of type {kind} are not emulated,"
+                        f" only {', '.join(sorted(_EVENT_TYPES))}"
+                    )
+        for name, resource in self._resources.items():
+            if resource.get("Type") in _REFUSED_TYPES:
+                raise StackError(f"Resources.{name}: {resource['Type']} is not emulated")
+
+    def _of_type(self, *kinds: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        for name, resource in self._resources.items():
+            if resource.get("Type") in kinds:
+                yield name, self._resolver.value(resource.get("Properties") or {}, f"Resources.{name}.Properties")
+
+    def _function_of(self, value: Any, where: str) -> str:
+        found = _FUNCTION_ARN.search(str(value))
+        name = self._names.get(found.group(1) if found else str(value))
+        if name is None:
+            raise StackError(f"{where}: {value!r} is not a function of this template")
+        return name
+
+    def _function(
+        self, name: str, properties: Mapping[str, Any], layers: Mapping[str, str], retries: Mapping[str, int]
+    ) -> Function:
+        where = f"Resources.{name}.Properties"
+        unknown = sorted(set(properties) - _FUNCTION_PROPERTIES)
+        if unknown:
+            raise StackError(f"{where}.{unknown[0]}: not emulated")
+        if properties.get("PackageType", "Zip") != "Zip":
+            raise StackError(f"{where}.PackageType: only Zip functions are emulated, not {properties['PackageType']}")
+        runtime = str(properties.get("Runtime"))
+        if not _RUNTIME.fullmatch(runtime):
+            raise StackError(f"{where}.Runtime: {runtime} is not emulated, only python3")
+        handler = str(properties.get("Handler"))
+        deployed = str(properties.get("FunctionName", name))
+        reserved = properties.get("ReservedConcurrentExecutions")
+        layer_folders = []
+        for arn in properties.get("Layers") or ():
+            if arn not in layers:
+                raise StackError(f"{where}.Layers: {arn} is not a layer of this template")
+            layer_folders.append(self._layer(layers[arn]))
+        environment = (properties.get("Environment") or {}).get("Variables") or {}
+        return Function(
+            name=name,
+            arn=f"arn:aws:lambda:{self._resolver.region}:{self._resolver.account}:function:{deployed}",
+            handler=handler,
+            code=self._code(name, properties.get("Code"), handler),
+            layers=tuple(layer_folders),
+            runtime=runtime,
+            memory_mb=int(properties.get("MemorySize", 128)),
+            timeout=float(properties.get("Timeout", 3)),
+            environment={
+                key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in environment.items()
+            },
+            reserved_concurrency=None if reserved is None else int(reserved),
+            snap_start=(properties.get("SnapStart") or {}).get("ApplyOn") == "PublishedVersions",
+            deployed_name=deployed,
+            async_retries=retries.get(name, 2),
+        )
+
+    def _code(self, name: str, code: Any, handler: str) -> Path:
+        """The folder the handler's module is found below: CodeUri, or the nearest folder above it that has the module.
+
+        The walk is for makefile builds run from source: the build may put files below a folder of its own choosing.
+        """
+        where = f"Resources.{name}.Properties.CodeUri"
+        declared = local_path(code)
+        if declared is None:
+            raise StackError(f"{where}: the code must be a local folder")
+        folder = (self._root / declared).resolve()
+        module = Path(*handler.rpartition(".")[0].split("."))
+        root = self._root.resolve()
+        candidates = [folder]
+        if folder.is_relative_to(root):
+            candidates += [parent for parent in folder.parents if parent.is_relative_to(root)]
+        for candidate in candidates:
+            if (candidate / module.with_suffix(".py")).is_file() or (candidate / module / "__init__.py").is_file():
+                return candidate
+        raise StackError(
+            f"{where}: {name}'s handler {handler} needs {module.with_suffix('.py')}, which is neither in {declared}"
+            f" nor in a folder above it"
+        )
+
+    def _layer(self, logical_id: str) -> Path:
+        content = self._resources[logical_id]["Properties"].get("Content")
+        declared = local_path(content)
+        if declared is None:
+            raise StackError(f"Resources.{logical_id}.Properties.ContentUri: the layer must be a local folder")
+        folder = (self._root / declared).resolve()
+        if not folder.is_dir():
+            raise StackError(f"Resources.{logical_id}.Properties.ContentUri: there is no folder {declared}")
+        # sam build moves a layer's files under python/; a source folder may not have it yet.
+        return folder / "python" if (folder / "python").is_dir() else folder
+
+    def _async_retries(self) -> Iterator[tuple[str, int]]:
+        for name, properties in self._of_type("AWS::Lambda::EventInvokeConfig"):
+            if "MaximumRetryAttempts" in properties:
+                function = self._function_of(
+                    properties.get("FunctionName"), f"Resources.{name}.Properties.FunctionName"
+                )
+                yield function, int(properties["MaximumRetryAttempts"])
+
+    def _apis(self) -> Iterator[Api]:
+        stages = {
+            str(properties.get("RestApiId")): properties for _, properties in self._of_type("AWS::ApiGateway::Stage")
+        }
+        extra: dict[str, dict[str, GatewayResponse]] = {}
+        for _, properties in self._of_type("AWS::ApiGateway::GatewayResponse"):
+            kind, response = read_gateway_response(properties)
+            extra.setdefault(str(properties.get("RestApiId")), {})[kind] = response
+        for name, properties in self._of_type("AWS::ApiGateway::RestApi"):
+            key = str(self._resolver.ref(name, f"Resources.{name}"))
+            yield read_api(
+                name,
+                properties,
+                stages.get(key, {}),
+                extra.get(key, {}),
+                self._function_of,
+                account=self._resolver.account,
+                region=self._resolver.region,
+            )
+
+    def _schedules(self) -> Iterator[Schedule]:
+        for name, properties in self._of_type("AWS::Scheduler::Schedule"):
+            target = properties.get("Target") or {}
+            yield Schedule(
+                name=name,
+                function=self._function_of(target.get("Arn"), f"Resources.{name}.Properties.Target"),
+                expression=str(properties.get("ScheduleExpression")),
+                input=target.get("Input"),
+                enabled=properties.get("State", "ENABLED") == "ENABLED",
+            )
+        for name, properties in self._of_type("AWS::Events::Rule"):
+            where = f"Resources.{name}.Properties"
+            for index, target in enumerate(properties.get("Targets") or ()):
+                if ":function:" not in str(target.get("Arn")):
+                    continue  # an alarm to a topic: infrastructure
+                if "EventPattern" in properties:
+                    raise StackError(f"{where}.EventPattern: only rules with a schedule are emulated")
+                yield Schedule(
+                    name=name if index == 0 else f"{name}-{index}",
+                    function=self._function_of(target["Arn"], f"{where}.Targets[{index}]"),
+                    expression=str(properties.get("ScheduleExpression")),
+                    input=target.get("Input"),
+                    enabled=properties.get("State", "ENABLED") == "ENABLED",
+                )
+
+    def _kafka_sources(self) -> Iterator[KafkaSource]:
+        for name, properties in self._of_type("AWS::Lambda::EventSourceMapping"):
+            where = f"Resources.{name}.Properties"
+            topics = properties.get("Topics") or []
+            if len(topics) != 1:
+                raise StackError(f"{where}: only Kafka event sources with one topic are emulated")
+            self_managed = "SelfManagedEventSource" in properties
+            config = properties.get(
+                "SelfManagedKafkaEventSourceConfig" if self_managed else "AmazonManagedKafkaEventSourceConfig"
+            )
+            # On AWS an unnamed group is the mapping's UUID: stable for as long as the mapping lives.
+            group = (config or {}).get("ConsumerGroupId") or str(uuid.uuid5(uuid.NAMESPACE_URL, name))
+            yield KafkaSource(
+                name=name,
+                function=self._function_of(properties.get("FunctionName"), f"{where}.FunctionName"),
+                topic=str(topics[0]),
+                group=str(group),
+                source_arn=None if self_managed else str(properties.get("EventSourceArn")),
+                batch_size=int(properties.get("BatchSize", 100)),
+                window=float(properties.get("MaximumBatchingWindowInSeconds", 0.5)),
+                starting_position=str(properties.get("StartingPosition", "TRIM_HORIZON")),
+                report_item_failures="ReportBatchItemFailures" in (properties.get("FunctionResponseTypes") or ()),
+                enabled=str(properties.get("Enabled", True)).lower() == "true",
+                properties={key: value for key, value in properties.items() if key not in _KAFKA_FIELDS},
+            )

@@ -1,0 +1,5 @@
+"""Ends its process before it is ready."""
+
+import os
+
+os._exit(7)

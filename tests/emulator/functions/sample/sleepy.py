@@ -1,0 +1,5 @@
+"""Takes longer to import than any limit."""
+
+import time
+
+time.sleep(600)

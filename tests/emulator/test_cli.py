@@ -1,0 +1,336 @@
+"""The command line, from outside: a small project of its own, beside whatever else runs on this machine."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from emulator.ports import free_port
+from emulator.state import State
+
+_TEMPLATE = """
+AWSTemplateFormatVersion: "2010-09-09"
+Transform: AWS::Serverless-2016-10-31
+Parameters:
+  RedisUrl: {Type: String}
+  Greeting: {Type: String, Default: hello}
+Resources:
+  Api: {Type: AWS::Serverless::Api, Properties: {StageName: v1}}
+  Greet:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: code/
+      Handler: greet.handler
+      Runtime: python3.13
+      Environment: {Variables: {REDIS: !Ref RedisUrl, GREETING: !Ref Greeting}}
+      Events:
+        Get: {Type: Api, Properties: {RestApiId: !Ref Api, Path: /greet, Method: get}}
+"""
+
+_CODE = """
+import json, os
+
+def handler(event, context):
+    print(json.dumps({"level": "INFO", "message": "greeting", "correlation_id": (event or {}).get("trace", "none")}))
+    if (event or {}).get("fail"):
+        raise ValueError("as asked")
+    body = {name: os.environ[name] for name in ("GREETING", "REDIS", "NEIGHBOUR")}
+    return {"statusCode": 200, "body": json.dumps(body)}
+"""
+
+_CONFIG = """
+[services]
+redis = {}
+
+[parameters]
+RedisUrl = "${redis.url}"
+
+[environment]
+NEIGHBOUR = "${neighbour.url}"
+
+[[steps]]
+name = "prepare"
+command = ["python", "-c", "import os; print('prepared', os.environ['WHERE'])"]
+environment = { WHERE = "${redis.url}" }
+
+[[processes]]
+name = "neighbour"
+command = ["python", "-m", "http.server", "--bind", "127.0.0.1", "${port}"]
+port = 3001
+ready = "/"
+
+[next]
+text = "Try curl ${api.url}/greet"
+"""
+
+
+class Project:
+    """A folder with a template, and the command line run on it."""
+
+    def __init__(self, folder: Path, bytecode: Path) -> None:
+        self.folder = folder
+        self.bytecode = bytecode  # shared: compiling everything for each test would take most of its time
+        self.mark = uuid.uuid4().hex  # in the environment of all that runs for it, however distantly
+        self.port = free_port()
+        self.neighbour = free_port(besides=frozenset({self.port}))
+        (folder / "code").mkdir(parents=True)
+        (folder / "code" / "greet.py").write_text(_CODE)
+        (folder / "template.yaml").write_text(_TEMPLATE)
+        self.configure(_CONFIG)
+
+    @property
+    def state(self) -> State:
+        return State(self.folder / ".local")
+
+    def configure(self, text: str) -> None:
+        (self.folder / "emulator.toml").write_text(text)
+
+    def start(self, *words: str, **options: Any) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-m", "emulator", *words, "--state", str(self.state.folder)]
+        environment = {**os.environ, "EMULATOR_TEST": self.mark, "PYTHONPYCACHEPREFIX": str(self.bytecode)}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        return subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **options
+        )
+
+    def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        with self.start(*words) as process:
+            out, error = process.communicate(timeout=60)
+        return subprocess.CompletedProcess(words, process.returncode, out, error)
+
+    def up_words(self, *more: str) -> list[str]:
+        ports = ("--port", str(self.port), "--process-port", f"neighbour={self.neighbour}")
+        return ["up", "--project", str(self.folder), *ports, *more]
+
+    def up(self, *more: str) -> "subprocess.CompletedProcess[str]":
+        return self.run(*self.up_words(*more))
+
+    def get(self, path: str) -> Any:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            connection.request("GET", path)
+            return json.loads(connection.getresponse().read())
+        finally:
+            connection.close()
+
+    def left(self) -> list[int]:
+        """Every process that runs for this project."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get("EMULATOR_TEST") == self.mark and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process.pid)
+            except psutil.Error:
+                continue
+        return found
+
+
+@pytest.fixture(scope="module")
+def bytecode(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("bytecode")
+
+
+@pytest.fixture
+def project(tmp_path: Path, bytecode: Path) -> Iterator[Project]:
+    made = Project(tmp_path / "project", bytecode)
+    yield made
+    made.run("down")
+    assert made.left() == []
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory, bytecode: Path) -> Iterator[Project]:
+    """A project that is up, for tests that leave it so."""
+    made = Project(tmp_path_factory.mktemp("running") / "project", bytecode)
+    done = made.up("--parameter-overrides", 'Greeting="hi there"')
+    assert done.returncode == 0, done.stderr
+    yield made
+    assert made.run("down").stdout == "stopped\n"
+    assert made.left() == []
+    assert not (made.state.folder / "stack.json").exists()
+    assert made.run("down").stdout == "nothing was running\n"
+
+
+def test_up_starts_services_steps_processes_and_the_api_and_says_what_to_try(running: Project) -> None:
+    urls = running.state.urls()
+    assert urls
+    assert urls["api"] == f"http://127.0.0.1:{running.port}"
+    assert urls["neighbour"] == f"http://127.0.0.1:{running.neighbour}"
+    assert running.get("/greet") == {"GREETING": "hi there", "REDIS": urls["redis"], "NEIGHBOUR": urls["neighbour"]}
+    assert (running.state.logs / "prepare.log").read_text() == f"prepared {urls['redis']}\n"
+
+
+def test_a_second_up_says_that_it_runs_already(running: Project) -> None:
+    again = running.up()
+
+    assert (again.returncode, again.stderr) == (0, "")
+    assert again.stdout == f"already running at http://127.0.0.1:{running.port} (`status` shows it, `down` stops it)\n"
+
+
+def test_status_shows_services_processes_and_functions(running: Project) -> None:
+    running.get("/greet")
+
+    shown = running.run("status").stdout
+    status = json.loads(running.run("status", "--json").stdout)
+
+    assert "redis" in shown
+    assert "Greet" in shown
+    assert [(unit["name"], unit["kind"], unit["running"]) for unit in status["units"]] == [
+        ("redis", "service", True),
+        ("neighbour", "process", True),
+    ]
+    assert status["functions"]["Greet"]["invocations"] >= 1
+
+
+def test_invoke_prints_the_answer_and_logs_shows_the_lines_of_one_trace(running: Project, tmp_path: Path) -> None:
+    trace = uuid.uuid4().hex
+    (tmp_path / "event.json").write_text(json.dumps({"trace": trace}))
+
+    answer = running.run("invoke", "Greet", "-e", str(tmp_path / "event.json"))
+    other = running.run("invoke", "Greet")
+
+    assert json.loads(answer.stdout)["statusCode"] == 200
+    assert other.returncode == 0
+    wait_until(lambda: trace in running.run("logs", "--trace", trace).stdout)
+    (line,) = running.run("logs", "--trace", trace, "--function", "Greet").stdout.splitlines()
+    assert line.endswith(f"INFO     Greet greeting correlation_id={trace}")
+    assert running.run("logs", "--function", "Other").stdout == ""
+
+
+def test_invoke_fails_when_the_function_fails_or_does_not_exist(running: Project, tmp_path: Path) -> None:
+    (tmp_path / "event.json").write_text('{"fail": true}')
+
+    failed = running.run("invoke", "Greet", "-e", str(tmp_path / "event.json"))
+    unknown = running.run("invoke", "Nobody")
+
+    assert failed.returncode == 1
+    assert json.loads(failed.stdout)["errorMessage"] == "as asked"
+    assert unknown.returncode == 1
+    assert unknown.stderr.startswith("error: Nobody: ")
+
+
+def test_a_process_or_service_that_dies_is_started_again(running: Project) -> None:
+    def unit(name: str) -> dict[str, Any]:
+        status = json.loads(running.run("status", "--json").stdout)
+        return next(unit for unit in status["units"] if unit["name"] == name)
+
+    for name in ("neighbour", "redis"):
+        before = unit(name)
+        os.kill(before["pid"], signal.SIGKILL)
+        wait_until(lambda name=name, before=before: unit(name)["pid"] != before["pid"] and unit(name)["running"])  # type: ignore[misc]
+        assert unit(name)["restarts"] == before["restarts"] + 1
+
+
+@pytest.mark.parametrize("which", ["port", "neighbour"])
+def test_a_port_that_is_taken_is_named_and_nothing_is_left(project: Project, which: str) -> None:
+    port: int = getattr(project, which)
+    with socket.create_server(("127.0.0.1", port)):
+        done = project.up()
+
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"error: port {port}, wanted by ")
+    assert f"(pid {os.getpid()})" in line
+    assert project.left() == []
+
+
+def test_a_failing_step_stops_up_with_its_last_lines(project: Project) -> None:
+    project.configure(_CONFIG.replace("print('prepared', os.environ['WHERE'])", "raise SystemExit('no such table')"))
+
+    done = project.up()
+
+    assert done.returncode == 1
+    assert "prepare failed with 1" in done.stderr
+    assert "no such table" in done.stderr
+    assert project.left() == []
+
+
+def test_a_mistake_in_the_template_stops_up_in_a_line(project: Project) -> None:
+    done = project.up("--parameter-overrides", "NoSuchParameter=1")
+
+    assert done.returncode == 1
+    assert "NoSuchParameter" in done.stderr
+    assert project.left() == []
+
+
+def test_after_a_kill_of_the_emulator_the_next_up_starts_anew(project: Project) -> None:
+    assert project.up().returncode == 0
+    project.get("/greet")  # so that there is an environment too
+    pid = project.state.holder()
+    assert pid
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: project.state.holder() is None)
+    if sys.platform == "linux":
+        wait_until(lambda: project.left() == [])
+
+    again = project.up()
+
+    assert again.returncode == 0, again.stderr
+    assert project.get("/greet")["GREETING"] == "hello"
+
+
+def test_ctrl_c_during_up_leaves_nothing_running(project: Project) -> None:
+    project.configure(_CONFIG.replace("print('prepared'", "import time; time.sleep(600); print('prepared'"))
+    with project.start(*project.up_words(), start_new_session=True) as process:
+        wait_until(lambda: (project.state.logs / "prepare.log").exists())
+        os.killpg(process.pid, signal.SIGINT)
+        process.communicate(timeout=30)
+
+    assert process.returncode == 130
+    assert project.left() == []
+
+
+def test_foreground_shows_the_functions_logs_and_stops_on_ctrl_c(project: Project) -> None:
+    with project.start(*project.up_words("--foreground"), start_new_session=True) as process:
+        wait_until(lambda: project.state.urls() is not None)
+        project.get("/greet")
+        assert process.stdout
+        wait_for_line(process.stdout, "greeting")
+        os.killpg(process.pid, signal.SIGINT)
+        process.communicate(timeout=30)
+
+    assert project.left() == []
+
+
+def test_reset_forgets_all_data_but_only_in_a_folder_of_its_own(project: Project, tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    assert project.up().returncode == 0
+
+    assert project.run("reset").returncode == 0
+    subprocess.run([sys.executable, "-m", "emulator", "reset", "--state", str(precious)], check=True)
+
+    assert not project.state.folder.exists()
+    assert precious.exists()
+    assert project.left() == []
+
+
+def test_commands_that_need_a_running_stack_say_so(project: Project) -> None:
+    for words in (("status",), ("invoke", "Greet")):
+        done = project.run(*words)
+        assert (done.returncode, done.stderr) == (1, "error: nothing is running here: start it with `up`\n")
+
+
+def wait_for_line(stream: Any, words: str) -> None:
+    for line in stream:
+        if words in line:
+            return
+    raise AssertionError(f"{words} was never shown")
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)

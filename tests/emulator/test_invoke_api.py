@@ -1,0 +1,148 @@
+import base64
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from tests.emulator.live_emulator import LiveEmulator, wait_for
+
+Emulate = Callable[..., LiveEmulator]
+
+ARN = "arn:aws:lambda:ap-northeast-2:000000000000:function:act-by-name"
+
+
+def client_of(live: LiveEmulator) -> Any:
+    return boto3.client(
+        "lambda",
+        endpoint_url=live.emulator.invoke_url,
+        region_name="ap-northeast-2",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+
+
+@pytest.fixture(scope="module")
+def client(live: LiveEmulator) -> Iterator[Any]:
+    client = client_of(live)
+    yield client
+    client.close()
+
+
+def refusal(call: Callable[[], Any]) -> tuple[int, str]:
+    with pytest.raises(ClientError) as error:
+        call()
+    response = error.value.response
+    return response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Code"]
+
+
+def lines(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.exists() else []
+
+
+@pytest.mark.parametrize("name", ["ActFunction", "act-by-name", ARN, f"{ARN}:live", "act-by-name:$LATEST"])
+def test_a_function_is_invoked_by_any_of_its_names(client: Any, name: str) -> None:
+    answer = client.invoke(FunctionName=name, Payload=b'{"answer": [1, 2]}')
+    assert (answer["StatusCode"], answer["ExecutedVersion"]) == (200, "$LATEST")
+    assert json.load(answer["Payload"]) == [1, 2]
+    assert "FunctionError" not in answer
+
+
+def test_a_function_that_fails_is_a_200_that_says_so(client: Any) -> None:
+    answer = client.invoke(FunctionName="ActFunction", Payload=b'{"fail": "no"}')
+    assert (answer["StatusCode"], answer["FunctionError"]) == (200, "Unhandled")
+    assert json.load(answer["Payload"])["errorType"] == "RuntimeError"
+
+
+def test_the_tail_of_the_log_is_the_last_four_kilobytes_with_the_platforms_lines(client: Any) -> None:
+    answer = client.invoke(FunctionName="ActFunction", LogType="Tail", Payload=b'{"print": "seat taken"}')
+    log = base64.b64decode(answer["LogResult"]).decode()
+    assert log.startswith("START RequestId: ")
+    assert "seat taken\n" in log
+    assert "Memory Size: 128 MB" in log
+    long = client.invoke(FunctionName="ActFunction", LogType="Tail", Payload=json.dumps({"print": "x" * 9000}).encode())
+    assert len(base64.b64decode(long["LogResult"])) == 4096
+
+
+def test_the_client_context_reaches_the_function(client: Any) -> None:
+    context = base64.b64encode(b'{"custom": {"from": "boto"}}').decode()
+    answer = client.invoke(FunctionName="ActFunction", ClientContext=context, Payload=b'{"self": null}')
+    assert json.load(answer["Payload"])["context"]["client"] == {"from": "boto"}
+
+
+def test_without_a_payload_the_event_is_an_empty_object(client: Any) -> None:
+    assert json.load(client.invoke(FunctionName="EchoFunction")["Payload"])["body"] == "{}"
+
+
+def test_what_cannot_be_invoked_is_refused_as_aws_does(client: Any, live: LiveEmulator) -> None:
+    assert refusal(lambda: client.invoke(FunctionName="Nobody")) == (404, "ResourceNotFoundException")
+    bad = refusal(lambda: client.invoke(FunctionName="ActFunction", Payload=b"{not json"))
+    assert bad == (400, "InvalidRequestContentException")
+    large = json.dumps("x" * 6_291_556).encode()
+    assert refusal(lambda: client.invoke(FunctionName="ActFunction", Payload=large)) == (
+        413,
+        "RequestTooLargeException",
+    )
+    event = json.dumps("x" * 1_048_576).encode()
+    too_large = refusal(lambda: client.invoke(FunctionName="ActFunction", InvocationType="Event", Payload=event))
+    assert too_large == (413, "RequestTooLargeException")
+    assert httpx.get(f"{live.emulator.invoke_url}/2015-03-31/functions").status_code == 404
+
+
+def test_a_throttled_function_is_a_429(client: Any, live: LiveEmulator) -> None:
+    running = live.begin(live.runtime.invoke("ScarceFunction", b'{"sleep": 0.5}'))
+    wait_for(lambda: live.runtime.stats()["ScarceFunction"].in_flight, "the first call")
+    assert refusal(lambda: client.invoke(FunctionName="ScarceFunction")) == (429, "TooManyRequestsException")
+    running.result()
+
+
+def test_a_dry_run_runs_nothing(client: Any, live: LiveEmulator) -> None:
+    before = live.runtime.stats()["ActFunction"].invocations
+    assert client.invoke(FunctionName="ActFunction", InvocationType="DryRun")["StatusCode"] == 204
+    assert live.runtime.stats()["ActFunction"].invocations == before
+
+
+def test_an_event_is_taken_at_once_and_runs_afterwards(client: Any, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    payload = json.dumps({"sleep": 0.3, "append": str(mark)}).encode()
+    answer = client.invoke(FunctionName="ActFunction", InvocationType="Event", Payload=payload)
+    assert (answer["StatusCode"], answer["Payload"].read()) == (202, b"")
+    assert not mark.exists()
+    wait_for(lambda: lines(mark), "the event to run")
+
+
+def test_an_event_whose_function_fails_is_tried_twice_more_under_the_same_request(
+    emulate: Emulate, tmp_path: Path
+) -> None:
+    live = emulate(retry_delays=(0.05, 0.05))
+    mark = tmp_path / "mark"
+    payload = json.dumps({"append": str(mark), "fail": "again"}).encode()
+    client_of(live).invoke(FunctionName="ActFunction", InvocationType="Event", Payload=payload)
+    wait_for(lambda: live.runtime.stats()["ActFunction"].errors == 3, "three attempts")
+    attempts = lines(mark)
+    assert len(attempts) == 3
+    assert len({attempt.split()[1] for attempt in attempts}) == 1
+
+
+def test_a_throttled_event_waits_and_is_no_attempt(emulate: Emulate, tmp_path: Path) -> None:
+    live = emulate(retry_delays=())
+    running = live.begin(live.runtime.invoke("ScarceFunction", b'{"sleep": 0.5}'))
+    wait_for(lambda: live.runtime.stats()["ScarceFunction"].in_flight, "the first call")
+    mark = tmp_path / "mark"
+    payload = json.dumps({"append": str(mark)}).encode()
+    client_of(live).invoke(FunctionName="ScarceFunction", InvocationType="Event", Payload=payload)
+    running.result()
+    wait_for(lambda: lines(mark), "the event to get its turn")
+    assert live.runtime.stats()["ScarceFunction"].throttles >= 1
+
+
+def test_a_function_can_invoke_another_through_its_environment(live: LiveEmulator) -> None:
+    seen = json.loads(live.invoke("ActFunction", b'{"self": null}').payload)["environment"]
+    url = f"{seen['AWS_ENDPOINT_URL_LAMBDA']}/2015-03-31/functions/EchoFunction/invocations"
+    assert httpx.post(url, json={"a": 1}).json()["statusCode"] == 200

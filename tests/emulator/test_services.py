@@ -1,0 +1,223 @@
+"""Postgres, Redis, Kafka and AWS as processes of ours."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psutil
+import psycopg
+import pytest
+import redis
+from kafka import KafkaAdminClient
+
+from emulator import services
+from emulator.services import Running
+from emulator.stack import StackError
+
+WANTED: dict[str, dict[str, Any]] = {
+    "postgres": {"database": "shop"},
+    "redis": {},
+    "kafka": {"topics": {"orders": 3, "refunds": 1}},
+    "aws": {},
+}
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with services.start(WANTED, tmp_path_factory.mktemp("state")) as started:
+        yield started
+
+
+def test_postgres_has_the_database_and_its_durable_defaults(running: Running) -> None:
+    with psycopg.connect(running.postgres) as connection:
+        row = connection.execute(
+            "SELECT current_database(), current_setting('fsync'), current_setting('max_connections')"
+        ).fetchone()
+
+    assert row == ("shop", "on", "300")
+
+
+def test_redis_is_plain_and_keeps_nothing_on_disk(running: Running) -> None:
+    with redis.Redis.from_url(running.redis) as client:
+        assert {module[b"name"] for module in client.module_list()} <= {b"vectorset"}  # part of Redis 8 itself
+        assert client.config_get("save") == {"save": ""}
+        assert client.config_get("appendonly") == {"appendonly": "no"}
+
+
+def test_kafka_has_its_topics_with_as_many_partitions_as_asked_for(running: Running) -> None:
+    admin = KafkaAdminClient(bootstrap_servers=running.kafka)
+    try:
+        topics = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics(["orders", "refunds"])}
+    finally:
+        admin.close()
+
+    assert topics == {"orders": 3, "refunds": 1}
+
+
+def test_aws_keeps_a_secret(running: Running) -> None:
+    credentials = {"aws_access_key_id": "local", "aws_secret_access_key": "local", "region_name": "us-east-1"}
+    client = boto3.client("secretsmanager", endpoint_url=running.aws, **credentials)
+    client.create_secret(Name="key", SecretString="value")
+
+    assert client.get_secret_value(SecretId="key")["SecretString"] == "value"
+
+
+def test_every_service_listens_on_this_machine_only(running: Running) -> None:
+    for service in running:
+        assert service.child
+        connections = psutil.Process(service.child.pid).net_connections("inet")
+        listening = {connection.laddr[0] for connection in connections if connection.status == psutil.CONN_LISTEN}
+        assert listening == {"127.0.0.1"}, service.name
+
+
+def test_a_killed_service_comes_back_at_the_same_address(running: Running) -> None:
+    for name in ("redis", "kafka", "postgres"):
+        service = running[name]
+        url = service.url
+        service.kill()
+        assert not service.answers()
+
+        service.spawn()
+        service.wait_ready()
+
+        assert service.url == url
+    with psycopg.connect(running.postgres) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_postgres_keeps_its_data_from_one_start_to_the_next(tmp_path: Path) -> None:
+    wanted = {"postgres": {"database": "shop"}}
+    with services.start(wanted, tmp_path) as first, psycopg.connect(first.postgres) as connection:
+        connection.execute("CREATE TABLE kept (id int)")
+        connection.commit()
+
+    with services.start(wanted, tmp_path) as second, psycopg.connect(second.postgres) as connection:
+        assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
+
+
+def test_half_a_database_cluster_is_made_anew(tmp_path: Path) -> None:
+    """An initdb that was killed leaves a folder behind that is no cluster."""
+    (tmp_path / "postgres").mkdir()
+    (tmp_path / "postgres.new").mkdir()
+    (tmp_path / "postgres.new" / "base").mkdir()
+
+    with services.start({"postgres": {}}, tmp_path) as running, psycopg.connect(running.postgres) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+_STARTS_AND_HANGS = """
+import json, sys, time
+from pathlib import Path
+from typing import Any
+from emulator import services
+running = services.start({"postgres": {}, "redis": {}, "kafka": {}}, Path(sys.argv[1]))
+print(json.dumps([service.child.pid for service in running]), flush=True)
+time.sleep(600)
+"""
+
+
+def test_services_end_when_the_process_that_started_them_is_killed_and_start_again_after_it(tmp_path: Path) -> None:
+    parent = subprocess.Popen([sys.executable, "-c", _STARTS_AND_HANGS, str(tmp_path)], stdout=subprocess.PIPE)
+    try:
+        assert parent.stdout
+        pids = json.loads(parent.stdout.readline())
+    finally:
+        parent.kill()
+        parent.communicate()
+
+    if sys.platform == "linux":  # elsewhere it is the next start that kills them
+        wait_until(lambda: not any(is_running(pid) for pid in pids))
+    with services.start({"postgres": {}, "redis": {}}, tmp_path) as running:
+        assert not any(is_running(pid) for pid in pids)
+        assert running["redis"].answers()
+
+
+def test_a_start_kills_what_an_earlier_one_left_but_nobody_else(tmp_path: Path) -> None:
+    """A pid in the roster may belong to somebody else by now: the start time tells."""
+    left, innocent = (
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+        for _ in range(2)
+    )
+    try:
+        started = psutil.Process(left.pid).create_time()
+        entries = {"redis": [left.pid, started], "kafka": [innocent.pid, started - 1000]}
+        (tmp_path / "services.json").write_text(json.dumps(entries))
+
+        services.start({}, tmp_path).close()
+
+        assert left.wait(5) == -signal.SIGKILL
+        assert innocent.poll() is None
+    finally:
+        for process in (left, innocent):
+            process.kill()
+            process.wait()
+
+
+def test_an_address_in_the_environment_is_used_and_nothing_started(
+    running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMULATOR_REDIS_URL", running.redis)
+    monkeypatch.setenv("EMULATOR_POSTGRES_URL", running.postgres)
+    monkeypatch.setenv("EMULATOR_KAFKA_BOOTSTRAP", running.kafka[0])
+    monkeypatch.setenv("EMULATOR_AWS_URL", running.aws)
+    topic = f"made-{uuid.uuid4().hex}"
+
+    with services.start({**WANTED, "kafka": {"topics": {topic: 2}}}, tmp_path) as existing:
+        assert [service.child for service in existing] == [None] * 4
+        assert (existing.redis, existing.kafka) == (running.redis, running.kafka)
+    assert running["redis"].answers()
+    admin = KafkaAdminClient(bootstrap_servers=running.kafka)
+    try:
+        assert topic in admin.list_topics()
+    finally:
+        admin.close()
+
+
+def test_a_service_that_does_not_start_says_why_and_leaves_nothing_running(tmp_path: Path) -> None:
+    with pytest.raises(StackError, match="no_such_setting"):
+        services.start({"redis": {}, "postgres": {"settings": {"no_such_setting": 1}}}, tmp_path)
+
+    assert json.loads((tmp_path / "services.json").read_text()) == {}
+    assert not any(str(tmp_path) in " ".join(command_line(process)) for process in psutil.process_iter())
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ({"mysql": {}}, "there is no service mysql, only postgres, redis, kafka, aws"),
+        ({"redis": {"size": 3}}, "services.redis has no option size"),
+        ({"kafka": {"broker": "rabbit"}}, "there is no Kafka broker rabbit"),
+    ],
+)
+def test_what_is_not_understood_is_refused(wanted: dict[str, dict[str, object]], message: str, tmp_path: Path) -> None:
+    with pytest.raises(StackError, match=message):
+        services.start(wanted, tmp_path)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def command_line(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline() if process.pid != os.getpid() else []
+    except psutil.Error:
+        return []
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 15) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)

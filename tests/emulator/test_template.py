@@ -1,0 +1,211 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from emulator.stack import Stack, StackError
+from emulator.template import load
+
+Template = Callable[..., Stack]
+
+APP = "Type: AWS::Serverless::Function\n    Properties: {Runtime: python3.13, Handler: app.handler"
+
+
+def refused(template: Template, text: str, parameters: dict[str, str] | None = None) -> str:
+    with pytest.raises(StackError) as error:
+        template(text, parameters)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def environment(template: Template, variables: str, head: str = "", parameters: dict[str, str] | None = None) -> object:
+    text = f"{head}\nResources:\n  App:\n    {APP}, Environment: {{Variables: {{{variables}}}}}}}\n"
+    text += "  Jobs: {Type: AWS::SQS::Queue, Properties: {QueueName: jobs}}\n"
+    text += "  Key: {Type: AWS::SecretsManager::Secret}\n"
+    return dict(template(text, parameters).functions["App"].environment)
+
+
+def test_a_function_is_read_with_its_defaults(template: Template, tmp_path: Path) -> None:
+    function = template(f"Resources:\n  App:\n    {APP}}}").functions["App"]
+    assert (function.name, function.deployed_name, function.handler) == ("App", "App", "app.handler")
+    assert function.arn == "arn:aws:lambda:ap-northeast-2:000000000000:function:App"
+    assert (function.memory_mb, function.timeout, function.reserved_concurrency) == (128, 3.0, None)
+    assert function.code == tmp_path
+
+
+def test_parameters_replace_defaults_everywhere(template: Template) -> None:
+    head = "Parameters: {Limit: {Type: Number, Default: 3}, Words: {Type: CommaDelimitedList, Default: 'a, b'}}"
+    variables = 'L: !Ref Limit, W: !Join ["-", !Ref Words], S: !Select [1, !Ref Words]'
+    assert environment(template, variables, head) == {"L": "3", "W": "a-b", "S": "b"}
+    assert environment(template, variables, head, {"Limit": "7", "Words": "x,y"}) == {"L": "7", "W": "x-y", "S": "y"}
+
+
+def test_parameters_that_are_unknown_missing_or_not_allowed_are_named(template: Template) -> None:
+    text = "Parameters: {{Size: {{Type: String{more}}}}}\nResources:\n  App:\n    " + APP.replace("{", "{{") + "}}"
+    assert "Size" in refused(template, text.format(more=""))
+    assert "Sise" in refused(template, text.format(more=", Default: S"), {"Sise": "M"})
+    allowed = refused(template, text.format(more=", AllowedValues: [S, M]"), {"Size": "XL"})
+    assert allowed == "Parameters.Size: 'XL' is not one of S, M"
+    pattern = refused(template, text.format(more=", AllowedPattern: '[A-Z]+'"), {"Size": "m"})
+    assert pattern == "Parameters.Size: 'm' does not match [A-Z]+"
+
+
+def test_intrinsics_become_plain_values(template: Template) -> None:
+    head = "Mappings: {Sizes: {ap-northeast-2: {zone: seoul}}}\n"
+    head += "Parameters: {Stage: {Type: String, Default: prod}}\n"
+    head += "Conditions: {Live: !Equals [!Ref Stage, prod], Idle: !Not [!Condition Live],"
+    head += " Both: !And [!Condition Live, !Not [!Condition Idle]], One: !Or [!Condition Idle, !Condition Both]}"
+    variables = {
+        "SUB": "!Sub '${Stage}/${AWS::AccountId}/${!Literal}/${Jobs.Arn}'",
+        "SUBMAP": "!Sub ['${a}', {a: !Ref Stage}]",
+        "IF": "!If [Live, yes-live, no]",
+        "NOT": "!If [Idle, idle, busy]",
+        "ONE": "!If [One, '1', '0']",
+        "MAP": '!FindInMap [Sizes, !Ref "AWS::Region", zone]',
+        "SPLIT": "!Select [1, !Split ['/', 'a/b/c']]",
+        "QUEUE": "!Ref Jobs",
+        "NAME": "!GetAtt Jobs.QueueName",
+        "SECRET": "!Ref Key",
+        "GONE": "!If [Live, !Ref AWS::NoValue, kept]",
+        "BOOL": "true",
+    }
+    assert environment(template, ", ".join(f"{key}: {value}" for key, value in variables.items()), head) == {
+        "SUB": "prod/000000000000/${Literal}/arn:aws:sqs:ap-northeast-2:000000000000:jobs",
+        "SUBMAP": "prod",
+        "IF": "yes-live",
+        "NOT": "busy",
+        "ONE": "1",
+        "MAP": "seoul",
+        "SPLIT": "b",
+        "QUEUE": "https://sqs.ap-northeast-2.amazonaws.com/000000000000/jobs",
+        "NAME": "jobs",
+        "SECRET": "arn:aws:secretsmanager:ap-northeast-2:000000000000:secret:Key",
+        "BOOL": "true",
+    }
+
+
+def test_what_only_aws_could_work_out_is_refused_where_it_stands(template: Template) -> None:
+    text = f"Resources:\n  App:\n    {APP}, Environment: {{Variables: {{A: !ImportValue other}}}}}}"
+    message = refused(template, text)
+    assert "Resources.App.Properties.Environment.Variables.A" in message
+    assert "Fn::ImportValue" in message
+
+
+def test_a_resource_whose_condition_does_not_hold_is_not_there(template: Template) -> None:
+    text = "Parameters: {Extra: {Type: String}}\nConditions: {IsExtra: !Equals [!Ref Extra, 'yes']}\nResources:\n"
+    text += f"  App:\n    {APP}}}\n  More:\n    Condition: IsExtra\n    {APP}}}\n"
+    assert set(template(text, {"Extra": "yes"}).functions) == {"App", "More"}
+    assert set(template(text, {"Extra": "no"}).functions) == {"App"}
+
+
+def test_code_is_found_below_code_uri_or_the_nearest_folder_above_it(template: Template, tmp_path: Path) -> None:
+    (tmp_path / "functions/queue").mkdir(parents=True)
+    (tmp_path / "functions/queue/enter.py").touch()
+    text = "Resources:\n  App:\n    Type: AWS::Serverless::Function\n"
+    text += "    Properties: {{Runtime: python3.13, Handler: {}, CodeUri: functions/}}"
+    assert template(text.format("functions.queue.enter.handler")).functions["App"].code == tmp_path
+    assert template(text.format("queue.enter.handler")).functions["App"].code == tmp_path / "functions"
+    message = refused(template, text.format("functions.queue.leave.handler"))
+    assert "App" in message
+    assert "functions/queue/leave.py" in message
+
+
+def test_a_layer_is_its_python_folder(template: Template, tmp_path: Path) -> None:
+    (tmp_path / "layer/python").mkdir(parents=True)
+    text = "Resources:\n  Common: {Type: AWS::Serverless::LayerVersion, Properties: {ContentUri: layer}}\n"
+    text += f"  App:\n    {APP}, Layers: [!Ref Common]}}"
+    assert template(text).functions["App"].layers == (tmp_path / "layer/python",)
+
+
+def test_an_alias_leads_to_its_function(template: Template) -> None:
+    text = (
+        f"Resources:\n  App:\n    {APP}, AutoPublishAlias: live, SnapStart: {{ApplyOn: PublishedVersions}}, Events: {{"
+    )
+    text += "Web: {Type: Api, Properties: {Path: /, Method: get}}, Tick: {Type: ScheduleV2, Properties: "
+    text += "{ScheduleExpression: rate(1 minute), Input: '{}'}}}}"
+    stack = template(text)
+    assert stack.functions["App"].snap_start
+    assert stack.apis[0].routes[0].function == "App"
+    assert (stack.schedules[0].function, stack.schedules[0].input) == ("App", "{}")
+
+
+def test_schedules_and_kafka_sources_are_read(template: Template) -> None:
+    text = f"Resources:\n  App:\n    {APP}, Events: {{"
+    text += "Old: {Type: Schedule, Properties: {Schedule: rate(5 minutes), Enabled: false}},"
+    text += (
+        "Msk: {Type: MSK, Properties: {Stream: 'arn:aws:kafka:x:1:cluster/c/1', StartingPosition: LATEST, Topics: [a],"
+    )
+    text += " ConsumerGroupId: readers, BatchSize: 5, MaximumBatchingWindowInSeconds: 2}},"
+    text += "Own: {Type: SelfManagedKafka, Properties: {KafkaBootstrapServers: ['k:9092'], Topics: [b],"
+    text += " SourceAccessConfigurations: [{Type: BASIC_AUTH, URI: secret}]}}}}"
+    stack = template(text)
+    assert [(one.function, one.expression, one.enabled) for one in stack.schedules] == [
+        ("App", "rate(5 minutes)", False)
+    ]
+    msk, own = stack.kafka_sources
+    assert (msk.topic, msk.group, msk.batch_size, msk.window) == ("a", "readers", 5, 2.0)
+    assert (msk.starting_position, msk.source_arn) == ("LATEST", "arn:aws:kafka:x:1:cluster/c/1")
+    assert (own.topic, own.source_arn, own.batch_size) == ("b", None, 100)
+    assert own.group
+
+
+def test_the_retries_of_asynchronous_invocations_are_read(template: Template) -> None:
+    text = f"Resources:\n  App:\n    {APP}, EventInvokeConfig: {{MaximumRetryAttempts: 0}}}}"
+    assert template(text).functions["App"].async_retries == 0
+
+
+@pytest.mark.parametrize(
+    ("properties", "said"),
+    [
+        ("Runtime: nodejs22.x", "Resources.App.Properties.Runtime: nodejs22.x"),
+        ("Events: {Web: {Type: HttpApi}}", "Resources.App.Properties.Events.Web: events of type HttpApi"),
+        (
+            "Events: {Rows: {Type: DynamoDB, Properties: {Stream: 'arn:aws:dynamodb:x', StartingPosition: LATEST}}}",
+            "Resources.App.Properties.Events.Rows: events of type DynamoDB",
+        ),
+        (
+            "Events: {Jobs: {Type: SQS, Properties: {Queue: 'arn:aws:sqs:x:1:q'}}}",
+            "Resources.App.Properties.Events.Jobs: events of type SQS",
+        ),
+        ("Layers: ['arn:aws:lambda:x:1:layer:theirs:1']", "Resources.App.Properties.Layers"),
+        ("CodeUri: s3://bucket/key", "Resources.App.Properties.CodeUri"),
+        ("FunctionUrlConfig: {AuthType: NONE}", "Resources.AppUrl: AWS::Lambda::Url"),
+    ],
+)
+def test_what_would_not_run_as_on_aws_is_refused_by_name(template: Template, properties: str, said: str) -> None:
+    start = APP.replace("Runtime: python3.13, ", "") if properties.startswith("Runtime") else APP
+    assert said in refused(template, f"Resources:\n  App:\n    {start}, {properties}}}")
+
+
+@pytest.mark.parametrize(
+    "auth",
+    [
+        "Auth: {DefaultAuthorizer: Pool, Authorizers: {Pool: {UserPoolArn: 'arn:aws:cognito-idp:x:1:userpool/p'}}}",
+        "Auth: {DefaultAuthorizer: AWS_IAM}",
+        "Auth: {ApiKeyRequired: true}",
+    ],
+)
+def test_an_api_is_never_served_without_the_protection_it_declares(template: Template, auth: str) -> None:
+    text = (
+        f"Resources:\n  Api: {{Type: AWS::Serverless::Api, Properties: {{StageName: v1, {auth}}}}}\n  App:\n    {APP}, "
+    )
+    text += "Events: {Web: {Type: Api, Properties: {RestApiId: !Ref Api, Path: /, Method: get}}}}"
+    refused(template, text)
+
+
+def test_a_file_that_is_no_template_is_refused_in_one_line(template: Template, tmp_path: Path) -> None:
+    refused(template, "Resources: [")
+    refused(template, "Nothing: here")
+    refused(template, "Resources: {App: 7}")
+    for broken in ("7", "{Handler: a.b, Events: 7}", "{Handler: a.b, Events: {Web: 7}}"):
+        refused(template, f"Resources: {{App: {{Type: AWS::Serverless::Function, Properties: {broken}}}}}")
+    with pytest.raises(StackError, match="No such file"):
+        load(tmp_path / "absent.yaml")
+
+
+def test_a_translated_template_is_remembered(stack: Stack, state: Path) -> None:
+    remembered = list(state.glob("template-*.json"))
+    assert remembered
+    again = load(Path(__file__).parent / "template.yaml", cache=state)
+    assert again == stack
+    assert set(state.glob("template-*.json")) == set(remembered)
