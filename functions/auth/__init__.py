@@ -1,0 +1,1 @@
+"""Accounts, tokens, and the authorizer that stands before every other function."""

@@ -1,0 +1,33 @@
+"""Bounds on what a client may write about an account."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, SecretStr, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from common.model import Text
+
+PASSWORD_MIN_BYTES, PASSWORD_MAX_BYTES = 10, 72  # bcrypt sees no more than 72
+
+
+def _strong_enough(password: SecretStr) -> SecretStr:
+    text = password.get_secret_value()
+    if not PASSWORD_MIN_BYTES <= len(text.encode()) <= PASSWORD_MAX_BYTES:
+        raise PydanticCustomError("password_length", f"must be {PASSWORD_MIN_BYTES} to {PASSWORD_MAX_BYTES} bytes")
+    if not (any(character.isalpha() for character in text) and any(character.isdecimal() for character in text)):
+        raise PydanticCustomError("password_characters", "must contain a letter and a digit")
+    return password
+
+
+# The address a browser accepts (HTML standard, "valid e-mail address"), with at least one dot and the lengths of
+# RFC 5321, 4.5.3.1. Whether it receives mail only a mail can tell (AUTH-022), so email-validator would add nothing.
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_EMAIL = rf"^[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_LABEL})+$"
+Email = Annotated[str, StringConstraints(strip_whitespace=True, max_length=254, pattern=_EMAIL)]
+
+NewPassword = Annotated[SecretStr, AfterValidator(_strong_enough)]
+OfferedPassword = Annotated[SecretStr, Field(min_length=1, max_length=1000)]  # one to compare: any may be wrong
+PersonName = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+Phone = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^\+?[0-9][0-9 -]{6,18}[0-9]$")]
+CaptchaToken = Annotated[SecretStr, Field(min_length=1, max_length=8192)]
+RefreshToken = Annotated[SecretStr, Field(min_length=1, max_length=1000)]

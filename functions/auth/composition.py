@@ -1,0 +1,54 @@
+"""What several handlers of the service are made of: built on the first request, kept for the warm container.
+
+What one handler alone needs is put together beside it, so that none loads what it does not use: the authorizer no
+Postgres, refresh no bcrypt and no HTTP client. Imports belong to a function's initialisation, which Lambda gives a
+whole processor; inside a function they would wait for the first request's third of one.
+"""
+
+from datetime import timedelta
+from functools import cache
+from secrets import token_urlsafe
+
+from common.clock import new_id, utc_now
+from common.postgres import database
+from common.secrets import secret
+from common.settings import Settings
+from functions.auth.access_token import AccessTokenSigner, Parties, PrivateKey
+from functions.auth.account_store import AccountStore
+from functions.auth.session_store import SessionStore
+from functions.auth.sessions import Sessions
+
+
+class SessionSettings(Settings):
+    token_issuer: str
+    token_audience: str
+    access_token_seconds: int = 3600  # AUTH-011
+    refresh_token_seconds: int = 604_800
+
+
+def _signing_key() -> PrivateKey:
+    key: PrivateKey = secret("jwt/signing")["keys"][0]
+    return key
+
+
+def _new_refresh_token() -> str:
+    return token_urlsafe(32)
+
+
+@cache
+def accounts() -> AccountStore:
+    return AccountStore(database())
+
+
+@cache
+def sessions() -> Sessions:
+    settings = SessionSettings.from_environment()
+    parties = Parties(settings.token_issuer, settings.token_audience)
+    return Sessions(
+        SessionStore(database()),
+        AccessTokenSigner(_signing_key, parties, settings.access_token_seconds, new_id),
+        utc_now,
+        new_id,
+        _new_refresh_token,
+        timedelta(seconds=settings.refresh_token_seconds),
+    )

@@ -1,0 +1,51 @@
+"""PortOne's identity verification (`facts-services.md`, PortOne V2; AUTH-004)."""
+
+from urllib.parse import quote
+
+import httpx
+from pydantic import ValidationError
+
+from common.log import log
+from common.model import Model, Text
+from common.problem import SERVICE_UNAVAILABLE
+from functions.auth.registration import Person
+
+TIMEOUT_SECONDS = 5.0  # half of what payments grants: nothing is lost by asking again
+
+
+class _Customer(Model):
+    name: Text
+    phone_number: Text | None = None
+    ci: Text | None = None
+
+
+class _Verification(Model):
+    status: str
+    verified_customer: _Customer | None = None
+
+
+class PortOneIdentities:
+    def __init__(self, client: httpx.Client, url: str, api_secret: str) -> None:
+        self._client = client
+        self._url = url.rstrip("/")
+        self._headers = {"Authorization": f"PortOne {api_secret}"}
+
+    def person(self, verification_id: str) -> Person | None:
+        """Whom this verification verified; None while it is READY, after it FAILED, and for one there is none of.
+
+        Refuses SERVICE_UNAVAILABLE when PortOne gives no answer, or one about us.
+        """
+        # Dots too: a client makes of `/identity-verifications/..` another path.
+        segment = quote(verification_id, safe="").replace(".", "%2E")
+        try:
+            response = self._client.get(f"{self._url}/identity-verifications/{segment}", headers=self._headers)
+            if response.status_code in (400, 404):  # the id is malformed, or nobody's
+                return None
+            found = _Verification.model_validate_json(response.raise_for_status().content)
+        except (httpx.HTTPError, ValidationError) as error:
+            log.warning("no answer on an identity verification", extra={"error": type(error).__name__})
+            raise SERVICE_UNAVAILABLE.refusal(headers={"Retry-After": "1"}) from None
+        customer = found.verified_customer
+        if found.status != "VERIFIED" or customer is None:
+            return None
+        return Person(customer.name, customer.phone_number, customer.ci)

@@ -1,0 +1,37 @@
+"""GET /.well-known/jwks.json: the keys that verify access tokens (RFC 7517), for whoever wants to check one.
+
+A new key is put into `jwt/verification` at least ten minutes before it becomes the first of `jwt/signing`: five that
+containers keep a secret, and five that this answer is kept.
+"""
+
+from typing import Literal
+
+from common.edge import Answer, endpoint
+from common.model import Model
+from common.secrets import secret
+
+KEEP_SECONDS = 300
+
+
+class PublicKeyAnswer(Model):
+    """The public members and no other: whatever else the secret holds stays there."""
+
+    kty: Literal["EC"]
+    crv: Literal["P-256"]
+    x: str
+    y: str
+    kid: str
+    use: Literal["sig"]
+    alg: Literal["ES256"]
+
+
+class JwksAnswer(Model):
+    keys: list[PublicKeyAnswer]
+
+
+@endpoint
+def handler() -> Answer:
+    return Answer(
+        JwksAnswer.model_validate(secret("jwt/verification")),
+        headers={"Cache-Control": f"public, max-age={KEEP_SECONDS}"},
+    )

@@ -1,0 +1,28 @@
+"""POST /auth/logout: the access token is dead at once, and the refresh token's family with it (AUTH-008, AUTH-010)."""
+
+from functools import cache
+
+from common import redis
+from common.clock import utc_now
+from common.edge import endpoint
+from common.postgres import database
+from common.request import Body, User
+from functions.auth.blacklist import Blacklist
+from functions.auth.bounds import RefreshToken
+from functions.auth.session_store import SessionStore
+from functions.auth.sign_out import SignOut
+
+
+class LogoutBody(Body):
+    refresh_token: RefreshToken | None = None
+
+
+@cache
+def sign_out() -> SignOut:
+    return SignOut(SessionStore(database()), Blacklist(redis.client()), utc_now)
+
+
+@endpoint
+def handler(user: User, body: LogoutBody | None) -> None:
+    refresh_token = body.refresh_token.get_secret_value() if body and body.refresh_token else None
+    sign_out().sign_out(user.id, user.token_id, user.token_expires_at, refresh_token)

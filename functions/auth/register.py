@@ -1,0 +1,83 @@
+"""POST /auth/register: an account for a verified person (AUTH-001 to AUTH-005)."""
+
+from functools import cache
+from typing import Annotated, Literal
+from uuid import UUID
+
+import httpx
+from pydantic import Field, StrictBool, StringConstraints, field_validator
+from pydantic_core import PydanticCustomError
+
+from common.clock import new_id, utc_now
+from common.edge import Answer, created, endpoint
+from common.model import Model, Text
+from common.request import Body
+from common.secrets import secret
+from common.settings import Settings
+from functions.auth.account import Agreement, Role
+from functions.auth.bounds import CaptchaToken, Email, NewPassword, PersonName, Phone
+from functions.auth.captcha import captcha
+from functions.auth.composition import accounts
+from functions.auth.identity_verification import TIMEOUT_SECONDS, PortOneIdentities
+from functions.auth.password_hasher import PasswordHasher
+from functions.auth.registration import Application, Registration
+
+
+class AgreementBody(Body):
+    code: Literal["TERMS_OF_SERVICE", "PRIVACY", "MARKETING"]
+    version: Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=20)]
+    agreed: StrictBool  # a consent is not guessed from "yes" or 1
+
+
+class RegisterBody(Body):
+    email: Email
+    password: NewPassword
+    name: PersonName | None = None
+    phone: Phone | None = None
+    identity_verification_id: Annotated[Text, Field(min_length=1, max_length=200)]
+    captcha_token: CaptchaToken
+    agreements: Annotated[list[AgreementBody], Field(max_length=10)]
+
+    @field_validator("agreements")
+    @classmethod
+    def _each_once(cls, agreements: list[AgreementBody]) -> list[AgreementBody]:
+        if len({agreement.code for agreement in agreements}) < len(agreements):
+            raise PydanticCustomError("repeated_code", "must name each code once")
+        return agreements
+
+
+class RegisteredAnswer(Model):
+    id: UUID
+    email: str
+    name: str
+    role: Role
+
+
+class IdentitySettings(Settings):
+    portone_url: str
+
+
+@cache
+def registration() -> Registration:
+    identities = PortOneIdentities(
+        httpx.Client(timeout=TIMEOUT_SECONDS),
+        IdentitySettings.from_environment().portone_url,
+        secret("portone")["apiSecret"],
+    )
+    return Registration(captcha(), identities, accounts(), PasswordHasher(), utc_now, new_id)
+
+
+@endpoint
+def handler(body: RegisterBody) -> Answer:
+    account = registration().register(
+        Application(
+            email=body.email,
+            password=body.password.get_secret_value(),
+            name=body.name,
+            phone=body.phone,
+            agreements=[Agreement(each.code, each.version, each.agreed) for each in body.agreements],
+            captcha_token=body.captcha_token.get_secret_value(),
+            identity_verification_id=body.identity_verification_id,
+        )
+    )
+    return created(RegisteredAnswer(id=account.id, email=account.email, name=account.name, role=account.role))

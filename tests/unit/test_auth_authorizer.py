@@ -1,0 +1,129 @@
+"""What the gateway is told of a caller (GW-002, GW-025)."""
+
+import json
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from common.log import log
+from common.problem import TOKEN_EXPIRED, TOKEN_INVALID, TOKEN_MISSING, TOKEN_REVOKED, Problem
+from functions.auth import authorizer
+from functions.auth.access_token import Claims
+from functions.auth.account import Role
+
+SAMPLE = Path(__file__).parents[2] / "events" / "auth_authorizer.json"
+CLAIMS = Claims(UUID(int=7), Role.USER, "token-7", 1_777_636_800)
+API = "arn:aws:execute-api:ap-northeast-2:123456789012:abcdef1234/prod/*"
+
+Ask = Callable[..., dict[str, Any]]
+
+
+class FakeVerifier:
+    """Takes the token `good`; says or does of any other what it was made with."""
+
+    def __init__(self) -> None:
+        self.otherwise: Exception = TOKEN_INVALID.refusal()
+
+    def verify(self, token: str) -> Claims:
+        if token == "good":
+            return CLAIMS
+        raise self.otherwise
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> FakeVerifier:
+    verifier = FakeVerifier()
+    monkeypatch.setattr(authorizer, "verifier", lambda: verifier)
+    return verifier
+
+
+@pytest.fixture
+def ask(fake: FakeVerifier) -> Ask:
+    def ask(**headers: str) -> dict[str, Any]:
+        event = json.loads(SAMPLE.read_text(encoding="utf-8"))
+        event["headers"] = {name.replace("_", "-"): value for name, value in headers.items()}
+        return authorizer.handler(event, None)
+
+    assert fake is not None
+    return ask
+
+
+def test_a_good_token_opens_the_whole_api_and_hands_the_user_on(ask: Ask) -> None:
+    assert ask(Authorization="Bearer good") == {
+        "principalId": str(CLAIMS.user_id),
+        "policyDocument": {
+            "Version": "2012-10-17",
+            "Statement": [{"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": API}],
+        },
+        "context": {"sub": str(CLAIMS.user_id), "role": "USER", "jti": "token-7", "exp": 1_777_636_800},
+    }
+
+
+@pytest.mark.parametrize("header", ["authorization", "AUTHORIZATION", "Authorization"])
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER "])
+def test_neither_the_headers_name_nor_its_scheme_has_a_case(ask: Ask, header: str, scheme: str) -> None:
+    assert effect(ask(**{header: f"{scheme} good"})) == "Allow"
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"Authorization": ""}, {"Authorization": "Bearer "}, {"Authorization": "Basic good"}]
+)
+def test_a_call_without_a_bearer_token_is_told_so(ask: Ask, headers: dict[str, str]) -> None:
+    answer = ask(**headers)
+    assert (effect(answer), answer["context"]["code"]) == ("Deny", "TOKEN_MISSING")
+
+
+@pytest.mark.parametrize("problem", [TOKEN_INVALID, TOKEN_EXPIRED, TOKEN_REVOKED])
+def test_a_bad_token_is_denied_with_its_reason(ask: Ask, fake: FakeVerifier, problem: Problem) -> None:
+    fake.otherwise = problem.refusal()
+    answer = ask(Authorization="Bearer bad")
+    assert answer["policyDocument"]["Statement"][0] == {
+        "Action": "execute-api:Invoke",
+        "Effect": "Deny",
+        "Resource": API,
+    }
+    assert answer["context"]["code"] == problem.code
+
+
+def test_a_denial_speaks_the_callers_language(ask: Ask) -> None:
+    assert ask()["context"]["message"] == TOKEN_MISSING.ko
+    assert ask(Accept_Language="en-US,en;q=0.9")["context"]["message"] == TOKEN_MISSING.en
+
+
+@pytest.mark.parametrize("offered", ["8c5f9f0e-1111-4222-8333-444455556666", '","code":"FORGED', "x" * 10_000])
+def test_a_denial_survives_being_pasted_into_json_whatever_the_caller_sent(ask: Ask, offered: str) -> None:
+    context = ask(X_Trace_Id=offered)["context"]
+    assert sorted(context) == ["code", "message", "timestamp", "traceId"]
+    pasted = "{" + ",".join(f'"{name}":"{value}"' for name, value in context.items()) + "}"
+    assert json.loads(pasted) == context
+
+
+def test_a_denial_carries_the_callers_trace_id_or_the_gateways(ask: Ask) -> None:
+    offered = "8c5f9f0e-1111-4222-8333-444455556666"
+    assert ask(X_Trace_Id=offered)["context"]["traceId"] == offered
+    assert ask(X_Trace_Id="no uuid")["context"]["traceId"] == "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
+
+
+def test_when_nobody_can_tell_the_door_stays_shut(ask: Ask, fake: FakeVerifier) -> None:
+    fake.otherwise = ConnectionError("Redis is away")
+    with pytest.raises(ConnectionError):
+        ask(Authorization="Bearer whatever")
+
+
+@pytest.mark.parametrize("token", ["good", "bad-and-secret"])
+def test_a_decision_is_one_line_without_the_token(ask: Ask, monkeypatch: pytest.MonkeyPatch, token: str) -> None:
+    output = StringIO()
+    monkeypatch.setattr(log.registered_handler, "stream", output)
+    ask(Authorization=f"Bearer {token}")
+    (line,) = output.getvalue().splitlines()
+    assert json.loads(line)["outcome"] == ("ALLOWED" if token == "good" else "TOKEN_INVALID")
+    assert token not in line
+
+
+def effect(answer: dict[str, Any]) -> str:
+    found: str = answer["policyDocument"]["Statement"][0]["Effect"]
+    return found

@@ -1,0 +1,36 @@
+"""A function loads what it uses: the authorizer stands before every call, so its cold start is everybody's."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+# The hasher rather than bcrypt: cryptography, which PyJWT needs, imports bcrypt wherever it is installed.
+HASHER = "functions.auth.password_hasher"
+HEAVY = {"psycopg", "redis", "httpx", "jwt", "boto3", "kafka", HASHER}
+
+
+@pytest.mark.parametrize(
+    ("function", "uses"),
+    [
+        ("authorizer", {"redis", "jwt"}),
+        ("jwks", set()),
+        ("register", {"psycopg", "httpx", HASHER, "jwt"}),
+        ("login", {"psycopg", "httpx", HASHER, "jwt"}),
+        ("refresh", {"psycopg", "jwt"}),
+        ("logout", {"psycopg", "redis"}),
+        ("me", {"psycopg", "jwt"}),
+    ],
+)
+def test_a_function_loads_only_what_it_uses(function: str, uses: set[str]) -> None:
+    program = f"import sys, functions.auth.{function}; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"PYTHONPATH": f"{ROOT}:{ROOT / 'layers/common/python'}", "POWERTOOLS_SERVICE_NAME": "auth"},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split()
+    assert HEAVY.intersection(loaded) == uses

@@ -1,0 +1,127 @@
+"""reCAPTCHA and PortOne, as they answer and as they fail: nobody passes because nobody could be asked."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs
+
+import httpx
+import pytest
+
+from common.problem import SERVICE_UNAVAILABLE, Problem, Refusal
+from functions.auth.captcha import Captcha
+from functions.auth.identity_verification import PortOneIdentities
+from functions.auth.problems import CAPTCHA_FAILED
+from functions.auth.registration import Person
+
+Respond = Callable[[httpx.Request], httpx.Response]
+VERIFIED = {
+    "status": "VERIFIED",
+    "verifiedCustomer": {"name": "홍길동", "phoneNumber": "01012345678", "ci": "ci-of-hong"},
+}
+
+
+def timed_out(request: httpx.Request) -> httpx.Response:
+    raise httpx.ReadTimeout("no answer", request=request)
+
+
+def refused_connection(request: httpx.Request) -> httpx.Response:
+    raise httpx.ConnectError("refused", request=request)
+
+
+def answer(status: int, **more: Any) -> Respond:
+    return lambda _: httpx.Response(status, **more)
+
+
+def captcha(respond: Respond) -> Captcha:
+    client = httpx.Client(transport=httpx.MockTransport(respond))
+    return Captcha(client, "https://captcha.example/siteverify", "our-secret")
+
+
+def identities(respond: Respond) -> PortOneIdentities:
+    return PortOneIdentities(
+        httpx.Client(transport=httpx.MockTransport(respond)), "https://portone.example", "our-secret"
+    )
+
+
+def refused(call: Callable[[], object]) -> Problem:
+    with pytest.raises(Refusal) as refusal:
+        call()
+    return refusal.value.problem
+
+
+AWAY = [
+    timed_out,
+    refused_connection,
+    answer(500, json={"type": "INTERNAL"}),
+    answer(502, html="<title>502</title>"),
+    answer(200, html="<title>hello</title>"),
+    answer(200, json=[]),
+    answer(200, json={}),
+    answer(302, headers={"Location": "https://elsewhere.example"}),
+]
+
+
+def test_a_captcha_is_asked_about_with_our_secret_and_without_the_callers_address() -> None:
+    asked: list[dict[str, list[str]]] = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        asked.append(parse_qs(request.content.decode()))
+        return httpx.Response(200, json={"success": True})
+
+    captcha(respond).check("a token & more")
+    assert asked == [{"secret": ["our-secret"], "response": ["a token & more"]}]
+
+
+def test_a_captcha_not_passed_is_the_callers_fault() -> None:
+    respond = answer(200, json={"success": False, "error-codes": ["timeout-or-duplicate"]})
+    assert refused(lambda: captcha(respond).check("old")) is CAPTCHA_FAILED
+
+
+@pytest.mark.parametrize(
+    "respond", [*AWAY, answer(200, json={"success": False, "error-codes": ["invalid-input-secret"]})]
+)
+def test_a_captcha_nobody_could_judge_is_not_passed(respond: Respond) -> None:
+    assert refused(lambda: captcha(respond).check("token")) is SERVICE_UNAVAILABLE
+
+
+def test_a_verified_identity_is_a_person() -> None:
+    assert identities(answer(200, json=VERIFIED)).person("id") == Person("홍길동", "01012345678", "ci-of-hong")
+
+
+def test_a_carrier_may_give_neither_phone_nor_ci() -> None:
+    body = {"status": "VERIFIED", "verifiedCustomer": {"name": "홍길동"}}
+    assert identities(answer(200, json=body)).person("id") == Person("홍길동", None, None)
+
+
+@pytest.mark.parametrize(
+    "respond",
+    [
+        answer(404, json={"type": "IDENTITY_VERIFICATION_NOT_FOUND"}),
+        answer(400, json={"type": "INVALID_REQUEST"}),
+        answer(200, json={"status": "READY"}),
+        answer(200, json={**VERIFIED, "status": "FAILED"}),
+        answer(200, json={"status": "VERIFIED"}),
+    ],
+)
+def test_whoever_is_not_verified_is_nobody(respond: Respond) -> None:
+    assert identities(respond).person("id") is None
+
+
+@pytest.mark.parametrize("respond", [*AWAY, answer(401, json={"type": "UNAUTHORIZED"}), answer(403, json={})])
+def test_an_identity_nobody_could_confirm_is_not_taken_for_unverified(respond: Respond) -> None:
+    assert refused(lambda: identities(respond).person("id")) is SERVICE_UNAVAILABLE
+
+
+@pytest.mark.parametrize("hostile", ["..", ".", "../payments/1", "a/b?c=d#e", "%2e%2e", "한글", "a b\r\nX: y"])
+def test_an_id_stays_one_segment_of_the_path(hostile: str) -> None:
+    paths: list[bytes] = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        paths.append(request.url.raw_path)
+        assert request.headers["Authorization"] == "PortOne our-secret"
+        return httpx.Response(404, json={})
+
+    identities(respond).person(hostile)
+    assert paths[0].startswith(b"/identity-verifications/")
+    assert paths[0].count(b"/") == 2
+    assert b"?" not in paths[0]

@@ -1,0 +1,118 @@
+"""Who may have an account, and in which order that is found out (AUTH-001 to AUTH-005)."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+
+from common.problem import Problem, Refusal
+from functions.auth.account import Account, Agreement, NewAccount, Role
+from functions.auth.problems import AGREEMENT_REQUIRED, CAPTCHA_FAILED, EMAIL_TAKEN, IDENTITY_NOT_VERIFIED
+from functions.auth.registration import Application, Person, Registration
+
+NOW = datetime(2026, 5, 1, 11, tzinfo=UTC)
+HONG = Person("홍길동", "01012345678", "ci-of-hong")
+AGREED = (Agreement("TERMS_OF_SERVICE", "1", agreed=True), Agreement("PRIVACY", "1", agreed=True))
+APPLICATION = Application(
+    email="Hong@example.com",
+    password="correct-horse-7",
+    name=None,
+    phone=None,
+    agreements=AGREED,
+    captcha_token="human",
+    identity_verification_id="verification",
+)
+
+
+class Town:
+    """Captcha, PortOne, the accounts and the hasher in one, with a record of who was asked."""
+
+    def __init__(self, person: Person | None = HONG) -> None:
+        self.asked: list[str] = []
+        self.added: list[NewAccount] = []
+        self._person = person
+        self.service = Registration(self, self, self, self, lambda: NOW, lambda: UUID(int=1))
+
+    def check(self, token: str) -> None:
+        self.asked.append("captcha")
+        if token != "human":
+            raise CAPTCHA_FAILED.refusal()
+
+    def person(self, verification_id: str) -> Person | None:
+        self.asked.append("identity")
+        return self._person if verification_id == "verification" else None
+
+    def hash(self, password: str) -> str:
+        return f"hash of {password}"
+
+    def add(self, new: NewAccount) -> None:
+        self.asked.append("accounts")
+        if new.account.email == "taken@example.com":
+            raise EMAIL_TAKEN.refusal()
+        self.added.append(new)
+
+    def refused(self, application: Application) -> Problem:
+        with pytest.raises(Refusal) as refusal:
+            self.service.register(application)
+        assert self.added == []
+        return refusal.value.problem
+
+
+def test_a_verified_person_gets_an_account_with_all_that_was_agreed_to() -> None:
+    town = Town()
+    account = town.service.register(
+        replace(APPLICATION, agreements=(*AGREED, Agreement("MARKETING", "1", agreed=False)))
+    )
+    assert account == Account(UUID(int=1), "Hong@example.com", "홍길동", "01012345678", Role.USER, NOW)
+    (added,) = town.added
+    assert (added.ci, added.password_hash) == ("ci-of-hong", "hash of correct-horse-7")
+    assert [agreement.code for agreement in added.agreements] == ["TERMS_OF_SERVICE", "PRIVACY", "MARKETING"]
+
+
+def test_a_name_and_phone_of_ones_own_go_before_the_verified_ones() -> None:
+    account = Town().service.register(replace(APPLICATION, name="Gildong", phone="010-9999-8888"))
+    assert (account.name, account.phone) == ("Gildong", "010-9999-8888")
+
+
+@pytest.mark.parametrize(
+    "agreements",
+    [
+        (),
+        AGREED[:1],
+        AGREED[1:],
+        (AGREED[0], Agreement("PRIVACY", "1", agreed=False)),
+        (AGREED[0], Agreement("MARKETING", "1", agreed=True)),
+    ],
+)
+def test_without_both_required_agreements_nothing_else_is_asked(agreements: tuple[Agreement, ...]) -> None:
+    town = Town()
+    assert town.refused(replace(APPLICATION, agreements=agreements)) is AGREEMENT_REQUIRED
+    assert town.asked == []
+
+
+def test_a_failed_captcha_costs_no_identity_verification() -> None:
+    town = Town()
+    assert town.refused(replace(APPLICATION, captcha_token="robot")) is CAPTCHA_FAILED
+    assert town.asked == ["captcha"]
+
+
+@pytest.mark.parametrize("person", [None, replace(HONG, ci=None), replace(HONG, ci="")])
+def test_someone_who_is_not_verified_or_cannot_be_told_apart_gets_no_account(person: Person | None) -> None:
+    town = Town(person)
+    assert town.refused(APPLICATION) is IDENTITY_NOT_VERIFIED
+    assert town.asked == ["captcha", "identity"]
+
+
+def test_whether_an_address_is_taken_only_a_verified_person_learns() -> None:
+    town = Town()
+    assert town.refused(replace(APPLICATION, email="taken@example.com")) is EMAIL_TAKEN
+    assert town.asked == ["captcha", "identity", "accounts"]
+
+
+def test_what_is_secret_is_not_in_the_words_an_error_would_print() -> None:
+    town = Town()
+    town.service.register(APPLICATION)
+    printed = f"{APPLICATION!r} {town.added[0]!r} {HONG!r}"
+    for secret in ("correct-horse-7", "ci-of-hong", "human"):
+        assert secret not in printed
