@@ -1,0 +1,14 @@
+"""Bounds on what an admin may write, so that no row grows without end and no sum leaves an int32."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from common.model import Moment, Text
+
+Stripped = Annotated[Text, AfterValidator(str.strip)]
+Label = Annotated[Stripped, Field(min_length=1, max_length=200)]
+Prose = Annotated[Stripped, Field(max_length=2000)]
+Date = Annotated[Moment, Field(ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC))]
+Price = Annotated[int, Field(strict=True, ge=0, le=500_000_000)]  # won; four seats stay below 2³¹

@@ -1,0 +1,51 @@
+"""An event as an admin proposes it, and whether it makes sense for its hall (EVT-001)."""
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+
+from common.model import Model
+from common.problem import VALIDATION_ERROR, Refusal
+from functions.events.bounds import Date, Label, Price, Prose
+from functions.events.seat_template import Grade, SeatTemplate
+
+
+class EventProposal(Model):
+    title: Label
+    artist: Label
+    description: Prose = ""
+    venue_id: UUID
+    hall_id: UUID
+    starts_at: Date
+    ends_at: Date
+    sale_starts_at: Date
+    sale_ends_at: Date
+    prices: dict[Grade, Price]
+    admission_per_second: Annotated[int, Field(strict=True, ge=1, le=1000)] = 10  # QUEUE-005
+    queue_capacity: Annotated[int, Field(strict=True, ge=1, le=50_000)] = 50_000  # QUEUE-010
+    max_seats: Annotated[int, Field(strict=True, ge=1, le=4)] = 4  # of one reservation, RSV-005
+
+    def check(self, hall: SeatTemplate) -> None:
+        """Refuses VALIDATION_ERROR with every fault at once: times out of order, a grade of the hall without a
+        price, a price without such a grade."""
+        faults = self._faults_of_time() | self._faults_of_price(hall)
+        if faults:
+            raise Refusal(VALIDATION_ERROR, [{"field": field, "reason": why} for field, why in faults.items()])
+
+    def _faults_of_time(self) -> dict[str, str]:
+        faults = {}
+        if self.ends_at <= self.starts_at:
+            faults["endsAt"] = "must be after startsAt"
+        if self.sale_ends_at <= self.sale_starts_at:
+            faults["saleEndsAt"] = "must be after saleStartsAt"
+        elif self.sale_ends_at > self.ends_at:
+            faults["saleEndsAt"] = "must not be after endsAt"
+        return faults
+
+    def _faults_of_price(self, hall: SeatTemplate) -> dict[str, str]:
+        missing = {
+            f"prices.{grade}": "the hall has seats of this grade" for grade in hall.grades if grade not in self.prices
+        }
+        unknown = {f"prices.{grade}": "the hall has no such seats" for grade in self.prices if grade not in hall.grades}
+        return missing | unknown

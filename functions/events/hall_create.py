@@ -1,0 +1,18 @@
+"""POST /venues/{id}/halls: a hall and the template its events' seats are made from (EVT-013)."""
+
+from common.clock import new_id
+from common.edge import Answer, created, endpoint
+from common.request import Admin, Body, IdPath
+from functions.events.bounds import Label
+from functions.events.composition import venues
+from functions.events.seat_template import SeatTemplate
+
+
+class HallBody(Body):
+    name: Label
+    seat_template: SeatTemplate
+
+
+@endpoint
+def handler(_admin: Admin, path: IdPath, body: HallBody) -> Answer:
+    return created(venues().create_hall(new_id(), path.id, body.name, body.seat_template))

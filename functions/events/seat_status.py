@@ -1,0 +1,10 @@
+"""Internal: which seats of an event are sold, asked by reservations for its live seat map (RSV-003)."""
+
+from common.internal import internal
+from common.seat_status import SeatStatusAnswer, SeatStatusAsked
+from functions.events.composition import seats
+
+
+@internal
+def handler(asked: SeatStatusAsked) -> SeatStatusAnswer:
+    return seats().sold(asked.event_id)

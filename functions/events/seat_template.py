@@ -1,0 +1,44 @@
+"""A hall's seats in outline: sections of rows of equal length, each section of one grade (EVT-009, EVT-013)."""
+
+from typing import Annotated, Literal, Self, get_args
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from common.model import Model
+from functions.events.bounds import Stripped
+
+Grade = Literal["VIP", "S", "A", "B"]
+GRADES: tuple[Grade, ...] = get_args(Grade)  # the dearest first, the order in which they are shown
+SEATS_AT_MOST = 100_000
+
+Count = Annotated[int, Field(strict=True, ge=1, le=SEATS_AT_MOST)]
+
+
+class Section(Model):
+    name: Annotated[Stripped, Field(min_length=1, max_length=20)]
+    grade: Grade
+    rows: Count
+    seats_per_row: Count
+
+
+class SeatTemplate(Model):
+    """Section names differ, which is what makes seat numbers (section-row-number) differ."""
+
+    sections: Annotated[list[Section], Field(min_length=1, max_length=100)]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if len({section.name for section in self.sections}) < len(self.sections):
+            raise PydanticCustomError("section_names", "section names must differ")
+        if self.capacity > SEATS_AT_MOST:
+            raise PydanticCustomError("capacity", "a hall has at most {most} seats", {"most": SEATS_AT_MOST})
+        return self
+
+    @property
+    def capacity(self) -> int:
+        return sum(section.rows * section.seats_per_row for section in self.sections)
+
+    @property
+    def grades(self) -> list[Grade]:
+        return [grade for grade in GRADES if any(section.grade == grade for section in self.sections)]

@@ -1,0 +1,289 @@
+"""Venues, halls, events and what is read of them, on a real Postgres."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from common.clock import new_id
+from common.postgres import Database
+from common.problem import NOT_FOUND, VALIDATION_ERROR, Refusal
+from common.request import Paging
+from functions.events.event_answer import EventAnswer
+from functions.events.event_proposal import EventProposal
+from functions.events.event_search import EventSearch
+from functions.events.event_store import EventStore
+from functions.events.seat_store import SeatStore
+from functions.events.seat_template import GRADES, SeatTemplate, Section
+from functions.events.venue_answer import VenueSummary
+from functions.events.venue_store import VenueStore
+
+SALE_STARTS = datetime(2026, 12, 1, 11, tzinfo=UTC)
+SALE_ENDS = datetime(2027, 1, 15, 9, tzinfo=UTC)
+SHOW_STARTS = datetime(2027, 1, 15, 10, tzinfo=UTC)
+SHOW_ENDS = datetime(2027, 1, 15, 12, tzinfo=UTC)
+TEMPLATE = SeatTemplate(
+    sections=[
+        Section(name="B", grade="S", rows=2, seats_per_row=3),
+        Section(name="A", grade="VIP", rows=1, seats_per_row=2),
+    ]
+)
+
+
+class Programme:
+    """The events service over one database, with its clock in the test's hand."""
+
+    def __init__(self, database: Database) -> None:
+        self.now = SALE_STARTS
+        self.database = database
+        self.venues = VenueStore(database)
+        self.events = EventStore(database, lambda: self.now)
+        self.seats = SeatStore(database)
+
+    def venue(self, city: str = "Seoul", name: str = "Arts Centre") -> UUID:
+        return self.venues.create(VenueSummary(id=new_id(), name=name, address="1 Main Street", city=city)).id
+
+    def hall(self, venue_id: UUID, template: SeatTemplate = TEMPLATE) -> UUID:
+        return self.venues.create_hall(new_id(), venue_id, "Main Hall", template).id
+
+    def event(self, **changes: Any) -> EventAnswer:
+        if "venue_id" not in changes:
+            changes["venue_id"] = self.venue()
+        if "hall_id" not in changes:
+            changes["hall_id"] = self.hall(changes["venue_id"])
+        proposal: dict[str, Any] = {
+            "title": "Concert",
+            "artist": "Artist",
+            "starts_at": SHOW_STARTS,
+            "ends_at": SHOW_ENDS,
+            "sale_starts_at": SALE_STARTS,
+            "sale_ends_at": SALE_ENDS,
+            "prices": {"VIP": 150_000, "S": 120_000},
+        }
+        return self.events.create(new_id(), EventProposal.model_validate(proposal | changes))
+
+    def cancel(self, event_id: UUID, at: datetime) -> None:
+        with self.database.transaction() as connection:
+            connection.execute("UPDATE event_service.events SET cancelled_at = %s WHERE id = %s", (at, event_id))
+
+    def sell(self, *seat_ids: UUID) -> None:
+        with self.database.transaction() as connection:
+            connection.execute(
+                "UPDATE event_service.seats SET status = 'SOLD', sold_to = %s WHERE id = ANY (%s)",
+                (new_id(), list(seat_ids)),
+            )
+
+    def seat_ids(self, event_id: UUID) -> list[UUID]:
+        return [seat.id for grade in self.seats.of_event(event_id).grades for seat in grade.seats]
+
+    def titles(self, **search: Any) -> list[str]:
+        return [event.title for event in self.events.page(EventSearch.model_validate(search)).items]
+
+
+@pytest.fixture
+def programme(database_of: Callable[[str], Database]) -> Programme:
+    return Programme(database_of("event_service"))
+
+
+def test_an_event_has_every_seat_of_its_hall_by_grade_with_the_grades_price(programme: Programme) -> None:
+    made = programme.event()
+
+    assert made.seat_count == 8
+    dearest, other = programme.seats.of_event(made.id).grades
+    assert (dearest.grade, dearest.price, other.grade, other.price) == ("VIP", 150_000, "S", 120_000)
+    assert [seat.number for seat in dearest.seats] == ["A-1-1", "A-1-2"]
+    assert [seat.number for seat in other.seats] == ["B-1-1", "B-1-2", "B-1-3", "B-2-1", "B-2-2", "B-2-3"]
+    assert {seat.status for seat in dearest.seats + other.seats} == {"AVAILABLE"}
+    assert {seat.id.version for seat in dearest.seats + other.seats} == {7}
+
+
+def test_a_refused_event_leaves_nothing_behind(programme: Programme) -> None:
+    with pytest.raises(Refusal) as refusal:
+        programme.event(prices={"VIP": 1})
+    assert refusal.value.problem is VALIDATION_ERROR
+    assert programme.database.rows("SELECT 1 FROM event_service.events") == []
+
+
+def test_an_event_cannot_be_in_a_hall_of_another_venue(programme: Programme) -> None:
+    with pytest.raises(Refusal) as refusal:
+        programme.event(venue_id=programme.venue(), hall_id=programme.hall(programme.venue()))
+    assert refusal.value.problem is NOT_FOUND
+
+
+def test_an_arena_of_fifty_thousand_seats_is_on_sale_after_one_request(programme: Programme) -> None:
+    arena = SeatTemplate(
+        sections=[Section(name=f"S{n}", grade=GRADES[n % 4], rows=50, seats_per_row=50) for n in range(20)]
+    )
+    venue_id = programme.venue()
+    hall_id = programme.hall(venue_id, arena)
+    made = programme.event(venue_id=venue_id, hall_id=hall_id, prices={"VIP": 4, "S": 3, "A": 2, "B": 1})
+
+    assert made.seat_count == 50_000
+    assert programme.events.event(made.id).remaining == dict.fromkeys(GRADES, 12_500)
+    counted = programme.database.row(
+        "SELECT count(DISTINCT number) AS numbers FROM event_service.seats WHERE event_id = %s", (made.id,)
+    )
+    assert counted == {"numbers": 50_000}
+
+
+@pytest.mark.parametrize(
+    ("now", "status"),
+    [
+        (SALE_STARTS - timedelta(microseconds=1), "UPCOMING"),
+        (SALE_STARTS, "ONGOING"),
+        (SALE_ENDS, "ONGOING"),
+        (SHOW_ENDS - timedelta(microseconds=1), "ONGOING"),
+        (SHOW_ENDS, "ENDED"),
+    ],
+)
+def test_an_events_status_follows_from_the_time_wherever_it_is_read(
+    programme: Programme, now: datetime, status: str
+) -> None:
+    event_id = programme.event().id
+    programme.now = now
+
+    assert programme.events.event(event_id).status == status
+    for searched in ("UPCOMING", "ONGOING", "ENDED", "CANCELLED"):
+        assert len(programme.titles(status=searched)) == (searched == status)
+
+
+def test_a_cancelled_event_is_cancelled_at_any_time(programme: Programme) -> None:
+    event_id = programme.event().id
+    programme.cancel(event_id, SALE_STARTS)
+    for now in (SALE_STARTS - timedelta(days=1), SALE_STARTS, SHOW_ENDS):
+        programme.now = now
+        assert programme.events.event(event_id).status == "CANCELLED"
+
+
+def test_an_event_tells_where_it_is_and_what_is_left_of_each_grade_sold_out_ones_too(programme: Programme) -> None:
+    made = programme.event()
+    first, second, third, *_ = programme.seat_ids(made.id)
+    programme.sell(first, second, third)
+
+    detail = programme.events.event(made.id)
+    assert list(detail.remaining.items()) == [("VIP", 0), ("S", 5)]
+    assert (detail.venue.city, detail.hall.capacity, detail.title) == ("Seoul", 8, "Concert")
+
+
+@pytest.mark.parametrize("read", ["event", "sale_terms"])
+def test_an_unknown_event_is_not_found(programme: Programme, read: str) -> None:
+    with pytest.raises(Refusal) as refusal:
+        getattr(programme.events, read)(new_id())
+    assert refusal.value.problem is NOT_FOUND
+
+
+def test_the_seats_of_an_unknown_event_are_not_found(programme: Programme) -> None:
+    for ask in (
+        lambda: programme.seats.of_event(new_id()),
+        lambda: programme.seats.sold(new_id()),
+        lambda: programme.seats.catalogue(new_id(), []),
+    ):
+        with pytest.raises(Refusal) as refusal:
+            ask()
+        assert refusal.value.problem is NOT_FOUND
+
+
+def test_events_that_start_together_are_each_on_one_page(programme: Programme) -> None:
+    venue_id = programme.venue()
+    hall_id = programme.hall(venue_id)
+    made = sorted(programme.event(venue_id=venue_id, hall_id=hall_id).id for _ in range(7))
+    for sort in ("startsAt", "-startsAt", "saleStartsAt", "title"):
+        pages = [programme.events.page(EventSearch(page=page, size=3, sort=sort)) for page in range(4)]
+        seen = [event.id for page in pages for event in page.items]
+        assert seen == (made[::-1] if sort == "-startsAt" else made), "ids settle what the sort leaves open"
+        assert {page.total for page in pages} == {7}, "the page after the last knows the total too"
+
+
+def test_events_are_sorted_as_asked(programme: Programme) -> None:
+    day = timedelta(days=1)
+    programme.event(title="B", starts_at=SHOW_STARTS - day, sale_starts_at=SALE_STARTS + day)
+    programme.event(title="A", starts_at=SHOW_STARTS, sale_starts_at=SALE_STARTS + 2 * day)
+    programme.event(title="C", starts_at=SHOW_STARTS - 2 * day, sale_starts_at=SALE_STARTS)
+    assert programme.titles() == ["C", "B", "A"]
+    assert programme.titles(sort="-startsAt") == ["A", "B", "C"]
+    assert programme.titles(sort="saleStartsAt") == ["C", "B", "A"]
+    assert programme.titles(sort="title") == ["A", "B", "C"]
+
+
+def test_events_are_found_by_city_by_time_and_by_words_of_title_or_artist(programme: Programme) -> None:
+    programme.event(title="Spring Night", artist="Han River Philharmonic")
+    programme.event(
+        title="100% Jazz_Live", venue_id=programme.venue(city="Busan"), starts_at=SHOW_STARTS - timedelta(1)
+    )
+
+    assert programme.titles(city="Busan") == ["100% Jazz_Live"]
+    assert programme.titles(q="spring") == ["Spring Night"]
+    assert programme.titles(q="PHILHARMONIC") == ["Spring Night"]
+    assert programme.titles(q="0% jazz_") == ["100% Jazz_Live"]
+    assert programme.titles(q="%") == ["100% Jazz_Live"], "a wildcard is a letter like any other"
+    assert programme.titles(q="Spring_Night") == []
+    assert programme.titles(q="\\") == []
+    assert programme.titles(**{"from": SHOW_STARTS}) == ["Spring Night"]
+    assert programme.titles(to=SHOW_STARTS) == ["100% Jazz_Live"]
+
+
+def test_venues_are_listed_by_name_with_their_halls(programme: Programme) -> None:
+    concert_hall = programme.venue(name="Concert Hall", city="Busan")
+    arena = programme.venue(name="Arena")
+    programme.hall(arena)
+
+    page = programme.venues.page(None, Paging(size=1))
+    assert ([venue.id for venue in page.items], page.total) == ([arena], 2)
+    assert [hall.capacity for hall in page.items[0].halls] == [8]
+    assert [venue.id for venue in programme.venues.page("Busan", Paging()).items] == [concert_hall]
+    assert programme.venues.venue(arena).halls[0].seat_template == TEMPLATE
+
+
+def test_a_hall_needs_its_venue(programme: Programme) -> None:
+    with pytest.raises(Refusal) as refusal:
+        programme.hall(new_id())
+    assert refusal.value.problem is NOT_FOUND
+
+
+def test_the_catalogue_offers_only_seats_of_its_event_among_those_asked_for(programme: Programme) -> None:
+    event_id, other_event_id = programme.event().id, programme.event().id
+    first, second, *_ = programme.seat_ids(event_id)
+    programme.sell(second)
+
+    offered = programme.seats.catalogue(event_id, [second, first, programme.seat_ids(other_event_id)[0], new_id()])
+    assert [(seat.id, seat.number, seat.price, seat.status) for seat in offered.seats] == [
+        (first, "A-1-1", 150_000, "AVAILABLE"),
+        (second, "A-1-2", 150_000, "SOLD"),
+    ]
+    assert (offered.seat_count, offered.max_seats, offered.cancelled) == (8, 4, False)
+    assert programme.seats.catalogue(event_id, []).seats == []
+
+
+def test_sold_seats_are_told_apart_by_event(programme: Programme) -> None:
+    event_id, other_event_id = programme.event().id, programme.event().id
+    sold, *_ = programme.seat_ids(event_id)
+    programme.sell(sold)
+    assert programme.seats.sold(event_id).sold_seat_ids == [sold]
+    assert programme.seats.sold(other_event_id).sold_seat_ids == []
+
+
+def test_an_event_is_sold_out_once_no_seat_is_left(programme: Programme) -> None:
+    event_id = programme.event().id
+    *seat_ids, last = programme.seat_ids(event_id)
+    programme.sell(*seat_ids)
+    assert not programme.events.sale_terms(event_id).sold_out
+    programme.sell(last)
+    assert programme.events.sale_terms(event_id).sold_out
+
+
+@pytest.mark.parametrize("when", [SALE_STARTS - timedelta(days=1), SALE_STARTS + timedelta(days=1)])
+def test_the_sale_of_a_cancelled_event_is_over_since_then_even_one_that_never_began(
+    programme: Programme, when: datetime
+) -> None:
+    event_id = programme.event().id
+    programme.cancel(event_id, when)
+    terms = programme.events.sale_terms(event_id)
+    assert terms.sale_starts_at <= terms.sale_ends_at == when
+
+
+def test_the_sale_of_an_event_that_is_on_keeps_its_times(programme: Programme) -> None:
+    terms = programme.events.sale_terms(programme.event().id)
+    assert (terms.sale_starts_at, terms.sale_ends_at) == (SALE_STARTS, SALE_ENDS)
+    assert (terms.queue_capacity, terms.admission_per_second) == (50_000, 10)

@@ -1,0 +1,221 @@
+"""Seats follow reservations' messages, each once, however often and from however many consumers they come (EVT-016)."""
+
+import json
+import time
+from base64 import b64encode
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from common.clock import new_id
+from common.consumer import Consumer
+from common.messages import RESERVATION_EVENTS, Envelope, ReservationCancelled, ReservationConfirmed, envelope
+from common.postgres import Database
+from functions.events.on_reservation_event import HANDLERS
+from functions.events.seat_sale_store import SeatMoved, sell_seats
+from functions.events.seat_store import SeatStore
+from seed.event import EVENT_ID, seed_event
+
+NOW = datetime(2026, 11, 22, 7, tzinfo=UTC)
+DONE: dict[str, Any] = {"batchItemFailures": []}
+
+
+def confirmed(reservation_id: UUID, *seat_ids: UUID, event_id: UUID = EVENT_ID) -> Envelope:
+    payload = ReservationConfirmed(
+        reservation_id=reservation_id, event_id=event_id, seat_ids=list(seat_ids), confirmed_at=NOW
+    )
+    return sent(payload)
+
+
+def cancelled(reservation_id: UUID, *seat_ids: UUID) -> Envelope:
+    payload = ReservationCancelled(
+        reservation_id=reservation_id,
+        event_id=EVENT_ID,
+        seat_ids=list(seat_ids),
+        cancelled_at=NOW,
+        reason="USER_REQUEST",
+    )
+    return sent(payload)
+
+
+def sent(payload: ReservationConfirmed | ReservationCancelled) -> Envelope:
+    return envelope(
+        payload, message_id=new_id(), at=NOW, correlation_id=str(new_id()), causation_id=None, user_id=new_id()
+    )
+
+
+def batch(*messages: Envelope) -> dict[str, Any]:
+    """An event source mapping's event, in the shape of MSK's."""
+    records = [
+        {
+            "topic": RESERVATION_EVENTS,
+            "partition": 0,
+            "offset": offset,
+            "timestamp": 0,
+            "timestampType": "CREATE_TIME",
+            "key": b64encode(str(message.aggregate_id).encode()).decode(),
+            "value": b64encode(message.to_json().encode()).decode(),
+            "headers": [],
+        }
+        for offset, message in enumerate(messages)
+    ]
+    return {"eventSource": "aws:kafka", "records": {f"{RESERVATION_EVENTS}-0": records}}
+
+
+class Seats:
+    """The seeded event's seats, seen by the owner of the database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.ids = [seat.id for grade in SeatStore(database).of_event(EVENT_ID).grades for seat in grade.seats]
+
+    def state(self, seat_id: UUID) -> tuple[UUID | None, int]:
+        """Who has it, and how often it moved."""
+        row = self._database.row("SELECT sold_to, version FROM event_service.seats WHERE id = %s", (seat_id,))
+        assert row is not None
+        return row["sold_to"], row["version"]
+
+    def dead_letters(self) -> list[str]:
+        rows = self._database.rows("SELECT headers ->> 'reason' AS reason FROM common.outbox_events ORDER BY id")
+        return [row["reason"] for row in rows]
+
+
+@pytest.fixture
+def seats(superuser: Database) -> Seats:
+    seed_event(superuser, NOW)
+    return Seats(superuser)
+
+
+@pytest.fixture
+def new_consumer(database_of: Callable[[str], Database]) -> Callable[[], Consumer]:
+    """A consumer with a connection of its own, as every warm container is."""
+    return lambda: Consumer("events", database_of("event_service"), HANDLERS)
+
+
+def test_a_confirmed_reservations_seats_are_sold_to_it(new_consumer: Callable[[], Consumer], seats: Seats) -> None:
+    ours = new_id()
+    assert new_consumer()(batch(confirmed(ours, *seats.ids[:4]))) == DONE
+    assert [seats.state(seat_id) for seat_id in seats.ids[:5]] == [(ours, 1)] * 4 + [(None, 0)]
+
+
+def test_a_cancelled_reservations_seats_are_free_again(new_consumer: Callable[[], Consumer], seats: Seats) -> None:
+    ours = new_id()
+    assert new_consumer()(batch(confirmed(ours, seats.ids[0]), cancelled(ours, seats.ids[0]))) == DONE
+    assert seats.state(seats.ids[0]) == (None, 2)
+
+
+def test_a_reservation_that_ends_unpaid_frees_nothing_that_another_has(
+    new_consumer: Callable[[], Consumer], seats: Seats
+) -> None:
+    theirs = new_id()
+    new_consumer()(batch(confirmed(theirs, seats.ids[0]), cancelled(new_id(), seats.ids[0])))
+    assert seats.state(seats.ids[0]) == (theirs, 1)
+
+
+def test_a_late_duplicate_of_a_confirmation_does_not_sell_what_was_cancelled_since(
+    new_consumer: Callable[[], Consumer], seats: Seats
+) -> None:
+    ours = new_id()
+    confirmation = confirmed(ours, seats.ids[0])
+    consume = new_consumer()
+    consume(batch(confirmation, cancelled(ours, seats.ids[0])))
+    assert consume(batch(confirmation)) == DONE
+    assert seats.state(seats.ids[0]) == (None, 2)
+
+
+def test_every_message_twice_from_two_consumers_at_once_takes_effect_once(
+    new_consumer: Callable[[], Consumer], seats: Seats
+) -> None:
+    reservations = [new_id() for _ in range(20)]
+    kept, given_back = reservations[:10], reservations[10:]
+    messages = []
+    for number, reservation_id in enumerate(reservations):
+        taken = seats.ids[number * 4 : number * 4 + 4]
+        messages.append(confirmed(reservation_id, *taken))
+        if reservation_id in given_back:
+            messages.append(cancelled(reservation_id, *taken))
+
+    with ThreadPoolExecutor(2) as containers:
+        for answer in containers.map(
+            lambda consume: consume(batch(*messages, *messages)), [new_consumer(), new_consumer()]
+        ):
+            assert answer == DONE
+
+    for number, reservation_id in enumerate(reservations):
+        expected = (reservation_id, 1) if reservation_id in kept else (None, 2)
+        assert [seats.state(seat_id) for seat_id in seats.ids[number * 4 : number * 4 + 4]] == [expected] * 4
+    assert seats.dead_letters() == []
+
+
+def test_a_seat_sold_to_another_is_not_taken_but_buried_once_and_counted(
+    new_consumer: Callable[[], Consumer], seats: Seats, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = new_id(), new_id()
+    messages = batch(confirmed(first, seats.ids[0]), confirmed(second, seats.ids[0], seats.ids[1]))
+    consume = new_consumer()
+    assert consume(messages) == DONE
+    assert consume(messages) == DONE
+
+    assert seats.state(seats.ids[0]) == (first, 1)
+    assert seats.state(seats.ids[1]) == (None, 0), "all seats or none"
+    assert seats.dead_letters() == ["refused: SEAT_SOLD_TO_ANOTHER"]
+    metrics = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "OversoldSeats" in line]
+    assert metrics[0]["OversoldSeats"] == [1.0]
+
+
+def test_a_buried_confirmation_can_be_put_back_once_the_seat_is_free(
+    new_consumer: Callable[[], Consumer], seats: Seats
+) -> None:
+    first, second = new_id(), new_id()
+    overtaking = confirmed(second, seats.ids[0])
+    consume = new_consumer()
+    consume(batch(confirmed(first, seats.ids[0]), overtaking, cancelled(first, seats.ids[0])))
+    assert seats.state(seats.ids[0]) == (None, 2)
+    consume(batch(overtaking))
+    assert seats.state(seats.ids[0]) == (second, 3)
+
+
+@pytest.mark.parametrize("unknown", ["seat", "event"])
+def test_a_confirmation_of_what_there_is_not_is_buried(
+    new_consumer: Callable[[], Consumer], seats: Seats, unknown: str
+) -> None:
+    message = (
+        confirmed(new_id(), seats.ids[0], new_id())
+        if unknown == "seat"
+        else confirmed(new_id(), seats.ids[0], event_id=new_id())
+    )
+    assert new_consumer()(batch(message)) == DONE
+    assert seats.state(seats.ids[0]) == (None, 0)
+    assert seats.dead_letters() == ["refused: SEAT_NOT_FOUND"]
+
+
+def test_a_seat_that_moved_since_it_was_read_is_not_written(
+    database_of: Callable[[str], Database], superuser: Database, seats: Seats
+) -> None:
+    ours, theirs = new_id(), new_id()
+    seat_id = seats.ids[0]
+    first, second = database_of("event_service"), database_of("event_service")
+
+    def sell_second() -> None:
+        with second.transaction() as connection:
+            sell_seats(connection, EVENT_ID, [seat_id], theirs)
+
+    with ThreadPoolExecutor(1) as other:
+        with first.transaction() as connection:
+            sell_seats(connection, EVENT_ID, [seat_id], ours)
+            late = other.submit(sell_second)
+            wait_for_a_blocked_statement(superuser)
+        with pytest.raises(SeatMoved):
+            late.result(timeout=10)
+    assert seats.state(seat_id) == (ours, 1)
+
+
+def wait_for_a_blocked_statement(superuser: Database) -> None:
+    deadline = time.monotonic() + 10
+    while not superuser.rows("SELECT 1 FROM pg_locks WHERE NOT granted"):
+        assert time.monotonic() < deadline, "the second writer never came to wait for the first"
+        time.sleep(0.005)
