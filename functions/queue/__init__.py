@@ -1,0 +1,1 @@
+"""The waiting room: a line per event, first in, first out."""

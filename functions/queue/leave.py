@@ -1,0 +1,16 @@
+"""DELETE /queue/leave: give up the place, and the token in hand."""
+
+from uuid import UUID
+
+from common.edge import endpoint
+from common.request import Query, User
+from functions.queue.composition import waiting_room
+
+
+class LeaveQuery(Query):
+    event_id: UUID
+
+
+@endpoint
+def handler(user: User, query: LeaveQuery) -> None:
+    waiting_room().leave(query.event_id, user.id)

@@ -1,0 +1,10 @@
+#!lua
+-- Undo a claim, if it is still this event's.
+-- KEYS 1 the user's active event (string: "<event id> <epoch ms of the claim>")
+-- ARGV 1 event id
+-- Result 1 if undone, else 0
+local held = redis.call('GET', KEYS[1])
+if held and string.sub(held, 1, #ARGV[1]) == ARGV[1] then
+  return redis.call('DEL', KEYS[1])
+end
+return 0

@@ -1,0 +1,35 @@
+"""What a user in line, or let in, is told (`api.md`, Waiting room)."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from common.model import Model, Moment
+from functions.queue.waiting_room import POLL_SECONDS, Admitted, Place
+
+
+class WaitingAnswer(Model):
+    event_id: UUID
+    status: Literal["WAITING"] = "WAITING"
+    position: int
+    ahead: int
+    estimated_wait_seconds: int
+    poll_after_seconds: int = POLL_SECONDS
+
+
+class AdmittedAnswer(Model):
+    event_id: UUID
+    status: Literal["ADMITTED"] = "ADMITTED"
+    token: str
+    token_expires_at: Moment
+
+
+def place_answer(event_id: UUID, place: Place, now: datetime) -> WaitingAnswer | AdmittedAnswer:
+    if isinstance(place, Admitted):
+        return AdmittedAnswer(event_id=event_id, token=place.token, token_expires_at=now + place.left)
+    return WaitingAnswer(
+        event_id=event_id,
+        position=place.ahead + 1,
+        ahead=place.ahead,
+        estimated_wait_seconds=place.estimated_seconds,
+    )
