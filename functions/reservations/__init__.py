@@ -1,0 +1,1 @@
+"""Seats held, reservations made, confirmed and cancelled."""

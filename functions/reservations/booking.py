@@ -1,0 +1,178 @@
+"""The steps of a reservation: hold, release, expire, and what a payment's outcome makes of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+from uuid import UUID
+
+from common.clock import Clock, NewId
+from common.problem import NOT_FOUND, VALIDATION_ERROR, Refusal
+from functions.reservations.problems import (
+    HOLD_EXPIRED,
+    NOT_RELEASABLE,
+    SALE_CLOSED,
+    SEAT_NOT_FOUND,
+    SEAT_TAKEN,
+    TOO_MANY_SEATS,
+)
+from functions.reservations.reservation import Reservation, Seat, Status
+
+MOST_SEATS = 4  # of one reservation, whatever its event allows (RSV-005)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What the events service says of an event and of the seats asked for."""
+
+    title: str
+    starts_at: datetime
+    sale_ends_at: datetime
+    cancelled: bool
+    max_seats: int
+    seats: tuple[Seat, ...]  # of those asked for, the ones the event has
+    sold: frozenset[UUID]
+
+
+class Catalogue(Protocol):
+    def offer(self, event_id: UUID, seat_ids: Sequence[UUID]) -> Offer: ...
+
+
+class Holds(Protocol):
+    def take(
+        self, event_id: UUID, reservation_id: UUID, seat_ids: Sequence[UUID], life: timedelta, now: datetime
+    ) -> list[UUID]: ...
+    def release(self, event_id: UUID, reservation_id: UUID, seat_ids: Sequence[UUID]) -> None: ...
+
+
+class Reservations(Protocol):
+    def add(self, reservation: Reservation, now: datetime) -> None: ...
+    def release(self, reservation_id: UUID, user_id: UUID, now: datetime) -> Reservation | None: ...
+    def expire(self, now: datetime, limit: int) -> list[Reservation]: ...
+    def keep(
+        self, reservation_id: UUID, user_id: UUID, now: datetime, until: datetime | None
+    ) -> Reservation | None: ...
+
+
+class PaymentTokens(Protocol):
+    def issue_payment(self, event_id: UUID, reservation_id: UUID, seconds: int) -> str: ...
+    def end(self, event_id: UUID, user_id: UUID | None, reservation_id: UUID) -> None: ...
+
+
+@dataclass(frozen=True)
+class Held:
+    """A reservation and the right to pay for it."""
+
+    reservation: Reservation
+    payment_token: str
+    payment_token_expires_at: datetime
+
+
+class Booking:
+    def __init__(
+        self,
+        *,
+        catalogue: Catalogue,
+        holds: Holds,
+        reservations: Reservations,
+        tokens: PaymentTokens,
+        clock: Clock,
+        new_id: NewId,
+        hold_seconds: int,
+        payment_token_seconds: int,
+    ) -> None:
+        self._catalogue = catalogue
+        self._holds = holds
+        self._reservations = reservations
+        self._tokens = tokens
+        self._clock = clock
+        self._new_id = new_id
+        self._hold = timedelta(seconds=hold_seconds)
+        self._payment_token_seconds = payment_token_seconds
+
+    def hold(self, user_id: UUID, event_id: UUID, seat_ids: Sequence[UUID]) -> Held:
+        """Hold all the seats or none and make the PENDING reservation (RSV-001, RSV-005).
+
+        Die after Redis took the holds and they end by themselves; die after Postgres took the reservation and the
+        user finds it in GET /reservations, and it expires with its hold.
+        """
+        now = self._clock()
+        if len(set(seat_ids)) != len(seat_ids):
+            raise Refusal(VALIDATION_ERROR, [{"field": "seatIds", "reason": "the same seat twice"}])
+        if len(seat_ids) > MOST_SEATS:
+            raise TOO_MANY_SEATS.refusal(maxSeats=MOST_SEATS)
+        offer = self._catalogue.offer(event_id, seat_ids)
+        seats = _chosen(offer, seat_ids, now)
+        reservation = Reservation(
+            id=self._new_id(),
+            user_id=user_id,
+            event_id=event_id,
+            event_title=offer.title,
+            event_starts_at=offer.starts_at,
+            status=Status.PENDING,
+            seats=seats,
+            total_amount=sum(seat.price for seat in seats),
+            hold_expires_at=now + self._hold,
+            created_at=now,
+        )
+        taken = self._holds.take(event_id, reservation.id, seat_ids, self._hold, now)
+        if taken:
+            raise SEAT_TAKEN.refusal(seatIds=[str(seat) for seat in taken])
+        try:
+            self._reservations.add(reservation, now)
+        except Refusal:
+            # Only when nothing was written. After a lost commit the seats may be ours: the hold's end frees them.
+            self._holds.release(event_id, reservation.id, seat_ids)
+            raise
+        token = self._tokens.issue_payment(event_id, reservation.id, self._payment_token_seconds)
+        return Held(reservation, token, now + timedelta(seconds=self._payment_token_seconds))
+
+    def release(self, user_id: UUID, reservation_id: UUID) -> None:
+        """Give up a hold. Again on one that is given up already: nothing more happens."""
+        found = self._reservations.release(reservation_id, user_id, self._clock())
+        if found is None:
+            raise NOT_FOUND.refusal()
+        if found.status is Status.CONFIRMED:
+            raise NOT_RELEASABLE.refusal()
+        self.free(found)
+
+    def expire(self, limit: int = 200) -> int:
+        """End holds whose time is up, at most `limit`; how many."""
+        overdue = self._reservations.expire(self._clock(), limit)
+        for reservation in overdue:
+            self.free(reservation)
+        return len(overdue)
+
+    def free(self, reservation: Reservation) -> None:
+        """What Redis remembers of a reservation that is over. Lost, it ends by itself."""
+        self._holds.release(reservation.event_id, reservation.id, reservation.seat_ids)
+        self._tokens.end(reservation.event_id, None, reservation.id)
+
+    def payable(self, user_id: UUID, reservation_id: UUID, guard: timedelta) -> Reservation:
+        """The reservation, if it may be paid for now; its hold then lasts at least `guard` longer (PAY-005).
+
+        The guard covers the seconds in which the bank is asked: a hold must not end between yes and money.
+        """
+        now = self._clock()
+        reservation = self._reservations.keep(reservation_id, user_id, now, now + guard if guard else None)
+        if reservation is None:
+            raise NOT_FOUND.refusal()
+        if not reservation.holds_at(now):
+            raise HOLD_EXPIRED.refusal(status=reservation.status)
+        return reservation
+
+
+def _chosen(offer: Offer, seat_ids: Sequence[UUID], now: datetime) -> tuple[Seat, ...]:
+    """The seats asked for, in the order asked, or why not."""
+    if len(seat_ids) > offer.max_seats:
+        raise TOO_MANY_SEATS.refusal(maxSeats=offer.max_seats)
+    if offer.cancelled or now >= offer.sale_ends_at:
+        raise SALE_CLOSED.refusal()
+    by_id = {seat.id: seat for seat in offer.seats}
+    unknown = [seat for seat in seat_ids if seat not in by_id]
+    if unknown:
+        raise SEAT_NOT_FOUND.refusal(seatIds=[str(seat) for seat in unknown])
+    sold = [seat for seat in seat_ids if seat in offer.sold]
+    if sold:
+        raise SEAT_TAKEN.refusal(seatIds=[str(seat) for seat in sold])
+    return tuple(by_id[seat] for seat in seat_ids)

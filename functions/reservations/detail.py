@@ -1,0 +1,17 @@
+"""GET /reservations/{id}: one of the user's reservations, with its ticket once confirmed (RSV-010)."""
+
+from common.edge import endpoint
+from common.problem import NOT_FOUND
+from common.request import IdPath, User
+from functions.reservations.composition import store, ticket_qr
+from functions.reservations.reservation import Status
+from functions.reservations.reservation_answer import ReservationAnswer
+
+
+@endpoint
+def handler(user: User, path: IdPath) -> ReservationAnswer:
+    reservation = store().find(path.id, user.id)
+    if reservation is None:
+        raise NOT_FOUND.refusal()
+    qr = ticket_qr(reservation) if reservation.status is Status.CONFIRMED else None
+    return ReservationAnswer.of(reservation, qr)

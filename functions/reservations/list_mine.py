@@ -1,0 +1,19 @@
+"""GET /reservations: the user's reservations, newest first (RSV-009)."""
+
+from common.edge import endpoint
+from common.page import Page
+from common.request import Paging, User
+from functions.reservations.composition import store, ticket_qr
+from functions.reservations.reservation import Status
+from functions.reservations.reservation_answer import ReservationAnswer
+
+
+class ReservationsQuery(Paging):
+    status: Status | None = None
+
+
+@endpoint
+def handler(user: User, query: ReservationsQuery) -> Page[ReservationAnswer]:
+    found, total = store().of_user(user.id, query.status, query.size, query.offset)
+    items = [ReservationAnswer.of(each, ticket_qr(each) if each.status is Status.CONFIRMED else None) for each in found]
+    return Page(items=items, page=query.page, size=query.size, total=total)

@@ -1,0 +1,19 @@
+"""Consumer of `payment.events`: confirms the reservation that was paid for, cancels the other (RSV-004, PAY-012)."""
+
+from functools import cache
+from typing import Any
+
+from common.consumer import Consumer
+from common.messages import PaymentFailed, PaymentSuccess
+from common.postgres import database
+from functions.reservations.composition import payment_outcome
+
+
+@cache
+def consumer() -> Consumer:
+    outcome = payment_outcome()
+    return Consumer("reservations", database(), {PaymentSuccess: outcome.paid, PaymentFailed: outcome.failed})
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    return consumer()(event)

@@ -1,0 +1,50 @@
+"""What a payment's outcome makes of its reservation, inside the consumer's transaction (RSV-004, PAY-012)."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+from common.clock import Clock
+from common.log import log
+from common.messages import Envelope, PaymentFailed, PaymentSuccess
+from common.postgres import Connection
+from common.problem import NOT_FOUND
+from common.queue_tokens import QueueTokens
+from functions.reservations.booking import Booking
+from functions.reservations.reservation import CancelReason, Reservation, Status
+from functions.reservations.reservation_store import ReservationStore
+
+GIVEN_BACK = (CancelReason.HOLD_TIMEOUT, CancelReason.PAYMENT_FAILED)  # cancelled for want of money, which now came
+
+
+class PaymentOutcome:
+    def __init__(self, store: ReservationStore, booking: Booking, tokens: QueueTokens, clock: Clock) -> None:
+        self._store = store
+        self._booking = booking
+        self._tokens = tokens
+        self._clock = clock
+
+    def paid(self, connection: Connection, _message: Envelope, payment: PaymentSuccess) -> Callable[[], None] | None:
+        """CONFIRMED; or, for seats that are no longer ours to give, the money back: one of the two, always."""
+        reservation = self._locked(connection, payment.reservation_id)
+        if reservation.status is Status.CONFIRMED:
+            return None
+        now = self._clock()
+        wanted = reservation.status is Status.PENDING or reservation.cancel_reason in GIVEN_BACK
+        if wanted and self._store.confirm(connection, reservation, payment.payment_id, now):
+            return lambda: self._tokens.end(reservation.event_id, reservation.user_id, reservation.id)
+        log.warning("money came for seats that are gone: refunding", extra={"reservation_id": str(reservation.id)})
+        self._store.give_back(connection, reservation, payment.payment_id, now)
+        return None
+
+    def failed(self, connection: Connection, _message: Envelope, payment: PaymentFailed) -> Callable[[], None] | None:
+        reservation = self._locked(connection, payment.reservation_id)
+        if reservation.status is not Status.PENDING:
+            return None
+        self._store.cancel(connection, reservation, CancelReason.PAYMENT_FAILED, self._clock())
+        return lambda: self._booking.free(reservation)
+
+    def _locked(self, connection: Connection, reservation_id: UUID) -> Reservation:
+        reservation = self._store.locked(connection, reservation_id)
+        if reservation is None:
+            raise NOT_FOUND.refusal()  # a dead letter: no retry will make it exist
+        return reservation

@@ -1,0 +1,298 @@
+"""Reservations in Postgres: every change of state is one transaction with its outbox row.
+
+Each change locks the reservation's row first, so of a release, an expiry and a confirmation that race one wins and
+the others see its result.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg import errors
+
+from common.messages import ReservationCancelled, ReservationConfirmed
+from common.outbox import Outbox
+from common.postgres import Connection, Database, Row
+from functions.reservations.problems import HOLD_EXISTS, SEAT_TAKEN
+from functions.reservations.reservation import CancelReason, Reservation, Seat, Status, ticket_number
+
+_SELECT = """
+SELECT r.*, (
+         SELECT json_agg(json_build_object('id', s.seat_id, 'number', s.number, 'grade', s.grade, 'price', s.price)
+                         ORDER BY s.seat_id)
+           FROM reservation_service.reservation_seats s WHERE s.reservation_id = r.id
+       ) AS seats
+  FROM reservation_service.reservations r
+"""
+
+
+class ReservationStore:
+    def __init__(self, database: Database, outbox: Outbox) -> None:
+        self._database = database
+        self._outbox = outbox
+
+    # -- making one ---------------------------------------------------------------------------------------------
+
+    def add(self, reservation: Reservation, now: datetime) -> None:
+        """Write a PENDING reservation, or refuse SEAT_TAKEN or HOLD_EXISTS.
+
+        The unique indexes decide, whatever Redis remembers. What stands in the way may be a hold whose time is up and
+        which nobody has swept yet: that one is expired here, and the seats are ours.
+        """
+        try:
+            self._insert(reservation)
+        except errors.UniqueViolation:
+            self._expire_in_the_way(reservation, now)
+            try:
+                self._insert(reservation)
+            except errors.UniqueViolation as still:
+                raise self._refusal(reservation, still) from None
+
+    def _insert(self, reservation: Reservation) -> None:
+        with self._database.transaction() as connection:
+            connection.execute(
+                """
+                INSERT INTO reservation_service.reservations
+                       (id, user_id, event_id, event_title, event_starts_at, status, total_amount, hold_expires_at,
+                        created_at)
+                VALUES (%s, %s, %s, %s, %s, 'PENDING', %s, %s, %s)
+                """,
+                (
+                    reservation.id,
+                    reservation.user_id,
+                    reservation.event_id,
+                    reservation.event_title,
+                    reservation.event_starts_at,
+                    reservation.total_amount,
+                    reservation.hold_expires_at,
+                    reservation.created_at,
+                ),
+            )
+            # In the order of their ids: two buyers after the same seats wait for one another rather than deadlock.
+            seats = sorted(reservation.seats, key=lambda seat: seat.id)
+            connection.execute(
+                """
+                INSERT INTO reservation_service.reservation_seats
+                       (reservation_id, event_id, seat_id, number, grade, price)
+                SELECT %s, %s, * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::int[])
+                """,
+                (
+                    reservation.id,
+                    reservation.event_id,
+                    [seat.id for seat in seats],
+                    [seat.number for seat in seats],
+                    [seat.grade for seat in seats],
+                    [seat.price for seat in seats],
+                ),
+            )
+
+    def _expire_in_the_way(self, reservation: Reservation, now: datetime) -> None:
+        with self._database.transaction() as connection:
+            overdue = connection.execute(
+                f"""{_SELECT}
+                 WHERE r.status = 'PENDING' AND r.hold_expires_at <= %(now)s
+                   AND (r.user_id = %(user)s AND r.event_id = %(event)s
+                        OR r.id IN (SELECT reservation_id FROM reservation_service.reservation_seats
+                                     WHERE event_id = %(event)s AND seat_id = ANY(%(seats)s) AND live))
+                 ORDER BY r.id FOR UPDATE OF r
+                """,
+                {
+                    "now": now,
+                    "user": reservation.user_id,
+                    "event": reservation.event_id,
+                    "seats": reservation.seat_ids,
+                },
+            ).fetchall()
+            for row in overdue:
+                self.cancel(connection, _reservation(row), CancelReason.HOLD_TIMEOUT, now)
+
+    def _refusal(self, reservation: Reservation, violation: errors.UniqueViolation) -> Exception:
+        if violation.diag.constraint_name == "one_live_hold":
+            held = self._database.row(
+                """
+                SELECT id FROM reservation_service.reservations
+                 WHERE user_id = %s AND event_id = %s AND status = 'PENDING'
+                """,
+                (reservation.user_id, reservation.event_id),
+            )
+            return HOLD_EXISTS.refusal(reservationId=str(held["id"])) if held else HOLD_EXISTS.refusal()
+        taken = self._database.rows(
+            """
+            SELECT seat_id FROM reservation_service.reservation_seats
+             WHERE event_id = %s AND seat_id = ANY(%s) AND live ORDER BY seat_id
+            """,
+            (reservation.event_id, reservation.seat_ids),
+        )
+        return SEAT_TAKEN.refusal(seatIds=[str(row["seat_id"]) for row in taken])
+
+    # -- ending one ---------------------------------------------------------------------------------------------
+
+    def locked(self, connection: Connection, reservation_id: UUID) -> Reservation | None:
+        """The reservation as it is, and stays until this transaction ends."""
+        row = connection.execute(f"{_SELECT} WHERE r.id = %s FOR UPDATE OF r", (reservation_id,)).fetchone()
+        return _reservation(row) if row else None
+
+    def cancel(
+        self,
+        connection: Connection,
+        reservation: Reservation,
+        reason: CancelReason,
+        now: datetime,
+        refund_amount: int = 0,
+    ) -> None:
+        """CANCELLED, its seats free, and ReservationCancelled told; the row is locked by the caller."""
+        connection.execute(
+            """
+            UPDATE reservation_service.reservations SET status = 'CANCELLED', cancel_reason = %s, cancelled_at = %s
+             WHERE id = %s
+            """,
+            (reason, now, reservation.id),
+        )
+        connection.execute(
+            "UPDATE reservation_service.reservation_seats SET live = false WHERE reservation_id = %s",
+            (reservation.id,),
+        )
+        self._tell_cancelled(connection, reservation, reason, now, refund_amount)
+
+    def confirm(self, connection: Connection, reservation: Reservation, payment_id: UUID, now: datetime) -> bool:
+        """CONFIRMED with a ticket, and ReservationConfirmed told; the row is locked by the caller.
+
+        A reservation that was cancelled before its money came gets its seats back if all are free; False if not.
+        """
+        try:
+            with connection.transaction():  # a savepoint: a seat taken meanwhile must not undo the caller's work
+                connection.execute(
+                    """
+                    UPDATE reservation_service.reservation_seats SET live = true
+                     WHERE reservation_id = %s AND NOT live
+                    """,
+                    (reservation.id,),
+                )
+                connection.execute(
+                    """
+                    UPDATE reservation_service.reservations
+                       SET status = 'CONFIRMED', payment_id = %s, confirmed_at = %s, ticket_number = %s,
+                           cancelled_at = NULL, cancel_reason = NULL
+                     WHERE id = %s
+                    """,
+                    (payment_id, now, ticket_number(reservation.id), reservation.id),
+                )
+        except errors.UniqueViolation:
+            return False
+        self._outbox.write(
+            connection,
+            ReservationConfirmed(
+                reservation_id=reservation.id,
+                event_id=reservation.event_id,
+                seat_ids=reservation.seat_ids,
+                confirmed_at=now,
+            ),
+            user_id=reservation.user_id,
+        )
+        return True
+
+    def give_back(self, connection: Connection, reservation: Reservation, payment_id: UUID, now: datetime) -> None:
+        """The seats are gone and the money came: say again that it is cancelled, now with a refund."""
+        connection.execute(
+            "UPDATE reservation_service.reservations SET payment_id = %s WHERE id = %s", (payment_id, reservation.id)
+        )
+        reason = reservation.cancel_reason or CancelReason.HOLD_TIMEOUT
+        self._tell_cancelled(connection, reservation, reason, now, reservation.total_amount)
+
+    def _tell_cancelled(
+        self, connection: Connection, reservation: Reservation, reason: CancelReason, now: datetime, refund: int
+    ) -> None:
+        self._outbox.write(
+            connection,
+            ReservationCancelled(
+                reservation_id=reservation.id,
+                event_id=reservation.event_id,
+                seat_ids=reservation.seat_ids,
+                cancelled_at=now,
+                reason=reason,
+                refund_amount=refund,
+            ),
+            user_id=reservation.user_id,
+        )
+
+    def release(self, reservation_id: UUID, user_id: UUID, now: datetime) -> Reservation | None:
+        """Cancel a user's own PENDING reservation; None if there is none such. The state found is in the answer."""
+        with self._database.transaction() as connection:
+            reservation = self.locked(connection, reservation_id)
+            if reservation is None or reservation.user_id != user_id:
+                return None
+            if reservation.status is Status.PENDING:
+                self.cancel(connection, reservation, CancelReason.USER_REQUEST, now)
+            return reservation
+
+    def expire(self, now: datetime, limit: int) -> list[Reservation]:
+        """Cancel reservations whose hold is over (RSV-007), oldest first; those it cancelled.
+
+        Rows that someone else has locked are left to him: he is confirming or releasing them.
+        """
+        with self._database.transaction() as connection:
+            rows = connection.execute(
+                f"""{_SELECT} WHERE r.status = 'PENDING' AND r.hold_expires_at <= %s
+                 ORDER BY r.hold_expires_at LIMIT %s FOR UPDATE OF r SKIP LOCKED
+                """,
+                (now, limit),
+            ).fetchall()
+            overdue = [_reservation(row) for row in rows]
+            for reservation in overdue:
+                self.cancel(connection, reservation, CancelReason.HOLD_TIMEOUT, now)
+            return overdue
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def keep(self, reservation_id: UUID, user_id: UUID, now: datetime, until: datetime | None) -> Reservation | None:
+        """The user's reservation; while its hold lives, the hold is first lengthened to `until` (never shortened)."""
+        with self._database.transaction() as connection:
+            reservation = self.locked(connection, reservation_id)
+            if reservation is None or reservation.user_id != user_id:
+                return None
+            if until is not None and reservation.holds_at(now) and until > reservation.hold_expires_at:
+                connection.execute(
+                    "UPDATE reservation_service.reservations SET hold_expires_at = %s WHERE id = %s",
+                    (until, reservation_id),
+                )
+            return reservation
+
+    def find(self, reservation_id: UUID, user_id: UUID) -> Reservation | None:
+        row = self._database.row(f"{_SELECT} WHERE r.id = %s AND r.user_id = %s", (reservation_id, user_id))
+        return _reservation(row) if row else None
+
+    def of_user(self, user_id: UUID, status: Status | None, limit: int, offset: int) -> tuple[list[Reservation], int]:
+        """A page, newest first, and how many there are in all; one round trip."""
+        parameters: Sequence[Any] = (user_id, status, status)
+        rows = self._database.rows(
+            f"""
+            WITH mine AS ({_SELECT} WHERE r.user_id = %s AND (%s::text IS NULL OR r.status = %s)),
+                 paged AS (SELECT * FROM mine ORDER BY created_at DESC, id DESC LIMIT %s OFFSET %s)
+            SELECT paged.*, total FROM (SELECT count(*) AS total FROM mine) AS counted LEFT JOIN paged ON true
+             ORDER BY created_at DESC, id DESC
+            """,
+            (*parameters, limit, offset),
+        )
+        return [_reservation(row) for row in rows if row["id"]], int(rows[0]["total"])
+
+
+def _reservation(row: Row) -> Reservation:
+    reason = row["cancel_reason"]
+    return Reservation(
+        id=row["id"],
+        user_id=row["user_id"],
+        event_id=row["event_id"],
+        event_title=row["event_title"],
+        event_starts_at=row["event_starts_at"],
+        status=Status(row["status"]),
+        seats=tuple(Seat(UUID(seat["id"]), seat["number"], seat["grade"], seat["price"]) for seat in row["seats"]),
+        total_amount=row["total_amount"],
+        hold_expires_at=row["hold_expires_at"],
+        created_at=row["created_at"],
+        cancel_reason=CancelReason(reason) if reason else None,
+        payment_id=row["payment_id"],
+        ticket_number=row["ticket_number"],
+        confirmed_at=row["confirmed_at"],
+        cancelled_at=row["cancelled_at"],
+    )

@@ -1,0 +1,373 @@
+"""Holds and reservations on a real Postgres and Redis: no seat twice, one winner, all seats or none."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+
+from common.clock import new_id
+from common.messages import Envelope, Payload, PaymentFailed, PaymentSuccess, envelope
+from common.outbox import Outbox
+from common.postgres import Database
+from common.problem import Refusal
+from common.queue_tokens import QueueTokens
+from common.redis import Client, connect
+from functions.reservations.booking import Booking, Held, Offer
+from functions.reservations.payment_outcome import PaymentOutcome
+from functions.reservations.reservation import CancelReason, Reservation, Seat, Status
+from functions.reservations.reservation_store import ReservationStore
+from functions.reservations.seat_holds import SeatHolds
+from tests.concurrently import concurrently
+
+NOW = datetime(2026, 5, 1, 11, 0, tzinfo=UTC)
+EVENT = uuid4()
+SEATS = tuple(Seat(uuid4(), f"A-1-{n}", "VIP", 150_000) for n in range(1, 9))
+
+
+class FakeCatalogue:
+    """An event of eight seats; `sold` are those the events service knows to be sold."""
+
+    def __init__(self, sold: Sequence[UUID] = (), sale_ends: timedelta = timedelta(days=1)) -> None:
+        self.sold = frozenset(sold)
+        self.sale_ends = sale_ends
+
+    def offer(self, event_id: UUID, seat_ids: Sequence[UUID]) -> Offer:
+        seats = tuple(seat for seat in SEATS if seat.id in seat_ids)
+        return Offer("Tour", NOW + timedelta(days=30), NOW + self.sale_ends, False, 4, seats, self.sold)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+class Shop:
+    """A buyer's way into the service: connections of its own, a clock that can be moved."""
+
+    def __init__(self, database: Database, redis: Client, catalogue: FakeCatalogue | None = None) -> None:
+        self.clock = Clock()
+        self.database = database
+        self.holds = SeatHolds(redis)
+        self.store = ReservationStore(database, Outbox(self.clock))
+        self.tokens = QueueTokens(redis)
+        self.booking = Booking(
+            catalogue=catalogue or FakeCatalogue(),
+            holds=self.holds,
+            reservations=self.store,
+            tokens=self.tokens,
+            clock=self.clock,
+            new_id=new_id,
+            hold_seconds=300,
+            payment_token_seconds=600,
+        )
+        self.outcome = PaymentOutcome(self.store, self.booking, self.tokens, self.clock)
+
+    def hold(self, *seats: Seat, user: UUID | None = None) -> Held:
+        return self.booking.hold(user or uuid4(), EVENT, [seat.id for seat in seats])
+
+    def paid(self, reservation: Reservation) -> None:
+        message = PaymentSuccess(
+            payment_id=uuid4(), reservation_id=reservation.id, payment_key="k" * 8, amount=1, paid_at=self.clock()
+        )
+        self._consume(self.outcome.paid, message, reservation.user_id)
+
+    def failed(self, reservation: Reservation) -> None:
+        message = PaymentFailed(
+            payment_id=uuid4(),
+            reservation_id=reservation.id,
+            payment_key="k" * 8,
+            amount=1,
+            failure_reason="declined",
+            failed_at=self.clock(),
+        )
+        self._consume(self.outcome.failed, message, reservation.user_id)
+
+    def _consume(self, handle: Callable[..., Callable[[], None] | None], message: Payload, user: UUID) -> None:
+        wrapped = envelope(
+            message,
+            message_id=uuid4(),
+            at=NOW,
+            correlation_id="t",
+            causation_id=None,
+            user_id=user,
+        )
+        with self.database.transaction() as connection:
+            after = handle(connection, wrapped, message)
+        if after:
+            after()
+
+
+@pytest.fixture
+def shops(database_of: Callable[[str], Database], redis: Client, redis_url: str) -> Callable[[int], list[Shop]]:
+    def make(count: int) -> list[Shop]:
+        return [Shop(database_of("reservation_service"), connect(redis_url, cluster=False)) for _ in range(count)]
+
+    return make
+
+
+@pytest.fixture
+def shop(shops: Callable[[int], list[Shop]]) -> Shop:
+    return shops(1)[0]
+
+
+def live_seats(superuser: Database) -> list[UUID]:
+    return [
+        row["seat_id"]
+        for row in superuser.rows(
+            "SELECT seat_id FROM reservation_service.reservation_seats WHERE live ORDER BY seat_id"
+        )
+    ]
+
+
+def messages(superuser: Database) -> list[str]:
+    return [row["event_type"] for row in superuser.rows("SELECT event_type FROM common.outbox_events ORDER BY id")]
+
+
+def code_of(call: Callable[[], object]) -> str:
+    with pytest.raises(Refusal) as refused:
+        call()
+    return refused.value.problem.code
+
+
+def test_of_thirty_buyers_on_one_seat_one_gets_it(shops: Callable[[int], list[Shop]], superuser: Database) -> None:
+    outcomes = concurrently([partial(each.hold, SEATS[0]) for each in shops(30)])
+    assert len([each for each in outcomes if isinstance(each, Held)]) == 1
+    assert {str(each) for each in outcomes if isinstance(each, Exception)} == {"SEAT_TAKEN"}
+    assert live_seats(superuser) == [SEATS[0].id]
+
+
+def test_without_redis_remembering_anything_postgres_still_sells_a_seat_once(
+    shops: Callable[[int], list[Shop]], redis: Client, superuser: Database
+) -> None:
+    class Amnesia(SeatHolds):
+        def take(self, *args: object, **kwargs: object) -> list[UUID]:
+            return []
+
+    buyers = shops(20)
+    for each in buyers:
+        each.booking._holds = Amnesia(redis)
+    # Overlapping pairs, asked for in opposite orders: they must neither share a seat nor deadlock.
+    pairs = [(SEATS[n % 4], SEATS[(n + 1) % 4]) for n in range(20)]
+    calls = [
+        partial(each.hold, *(pair if n % 2 else pair[::-1]))
+        for n, (each, pair) in enumerate(zip(buyers, pairs, strict=True))
+    ]
+    outcomes = concurrently(calls)
+    held = [each for each in outcomes if isinstance(each, Held)]
+    assert {str(each) for each in outcomes if isinstance(each, Exception)} <= {"SEAT_TAKEN"}
+    seats = [seat.id for each in held for seat in each.reservation.seats]
+    assert sorted(seats) == live_seats(superuser)
+    assert len(seats) == len(set(seats))
+    assert held
+
+
+def test_all_seats_or_none(shop: Shop, superuser: Database) -> None:
+    shop.hold(SEATS[1])
+    assert code_of(lambda: shop.hold(SEATS[0], SEATS[1], SEATS[2])) == "SEAT_TAKEN"
+    shop.hold(SEATS[0], SEATS[2])
+    assert set(live_seats(superuser)) == {SEATS[0].id, SEATS[1].id, SEATS[2].id}
+
+
+def test_a_refusal_names_the_seats_that_are_taken(shop: Shop) -> None:
+    shop.hold(SEATS[1])
+    with pytest.raises(Refusal) as refused:
+        shop.hold(SEATS[0], SEATS[1])
+    assert refused.value.details == {"seatIds": [str(SEATS[1].id)]}
+
+
+def test_a_user_has_one_live_hold_an_event_however_often_pressed(
+    shops: Callable[[int], list[Shop]], superuser: Database
+) -> None:
+    user = uuid4()
+    outcomes = concurrently([partial(each.hold, SEATS[n], user=user) for n, each in enumerate(shops(8))])
+    assert len([each for each in outcomes if isinstance(each, Held)]) == 1
+    assert {str(each) for each in outcomes if isinstance(each, Exception)} == {"HOLD_EXISTS"}
+    assert len(live_seats(superuser)) == 1
+
+
+def test_seats_refused_for_another_hold_are_free_for_others(shop: Shop) -> None:
+    user = uuid4()
+    shop.hold(SEATS[0], user=user)
+    assert code_of(lambda: shop.hold(SEATS[1], user=user)) == "HOLD_EXISTS"
+    assert shop.hold(SEATS[1])
+
+
+@pytest.mark.parametrize(
+    ("seats", "catalogue", "code"),
+    [
+        ((SEATS[0], SEATS[0]), FakeCatalogue(), "VALIDATION_ERROR"),
+        (SEATS[:5], FakeCatalogue(), "TOO_MANY_SEATS"),
+        ((Seat(uuid4(), "Z-9-9", "VIP", 1),), FakeCatalogue(), "SEAT_NOT_FOUND"),
+        ((SEATS[0],), FakeCatalogue(sold=[SEATS[0].id]), "SEAT_TAKEN"),
+        ((SEATS[0],), FakeCatalogue(sale_ends=timedelta(seconds=-1)), "SALE_CLOSED"),
+    ],
+)
+def test_what_cannot_be_held_is_refused_by_name(
+    database_of: Callable[[str], Database], redis: Client, seats: tuple[Seat, ...], catalogue: FakeCatalogue, code: str
+) -> None:
+    shop = Shop(database_of("reservation_service"), redis, catalogue)
+    assert code_of(lambda: shop.hold(*seats)) == code
+
+
+def test_a_hold_past_its_end_gives_way_even_if_nobody_swept_it(shop: Shop, superuser: Database, redis: Client) -> None:
+    late = shop.hold(SEATS[0])
+    shop.clock.now += timedelta(seconds=301)
+    redis.flushall()  # as its time to live would have done
+    taken = shop.hold(SEATS[0])
+    found = shop.store.find(late.reservation.id, late.reservation.user_id)
+    assert found is not None
+    assert (found.status, found.cancel_reason) == (Status.CANCELLED, CancelReason.HOLD_TIMEOUT)
+    assert live_seats(superuser) == [SEATS[0].id]
+    assert taken.reservation.id != late.reservation.id
+    assert messages(superuser) == ["ReservationCancelled"]
+
+
+def test_expiry_frees_seats_in_both_stores_and_says_so_once(
+    shops: Callable[[int], list[Shop]], superuser: Database
+) -> None:
+    sweepers = shops(4)
+    held = sweepers[0].hold(SEATS[0], SEATS[1])
+    for each in sweepers:
+        each.clock.now += timedelta(seconds=300)
+    assert sum(each for each in concurrently([each.booking.expire for each in sweepers]) if isinstance(each, int)) == 1
+    assert live_seats(superuser) == []
+    assert sweepers[0].holds.held(EVENT, NOW) == set()
+    assert messages(superuser) == ["ReservationCancelled"]
+    assert code_of(lambda: sweepers[0].booking.payable(held.reservation.user_id, held.reservation.id, timedelta())) == (
+        "HOLD_EXPIRED"
+    )
+
+
+def test_release_expiry_and_payment_racing_have_one_winner(
+    shops: Callable[[int], list[Shop]], superuser: Database
+) -> None:
+    for _ in range(15):
+        releaser, sweeper, payer = shops(3)
+        reservation = releaser.hold(SEATS[0]).reservation
+        sweeper.clock.now += timedelta(seconds=300)
+        concurrently(
+            [
+                lambda shop=releaser, r=reservation: shop.booking.release(r.user_id, r.id),  # type: ignore[misc]
+                sweeper.booking.expire,
+                lambda shop=payer, r=reservation: shop.paid(r),  # type: ignore[misc]
+            ]
+        )
+        found = payer.store.find(reservation.id, reservation.user_id)
+        assert found is not None
+        told = messages(superuser)
+        if found.status is Status.CONFIRMED:
+            assert told[-1] == "ReservationConfirmed"
+            assert live_seats(superuser) == [SEATS[0].id]
+        else:
+            # Cancelled first by the user, then the money came: told again, with a refund.
+            assert found.cancel_reason is CancelReason.USER_REQUEST
+            assert told == ["ReservationCancelled", "ReservationCancelled"]
+            assert live_seats(superuser) == []
+        with superuser.transaction() as connection:
+            connection.execute(
+                "TRUNCATE common.outbox_events, reservation_service.reservations, reservation_service.reservation_seats"
+            )
+        releaser.holds.release(EVENT, reservation.id, reservation.seat_ids)
+
+
+def test_payment_confirms_once_and_spends_both_tokens(shop: Shop, superuser: Database) -> None:
+    held = shop.hold(SEATS[0], SEATS[1])
+    shop.paid(held.reservation)
+    shop.paid(held.reservation)
+    found = shop.store.find(held.reservation.id, held.reservation.user_id)
+    assert found is not None
+    assert found.status is Status.CONFIRMED
+    assert found.ticket_number is not None
+    assert len(found.ticket_number) == 12
+    assert messages(superuser) == ["ReservationConfirmed"]
+    assert code_of(lambda: shop.tokens.check_payment(held.payment_token, held.reservation.id)) == "QUEUE_TOKEN_INVALID"
+
+
+def test_a_failed_payment_cancels_and_frees_the_seats_for_the_next_buyer(shop: Shop, superuser: Database) -> None:
+    held = shop.hold(SEATS[0])
+    shop.failed(held.reservation)
+    shop.failed(held.reservation)
+    found = shop.store.find(held.reservation.id, held.reservation.user_id)
+    assert found is not None
+    assert found.cancel_reason is CancelReason.PAYMENT_FAILED
+    assert messages(superuser) == ["ReservationCancelled"]
+    assert shop.hold(SEATS[0])
+
+
+def test_money_for_an_expired_hold_gets_the_same_seats_if_they_are_free(shop: Shop, superuser: Database) -> None:
+    held = shop.hold(SEATS[0])
+    shop.clock.now += timedelta(seconds=300)
+    shop.booking.expire()
+    shop.paid(held.reservation)
+    found = shop.store.find(held.reservation.id, held.reservation.user_id)
+    assert found is not None
+    assert (found.status, found.cancel_reason) == (Status.CONFIRMED, None)
+    assert live_seats(superuser) == [SEATS[0].id]
+
+
+def test_money_for_seats_that_are_gone_is_asked_back_in_full(shop: Shop, superuser: Database) -> None:
+    late = shop.hold(SEATS[0], SEATS[1]).reservation
+    shop.clock.now += timedelta(seconds=300)
+    shop.booking.expire()
+    shop.hold(SEATS[1])
+    shop.paid(late)
+    found = shop.store.find(late.id, late.user_id)
+    assert found is not None
+    assert found.status is Status.CANCELLED
+    assert live_seats(superuser) == [SEATS[1].id]
+    last = superuser.row("SELECT payload FROM common.outbox_events ORDER BY id DESC LIMIT 1")
+    assert last is not None
+    assert Envelope.model_validate_json(last["payload"]).payload["refundAmount"] == 300_000
+
+
+def test_a_hold_being_paid_for_outlasts_the_bank(shop: Shop) -> None:
+    held = shop.hold(SEATS[0]).reservation
+    shop.clock.now += timedelta(seconds=299)
+    shop.booking.payable(held.user_id, held.id, timedelta(seconds=30))
+    shop.clock.now += timedelta(seconds=20)
+    assert shop.booking.expire() == 0
+    shop.clock.now += timedelta(seconds=11)
+    assert shop.booking.expire() == 1
+
+
+def test_nobody_releases_or_pays_for_anothers_reservation(shop: Shop) -> None:
+    held = shop.hold(SEATS[0]).reservation
+    assert code_of(lambda: shop.booking.release(uuid4(), held.id)) == "NOT_FOUND"
+    assert code_of(lambda: shop.booking.payable(uuid4(), held.id, timedelta())) == "NOT_FOUND"
+    assert shop.store.find(held.id, uuid4()) is None
+
+
+def test_a_message_exists_if_and_only_if_its_change_committed(shop: Shop, superuser: Database) -> None:
+    held = shop.hold(SEATS[0]).reservation
+
+    def die_before_commit() -> None:
+        with shop.database.transaction() as connection:
+            found = shop.store.locked(connection, held.id)
+            assert found is not None
+            shop.store.cancel(connection, found, CancelReason.USER_REQUEST, NOW)
+            raise psycopg.errors.AdminShutdown
+
+    with pytest.raises(psycopg.errors.AdminShutdown):
+        die_before_commit()
+    assert messages(superuser) == []
+    assert live_seats(superuser) == [SEATS[0].id]
+
+
+def test_the_list_is_the_users_own_newest_first(shop: Shop) -> None:
+    user = uuid4()
+    first = shop.hold(SEATS[0], user=user).reservation
+    shop.booking.release(user, first.id)
+    shop.clock.now += timedelta(seconds=1)
+    second = shop.hold(SEATS[1], user=user).reservation
+    shop.hold(SEATS[2])
+    found, total = shop.store.of_user(user, None, 1, 0)
+    assert ([each.id for each in found], total) == ([second.id], 2)
+    assert shop.store.of_user(user, Status.CANCELLED, 20, 0)[0][0].id == first.id
+    assert shop.store.of_user(uuid4(), None, 20, 0) == ([], 0)
+    assert shop.store.of_user(user, None, 20, 40) == ([], 2)
