@@ -1,0 +1,1 @@
+"""Payments through PortOne, and the money's way back."""

@@ -1,0 +1,253 @@
+"""The steps of a payment: create, confirm, and the one finaliser behind confirm, webhook and settle."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+from uuid import UUID
+
+from common.clock import Clock, NewId
+from common.log import log
+from common.payable import PayableAnswer
+from common.problem import NOT_FOUND, Refusal
+from functions.payments.bank import Bank, BankView, PortOneAway, PortOneRefused
+from functions.payments.payment import Fail, GiveBack, Payment, Status, Succeed, next_step
+from functions.payments.problems import (
+    AMOUNT_MISMATCH,
+    HOLD_EXPIRED,
+    PAYMENT_FAILED,
+    PAYMENT_IN_PROGRESS,
+    PAYMENT_KEY_REUSED,
+    PAYMENT_NOT_COMPLETED,
+    PAYMENT_TIMEOUT,
+    PAYMENT_UNAVAILABLE,
+)
+from functions.payments.refund import Refund
+
+# How much longer a hold lasts once its payment is being approved: PortOne's two calls of 10 s, and some.
+GUARD_SECONDS = 30
+
+
+class Payments(Protocol):
+    def add(self, payment: Payment) -> bool: ...
+    def preregistered(self, payment_id: UUID, now: datetime) -> None: ...
+    def succeed(self, payment_id: UUID, bank: BankView, now: datetime) -> Payment: ...
+    def fail(self, payment_id: UUID, reason: str, now: datetime) -> Payment: ...
+    def refunded(self, refund: Refund, now: datetime) -> None: ...
+    def refund_failed(self, refund_id: UUID, error: str) -> None: ...
+    def refund(self, refund_id: UUID) -> Refund | None: ...
+    def refunds_due(self, limit: int) -> list[Refund]: ...
+    def find(self, payment_id: UUID) -> Payment | None: ...
+    def by_key(self, payment_key: str) -> Payment | None: ...
+    def pending_since(self, before: datetime, limit: int) -> list[Payment]: ...
+
+
+Payable = Callable[[UUID, UUID, int], PayableAnswer]  # reservation, user, guard seconds
+
+
+@dataclass(frozen=True)
+class Created:
+    payment: Payment
+    fresh: bool  # False when the same request had been made before
+
+
+class Checkout:
+    def __init__(
+        self, payments: Payments, bank: Bank, payable: Payable, clock: Clock, new_id: NewId, settle_after: timedelta
+    ) -> None:
+        self._payments = payments
+        self._bank = bank
+        self._payable = payable
+        self._clock = clock
+        self._new_id = new_id
+        self._settle_after = settle_after
+
+    # -- the buyer's two calls ----------------------------------------------------------------------------------
+
+    def create(self, user_id: UUID, reservation_id: UUID, payment_key: str, method: str) -> Created:
+        """A PENDING payment of the reservation's amount, known to PortOne (PAY-004 to PAY-007).
+
+        Die anywhere in it and the same request goes on where it stopped: the key finds the payment.
+        """
+        known = self._payments.by_key(payment_key)
+        if known is None:
+            due = self._payable_now(user_id, reservation_id, 0)
+            payment = Payment(
+                id=self._new_id(),
+                payment_key=payment_key,
+                reservation_id=reservation_id,
+                event_id=due.event_id,
+                user_id=user_id,
+                order_name=f"{due.event_title} {due.seat_count}매",
+                amount=due.total_amount,
+                method=method,
+                status=Status.PENDING,
+                created_at=self._clock(),
+            )
+            if self._payments.add(payment):
+                self._pre_register(payment)
+                return Created(payment, fresh=True)
+            known = self._payments.by_key(payment_key)
+        if known is None or (known.user_id, known.reservation_id) != (user_id, reservation_id):
+            raise PAYMENT_KEY_REUSED.refusal()
+        if known.preregistered_at is None and known.status is Status.PENDING:
+            self._pre_register(known)
+        return Created(known, fresh=False)
+
+    def _pre_register(self, payment: Payment) -> None:
+        try:
+            self._bank.pre_register(payment.id, payment.amount)
+        except (PortOneAway, PortOneRefused) as error:
+            if isinstance(error, PortOneRefused) and error.kind == "IDEMPOTENCY_OUTSTANDING_REQUEST":
+                return  # the same request, made twice at once: the other one is at PortOne now and notes the outcome
+            log.warning("pre-registration failed", extra={"payment_id": str(payment.id), "error": str(error)})
+            raise PAYMENT_UNAVAILABLE.refusal(headers={"Retry-After": "5"}) from error
+        self._payments.preregistered(payment.id, self._clock())
+
+    def confirm(self, user_id: UUID, payment_id: UUID, payment_token: str | None) -> Payment:
+        """SUCCESS once the money is ours, as often as asked (PAY-010).
+
+        With `payment_token` the money moves here, after the hold was found alive and lengthened; without it the
+        buyer has paid already and that is verified. Die after the money moved, and webhook or settle finish.
+        """
+        payment = self.owned(user_id, payment_id)
+        if payment.status is not Status.PENDING:
+            return _succeeded(payment)
+        try:
+            self._payable_now(user_id, payment.reservation_id, GUARD_SECONDS)
+        except Refusal as refusal:
+            if refusal.problem.code == HOLD_EXPIRED.code:
+                self._give_up(payment, HOLD_EXPIRED.code)
+            raise
+        try:
+            if payment_token is not None:
+                self._approve(payment, payment_token)
+            return _succeeded(self.finalise(payment))
+        except PortOneAway as away:
+            raise (PAYMENT_TIMEOUT if away.timed_out else PAYMENT_UNAVAILABLE).refusal() from away
+
+    def _approve(self, payment: Payment, payment_token: str) -> None:
+        # One key a token: pressed twice, it is one request; a new attempt in the browser is another.
+        key = f"confirm-{payment.id}-{hashlib.sha256(payment_token.encode()).hexdigest()[:16]}"
+        try:
+            self._bank.confirm(payment.id, payment_token, payment.amount, key)
+        except PortOneRefused as refused:
+            if refused.kind == "INFORMATION_MISMATCH":
+                self._give_up(payment, AMOUNT_MISMATCH.code)
+                raise AMOUNT_MISMATCH.refusal() from None
+            if refused.kind == "IDEMPOTENCY_OUTSTANDING_REQUEST":
+                raise PAYMENT_IN_PROGRESS.refusal() from None
+            # Paid already, declined, a wrong token: PortOne's view tells which.
+
+    def owned(self, user_id: UUID, payment_id: UUID) -> Payment:
+        payment = self._payments.find(payment_id)
+        if payment is None or payment.user_id != user_id:
+            raise NOT_FOUND.refusal()
+        return payment
+
+    def _payable_now(self, user_id: UUID, reservation_id: UUID, guard_seconds: int) -> PayableAnswer:
+        try:
+            return self._payable(reservation_id, user_id, guard_seconds)
+        except Refusal as refusal:
+            if refusal.problem.code == HOLD_EXPIRED.code:
+                raise HOLD_EXPIRED.refusal() from None  # in this service's words: it knows about the money
+            raise
+
+    # -- the one finaliser --------------------------------------------------------------------------------------
+
+    def finalise(self, payment: Payment) -> Payment:
+        """Bring a payment to where PortOne's view says it belongs; the payment as it is then."""
+        bank = self._bank.view(payment.id)
+        step = next_step(payment, bank)
+        if isinstance(step, Succeed) and bank is not None:
+            return self._payments.succeed(payment.id, bank, self._clock())
+        if isinstance(step, Fail):
+            return self._payments.fail(payment.id, step.reason, self._clock())
+        if isinstance(step, GiveBack) and bank is not None:
+            # First the money, then the record: die in between and the next view leads here again.
+            self._return_all(payment.id, bank, step.reason)
+            return self._payments.fail(payment.id, step.reason, self._clock())
+        return payment
+
+    def _give_up(self, payment: Payment, reason: str) -> None:
+        """End a PENDING payment whose reservation cannot be had any more, with whatever was paid given back."""
+        try:
+            bank = self._bank.view(payment.id)
+            if bank is not None and bank.money_taken:
+                self._return_all(payment.id, bank, reason)
+        except (PortOneAway, PortOneRefused):
+            log.warning("giving up later", extra={"payment_id": str(payment.id), "reason": reason})
+            return  # still PENDING: settle comes back to it
+        self._payments.fail(payment.id, reason, self._clock())
+
+    def _return_all(self, payment_id: UUID, bank: BankView, reason: str) -> None:
+        rest = bank.total - bank.cancelled
+        log.warning("giving money back", extra={"payment_id": str(payment_id), "amount": rest, "reason": reason})
+        self._bank.cancel(payment_id, rest, reason, rest, f"give-back-{payment_id}-{rest}")
+
+    # -- what nobody waits for ----------------------------------------------------------------------------------
+
+    def notice(self, payment_id: UUID) -> None:
+        """PortOne says something happened to a payment. Somebody else's payment is none of ours."""
+        payment = self._payments.find(payment_id)
+        if payment is not None:
+            self.finalise(payment)
+
+    def settle(self, limit: int = 100) -> int:
+        """Finish payments that have been PENDING too long; how many were looked at."""
+        overdue = self._payments.pending_since(self._clock() - self._settle_after, limit)
+        for payment in overdue:
+            try:
+                after = self.finalise(payment)
+                if after.status is Status.PENDING:
+                    # Nothing was paid and the hold is long over. Should money come yet, it is given back.
+                    self._payments.fail(payment.id, "NOT_PAID", self._clock())
+            except (PortOneAway, PortOneRefused) as error:
+                log.warning("not settled yet", extra={"payment_id": str(payment.id), "error": str(error)})
+        return len(overdue)
+
+    def refund(self, refund: Refund) -> None:
+        """Give a refund's money back, once: the key makes a repeated request the same request.
+
+        Die after PortOne said yes and the refund is still DUE: the next attempt finds the money given back already.
+        """
+        payment = self._payments.find(refund.payment_id)
+        if payment is None:
+            raise LookupError(f"refund {refund.id} of no payment")
+        cancellable = payment.amount - payment.refunded_amount
+        try:
+            try:
+                self._bank.cancel(payment.id, refund.amount, refund.reason, cancellable, f"refund-{refund.id}")
+            except PortOneRefused:
+                bank = self._bank.view(payment.id)
+                if bank is None or bank.cancelled < payment.refunded_amount + refund.amount:
+                    raise
+        except (PortOneAway, PortOneRefused) as error:
+            log.warning("refund failed, will be retried", extra={"refund_id": str(refund.id), "error": str(error)})
+            self._payments.refund_failed(refund.id, str(error))
+            return
+        self._payments.refunded(refund, self._clock())
+
+    def refund_now(self, refund_id: UUID) -> None:
+        refund = self._payments.refund(refund_id)
+        if refund is not None:
+            self.refund(refund)
+
+    def refund_due(self, limit: int = 100) -> int:
+        due = self._payments.refunds_due(limit)
+        for refund in due:
+            self.refund(refund)
+        return len(due)
+
+
+def _succeeded(payment: Payment) -> Payment:
+    """The payment, if its money is ours; else why not."""
+    if payment.status in (Status.SUCCESS, Status.REFUNDED):
+        return payment
+    if payment.status is Status.PENDING:
+        raise PAYMENT_NOT_COMPLETED.refusal()
+    for told in (AMOUNT_MISMATCH, HOLD_EXPIRED):
+        if payment.failure_reason == told.code:
+            raise told.refusal()
+    raise PAYMENT_FAILED.refusal(reason=payment.failure_reason)

@@ -1,0 +1,45 @@
+"""The payments service put together: built on the first request, kept for the warm container."""
+
+from datetime import timedelta
+from functools import cache
+from uuid import UUID
+
+from common.clock import new_id, utc_now
+from common.internal import call
+from common.outbox import Outbox
+from common.payable import PayableAnswer, PayableAsked
+from common.postgres import database
+from common.secrets import secret
+from common.settings import Settings
+from functions.payments.checkout import GUARD_SECONDS, Checkout
+from functions.payments.payment_store import PaymentStore
+from functions.payments.portone import PortOne
+
+
+class CheckoutSettings(Settings):
+    portone_url: str
+    hold_seconds: int
+
+
+class PayableSettings(Settings):
+    payable_function: str
+
+
+def payable(reservation_id: UUID, user_id: UUID, guard_seconds: int) -> PayableAnswer:
+    """Ask the reservations service. Not a read when it lengthens a hold, though doing that twice harms nobody."""
+    asked = PayableAsked(reservation_id=reservation_id, user_id=user_id, guard_seconds=guard_seconds)
+    return call(PayableSettings.from_environment().payable_function, asked, PayableAnswer, read=True)
+
+
+@cache
+def store() -> PaymentStore:
+    return PaymentStore(database(), Outbox())
+
+
+@cache
+def checkout() -> Checkout:
+    settings = CheckoutSettings.from_environment()
+    bank = PortOne(settings.portone_url, secret("portone")["apiSecret"], store().keep_answer)
+    # A payment is abandoned once its hold, and the guard it may have been given, are surely over.
+    settle_after = timedelta(seconds=settings.hold_seconds + GUARD_SECONDS + 10)
+    return Checkout(store(), bank, payable, utc_now, new_id, settle_after)

@@ -1,0 +1,42 @@
+"""POST /payments/confirm: the hold is checked once more, then the money moves (PAY-010)."""
+
+from functools import cache
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from common import redis
+from common.edge import endpoint
+from common.model import Model, Moment
+from common.queue_tokens import QueueTokens
+from common.request import Body, Request, User
+from functions.payments.composition import checkout
+from functions.payments.payment import Status
+
+
+class ConfirmBody(Body):
+    payment_id: UUID
+    # Manual approval: what PortOne's browser SDK returned. Without it the buyer has paid and that is verified.
+    portone_payment_token: Annotated[str | None, Field(min_length=1, max_length=512)] = None
+
+
+class ConfirmedAnswer(Model):
+    payment_id: UUID
+    status: Literal["SUCCESS"] = "SUCCESS"
+    paid_at: Moment | None
+
+
+@cache
+def queue_tokens() -> QueueTokens:
+    return QueueTokens(redis.client())
+
+
+@endpoint
+def handler(request: Request, user: User, body: ConfirmBody) -> ConfirmedAnswer:
+    payment = checkout().owned(user.id, body.payment_id)
+    if payment.status is Status.PENDING:
+        # Once paid the token is spent (RSV-013), and asking again must still be answered.
+        queue_tokens().check_payment(request.queue_token, payment.reservation_id)
+    paid = checkout().confirm(user.id, body.payment_id, body.portone_payment_token)
+    return ConfirmedAnswer(payment_id=paid.id, paid_at=paid.paid_at)

@@ -1,0 +1,56 @@
+"""POST /payments: a payment of the reservation's amount, ready for PortOne's browser SDK (PAY-004 to PAY-007)."""
+
+from functools import cache
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from common import redis
+from common.edge import Answer, endpoint
+from common.model import Model
+from common.queue_tokens import QueueTokens
+from common.request import Body, Request, User
+from common.secrets import secret
+from functions.payments.composition import checkout
+from functions.payments.payment import Status
+
+
+class CreateBody(Body):
+    reservation_id: UUID
+    payment_key: Annotated[str, Field(min_length=8, max_length=64, pattern=r"^[\x21-\x7e]+$")]
+    method: Literal["CARD"]
+
+
+class CreatedAnswer(Model):
+    payment_id: UUID
+    payment_key: str
+    reservation_id: UUID
+    amount: int
+    status: Status
+    store_id: str
+    channel_key: str
+    order_name: str
+
+
+@cache
+def queue_tokens() -> QueueTokens:
+    return QueueTokens(redis.client())
+
+
+@endpoint
+def handler(request: Request, user: User, body: CreateBody) -> Answer:
+    queue_tokens().check_payment(request.queue_token, body.reservation_id)
+    made = checkout().create(user.id, body.reservation_id, body.payment_key, body.method)
+    portone = secret("portone")
+    answer = CreatedAnswer(
+        payment_id=made.payment.id,
+        payment_key=made.payment.payment_key,
+        reservation_id=made.payment.reservation_id,
+        amount=made.payment.amount,
+        status=made.payment.status,
+        store_id=portone["storeId"],
+        channel_key=portone["channelKey"],
+        order_name=made.payment.order_name,
+    )
+    return Answer(answer, 201 if made.fresh else 200)

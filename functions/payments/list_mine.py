@@ -1,0 +1,13 @@
+"""GET /payments: the user's payments, newest first (PAY-015)."""
+
+from common.edge import endpoint
+from common.page import Page
+from common.request import Paging, User
+from functions.payments.composition import store
+from functions.payments.payment_answer import PaymentAnswer
+
+
+@endpoint
+def handler(user: User, query: Paging) -> Page[PaymentAnswer]:
+    found, total = store().of_user(user.id, query.size, query.offset)
+    return Page(items=[PaymentAnswer.of(each) for each in found], page=query.page, size=query.size, total=total)

@@ -1,0 +1,83 @@
+"""A payment, and the only ways in which its state may change (PAY-003).
+
+PENDING ── money arrived, right amount ──▶ SUCCESS ── given back, in part or whole ──▶ REFUNDED
+   └────── declined, never paid, wrong amount (given back) ──▶ FAILED
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from functions.payments.bank import BankView
+
+
+class Status(StrEnum):
+    PENDING = "PENDING"
+    SUCCESS = "SUCCESS"
+    FAILED = "FAILED"
+    REFUNDED = "REFUNDED"
+
+
+@dataclass(frozen=True)
+class Payment:
+    id: UUID
+    payment_key: str
+    reservation_id: UUID
+    event_id: UUID
+    user_id: UUID
+    order_name: str
+    amount: int  # won
+    method: str
+    status: Status
+    created_at: datetime
+    preregistered_at: datetime | None = None
+    portone_transaction_id: str | None = None
+    failure_reason: str | None = None
+    refunded_amount: int = 0
+    paid_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Succeed:
+    """Record the money: PENDING → SUCCESS."""
+
+
+@dataclass(frozen=True)
+class Fail:
+    """No money is with us: PENDING → FAILED."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class GiveBack:
+    """Money is with us that has no business here: cancel it at PortOne; then, if still PENDING, FAILED."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Nothing is decided yet, or nothing is left to do."""
+
+
+Step = Succeed | Fail | GiveBack | Wait
+
+
+def next_step(payment: Payment, bank: BankView | None) -> Step:
+    """What PortOne's view of a payment asks of us: the one decision behind confirm, webhook and settle.
+
+    The same view again, in any order and number, leads to the same end.
+    """
+    if bank is None:
+        return Wait()
+    if payment.status is Status.PENDING:
+        if bank.money_taken:
+            return Succeed() if bank.total == payment.amount and not bank.cancelled else GiveBack("AMOUNT_MISMATCH")
+        if bank.status in ("FAILED", "CANCELLED"):
+            return Fail(bank.failure or bank.status)
+        return Wait()
+    if payment.status is Status.FAILED and bank.money_taken:
+        return GiveBack(payment.failure_reason or "FAILED")  # it came after we had given it up
+    return Wait()

@@ -1,0 +1,31 @@
+"""A payment as its buyer sees it (`api.md`, Payments)."""
+
+from typing import Self
+from uuid import UUID
+
+from common.model import Model, Moment
+from functions.payments.payment import Payment, Status
+
+
+class PaymentAnswer(Model):
+    payment_id: UUID
+    reservation_id: UUID
+    amount: int
+    status: Status
+    method: str
+    paid_at: Moment | None
+    refunded_amount: int
+    failure_reason: str | None
+
+    @classmethod
+    def of(cls, payment: Payment) -> Self:
+        return cls(
+            payment_id=payment.id,
+            reservation_id=payment.reservation_id,
+            amount=payment.amount,
+            status=payment.status,
+            method=payment.method,
+            paid_at=payment.paid_at,
+            refunded_amount=payment.refunded_amount,
+            failure_reason=payment.failure_reason,
+        )

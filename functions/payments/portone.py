@@ -1,0 +1,79 @@
+"""PortOne V2's REST API (`facts-services.md`), with every answer kept (requirements.md, Data)."""
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+import httpx
+
+from functions.payments.bank import BankView, PortOneAway, PortOneRefused
+
+TIMEOUT_SECONDS = 10.0  # PAY-008
+
+KeepAnswer = Callable[[UUID, str, int, Any], None]  # payment id, call, HTTP status, answer
+
+
+class PortOne:
+    def __init__(self, url: str, api_secret: str, keep_answer: KeepAnswer) -> None:
+        self._client = httpx.Client(
+            base_url=url, timeout=TIMEOUT_SECONDS, headers={"Authorization": f"PortOne {api_secret}"}
+        )
+        self._keep_answer = keep_answer
+
+    def pre_register(self, payment_id: UUID, amount: int) -> None:
+        """Tell PortOne the amount, so that it refuses to take another (PAY-007)."""
+        body = {"totalAmount": amount, "currency": "KRW"}
+        self._write(payment_id, "pre-register", body, f"pre-register-{payment_id}")
+
+    def confirm(self, payment_id: UUID, payment_token: str, amount: int, key: str) -> None:
+        """Manual approval: the money moves now. The same `key` again is the same request."""
+        body = {"paymentToken": payment_token, "totalAmount": amount, "currency": "KRW"}
+        self._write(payment_id, "confirm", body, key)
+
+    def cancel(self, payment_id: UUID, amount: int, reason: str, cancellable: int, key: str) -> None:
+        """Give `amount` back, if `cancellable` is what can still be given back."""
+        body = {"reason": reason, "amount": amount, "currentCancellableAmount": cancellable}
+        self._write(payment_id, "cancel", body, key)
+
+    def view(self, payment_id: UUID) -> BankView | None:
+        """The payment as PortOne sees it; None while the buyer has done nothing."""
+        try:
+            found = self._send(payment_id, "view", self._client.build_request("GET", f"/payments/{payment_id}"))
+        except PortOneRefused as refused:
+            if refused.kind == "PAYMENT_NOT_FOUND":
+                return None
+            raise
+        paid_at = found.get("paidAt")
+        return BankView(
+            status=found["status"],
+            total=found["amount"]["total"],
+            cancelled=found["amount"].get("cancelled", 0),
+            transaction_id=found.get("transactionId"),
+            paid_at=datetime.fromisoformat(paid_at) if paid_at else None,
+            failure=(found.get("failure") or {}).get("reason"),
+        )
+
+    def _write(self, payment_id: UUID, call: str, body: dict[str, Any], key: str) -> None:
+        path = f"/payments/{quote(str(payment_id))}/{call}"
+        headers = {"Idempotency-Key": f'"{key}"'}  # the quotes belong to it
+        self._send(payment_id, call, self._client.build_request("POST", path, json=body, headers=headers))
+
+    def _send(self, payment_id: UUID, call: str, request: httpx.Request) -> dict[str, Any]:
+        try:
+            response = self._client.send(request)
+            answer = response.json()
+        except httpx.TimeoutException as error:
+            raise PortOneAway(timed_out=True) from error
+        except (httpx.HTTPError, json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise PortOneAway(timed_out=False) from error
+        self._keep_answer(payment_id, call, response.status_code, answer)
+        if response.is_success and isinstance(answer, dict):
+            return answer
+        kind = answer.get("type", "") if isinstance(answer, dict) else ""
+        # A 5xx is an outage, but for the card company's own no, which PortOne passes on as a 502.
+        if response.status_code >= 500 and kind != "PG_PROVIDER":
+            raise PortOneAway(timed_out=False)
+        raise PortOneRefused(kind)

@@ -1,0 +1,56 @@
+"""POST /payments/webhook: PortOne tells that something happened to a payment; what, its API is asked.
+
+Signed as Standard Webhooks (standardwebhooks.com), five minutes' tolerance, two secrets valid while one replaces the
+other. An answer other than 200 makes PortOne send it again.
+"""
+
+import json
+from uuid import UUID
+
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+from common.edge import endpoint
+from common.model import Model
+from common.problem import VALIDATION_ERROR
+from common.request import Request
+from common.secrets import secret
+from functions.payments.bank import PortOneAway
+from functions.payments.composition import checkout
+from functions.payments.problems import PAYMENT_UNAVAILABLE, SIGNATURE_INVALID
+
+
+class Received(Model):
+    received: bool = True
+
+
+@endpoint
+def handler(request: Request) -> Received:
+    body = request.raw_body
+    if not any(_signed(body, request, each) for each in secret("portone")["webhookSecrets"]):
+        raise SIGNATURE_INVALID.refusal()
+    payment_id = _payment_id(body)
+    if payment_id is not None:
+        try:
+            checkout().notice(payment_id)
+        except PortOneAway as away:
+            raise PAYMENT_UNAVAILABLE.refusal() from away
+    return Received()
+
+
+def _signed(body: bytes, request: Request, webhook_secret: str) -> bool:
+    try:
+        Webhook(webhook_secret).verify(body, request.headers)
+    except WebhookVerificationError:
+        return False
+    return True
+
+
+def _payment_id(body: bytes) -> UUID | None:
+    """Which payment it is about; None for what is no payment of ours (unknown types are to be ignored)."""
+    try:
+        data = json.loads(body).get("data") or {}
+        return UUID(data["paymentId"])
+    except (KeyError, ValueError, TypeError):
+        return None
+    except AttributeError:
+        raise VALIDATION_ERROR.refusal() from None

@@ -1,0 +1,317 @@
+"""Payments on a real Postgres and the sandbox's bank: idempotent, one finaliser, no won lost."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+
+from common.clock import new_id
+from common.outbox import Outbox
+from common.payable import PayableAnswer
+from common.postgres import Database
+from common.problem import Refusal
+from functions.payments.checkout import Checkout, Created
+from functions.payments.payment import Payment, Status
+from functions.payments.payment_store import PaymentStore
+from functions.payments.portone import PortOne
+from functions.payments.problems import HOLD_EXPIRED
+from sandbox.settings import Settings
+from tests.concurrently import concurrently
+
+EVENT = uuid4()
+AMOUNT = 300_000
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = datetime.now(UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+class Desk:
+    """The payments service over connections of its own, and the buyer's and the bank's side of the sandbox."""
+
+    def __init__(self, database: Database, sandbox: str) -> None:
+        self.clock = Clock()
+        self.store = PaymentStore(database, Outbox(self.clock))
+        self.hold_expired = False
+        self.bank = PortOne(sandbox, Settings().portone_api_secret, self.store.keep_answer)
+        self.checkout = Checkout(
+            self.store, self.bank, self._payable, self.clock, new_id, settle_after=timedelta(seconds=340)
+        )
+        self._sandbox = httpx.Client(base_url=sandbox)
+
+    def _payable(self, reservation_id: UUID, user_id: UUID, guard_seconds: int) -> PayableAnswer:
+        if self.hold_expired:
+            raise HOLD_EXPIRED.refusal()
+        return PayableAnswer(
+            reservation_id=reservation_id,
+            event_id=EVENT,
+            event_title="Tour",
+            seat_count=2,
+            total_amount=AMOUNT,
+            hold_expires_at=self.clock(),
+        )
+
+    def create(self, user: UUID | None = None, reservation: UUID | None = None, key: str | None = None) -> Payment:
+        return self.checkout.create(user or uuid4(), reservation or uuid4(), key or uuid4().hex, "CARD").payment
+
+    def pay(self, payment: Payment, outcome: str, **more: int) -> str | None:
+        answer = self._sandbox.post(f"/sandbox/payments/{payment.id}/pay", json={"outcome": outcome, **more})
+        answer.raise_for_status()
+        token: str | None = answer.json().get("paymentToken")
+        return token
+
+    def kept_by_bank(self, payment: Payment) -> int:
+        held = self._sandbox.get(f"/sandbox/payments/{payment.id}").json()
+        return int(held["paidAmount"]) - int(held["cancelledAmount"])
+
+    def confirm(self, payment: Payment, token: str | None = None) -> Payment:
+        return self.checkout.confirm(payment.user_id, payment.id, token)
+
+    def faults(self, mode: str, **more: float) -> None:
+        self._sandbox.put("/sandbox/faults", json={"mode": mode, **more}).raise_for_status()
+
+
+@pytest.fixture
+def desks(database_of: Callable[[str], Database], sandbox_url: str) -> Iterator[Callable[[int], list[Desk]]]:
+    made: list[Desk] = []
+
+    def make(count: int) -> list[Desk]:
+        made.extend(Desk(database_of("payment_service"), sandbox_url) for _ in range(count))
+        return made[-count:]
+
+    yield make
+    made[0].faults("none")
+
+
+@pytest.fixture
+def desk(desks: Callable[[int], list[Desk]]) -> Desk:
+    return desks(1)[0]
+
+
+def messages(superuser: Database) -> list[str]:
+    return [row["event_type"] for row in superuser.rows("SELECT event_type FROM common.outbox_events ORDER BY id")]
+
+
+def code_of(call: Callable[[], object]) -> str:
+    with pytest.raises(Refusal) as refused:
+        call()
+    return refused.value.problem.code
+
+
+def test_the_same_request_a_hundred_times_is_one_payment(
+    desks: Callable[[int], list[Desk]], superuser: Database
+) -> None:
+    user, reservation, key = uuid4(), uuid4(), uuid4().hex
+    calls = [partial(each.checkout.create, user, reservation, key, "CARD") for each in desks(20)]
+    outcomes = [outcome for _ in range(5) for outcome in concurrently(calls)]
+    assert [each for each in outcomes if isinstance(each, Exception)] == []
+    made = [each for each in outcomes if isinstance(each, Created)]
+    assert len({each.payment.id for each in made}) == 1
+    assert len([each for each in made if each.fresh]) == 1
+    assert len(superuser.rows("SELECT id FROM payment_service.payments")) == 1
+
+
+def test_a_reservation_has_one_payment_alive(desks: Callable[[int], list[Desk]]) -> None:
+    user, reservation = uuid4(), uuid4()
+    outcomes = concurrently([partial(each.create, user, reservation) for each in desks(8)])
+    assert len([each for each in outcomes if isinstance(each, Payment)]) == 1
+    assert {str(each) for each in outcomes if isinstance(each, Exception)} == {"PAYMENT_IN_PROGRESS"}
+
+
+def test_a_payment_key_is_its_first_users_only(desk: Desk) -> None:
+    key = uuid4().hex
+    desk.create(key=key)
+    assert code_of(lambda: desk.create(key=key)) == "PAYMENT_KEY_REUSED"
+
+
+def test_confirm_takes_the_money_once_however_often_and_by_how_many(
+    desks: Callable[[int], list[Desk]], superuser: Database
+) -> None:
+    several = desks(6)
+    payment = several[0].create()
+    token = several[0].pay(payment, "AUTHORIZED")
+    assert several[0].kept_by_bank(payment) == 0
+    outcomes = concurrently([partial(each.confirm, payment, token) for each in several])
+    assert any(isinstance(each, Payment) and each.status is Status.SUCCESS for each in outcomes)
+    assert {str(each) for each in outcomes if isinstance(each, Exception)} <= {"PAYMENT_IN_PROGRESS"}
+    assert several[0].confirm(payment, token).status is Status.SUCCESS
+    assert several[0].kept_by_bank(payment) == AMOUNT
+    assert messages(superuser) == ["PaymentSuccess"]
+
+
+def test_confirm_webhook_and_settle_in_any_order_end_alike(
+    desks: Callable[[int], list[Desk]], superuser: Database
+) -> None:
+    confirming, noticing, settling = desks(3)
+    settling.clock.now += timedelta(seconds=400)
+    payment = confirming.create()
+    confirming.pay(payment, "PAID")
+    outcomes = concurrently(
+        [
+            lambda: confirming.confirm(payment),
+            lambda: noticing.checkout.notice(payment.id),
+            lambda: settling.checkout.settle(),
+        ]
+    )
+    assert [each for each in outcomes if isinstance(each, Exception)] == []
+    assert messages(superuser) == ["PaymentSuccess"]
+    stored = confirming.store.find(payment.id)
+    assert stored is not None
+    assert stored.status is Status.SUCCESS
+    assert stored.portone_transaction_id
+
+
+def test_a_declined_card_fails_the_payment(desk: Desk, superuser: Database) -> None:
+    payment = desk.create()
+    desk.pay(payment, "FAILED")
+    assert code_of(lambda: desk.confirm(payment)) == "PAYMENT_FAILED"
+    assert code_of(lambda: desk.confirm(payment)) == "PAYMENT_FAILED"
+    assert messages(superuser) == ["PaymentFailed"]
+
+
+def test_before_the_buyer_has_paid_nothing_is_decided(desk: Desk, superuser: Database) -> None:
+    payment = desk.create()
+    assert code_of(lambda: desk.confirm(payment)) == "PAYMENT_NOT_COMPLETED"
+    assert code_of(lambda: desk.confirm(payment, "no-such-token")) == "PAYMENT_NOT_COMPLETED"
+    assert messages(superuser) == []
+
+
+def test_a_wrong_amount_is_given_back(desk: Desk) -> None:
+    payment = desk.create()
+    desk.pay(payment, "PAID", amount=AMOUNT - 1)
+    assert code_of(lambda: desk.confirm(payment)) == "AMOUNT_MISMATCH"
+    assert code_of(lambda: desk.confirm(payment)) == "AMOUNT_MISMATCH"
+    assert desk.kept_by_bank(payment) == 0
+
+
+def test_an_authorisation_of_a_wrong_amount_takes_nothing(desk: Desk) -> None:
+    payment = desk.create()
+    token = desk.pay(payment, "AUTHORIZED", amount=100)
+    assert code_of(lambda: desk.confirm(payment, token)) == "AMOUNT_MISMATCH"
+    assert desk.kept_by_bank(payment) == 0
+
+
+def test_a_hold_that_ended_takes_nothing_and_gives_back_what_was_taken(desk: Desk) -> None:
+    waiting, paid = desk.create(), desk.create()
+    token = desk.pay(waiting, "AUTHORIZED")
+    desk.pay(paid, "PAID")
+    desk.hold_expired = True
+    assert code_of(lambda: desk.confirm(waiting, token)) == "HOLD_EXPIRED"
+    assert code_of(lambda: desk.confirm(paid)) == "HOLD_EXPIRED"
+    assert (desk.kept_by_bank(waiting), desk.kept_by_bank(paid)) == (0, 0)
+
+
+def test_portone_that_takes_the_money_and_never_answers_is_settled_later(
+    desk: Desk, superuser: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payment = desk.create()
+    token = desk.pay(payment, "AUTHORIZED")
+    desk.bank._client.timeout = httpx.Timeout(0.3)
+    desk.faults("timeout")
+    assert code_of(lambda: desk.confirm(payment, token)) == "PAYMENT_TIMEOUT"
+    desk.faults("none")
+    assert desk.kept_by_bank(payment) == AMOUNT
+    desk.clock.now += timedelta(seconds=400)
+    desk.checkout.settle()
+    stored = desk.store.find(payment.id)
+    assert stored is not None
+    assert stored.status is Status.SUCCESS
+    assert messages(superuser) == ["PaymentSuccess"]
+
+
+def test_portone_away_says_not_to_pay_twice_and_the_request_can_be_made_again(desk: Desk) -> None:
+    user, reservation, key = uuid4(), uuid4(), uuid4().hex
+    desk.faults("error")
+    assert code_of(lambda: desk.create(user, reservation, key)) == "PAYMENT_UNAVAILABLE"
+    desk.faults("none")
+    payment = desk.create(user, reservation, key)
+    token = desk.pay(payment, "AUTHORIZED")
+    desk.faults("error")
+    assert code_of(lambda: desk.confirm(payment, token)) == "PAYMENT_UNAVAILABLE"
+    desk.faults("none")
+    assert desk.confirm(payment, token).status is Status.SUCCESS
+
+
+def test_what_was_never_paid_is_failed_and_money_that_comes_later_goes_back(desk: Desk, superuser: Database) -> None:
+    payment = desk.create()
+    desk.clock.now += timedelta(seconds=400)
+    desk.checkout.settle()
+    assert messages(superuser) == ["PaymentFailed"]
+    desk.pay(payment, "PAID")
+    desk.checkout.notice(payment.id)
+    assert desk.kept_by_bank(payment) == 0
+    assert messages(superuser) == ["PaymentFailed"]
+
+
+def owe(desk: Desk, superuser: Database, payment: Payment, amount: int) -> UUID:
+    refund_id = uuid4()
+    with desk.store._database.transaction() as connection:
+        assert desk.store.owe(connection, refund_id, payment.reservation_id, amount, "USER_REQUEST")
+    return refund_id
+
+
+def paid(desk: Desk) -> Payment:
+    payment = desk.create()
+    return desk.confirm(payment, desk.pay(payment, "AUTHORIZED"))
+
+
+def test_a_refund_is_given_once_by_all_who_try(desks: Callable[[int], list[Desk]], superuser: Database) -> None:
+    several = desks(5)
+    payment = paid(several[0])
+    refund_id = owe(several[0], superuser, payment, 100_000)
+    concurrently([partial(each.checkout.refund_now, refund_id) for each in several])
+    several[0].checkout.refund_due()
+    assert several[0].kept_by_bank(payment) == AMOUNT - 100_000
+    stored = several[0].store.find(payment.id)
+    assert stored is not None
+    assert (stored.status, stored.refunded_amount) == (Status.REFUNDED, 100_000)
+    assert messages(superuser) == ["PaymentSuccess", "PaymentRefunded"]
+
+
+def test_a_refund_that_portone_refuses_to_hear_stays_due_until_it_is_done(desk: Desk, superuser: Database) -> None:
+    payment = paid(desk)
+    refund_id = owe(desk, superuser, payment, AMOUNT)
+    desk.faults("error")
+    desk.checkout.refund_now(refund_id)
+    due = superuser.rows("SELECT attempts, last_error, done_at FROM payment_service.refunds")
+    assert [(row["attempts"], row["done_at"]) for row in due] == [(1, None)]
+    desk.faults("none")
+    assert desk.checkout.refund_due() == 1
+    assert desk.checkout.refund_due() == 0
+    assert desk.kept_by_bank(payment) == 0
+
+
+def test_a_refund_whose_answer_was_lost_is_not_given_twice(desk: Desk, superuser: Database) -> None:
+    payment = paid(desk)
+    owe(desk, superuser, payment, 100_000)
+    desk.bank._client.timeout = httpx.Timeout(0.3)
+    desk.faults("timeout")
+    desk.checkout.refund_due()
+    desk.faults("none")
+    desk.checkout.refund_due()
+    assert desk.kept_by_bank(payment) == AMOUNT - 100_000
+    assert messages(superuser) == ["PaymentSuccess", "PaymentRefunded"]
+
+
+def test_every_answer_of_portones_is_kept_whole(desk: Desk, superuser: Database) -> None:
+    payment = paid(desk)
+    kept = superuser.rows(
+        "SELECT call, status, answer FROM payment_service.portone_answers WHERE payment_id = %s ORDER BY id",
+        (payment.id,),
+    )
+    assert [(row["call"], row["status"]) for row in kept] == [("pre-register", 200), ("confirm", 200), ("view", 200)]
+    assert kept[-1]["answer"]["status"] == "PAID"
+
+
+def test_nobody_sees_or_confirms_anothers_payment(desk: Desk) -> None:
+    payment = desk.create()
+    assert code_of(lambda: desk.checkout.confirm(uuid4(), payment.id, None)) == "NOT_FOUND"
+    assert desk.store.of_user(uuid4(), 20, 0) == ([], 0)
+    assert [each.id for each in desk.store.of_user(payment.user_id, 20, 0)[0]] == [payment.id]
