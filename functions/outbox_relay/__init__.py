@@ -1,0 +1,1 @@
+"""Publishes what committed: drains the Postgres outbox to Kafka."""

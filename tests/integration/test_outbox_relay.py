@@ -1,0 +1,338 @@
+"""Outbox, relay and consumer on a real Postgres and broker: published if and only if committed, applied once."""
+
+import base64
+import json
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from kafka import KafkaConsumer, TopicPartition
+
+from common.consumer import Consumer
+from common.messages import DEAD_LETTERS, RESERVATION_EVENTS, Envelope, ReservationConfirmed
+from common.outbox import SHARDS, Outbox, shard_of
+from common.postgres import Connection, Database
+from common.problem import NOT_FOUND
+from functions.outbox_relay.kafka_publisher import KafkaPublisher
+from functions.outbox_relay.relay import BrokerAway, OutboxRow, Relay
+from tests.concurrently import concurrently
+
+NOW = datetime(2026, 5, 1, 11, 0, tzinfo=UTC)
+
+
+def confirmed(reservation_id: UUID, note: int = 0) -> ReservationConfirmed:
+    return ReservationConfirmed(
+        reservation_id=reservation_id, event_id=UUID(int=note), seat_ids=[uuid4()], confirmed_at=NOW
+    )
+
+
+def write(database: Database, *payloads: ReservationConfirmed) -> None:
+    with database.transaction() as connection:
+        for payload in payloads:
+            Outbox().write(connection, payload, user_id=uuid4())
+
+
+def drain_all(relay: Relay) -> int:
+    return sum(relay.drain(shard).published for shard in relay.busy_shards())
+
+
+class FakePublisher:
+    """A broker that keeps what it is sent, and refuses what `refuse` says."""
+
+    def __init__(self, refuse: Callable[[OutboxRow], bool] = lambda row: False) -> None:
+        self.sent: list[OutboxRow] = []
+        self.refuse = refuse
+
+    def publish(self, rows: Sequence[OutboxRow]) -> list[Exception | None]:
+        outcomes: list[Exception | None] = []
+        for row in rows:
+            if self.refuse(row):
+                outcomes.append(ValueError("too large"))
+            else:
+                self.sent.append(row)
+                outcomes.append(None)
+        return outcomes
+
+
+@pytest.fixture
+def writer(database_of: Callable[[str], Database]) -> Database:
+    return database_of("reservation_service")
+
+
+@pytest.fixture
+def publisher(kafka_servers: list[str]) -> Iterator[KafkaPublisher]:
+    publisher = KafkaPublisher(kafka_servers, {})
+    yield publisher
+    publisher.close()
+
+
+class Topic:
+    """What a topic holds beyond what it held when this was made."""
+
+    def __init__(self, servers: list[str], topic: str) -> None:
+        self._consumer = KafkaConsumer(bootstrap_servers=servers, group_id=None, enable_auto_commit=False)
+        self._partitions = [TopicPartition(topic, each) for each in sorted(self._consumer.partitions_for_topic(topic))]
+        self._consumer.assign(self._partitions)
+        self._consumer.seek_to_end(*self._partitions)
+        self._from = {each: self._consumer.position(each) for each in self._partitions}
+
+    def read(self) -> list[Any]:
+        ends = self._consumer.end_offsets(self._partitions)
+        found: list[Any] = []
+        for partition in self._partitions:
+            self._consumer.seek(partition, self._from[partition])
+        while any(self._consumer.position(each) < ends[each] for each in self._partitions):
+            for records in self._consumer.poll(timeout_ms=1000).values():
+                found.extend(records)
+        return found
+
+    def close(self) -> None:
+        self._consumer.close()
+
+
+@pytest.fixture
+def topic(kafka_servers: list[str]) -> Iterator[Topic]:
+    topic = Topic(kafka_servers, RESERVATION_EVENTS)
+    yield topic
+    topic.close()
+
+
+def test_what_committed_is_published_once_per_pass_in_order_per_key(
+    writer: Database, database_of: Callable[[str], Database], publisher: KafkaPublisher, topic: Topic
+) -> None:
+    keys = [uuid4() for _ in range(10)]
+    for note in range(10):
+        write(writer, *(confirmed(key, note) for key in keys))
+    relay = Relay(database_of("relay"), publisher, batch=1000)
+    assert drain_all(relay) == 100
+    assert drain_all(relay) == 0
+    records = topic.read()
+    assert len(records) == 100
+    for key in keys:
+        notes = [
+            UUID(Envelope.model_validate_json(record.value).payload["eventId"]).int
+            for record in records
+            if record.key == str(key).encode()
+        ]
+        assert notes == list(range(10))
+
+
+def test_what_rolled_back_is_never_published(writer: Database, database_of: Callable[[str], Database]) -> None:
+    def die() -> None:
+        with writer.transaction() as connection:
+            Outbox().write(connection, confirmed(uuid4()), user_id=uuid4())
+            raise psycopg.errors.AdminShutdown
+
+    with pytest.raises(psycopg.errors.AdminShutdown):
+        die()
+    fake = FakePublisher()
+    assert drain_all(Relay(database_of("relay"), fake, 100)) == 0
+    assert fake.sent == []
+
+
+def test_a_relay_that_dies_after_publishing_leaves_the_rows_to_the_next(
+    writer: Database, database_of: Callable[[str], Database]
+) -> None:
+    write(writer, confirmed(uuid4()))
+
+    class DiesAfterPublishing(FakePublisher):
+        def publish(self, rows: Sequence[OutboxRow]) -> list[Exception | None]:
+            super().publish(rows)
+            raise SystemExit
+
+    dying = DiesAfterPublishing()
+    with pytest.raises(SystemExit):
+        drain_all(Relay(database_of("relay"), dying, 100))
+    next_one = FakePublisher()
+    assert drain_all(Relay(database_of("relay"), next_one, 100)) == 1
+    assert [row.id for row in next_one.sent] == [row.id for row in dying.sent]
+
+
+def test_relays_that_run_at_once_never_publish_a_row_twice_or_out_of_order(
+    writer: Database, database_of: Callable[[str], Database]
+) -> None:
+    keys = [uuid4() for _ in range(20)]
+    for note in range(15):
+        write(writer, *(confirmed(key, note) for key in keys))
+    fake = FakePublisher()
+    relays = [Relay(database_of("relay"), fake, batch=7) for _ in range(4)]
+    while relays[0].busy_shards():
+        assert not [
+            each for each in concurrently([partial(drain_all, each) for each in relays]) if isinstance(each, Exception)
+        ]
+    assert len(fake.sent) == len({row.id for row in fake.sent}) == 300
+    for key in keys:
+        ids = [row.id for row in fake.sent if row.partition_key == str(key)]
+        assert ids == sorted(ids)
+
+
+def test_a_slow_commit_with_an_earlier_id_is_not_stepped_over(
+    writer: Database, database_of: Callable[[str], Database]
+) -> None:
+    slow = database_of("payment_service")
+    fake = FakePublisher()
+    relay = Relay(database_of("relay"), fake, 100)
+    with slow.transaction() as connection:
+        Outbox().write(connection, confirmed(uuid4()), user_id=uuid4())
+        write(writer, confirmed(uuid4()))
+        assert drain_all(relay) == 1
+    assert drain_all(relay) == 1
+    assert [row.id for row in fake.sent] == sorted((row.id for row in fake.sent), reverse=True)
+
+
+def test_one_bad_record_holds_back_only_its_key_and_is_a_dead_letter_the_third_time(
+    writer: Database, database_of: Callable[[str], Database], superuser: Database
+) -> None:
+    bad, good = _same_shard()
+    write(writer, confirmed(bad, 1), confirmed(good, 2), confirmed(bad, 3), confirmed(good, 4))
+    first_bad = superuser.rows("SELECT min(id) AS id FROM common.outbox_events")[0]["id"]
+    fake = FakePublisher(refuse=lambda row: row.id == first_bad and row.topic == RESERVATION_EVENTS)
+    relay = Relay(database_of("relay"), fake, 100)
+    drain_all(relay)
+    assert {row.partition_key for row in fake.sent} == {str(good)}
+    assert len(fake.sent) == 2
+    drain_all(relay)
+    assert len(fake.sent) == 2
+    drain_all(relay)  # the third refusal: aimed at the dead letters
+    drain_all(relay)
+    buried = [row for row in fake.sent if row.topic == DEAD_LETTERS[RESERVATION_EVENTS]]
+    assert [row.id for row in buried] == [first_bad]
+    assert buried[0].headers == {"topic": RESERVATION_EVENTS, "reason": "too large"}
+    assert len(fake.sent) == 4
+
+
+def _same_shard() -> tuple[UUID, UUID]:
+    bad = uuid4()
+    while True:
+        good = uuid4()
+        if shard_of(str(good)) == shard_of(str(bad)):
+            return bad, good
+
+
+def test_a_broker_that_is_away_marks_nothing_published(
+    writer: Database, database_of: Callable[[str], Database], superuser: Database
+) -> None:
+    write(writer, confirmed(uuid4()))
+    nowhere = KafkaPublisher(["127.0.0.1:9"], {})
+    with pytest.raises(BrokerAway):
+        drain_all(Relay(database_of("relay"), nowhere, 100))
+    assert superuser.rows("SELECT retry_count, published_at FROM common.outbox_events") == [
+        {"retry_count": 0, "published_at": None}
+    ]
+
+
+def test_a_key_stays_in_its_shard_for_good() -> None:
+    """A changed mapping would break the order of what is unpublished at the deploy."""
+    assert SHARDS == 16
+    assert [shard_of(f"reservation-{n}") for n in range(8)] == [1, 7, 13, 11, 8, 14, 4, 2]
+
+
+# -- consumers ----------------------------------------------------------------------------------------------------
+
+
+def batch(*values: str, key: str = "k", topic: str = RESERVATION_EVENTS, start: int = 0) -> dict[str, Any]:
+    encode = lambda text: base64.b64encode(text.encode()).decode()  # noqa: E731
+    records = [
+        {"topic": topic, "partition": 0, "offset": start + n, "key": encode(key), "value": encode(value), "headers": []}
+        for n, value in enumerate(values)
+    ]
+    return {"eventSource": "aws:kafka", "records": {f"{topic}-0": records}}
+
+
+def message(superuser: Database, writer: Database) -> str:
+    write(writer, confirmed(uuid4()))
+    row = superuser.row("SELECT payload FROM common.outbox_events ORDER BY id DESC LIMIT 1")
+    assert row is not None
+    return str(row["payload"])
+
+
+@pytest.fixture
+def effects(superuser: Database) -> Iterator[Callable[[], int]]:
+    """A table for a consumer to leave its mark in; the count of marks."""
+    with superuser.transaction() as connection:
+        connection.execute("CREATE TABLE event_service.marks (message_id uuid)")
+    yield lambda: len(superuser.rows("SELECT * FROM event_service.marks"))
+    with superuser.transaction() as connection:
+        connection.execute("DROP TABLE event_service.marks")
+
+
+def mark(connection: Connection, envelope: Envelope, payload: ReservationConfirmed) -> None:
+    connection.execute("INSERT INTO event_service.marks VALUES (%s)", (envelope.event_id,))
+
+
+def test_a_message_that_comes_many_times_at_once_takes_effect_once(
+    superuser: Database, writer: Database, database_of: Callable[[str], Database], effects: Callable[[], int]
+) -> None:
+    value = message(superuser, writer)
+    consumers = [Consumer("events", database_of("event_service"), {ReservationConfirmed: mark}) for _ in range(8)]
+    outcomes = concurrently([partial(each, batch(value, value)) for each in consumers])
+    assert outcomes == [{"batchItemFailures": []}] * 8
+    assert effects() == 1
+
+
+def test_an_effect_that_fails_leaves_no_trace_and_the_partition_waits_for_it(
+    superuser: Database, writer: Database, database_of: Callable[[str], Database], effects: Callable[[], int]
+) -> None:
+    first, second, third = (message(superuser, writer) for _ in range(3))
+    failing = {"on": True}
+
+    def flaky(connection: Connection, envelope: Envelope, payload: ReservationConfirmed) -> None:
+        mark(connection, envelope, payload)
+        if failing["on"] and str(envelope.event_id) in second:
+            raise psycopg.errors.AdminShutdown
+
+    consumer = Consumer("events", database_of("event_service"), {ReservationConfirmed: flaky})
+    answer = consumer(batch(first, second, third))
+    assert answer == {"batchItemFailures": [{"itemIdentifier": {"partition": f"{RESERVATION_EVENTS}-0", "offset": 1}}]}
+    assert effects() == 1
+    failing["on"] = False
+    assert consumer(batch(second, third, start=1)) == {"batchItemFailures": []}
+    assert effects() == 3
+
+
+@pytest.mark.parametrize("value", ["", "not json", "{}", '{"eventType": "ReservationConfirmed"}', "\x00{"])
+def test_what_cannot_be_read_becomes_one_dead_letter_and_nothing_waits_for_it(
+    superuser: Database,
+    writer: Database,
+    database_of: Callable[[str], Database],
+    effects: Callable[[], int],
+    value: str,
+) -> None:
+    good = message(superuser, writer)
+    consumer = Consumer("events", database_of("event_service"), {ReservationConfirmed: mark})
+    for _ in range(2):
+        assert consumer(batch(value, good)) == {"batchItemFailures": []}
+    assert effects() == 1
+    letters = superuser.rows("SELECT topic, headers FROM common.outbox_events WHERE event_type = 'DeadLetter'")
+    assert [letter["topic"] for letter in letters] == ["dlq.reservation"]
+    assert letters[0]["headers"]["reason"].startswith("unreadable")
+
+
+def test_a_message_a_rule_refuses_becomes_a_dead_letter_with_its_reason(
+    superuser: Database, writer: Database, database_of: Callable[[str], Database]
+) -> None:
+    def refuse(connection: Connection, envelope: Envelope, payload: ReservationConfirmed) -> None:
+        raise NOT_FOUND.refusal()
+
+    value = message(superuser, writer)
+    consumer = Consumer("events", database_of("event_service"), {ReservationConfirmed: refuse})
+    assert consumer(batch(value)) == {"batchItemFailures": []}
+    letter = superuser.row("SELECT payload, headers FROM common.outbox_events WHERE event_type = 'DeadLetter'")
+    assert letter is not None
+    assert json.loads(letter["payload"]) == json.loads(value)
+    assert letter["headers"]["reason"] == "refused: NOT_FOUND"
+
+
+def test_a_reader_ignores_what_it_does_not_know(
+    superuser: Database, writer: Database, database_of: Callable[[str], Database], effects: Callable[[], int]
+) -> None:
+    value = json.loads(message(superuser, writer))
+    newer = {**value, "region": "seoul", "payload": {**value["payload"], "seatColours": ["red"]}}
+    unknown = {**value, "eventType": "ReservationSung", "eventId": str(uuid4())}
+    consumer = Consumer("events", database_of("event_service"), {ReservationConfirmed: mark})
+    assert consumer(batch(json.dumps(newer), json.dumps(unknown))) == {"batchItemFailures": []}
+    assert effects() == 1
