@@ -1,0 +1,9 @@
+"""Every path there is no route for, `/internal/**` among them (INT-008): a 404 in the caller's language."""
+
+from common.edge import endpoint
+from common.problem import NOT_FOUND
+
+
+@endpoint
+def handler() -> None:
+    raise NOT_FOUND.refusal()

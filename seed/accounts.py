@@ -1,0 +1,30 @@
+"""Two accounts to begin with: an administrator and a buyer. Their passwords are published: local stacks only."""
+
+from common.clock import new_id, utc_now
+from common.postgres import Database
+from common.problem import Refusal
+from functions.auth.account import Account, Agreement, NewAccount, Role
+from functions.auth.account_store import AccountStore
+from functions.auth.password_hasher import PasswordHasher
+from functions.auth.problems import EMAIL_TAKEN
+from functions.auth.registration import REQUIRED
+
+ACCOUNTS = (
+    ("admin@example.com", "local-admin-1234", "Admin", Role.ADMIN),
+    ("demo@example.com", "local-demo-1234", "Demo", Role.USER),
+)
+
+
+def seed_accounts(database: Database, hasher: PasswordHasher | None = None) -> None:
+    """Add those that are missing. `database` may write `user_service`; tests bring a quicker `hasher`."""
+    accounts, hasher = AccountStore(database), hasher or PasswordHasher()
+    agreements = tuple(Agreement(code, version="seed", agreed=True) for code in REQUIRED)
+    for email, password, name, role in ACCOUNTS:
+        if accounts.credentials(email) is not None:
+            continue  # spares a hash at every start
+        account = Account(new_id(), email, name, phone=None, role=role, created_at=utc_now())
+        try:
+            accounts.add(NewAccount(account, f"seed:{email}", hasher.hash(password), agreements))
+        except Refusal as refusal:
+            if refusal.problem is not EMAIL_TAKEN:  # another start was faster
+                raise

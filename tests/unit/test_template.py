@@ -1,0 +1,34 @@
+"""template.yaml is the map: what it names exists, and what exists is on it."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HANDLERS = re.findall(
+    r"Handler: functions\.(\w+)\.(\w+)\.handler", (ROOT / "template.yaml").read_text(encoding="utf-8")
+)
+
+
+@pytest.mark.parametrize(("service", "module"), HANDLERS)
+def test_a_function_has_its_file_and_its_sample_event(service: str, module: str) -> None:
+    source = (ROOT / "functions" / service / f"{module}.py").read_text(encoding="utf-8")
+    assert re.search(r"^(def handler\(|handler = )", source, re.MULTILINE)
+    sample = json.loads((ROOT / "events" / f"{service}_{module}.json").read_text(encoding="utf-8"))
+    assert isinstance(sample, dict)
+
+
+def test_no_sample_event_is_of_a_function_there_is_none_of() -> None:
+    samples = {path.stem for path in (ROOT / "events").glob("*.json")}
+    assert samples == {f"{service}_{module}" for service, module in HANDLERS}
+
+
+def test_every_file_with_a_handler_is_deployed() -> None:
+    handlers = {
+        (path.parent.name, path.stem)
+        for path in (ROOT / "functions").glob("*/*.py")
+        if re.search(r"^(def handler\(|handler = )", path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert handlers == set(HANDLERS)
