@@ -1,0 +1,75 @@
+"""A whole stack, spoken to over HTTP only: our own on free ports, or the one whose stack.json E2E_STACK names."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo.buyer import Api, Buyer, sign_in
+
+ROOT = Path(__file__).parents[2]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _emulator(*arguments: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "emulator", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert done.returncode == 0, f"{' '.join(arguments)}: {done.stdout[-3000:]}{done.stderr[-2000:]}"
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """The URLs of everything that runs."""
+    named = os.environ.get("E2E_STACK")
+    if named:
+        yield json.loads(Path(named).read_text(encoding="utf-8"))
+        return
+    state = tmp_path_factory.mktemp("stack")
+    place = ["--state", str(state)]
+    ports = ["--port", str(_free_port()), "--process-port", f"sandbox={_free_port()}"]
+    try:
+        _emulator("up", *place, *ports)
+        yield json.loads((state / "stack.json").read_text(encoding="utf-8"))
+    finally:
+        _emulator("down", *place)
+
+
+@pytest.fixture
+def public(stack: dict[str, Any]) -> Api:
+    return Api(stack["api"])
+
+
+@pytest.fixture(scope="session")
+def admin(stack: dict[str, Any]) -> Api:
+    return sign_in(stack["api"], "admin@example.com", "local-admin-1234")
+
+
+@pytest.fixture(scope="session")
+def new_buyer(stack: dict[str, Any]) -> Callable[[], Buyer]:
+    """A registered and signed-in buyer, as often as called."""
+
+    def make() -> Buyer:
+        buyer = Buyer(stack["api"], stack["sandbox"])
+        buyer.register()
+        buyer.login()
+        return buyer
+
+    return make

@@ -1,0 +1,220 @@
+"""The purchase over HTTP, and what goes wrong with purchases. Works against any deployment of the API."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import jwt
+import pytest
+
+from demo.__main__ import free_seats, statuses
+from demo.buyer import Api, Buyer, Refused, eventually
+
+pytestmark = pytest.mark.e2e
+
+NewBuyer = Callable[[], Buyer]
+
+
+def rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+@pytest.fixture
+def event(admin: Api) -> dict[str, Any]:
+    """An event on sale of the test's own: eight VIP seats."""
+    venue = admin("POST", "/venues", {"name": "올림픽공원", "address": "송파구 올림픽로 424", "city": "서울"})
+    template = {"sections": [{"name": "A", "grade": "VIP", "rows": 2, "seatsPerRow": 4}]}
+    hall = admin("POST", f"/venues/{venue['id']}/halls", {"name": "KSPO DOME", "seatTemplate": template})
+    assert hall["capacity"] == 8
+    now = datetime.now(UTC)
+    made: dict[str, Any] = admin(
+        "POST",
+        "/events",
+        {
+            "title": f"투어 {uuid4().hex[:6]}",
+            "artist": "하늘",
+            "venueId": venue["id"],
+            "hallId": hall["id"],
+            "startsAt": rfc3339(now + timedelta(days=30)),
+            "endsAt": rfc3339(now + timedelta(days=30, hours=3)),
+            "saleStartsAt": rfc3339(now - timedelta(minutes=1)),
+            "saleEndsAt": rfc3339(now + timedelta(days=1)),
+            "prices": {"VIP": 150_000},
+        },
+    )
+    assert made["seatCount"] == 8
+    return made
+
+
+def seats_of(public: Api, event_id: str) -> list[dict[str, Any]]:
+    listed = public("GET", f"/events/{event_id}/seats")
+    return [seat for grade in listed["grades"] for seat in grade["seats"]]
+
+
+def holding(buyer: Buyer, event_id: str, seat_ids: list[str]) -> dict[str, Any]:
+    buyer.enter(event_id)
+    buyer.wait_for_admission(event_id)
+    return buyer.hold(event_id, seat_ids)
+
+
+def refusal(call: Callable[[], object]) -> Refused:
+    with pytest.raises(Refused) as refused:
+        call()
+    body = refused.value.body
+    assert {"code", "message", "timestamp", "traceId"} <= body.keys()
+    assert UUID(body["traceId"])
+    assert datetime.fromisoformat(body["timestamp"])
+    return refused.value
+
+
+def test_a_ticket_is_bought_from_registration_to_the_signed_qr(
+    public: Api, new_buyer: NewBuyer, event: dict[str, Any]
+) -> None:
+    event_id = event["id"]
+    assert event_id in [each["id"] for each in public("GET", "/events", params={"size": 100})["items"]]
+    assert public("GET", f"/events/{event_id}")["remaining"] == {"VIP": 8}
+    assert [seat["number"] for seat in seats_of(public, event_id)][:5] == ["A-1-1", "A-1-2", "A-1-3", "A-1-4", "A-2-1"]
+
+    buyer = new_buyer()
+    place = buyer.enter(event_id)
+    assert place["status"] in ("WAITING", "ADMITTED")
+    buyer.wait_for_admission(event_id)
+    live = buyer.seat_map(event_id)
+    assert live["seats"] == {"total": 8, "available": 8, "held": 0, "sold": 0}
+    seats = free_seats(public("GET", f"/events/{event_id}/seats"), live, 2)
+
+    held = buyer.hold(event_id, seats)
+    assert (held["status"], held["totalAmount"]) == ("PENDING", 300_000)
+    assert sorted(buyer.seat_map(event_id)["held"]) == sorted(seats)
+
+    payment = buyer.create_payment(held["reservationId"])
+    assert (payment["status"], payment["amount"]) == ("PENDING", 300_000)
+    token = buyer.pay(payment["paymentId"], "AUTHORIZED")["paymentToken"]
+    assert buyer.sandbox("GET", f"/sandbox/payments/{payment['paymentId']}")["paidAmount"] == 0
+    confirmed = buyer.confirm(payment["paymentId"], token)
+    assert confirmed["status"] == "SUCCESS"
+    assert buyer.confirm(payment["paymentId"], token) == confirmed
+
+    found = buyer.wait_for_status(held["reservationId"], "CONFIRMED")
+    assert found["paymentId"] == payment["paymentId"]
+    claims = jwt.decode(found["ticket"]["qr"], options={"verify_signature": False})
+    assert claims["num"] == found["ticket"]["number"]
+    eventually(lambda: statuses(public, event_id, seats), lambda found: found == {"SOLD"})
+    assert public("GET", f"/events/{event_id}")["remaining"] == {"VIP": 6}
+    assert buyer.sandbox("GET", f"/sandbox/payments/{payment['paymentId']}")["paidAmount"] == 300_000
+    assert [each["id"] for each in buyer.api("GET", "/reservations", params={"status": "CONFIRMED"})["items"]] == [
+        found["id"]
+    ]
+    assert buyer.api("GET", f"/payments/{payment['paymentId']}")["status"] == "SUCCESS"
+    # The purchase is over: the tokens it used open nothing any more.
+    assert refusal(lambda: buyer.seat_map(event_id)).code == "QUEUE_TOKEN_INVALID"
+    assert refusal(lambda: buyer.create_payment(held["reservationId"])).code == "QUEUE_TOKEN_INVALID"
+
+
+def test_a_failed_payment_cancels_the_reservation_and_frees_the_seats(
+    public: Api, new_buyer: NewBuyer, event: dict[str, Any]
+) -> None:
+    event_id = event["id"]
+    seats = [seat["id"] for seat in seats_of(public, event_id)][:2]
+    loser, winner = new_buyer(), new_buyer()
+    held = holding(loser, event_id, seats)
+    payment = loser.create_payment(held["reservationId"])
+    loser.pay(payment["paymentId"], "FAILED")
+    refused = refusal(lambda: loser.confirm(payment["paymentId"]))
+    assert (refused.status, refused.code) == (402, "PAYMENT_FAILED")
+    cancelled = loser.wait_for_status(held["reservationId"], "CANCELLED")
+    assert cancelled["cancelReason"] == "PAYMENT_FAILED"
+
+    winner.enter(event_id)
+    winner.wait_for_admission(event_id)
+    eventually(lambda: winner.seat_map(event_id)["held"], lambda found: found == [])
+    assert winner.hold(event_id, seats)["status"] == "PENDING"
+
+
+def test_a_payment_approved_at_once_is_verified_without_a_token(
+    public: Api, new_buyer: NewBuyer, event: dict[str, Any]
+) -> None:
+    buyer = new_buyer()
+    held = holding(buyer, event["id"], [seats_of(public, event["id"])[0]["id"]])
+    payment = buyer.create_payment(held["reservationId"])
+    buyer.pay(payment["paymentId"], "PAID")
+    # By confirm or by PortOne's webhook, whichever is first.
+    assert buyer.confirm(payment["paymentId"])["status"] == "SUCCESS"
+    buyer.wait_for_status(held["reservationId"], "CONFIRMED")
+
+
+def test_the_webhook_alone_completes_a_purchase_whose_buyer_closed_the_tab(
+    public: Api, new_buyer: NewBuyer, event: dict[str, Any]
+) -> None:
+    buyer = new_buyer()
+    held = holding(buyer, event["id"], [seats_of(public, event["id"])[0]["id"]])
+    payment = buyer.create_payment(held["reservationId"])
+    buyer.pay(payment["paymentId"], "PAID")
+    buyer.wait_for_status(held["reservationId"], "CONFIRMED")
+
+
+def test_of_many_who_want_one_seat_one_gets_it(public: Api, new_buyer: NewBuyer, event: dict[str, Any]) -> None:
+    seat = seats_of(public, event["id"])[0]["id"]
+    buyers = [new_buyer() for _ in range(6)]
+    for buyer in buyers:
+        buyer.enter(event["id"])
+    for buyer in buyers:
+        buyer.wait_for_admission(event["id"])
+
+    def outcome(buyer: Buyer) -> str:
+        try:
+            return str(buyer.hold(event["id"], [seat])["status"])
+        except Refused as refused:
+            return refused.code
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sorted(pool.map(outcome, buyers)) == ["PENDING", *["SEAT_TAKEN"] * 5]
+
+
+def test_nothing_is_held_without_having_waited(public: Api, new_buyer: NewBuyer, event: dict[str, Any]) -> None:
+    honest, thief = new_buyer(), new_buyer()
+    seat = seats_of(public, event["id"])[0]["id"]
+    honest.enter(event["id"])
+    honest.wait_for_admission(event["id"])
+    assert refusal(lambda: thief.hold(event["id"], [seat])).code == "QUEUE_TOKEN_MISSING"
+    thief.queue_token = "qr_made-up"
+    assert refusal(lambda: thief.hold(event["id"], [seat])).code == "QUEUE_TOKEN_INVALID"
+    thief.queue_token = honest.queue_token
+    stolen = refusal(lambda: thief.hold(event["id"], [seat]))
+    assert (stolen.status, stolen.code) == (403, "QUEUE_TOKEN_MISMATCH")
+    held = honest.hold(event["id"], [seat])
+    thief.payment_token = honest.payment_token
+    assert refusal(lambda: thief.create_payment(held["reservationId"])).status == 404
+    assert refusal(lambda: thief.reservation(held["reservationId"])).status == 404
+    assert refusal(lambda: thief.api("DELETE", f"/reservations/hold/{held['reservationId']}")).status == 404
+
+
+def test_a_released_hold_is_free_for_the_next(public: Api, new_buyer: NewBuyer, event: dict[str, Any]) -> None:
+    first, second = new_buyer(), new_buyer()
+    seat = seats_of(public, event["id"])[0]["id"]
+    held = holding(first, event["id"], [seat])
+    first.api("DELETE", f"/reservations/hold/{held['reservationId']}")
+    assert first.reservation(held["reservationId"])["cancelReason"] == "USER_REQUEST"
+    assert holding(second, event["id"], [seat])["status"] == "PENDING"
+
+
+def test_the_same_payment_request_again_is_the_same_payment(
+    public: Api, new_buyer: NewBuyer, event: dict[str, Any]
+) -> None:
+    buyer = new_buyer()
+    held = holding(buyer, event["id"], [seats_of(public, event["id"])[0]["id"]])
+    key = uuid4().hex
+    assert buyer.create_payment(held["reservationId"], key) == buyer.create_payment(held["reservationId"], key)
+    assert refusal(lambda: buyer.create_payment(held["reservationId"])).code == "PAYMENT_IN_PROGRESS"
+
+
+def test_leaving_the_line_gives_up_the_place_and_the_token(new_buyer: NewBuyer, event: dict[str, Any]) -> None:
+    buyer = new_buyer()
+    buyer.enter(event["id"])
+    buyer.wait_for_admission(event["id"])
+    buyer.api("DELETE", "/queue/leave", params={"eventId": event["id"]})
+    assert refusal(lambda: buyer.seat_map(event["id"])).code == "QUEUE_TOKEN_INVALID"
+    left = refusal(lambda: buyer.api("GET", "/queue/status", params={"eventId": event["id"]}))
+    assert (left.status, left.code) == (404, "NOT_IN_QUEUE")
