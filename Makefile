@@ -16,7 +16,7 @@ PYTHON ?= $(shell for v in 3.13 3.14 3.12 3.11; do \
 	done; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help invoke up down status logs demo reset test lint types lock emulator format validate build bench-edge
+.PHONY: help invoke up down status logs demo reset test lint types lock emulator format validate build bench-edge test-apache
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,6 +47,9 @@ emulator: $(STAMP) ## The emulator itself (ARGS="up --project PATH --port 3100")
 
 test: $(STAMP) ## Every test that needs no Docker, against real Postgres, Redis and Kafka
 	@$(PY) -m pytest $(ARGS)
+
+test-apache: $(STAMP) ## What speaks Kafka, again on Apache Kafka (jars from Maven Central, needs Java 17 and mvn)
+	@EMULATOR_KAFKA=apache $(PY) -m pytest tests/integration/test_outbox_relay.py tests/e2e $(ARGS)
 
 lint: $(STAMP) ## Style and import rules
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && PYTHONPATH=.:layers/common/python $(VENV)/bin/lint-imports --no-cache > .lint-imports.log || { cat .lint-imports.log; exit 1; }

@@ -59,14 +59,17 @@ def show_status(status: Mapping[str, Any], urls: Mapping[str, Any]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    console = Console(highlight=False)
+    # A pipe has no width of its own, and names cut short cannot be searched for.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
     console.print(
-        f"API {urls['api']}   Lambda {urls['lambda']}   emulator pid {status['pid']}, since {status['since']}"
+        f"API {urls['api']}   Lambda {urls['lambda']}   emulator pid {status['pid']}, since {_second(status['since'])}"
     )
 
     def table(title: str, columns: str, rows: list[list[object]]) -> None:
         if rows:
-            made = Table(*columns.split(","), title=title, title_justify="left", box=None, pad_edge=False)
+            made = Table(title=title, title_justify="left", box=None, pad_edge=False)
+            for place, column in enumerate(columns.split(",")):
+                made.add_column(column, no_wrap=place == 0)
             for row in rows:
                 made.add_row(*(escape("-" if cell is None else str(cell)) for cell in row))
             console.print()
@@ -84,22 +87,24 @@ def show_status(status: Mapping[str, Any], urls: Mapping[str, Any]) -> None:
     called = {name: stats for name, stats in status["functions"].items() if stats["invocations"]}
     table(
         f"Functions ({len(status['functions'])}, of which called {len(called)})",
-        "name,environments,in flight,invocations,errors,throttles,cold starts",
+        "name,envs,busy,calls,errors,throttled,cold",
         [[name, *(stats[count] for count in counts)] for name, stats in sorted(called.items())],
     )
     table(
         "Kafka event sources",
-        "name,function,topic,lag,failures,trouble",
-        [
-            [one[key] for key in ("name", "function", "topic", "lag", "failures", "trouble")]
-            for one in status["sources"]
-        ],
+        "function,topic,lag,failures,trouble",
+        [[one[key] for key in ("function", "topic", "lag", "failures", "trouble")] for one in status["sources"]],
     )
     table(
         "Schedules",
-        "name,function,expression,next",
-        [[one[key] for key in ("name", "function", "expression", "next")] for one in status["schedules"]],
+        "function,expression,next",
+        [[one["function"], one["expression"], _second(one["next"])] for one in status["schedules"]],
     )
+
+
+def _second(moment: str | None) -> str:
+    """An ISO 8601 time without what a person does not read."""
+    return moment[:19] + "Z" if moment else "-"
 
 
 def show_line(line: Line) -> None:

@@ -117,9 +117,13 @@ class Checkout:
         try:
             self._payable_now(user_id, payment.reservation_id, GUARD_SECONDS)
         except Refusal as refusal:
-            if refusal.problem.code == HOLD_EXPIRED.code:
-                self._give_up(payment, HOLD_EXPIRED.code)
-            raise
+            if refusal.problem.code != HOLD_EXPIRED.code:
+                raise
+            self._give_up(payment, HOLD_EXPIRED.code)
+            ended = self.owned(user_id, payment_id)
+            if ended.status is Status.PENDING:
+                raise
+            return _succeeded(ended)  # the hold ended with the payment: by the webhook, a moment ago
         try:
             if payment_token is not None:
                 self._approve(payment, payment_token)

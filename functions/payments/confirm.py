@@ -9,6 +9,7 @@ from pydantic import Field
 from common import redis
 from common.edge import endpoint
 from common.model import Model, Moment
+from common.problem import Refusal
 from common.queue_tokens import QueueTokens
 from common.request import Body, Request, User
 from functions.payments.composition import checkout
@@ -35,8 +36,12 @@ def queue_tokens() -> QueueTokens:
 @endpoint
 def handler(request: Request, user: User, body: ConfirmBody) -> ConfirmedAnswer:
     payment = checkout().owned(user.id, body.payment_id)
-    if payment.status is Status.PENDING:
-        # Once paid the token is spent (RSV-013), and asking again must still be answered.
+    try:
         queue_tokens().check_payment(request.queue_token, payment.reservation_id)
+    except Refusal:
+        # The token ends with the purchase (RSV-013), and how that ended must still be answered. It may end right now,
+        # by PortOne's webhook: so the payment is looked at after the token.
+        if checkout().owned(user.id, body.payment_id).status is Status.PENDING:
+            raise
     paid = checkout().confirm(user.id, body.payment_id, body.portone_payment_token)
     return ConfirmedAnswer(payment_id=paid.id, paid_at=paid.paid_at)

@@ -208,6 +208,18 @@ def test_a_hold_that_ended_takes_nothing_and_gives_back_what_was_taken(desk: Des
     assert (desk.kept_by_bank(waiting), desk.kept_by_bank(paid)) == (0, 0)
 
 
+def test_a_decline_that_the_webhook_brought_first_is_told_as_a_decline(desk: Desk) -> None:
+    payment = desk.create()
+    desk.pay(payment, "FAILED")
+
+    def expires_by_the_webhook(reservation_id: UUID, user_id: UUID, guard_seconds: int) -> PayableAnswer:
+        desk.checkout.notice(payment.id)  # PaymentFailed has cancelled the reservation by now
+        raise HOLD_EXPIRED.refusal()
+
+    desk.checkout._payable = expires_by_the_webhook
+    assert code_of(lambda: desk.confirm(payment)) == "PAYMENT_FAILED"
+
+
 def test_portone_that_takes_the_money_and_never_answers_is_settled_later(
     desk: Desk, superuser: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,172 @@
+"""The edge of a handler: parameters by kind, every outcome in one shape, nothing of the inside shown."""
+
+import json
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from common.edge import Answer, created, endpoint
+from common.model import Model, Text
+from common.problem import Problem, means_store_away
+from common.request import Admin, Body, IdPath, Paging, Request, User
+
+USER = str(uuid4())
+TEAPOT = Problem("TEAPOT", 418, "찻주전자입니다.", "I am a teapot.")
+
+
+class Order(Body):
+    event_id: UUID
+    note: Text = ""
+
+
+class Echo(Model):
+    event_id: UUID
+    note: str
+
+
+class StoreAwayError(Exception):
+    pass
+
+
+means_store_away(StoreAwayError)
+
+
+def event(body: object = None, role: str | None = "USER", **more: Any) -> dict[str, Any]:
+    claims = {"sub": USER, "role": role, "jti": str(uuid4()), "exp": "1"} if role else None
+    return {
+        "httpMethod": "POST",
+        "resource": "/orders",
+        "path": "/orders",
+        "headers": {"Content-Type": "application/json; charset=utf-8", **more.pop("headers", {})},
+        "body": body if isinstance(body, str) or body is None else json.dumps(body),
+        "requestContext": {"requestId": "0f8fad5b-d9cb-469f-a165-70867728950e", "authorizer": claims},
+        **more,
+    }
+
+
+def call(handler: Any, event: dict[str, Any]) -> tuple[int, Any, dict[str, str]]:
+    answer = handler(event, None)
+    return answer["statusCode"], json.loads(answer["body"]) if answer["body"] else None, answer["headers"]
+
+
+@endpoint
+def echo(user: User, body: Order) -> Echo:
+    return Echo(event_id=body.event_id, note=body.note)
+
+
+def test_a_model_is_200_created_is_201_and_none_is_204() -> None:
+    body = {"eventId": str(uuid4()), "note": "앞자리"}
+    assert call(echo, event(body))[:2] == (200, body)
+    assert call(endpoint(lambda: None), event())[:2] == (204, None)
+
+    @endpoint
+    def make(body: Order) -> Answer:
+        return created(Echo(event_id=body.event_id, note=""))
+
+    assert call(make, event(body))[0] == 201
+
+
+def test_a_refusal_speaks_the_callers_language_and_carries_the_trace_id() -> None:
+    @endpoint
+    def refuse() -> None:
+        raise TEAPOT.refusal(spout=1, headers={"Retry-After": "5"})
+
+    trace_id = str(uuid4())
+    status, body, headers = call(refuse, event(headers={"X-Trace-Id": trace_id, "Accept-Language": "en"}))
+    assert (status, body["code"], body["message"], body["details"]) == (418, "TEAPOT", "I am a teapot.", {"spout": 1})
+    assert body["traceId"] == headers["X-Trace-Id"] == trace_id
+    assert headers["Retry-After"] == "5"
+    assert call(refuse, event())[1]["message"] == "찻주전자입니다."
+
+
+@pytest.mark.parametrize(
+    ("accepted", "language"),
+    [
+        ("", "ko"),
+        ("en", "en"),
+        ("en-GB,ko;q=0.9", "en"),
+        ("ko-KR,en;q=0.9", "ko"),
+        ("fr,en;q=0.1", "en"),
+        ("en;q=x", "ko"),
+    ],
+)
+def test_the_language_is_what_is_preferred_of_the_two(accepted: str, language: str) -> None:
+    assert Request.of(event(headers={"Accept-Language": accepted})).language == language
+
+
+def test_a_bug_shows_nothing_of_the_inside() -> None:
+    @endpoint
+    def broken() -> None:
+        raise RuntimeError("password=hunter2")
+
+    status, body, _ = call(broken, event())
+    assert (status, body["code"]) == (500, "INTERNAL_ERROR")
+    assert "hunter2" not in json.dumps(body)
+
+
+def test_a_store_that_is_away_is_a_503() -> None:
+    @endpoint
+    def away() -> None:
+        raise StoreAwayError
+
+    status, body, headers = call(away, event())
+    assert (status, body["code"], headers["Retry-After"]) == (503, "SERVICE_UNAVAILABLE", "1")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [None, "", "null", "[]", "{", '{"eventId": 1}', '{"eventId": "x"}', "{" * 10_000, '{"eventId": "\\ud800"}'],
+)
+def test_bad_json_is_a_400_that_names_fields_and_no_values(body: str | None) -> None:
+    status, answer, _ = call(echo, event(body))
+    assert (status, answer["code"]) == (400, "VALIDATION_ERROR")
+    assert all(fault.keys() == {"field", "reason"} for fault in answer["details"])
+
+
+@pytest.mark.parametrize("note", ["\x00", "a\x00b"])
+def test_text_postgres_could_not_keep_is_a_400(note: str) -> None:
+    assert call(echo, event({"eventId": str(uuid4()), "note": note}))[0] == 400
+
+
+def test_a_route_without_its_authorizer_fails_closed() -> None:
+    assert call(echo, event({"eventId": str(uuid4())}, role=None))[1]["code"] == "TOKEN_MISSING"
+
+
+def test_an_admin_route_is_for_admins() -> None:
+    @endpoint
+    def admin_only(admin: Admin) -> None:
+        pass
+
+    assert call(admin_only, event())[1]["code"] == "FORBIDDEN"
+    assert call(admin_only, event(role="ADMIN"))[0] == 204
+
+
+@pytest.mark.parametrize("id_", ["x", "", "00000000-0000-0000-0000-00000000000g"])
+def test_an_id_that_is_none_names_nothing(id_: str) -> None:
+    @endpoint
+    def find(path: IdPath) -> None:
+        pass
+
+    assert call(find, event(pathParameters={"id": id_}))[0] == 404
+
+
+@pytest.mark.parametrize("query", [{"page": "-1"}, {"size": "0"}, {"size": "101"}, {"page": "1e3"}])
+def test_paging_has_bounds(query: dict[str, str]) -> None:
+    @endpoint
+    def page(query: Paging) -> None:
+        pass
+
+    assert call(page, event(queryStringParameters=query))[0] == 400
+
+
+def test_another_media_type_is_a_415() -> None:
+    assert call(echo, event("a=b", headers={"Content-Type": "text/plain"}))[0] == 415
+
+
+def test_a_handler_that_asks_for_what_there_is_none_of_fails_when_it_is_made() -> None:
+    def wrong(thing: int) -> None:
+        pass
+
+    with pytest.raises(TypeError):
+        endpoint(wrong)

@@ -1,0 +1,55 @@
+"""What needs no store to be right: numbers, signatures, ends of holds."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from functions.queue.waiting_room import Waiting
+from functions.reservations.reservation import CROCKFORD, Reservation, Seat, Status, ticket_number
+from functions.reservations.ticket import sign_ticket
+
+NOW = datetime(2026, 5, 1, 11, 0, tzinfo=UTC)
+RESERVATION = Reservation(
+    id=uuid4(),
+    user_id=uuid4(),
+    event_id=uuid4(),
+    event_title="Tour",
+    event_starts_at=NOW + timedelta(days=30),
+    status=Status.PENDING,
+    seats=(Seat(uuid4(), "A-1-1", "VIP", 150_000),),
+    total_amount=150_000,
+    hold_expires_at=NOW + timedelta(minutes=5),
+    created_at=NOW,
+    ticket_number="0123456789AB",
+)
+
+
+def test_a_hold_ends_at_its_end_and_not_after() -> None:
+    assert RESERVATION.holds_at(NOW + timedelta(minutes=5, microseconds=-1))
+    assert not RESERVATION.holds_at(NOW + timedelta(minutes=5))
+
+
+def test_a_ticket_number_is_the_reservations_own_and_can_be_read_aloud() -> None:
+    numbers = {ticket_number(UUID(int=n)) for n in range(1000)}
+    assert len(numbers) == 1000
+    assert all(len(number) == 12 and set(number) <= set(CROCKFORD) for number in numbers)
+
+
+def test_a_ticket_verifies_offline_and_names_nobody() -> None:
+    key = Ed25519PrivateKey.generate()
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    qr = sign_ticket(RESERVATION, pem, "k1")
+    claims = jwt.decode(qr, key.public_key(), algorithms=["EdDSA"])
+    assert claims == {"num": "0123456789AB", "evt": str(RESERVATION.event_id), "seats": ["A-1-1"]}
+    assert str(RESERVATION.user_id) not in str(claims)
+    with pytest.raises(jwt.InvalidSignatureError):
+        jwt.decode(qr, Ed25519PrivateKey.generate().public_key(), algorithms=["EdDSA"])
+
+
+@pytest.mark.parametrize(("ahead", "per_second", "seconds"), [(0, 10, 1), (9, 10, 1), (150, 10, 15), (151, 10, 16)])
+def test_the_wait_is_whoever_is_ahead_by_the_rate(ahead: int, per_second: int, seconds: int) -> None:
+    assert Waiting(ahead, per_second).estimated_seconds == seconds
