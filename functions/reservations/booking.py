@@ -48,6 +48,8 @@ class Holds(Protocol):
 class Reservations(Protocol):
     def add(self, reservation: Reservation, now: datetime) -> None: ...
     def release(self, reservation_id: UUID, user_id: UUID, now: datetime) -> Reservation | None: ...
+    def change(self, reservation: Reservation, seats: tuple[Seat, ...], now: datetime) -> Reservation: ...
+    def cancel_own(self, reservation_id: UUID, user_id: UUID, now: datetime) -> Reservation: ...
     def expire(self, now: datetime, limit: int) -> list[Reservation]: ...
     def keep(
         self, reservation_id: UUID, user_id: UUID, now: datetime, until: datetime | None
@@ -97,11 +99,7 @@ class Booking:
         user finds it in GET /reservations, and it expires with its hold.
         """
         now = self._clock()
-        if len(set(seat_ids)) != len(seat_ids):
-            raise Refusal(VALIDATION_ERROR, [{"field": "seatIds", "reason": "the same seat twice"}])
-        if len(seat_ids) > MOST_SEATS:
-            raise TOO_MANY_SEATS.refusal(maxSeats=MOST_SEATS)
-        offer = self._catalogue.offer(event_id, seat_ids)
+        offer = self._offer(event_id, seat_ids)
         seats = _chosen(offer, seat_ids, now)
         reservation = Reservation(
             id=self._new_id(),
@@ -124,8 +122,48 @@ class Booking:
             # Only when nothing was written. After a lost commit the seats may be ours: the hold's end frees them.
             self._holds.release(event_id, reservation.id, seat_ids)
             raise
-        token = self._tokens.issue_payment(event_id, reservation.id, self._payment_token_seconds)
+        return self._with_token(reservation, now)
+
+    def _offer(self, event_id: UUID, seat_ids: Sequence[UUID]) -> Offer:
+        if len(set(seat_ids)) != len(seat_ids):
+            raise Refusal(VALIDATION_ERROR, [{"field": "seatIds", "reason": "the same seat twice"}])
+        if len(seat_ids) > MOST_SEATS:
+            raise TOO_MANY_SEATS.refusal(maxSeats=MOST_SEATS)
+        return self._catalogue.offer(event_id, seat_ids)
+
+    def _with_token(self, reservation: Reservation, now: datetime) -> Held:
+        token = self._tokens.issue_payment(reservation.event_id, reservation.id, self._payment_token_seconds)
         return Held(reservation, token, now + timedelta(seconds=self._payment_token_seconds))
+
+    def change(self, reservation: Reservation, seat_ids: Sequence[UUID]) -> Held:
+        """Hold other seats instead, until the same time; on any refusal the old seats stay held (RSV-002).
+
+        Die after Redis took the new seats, and they end with the hold; die after Postgres changed the reservation, and
+        the seats given up are held in Redis for as long: refused to others a while, never lost or sold twice.
+        """
+        now = self._clock()
+        seats = _chosen(self._offer(reservation.event_id, seat_ids), seat_ids, now)
+        fresh = [seat for seat in seat_ids if seat not in reservation.seat_ids]
+        left = reservation.hold_expires_at - now
+        if not reservation.holds_at(now):
+            raise HOLD_EXPIRED.refusal()
+        taken = self._holds.take(reservation.event_id, reservation.id, fresh, left, now)
+        if taken:
+            raise SEAT_TAKEN.refusal(seatIds=[str(seat) for seat in taken])
+        try:
+            changed = self._reservations.change(reservation, seats, now)
+        except Refusal:
+            self._holds.release(reservation.event_id, reservation.id, fresh)
+            raise
+        given_up = [seat for seat in reservation.seat_ids if seat not in seat_ids]
+        self._holds.release(reservation.event_id, reservation.id, given_up)
+        return self._with_token(changed, now)
+
+    def cancel(self, user_id: UUID, reservation_id: UUID) -> Reservation:
+        """Cancel at the fee of the day, as often as asked; the money goes back by message (RSV-006)."""
+        cancelled = self._reservations.cancel_own(reservation_id, user_id, self._clock())
+        self.free(cancelled)
+        return cancelled
 
     def release(self, user_id: UUID, reservation_id: UUID) -> None:
         """Give up a hold. Again on one that is given up already: nothing more happens."""

@@ -15,6 +15,12 @@ HOLD_EXISTS = Problem(
 SEAT_NOT_FOUND = Problem("SEAT_NOT_FOUND", 404, "좌석을 찾을 수 없습니다.", "The event has no such seats.")
 SALE_CLOSED = Problem("SALE_CLOSED", 409, "예매가 종료되었습니다.", "The sale is over.")
 HOLD_EXPIRED = Problem("HOLD_EXPIRED", 409, "좌석 선점 시간이 만료되었습니다.", "The hold on these seats has ended.")
+NOT_CANCELLABLE = Problem(
+    "NOT_CANCELLABLE",
+    409,
+    "공연 당일에는 취소할 수 없습니다.",
+    "Not on the day of the show.",
+)
 NOT_RELEASABLE = Problem(
     "NOT_RELEASABLE", 409, "이미 확정되었거나 취소된 예매입니다.", "The reservation is confirmed or cancelled already."
 )

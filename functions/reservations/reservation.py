@@ -48,6 +48,9 @@ class Reservation:
     ticket_number: str | None = None
     confirmed_at: datetime | None = None
     cancelled_at: datetime | None = None
+    payment_started_at: datetime | None = None
+    fee: int = 0  # won, kept when it was cancelled
+    refund_amount: int = 0  # won, given back when it was cancelled
 
     @property
     def seat_ids(self) -> list[UUID]:

@@ -4,7 +4,8 @@ Each change locks the reservation's row first, so of a release, an expiry and a 
 the others see its result.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,7 +15,9 @@ from psycopg import errors
 from common.messages import ReservationCancelled, ReservationConfirmed
 from common.outbox import Outbox
 from common.postgres import Connection, Database, Row
-from functions.reservations.problems import HOLD_EXISTS, SEAT_TAKEN
+from common.problem import NOT_FOUND
+from functions.reservations.cancellation_fee import fee_percent
+from functions.reservations.problems import HOLD_EXISTS, HOLD_EXPIRED, NOT_CANCELLABLE, PAYMENT_STARTED, SEAT_TAKEN
 from functions.reservations.reservation import CancelReason, Reservation, Seat, Status, ticket_number
 
 _SELECT = """
@@ -69,23 +72,25 @@ class ReservationStore:
                     reservation.created_at,
                 ),
             )
-            # In the order of their ids: two buyers after the same seats wait for one another rather than deadlock.
-            seats = sorted(reservation.seats, key=lambda seat: seat.id)
-            connection.execute(
-                """
-                INSERT INTO reservation_service.reservation_seats
-                       (reservation_id, event_id, seat_id, number, grade, price)
-                SELECT %s, %s, * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::int[])
-                """,
-                (
-                    reservation.id,
-                    reservation.event_id,
-                    [seat.id for seat in seats],
-                    [seat.number for seat in seats],
-                    [seat.grade for seat in seats],
-                    [seat.price for seat in seats],
-                ),
-            )
+            self._insert_seats(connection, reservation, reservation.seats)
+
+    def _insert_seats(self, connection: Connection, reservation: Reservation, chosen: Iterable[Seat]) -> None:
+        # In the order of their ids: two buyers after the same seats wait for one another rather than deadlock.
+        seats = sorted(chosen, key=lambda seat: seat.id)
+        connection.execute(
+            """
+            INSERT INTO reservation_service.reservation_seats (reservation_id, event_id, seat_id, number, grade, price)
+            SELECT %s, %s, * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::int[])
+            """,
+            (
+                reservation.id,
+                reservation.event_id,
+                [seat.id for seat in seats],
+                [seat.number for seat in seats],
+                [seat.grade for seat in seats],
+                [seat.price for seat in seats],
+            ),
+        )
 
     def _expire_in_the_way(self, reservation: Reservation, now: datetime) -> None:
         with self._database.transaction() as connection:
@@ -120,11 +125,43 @@ class ReservationStore:
         taken = self._database.rows(
             """
             SELECT seat_id FROM reservation_service.reservation_seats
-             WHERE event_id = %s AND seat_id = ANY(%s) AND live ORDER BY seat_id
+             WHERE event_id = %s AND seat_id = ANY(%s) AND live AND reservation_id <> %s ORDER BY seat_id
             """,
-            (reservation.event_id, reservation.seat_ids),
+            (reservation.event_id, reservation.seat_ids, reservation.id),
         )
         return SEAT_TAKEN.refusal(seatIds=[str(row["seat_id"]) for row in taken])
+
+    # -- changing one -------------------------------------------------------------------------------------------
+
+    def change(self, reservation: Reservation, seats: tuple[Seat, ...], now: datetime) -> Reservation:
+        """The same hold on other seats, until the same time; on any refusal the old seats stay held (RSV-002)."""
+        wanted = replace(reservation, seats=seats, total_amount=sum(seat.price for seat in seats))
+        try:
+            return self._change(wanted, now)
+        except errors.UniqueViolation:
+            self._expire_in_the_way(wanted, now)
+            try:
+                return self._change(wanted, now)
+            except errors.UniqueViolation as still:
+                raise self._refusal(wanted, still) from None
+
+    def _change(self, wanted: Reservation, now: datetime) -> Reservation:
+        with self._database.transaction() as connection:
+            held = self.locked(connection, wanted.id)
+            if held is None or not held.holds_at(now):
+                raise HOLD_EXPIRED.refusal()
+            if held.payment_started_at is not None:
+                raise PAYMENT_STARTED.refusal()
+            connection.execute(
+                "DELETE FROM reservation_service.reservation_seats WHERE reservation_id = %s AND NOT seat_id = ANY(%s)",
+                (wanted.id, wanted.seat_ids),
+            )
+            self._insert_seats(connection, wanted, [seat for seat in wanted.seats if seat.id not in held.seat_ids])
+            connection.execute(
+                "UPDATE reservation_service.reservations SET total_amount = %s WHERE id = %s",
+                (wanted.total_amount, wanted.id),
+            )
+            return replace(held, seats=wanted.seats, total_amount=wanted.total_amount)
 
     # -- ending one ---------------------------------------------------------------------------------------------
 
@@ -140,14 +177,16 @@ class ReservationStore:
         reason: CancelReason,
         now: datetime,
         refund_amount: int = 0,
+        fee: int = 0,
     ) -> None:
         """CANCELLED, its seats free, and ReservationCancelled told; the row is locked by the caller."""
         connection.execute(
             """
-            UPDATE reservation_service.reservations SET status = 'CANCELLED', cancel_reason = %s, cancelled_at = %s
+            UPDATE reservation_service.reservations
+               SET status = 'CANCELLED', cancel_reason = %s, cancelled_at = %s, refund_amount = %s, fee = %s
              WHERE id = %s
             """,
-            (reason, now, reservation.id),
+            (reason, now, refund_amount, fee, reservation.id),
         )
         connection.execute(
             "UPDATE reservation_service.reservation_seats SET live = false WHERE reservation_id = %s",
@@ -226,6 +265,27 @@ class ReservationStore:
                 self.cancel(connection, reservation, CancelReason.USER_REQUEST, now)
             return reservation
 
+    def cancel_own(self, reservation_id: UUID, user_id: UUID, now: datetime) -> Reservation:
+        """Cancel a user's own reservation at the fee of the day; as it is then, cancelled here or before (RSV-006).
+
+        Refuses NOT_FOUND and NOT_CANCELLABLE.
+        """
+        with self._database.transaction() as connection:
+            reservation = self.locked(connection, reservation_id)
+            if reservation is None or reservation.user_id != user_id:
+                raise NOT_FOUND.refusal()
+            if reservation.status is Status.CANCELLED:
+                return reservation
+            fee, refund = 0, 0
+            if reservation.status is Status.CONFIRMED:
+                percent = fee_percent(now, reservation.confirmed_at or now, reservation.event_starts_at)
+                if percent is None:
+                    raise NOT_CANCELLABLE.refusal()
+                fee = reservation.total_amount * percent // 100
+                refund = reservation.total_amount - fee
+            self.cancel(connection, reservation, CancelReason.USER_REQUEST, now, refund, fee)
+            return replace(reservation, status=Status.CANCELLED, fee=fee, refund_amount=refund)
+
     def expire(self, now: datetime, limit: int) -> list[Reservation]:
         """Cancel reservations whose hold is over (RSV-007), oldest first; those it cancelled.
 
@@ -246,15 +306,23 @@ class ReservationStore:
     # -- reading ------------------------------------------------------------------------------------------------
 
     def keep(self, reservation_id: UUID, user_id: UUID, now: datetime, until: datetime | None) -> Reservation | None:
-        """The user's reservation; while its hold lives, the hold is first lengthened to `until` (never shortened)."""
+        """The user's reservation, about to be paid for: its seats are settled now (PAYMENT_STARTED from here on).
+
+        While its hold lives, the hold is first lengthened to `until` (never shortened).
+        """
         with self._database.transaction() as connection:
             reservation = self.locked(connection, reservation_id)
             if reservation is None or reservation.user_id != user_id:
                 return None
-            if until is not None and reservation.holds_at(now) and until > reservation.hold_expires_at:
+            if reservation.holds_at(now):
                 connection.execute(
-                    "UPDATE reservation_service.reservations SET hold_expires_at = %s WHERE id = %s",
-                    (until, reservation_id),
+                    """
+                    UPDATE reservation_service.reservations
+                       SET hold_expires_at = greatest(hold_expires_at, %s),
+                           payment_started_at = coalesce(payment_started_at, %s)
+                     WHERE id = %s
+                    """,
+                    (until, now, reservation_id),
                 )
             return reservation
 
@@ -295,4 +363,7 @@ def _reservation(row: Row) -> Reservation:
         ticket_number=row["ticket_number"],
         confirmed_at=row["confirmed_at"],
         cancelled_at=row["cancelled_at"],
+        payment_started_at=row["payment_started_at"],
+        fee=row["fee"],
+        refund_amount=row["refund_amount"],
     )

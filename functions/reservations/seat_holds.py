@@ -30,12 +30,16 @@ class SeatHolds:
         self, event_id: UUID, reservation_id: UUID, seat_ids: Sequence[UUID], life: timedelta, now: datetime
     ) -> list[UUID]:
         """Hold all the seats or none; the seats that others hold, empty when it worked."""
+        if not seat_ids:
+            return []
         keys = [_held_key(event_id), *(_hold_key(event_id, seat) for seat in seat_ids)]
         life_ms, now_ms = int(life.total_seconds() * 1000), int(now.timestamp() * 1000)
         taken = self._hold(self._redis, keys, [str(reservation_id), life_ms, now_ms, *map(str, seat_ids)])
         return [UUID(seat) for seat in taken]
 
     def release(self, event_id: UUID, reservation_id: UUID, seat_ids: Sequence[UUID]) -> None:
+        if not seat_ids:
+            return
         keys = [_held_key(event_id), *(_hold_key(event_id, seat) for seat in seat_ids)]
         self._release(self._redis, keys, [str(reservation_id), *map(str, seat_ids)])
 

@@ -10,11 +10,14 @@ CREATE TABLE reservation_service.reservations (
   cancel_reason   text CHECK (cancel_reason IN ('USER_REQUEST', 'PAYMENT_FAILED', 'HOLD_TIMEOUT', 'EVENT_CANCELLED')),
   total_amount    int NOT NULL CHECK (total_amount >= 0),    -- won
   hold_expires_at timestamptz NOT NULL,
+  payment_started_at timestamptz,                            -- from here on the seats, and so the amount, are settled
   payment_id      uuid,
   ticket_number   text UNIQUE,
   created_at      timestamptz NOT NULL DEFAULT now(),
   confirmed_at    timestamptz,
   cancelled_at    timestamptz,
+  fee             int NOT NULL DEFAULT 0 CHECK (fee BETWEEN 0 AND total_amount),            -- won, kept on cancelling
+  refund_amount   int NOT NULL DEFAULT 0 CHECK (refund_amount BETWEEN 0 AND total_amount),  -- won, given back
   CHECK ((status = 'CANCELLED') = (cancelled_at IS NOT NULL)),
   CHECK ((status = 'CANCELLED') = (cancel_reason IS NOT NULL)),
   CHECK (status <> 'CONFIRMED' OR (confirmed_at IS NOT NULL AND ticket_number IS NOT NULL AND payment_id IS NOT NULL))

@@ -218,3 +218,45 @@ def test_leaving_the_line_gives_up_the_place_and_the_token(new_buyer: NewBuyer, 
     assert refusal(lambda: buyer.seat_map(event["id"])).code == "QUEUE_TOKEN_INVALID"
     left = refusal(lambda: buyer.api("GET", "/queue/status", params={"eventId": event["id"]}))
     assert (left.status, left.code) == (404, "NOT_IN_QUEUE")
+
+
+def bought(buyer: Buyer, event_id: str, seat_ids: list[str]) -> dict[str, Any]:
+    held = holding(buyer, event_id, seat_ids)
+    payment = buyer.create_payment(held["reservationId"])
+    buyer.confirm(payment["paymentId"], buyer.pay(payment["paymentId"], "AUTHORIZED")["paymentToken"])
+    return buyer.wait_for_status(held["reservationId"], "CONFIRMED")
+
+
+def test_a_ticket_given_back_is_refunded_and_its_seat_free_for_the_next(
+    public: Api, new_buyer: NewBuyer, event: dict[str, Any]
+) -> None:
+    buyer = new_buyer()
+    seat = seats_of(public, event["id"])[0]["id"]
+    ticket = bought(buyer, event["id"], [seat])
+    eventually(lambda: statuses(public, event["id"], [seat]), lambda found: found == {"SOLD"})
+    cancelled = buyer.api("DELETE", f"/reservations/{ticket['id']}")
+    assert cancelled == {"id": ticket["id"], "status": "CANCELLED", "refundAmount": 150_000, "fee": 0}
+    bank = eventually(
+        lambda: buyer.sandbox("GET", f"/sandbox/payments/{ticket['paymentId']}"),
+        lambda held: held["cancelledAmount"] == 150_000,
+    )
+    assert bank["paidAmount"] == 150_000
+    refunded = eventually(
+        lambda: buyer.api("GET", f"/payments/{ticket['paymentId']}"), lambda each: each["status"] == "REFUNDED"
+    )
+    assert refunded["refundedAmount"] == 150_000
+    eventually(lambda: statuses(public, event["id"], [seat]), lambda found: found == {"AVAILABLE"})
+    assert holding(new_buyer(), event["id"], [seat])["status"] == "PENDING"
+
+
+def test_a_hold_is_changed_until_the_payment_begins(public: Api, new_buyer: NewBuyer, event: dict[str, Any]) -> None:
+    buyer = new_buyer()
+    first, second, third = (seat["id"] for seat in seats_of(public, event["id"])[:3])
+    held = holding(buyer, event["id"], [first])
+    path, headers = f"/reservations/hold/{held['reservationId']}", {"X-Queue-Token": buyer.queue_token}
+    changed = buyer.api("PUT", path, {"seatIds": [second, third]}, headers=headers)
+    assert (changed["totalAmount"], changed["holdExpiresAt"]) == (300_000, held["holdExpiresAt"])
+    buyer.payment_token = changed["paymentToken"]
+    assert buyer.create_payment(held["reservationId"])["amount"] == 300_000
+    late = refusal(lambda: buyer.api("PUT", path, {"seatIds": [first]}, headers=headers))
+    assert (late.status, late.code) == (409, "PAYMENT_STARTED")

@@ -371,3 +371,83 @@ def test_the_list_is_the_users_own_newest_first(shop: Shop) -> None:
     assert shop.store.of_user(user, Status.CANCELLED, 20, 0)[0][0].id == first.id
     assert shop.store.of_user(uuid4(), None, 20, 0) == ([], 0)
     assert shop.store.of_user(user, None, 20, 40) == ([], 2)
+
+
+def find(shop: Shop, reservation: Reservation) -> Reservation:
+    found = shop.store.find(reservation.id, reservation.user_id)
+    assert found is not None
+    return found
+
+
+def test_a_hold_is_changed_all_or_none_and_keeps_its_end(shop: Shop, superuser: Database) -> None:
+    held = shop.hold(SEATS[0], SEATS[1])
+    shop.hold(SEATS[3])
+    shop.clock.now += timedelta(seconds=100)
+    assert code_of(lambda: shop.booking.change(held.reservation, [SEATS[2].id, SEATS[3].id])) == "SEAT_TAKEN"
+    assert {SEATS[0].id, SEATS[1].id} < set(live_seats(superuser))
+    assert SEATS[2].id not in shop.holds.held(EVENT, shop.clock())
+
+    changed = shop.booking.change(held.reservation, [SEATS[1].id, SEATS[2].id, SEATS[4].id])
+    assert changed.reservation.hold_expires_at == held.reservation.hold_expires_at
+    assert changed.reservation.total_amount == 450_000
+    assert find(shop, held.reservation).seat_ids == sorted([SEATS[1].id, SEATS[2].id, SEATS[4].id])
+    assert shop.hold(SEATS[0])
+    shop.tokens.check_payment(changed.payment_token, held.reservation.id)
+
+
+def test_a_seat_held_and_changed_to_at_once_has_one_holder(
+    shops: Callable[[int], list[Shop]], superuser: Database, redis: Client
+) -> None:
+    several = shops(12)
+    changers = [each.hold(SEATS[n]).reservation for n, each in enumerate(several[:6])]
+    redis.flushall()  # with nothing but Postgres to decide
+    calls = [partial(each.booking.change, mine, [SEATS[7].id]) for each, mine in zip(several, changers, strict=False)]
+    outcomes = concurrently([*calls, *(partial(each.hold, SEATS[7]) for each in several[6:])])
+    assert len([each for each in outcomes if isinstance(each, Held)]) == 1
+    assert live_seats(superuser).count(SEATS[7].id) == 1
+
+
+def test_a_change_after_the_payment_began_is_refused(shop: Shop) -> None:
+    held = shop.hold(SEATS[0]).reservation
+    shop.booking.payable(held.user_id, held.id, timedelta())
+    assert code_of(lambda: shop.booking.change(held, [SEATS[1].id])) == "PAYMENT_STARTED"
+    assert shop.hold(SEATS[1])
+    shop.clock.now += timedelta(seconds=301)
+    assert code_of(lambda: shop.booking.change(held, [SEATS[2].id])) == "HOLD_EXPIRED"
+
+
+@pytest.mark.parametrize(
+    ("days_before", "fee"),
+    [(20, 0), (10, 0), (9, 15_000), (7, 15_000), (6, 30_000), (3, 30_000), (2, 45_000), (1, 45_000)],
+)
+def test_a_cancellation_costs_the_fee_of_its_day(shop: Shop, superuser: Database, days_before: int, fee: int) -> None:
+    reservation = shop.hold(SEATS[0]).reservation
+    shop.paid(reservation)
+    shop.clock.now = reservation.event_starts_at - timedelta(days=days_before)
+    cancelled = shop.booking.cancel(reservation.user_id, reservation.id)
+    assert (cancelled.status, cancelled.fee, cancelled.refund_amount) == (Status.CANCELLED, fee, 150_000 - fee)
+    assert shop.booking.cancel(reservation.user_id, reservation.id).refund_amount == 150_000 - fee
+    assert messages(superuser) == ["ReservationConfirmed", "ReservationCancelled"]
+    assert live_seats(superuser) == []
+
+
+def test_within_a_day_of_booking_it_is_free_but_never_on_the_day_of_the_show(shop: Shop) -> None:
+    reservation = shop.hold(SEATS[0]).reservation
+    show = reservation.event_starts_at
+    shop.clock.now = show - timedelta(days=1)
+    with shop.database.transaction() as connection:
+        connection.execute("UPDATE reservation_service.reservations SET hold_expires_at = %s", (show,))
+    shop.paid(reservation)
+    shop.clock.now = show - timedelta(hours=6)  # both on the show's day in Korea
+    assert code_of(lambda: shop.booking.cancel(reservation.user_id, reservation.id)) == "NOT_CANCELLABLE"
+    shop.clock.now = show - timedelta(hours=21)  # the evening before
+    assert shop.booking.cancel(reservation.user_id, reservation.id).fee == 0
+
+
+def test_of_many_cancellations_at_once_one_refunds(shops: Callable[[int], list[Shop]], superuser: Database) -> None:
+    several = shops(8)
+    reservation = several[0].hold(SEATS[0]).reservation
+    several[0].paid(reservation)
+    outcomes = concurrently([partial(each.booking.cancel, reservation.user_id, reservation.id) for each in several])
+    assert [each for each in outcomes if isinstance(each, Exception)] == []
+    assert messages(superuser).count("ReservationCancelled") == 1

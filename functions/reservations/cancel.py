@@ -1,0 +1,24 @@
+"""DELETE /reservations/{id}: give a reservation back, at the fee of the day (RSV-006)."""
+
+from uuid import UUID
+
+from common.edge import endpoint
+from common.model import Model
+from common.request import IdPath, User
+from functions.reservations.composition import booking
+from functions.reservations.reservation import Status
+
+
+class CancelledAnswer(Model):
+    id: UUID
+    status: Status
+    refund_amount: int
+    fee: int
+
+
+@endpoint
+def handler(user: User, path: IdPath) -> CancelledAnswer:
+    cancelled = booking().cancel(user.id, path.id)
+    return CancelledAnswer(
+        id=cancelled.id, status=cancelled.status, refund_amount=cancelled.refund_amount, fee=cancelled.fee
+    )

@@ -1,0 +1,25 @@
+"""PUT /reservations/hold/{id}: other seats instead, until the same time (RSV-002)."""
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+
+from common.edge import endpoint
+from common.problem import NOT_FOUND
+from common.request import Body, IdPath, Request, User
+from functions.reservations.composition import booking, queue_tokens, store
+from functions.reservations.reservation_answer import HeldAnswer
+
+
+class ChangeBody(Body):
+    seat_ids: Annotated[list[UUID], Field(min_length=1, max_length=100)]
+
+
+@endpoint
+def handler(request: Request, user: User, path: IdPath, body: ChangeBody) -> HeldAnswer:
+    reservation = store().find(path.id, user.id)
+    if reservation is None:
+        raise NOT_FOUND.refusal()
+    queue_tokens().check_reservation(request.queue_token, user.id, reservation.event_id)
+    return HeldAnswer.of(booking().change(reservation, body.seat_ids))
