@@ -8,7 +8,7 @@ from uuid import UUID
 from common.queue_tokens import RESERVATION, token_key
 from common.redis import Client, Script
 from common.waiting_line import LIVE_LINES, active_key, admitted_key, line_key, sale_key
-from functions.queue.waiting_room import Admitted, Claim, Place, SaleTerms, Turned, Waiting
+from functions.queue.waiting_room import Admitted, Claim, LineStats, Place, SaleTerms, Turned, Waiting
 
 TERMS_FRESH = timedelta(seconds=30)  # how long a change of an event's sale may take to reach its line
 CLAIM_SECONDS = 24 * 3600
@@ -26,6 +26,8 @@ class LineStore:
         self._enter = Script(_LUA / "enter_line.lua")
         self._read = Script(_LUA / "read_place.lua")
         self._leave = Script(_LUA / "leave_line.lua")
+        self._learn = Script(_LUA / "learn_terms.lua")
+        self._stats = Script(_LUA / "read_stats.lua")
         self._claim = Script(_LUA / "claim_user.lua")
         self._release = Script(_LUA / "release_user.lua")
 
@@ -47,17 +49,37 @@ class LineStore:
     def learn(self, terms: SaleTerms, now: datetime) -> None:
         # First the list the admitter walks: a line that takes users but is on no list would never move.
         self._redis.zadd(LIVE_LINES, {str(terms.event_id): terms.closes_at.timestamp()})
-        self._redis.hset(
-            sale_key(terms.event_id),
-            mapping={
-                "opens": _microseconds(terms.opens_at),
-                "closes": _microseconds(terms.closes_at),
-                "capacity": terms.capacity,
-                "rate": terms.admission_per_second,
-                "sold_out": int(terms.sold_out),
-                "fresh_until": _microseconds(now + TERMS_FRESH),
-            },
+        self._learn(
+            self._redis,
+            [sale_key(terms.event_id)],
+            [
+                _microseconds(terms.opens_at),
+                _microseconds(terms.closes_at),
+                terms.capacity,
+                terms.admission_per_second,
+                int(terms.sold_out),
+                _microseconds(now + TERMS_FRESH),
+            ],
         )
+
+    def live(self, now: datetime) -> list[UUID]:
+        return [UUID(str(event)) for event in self._redis.zrangebyscore(LIVE_LINES, now.timestamp(), "+inf")]
+
+    def stats(self, event_id: UUID, now: datetime) -> LineStats:
+        keys = [line_key(event_id), sale_key(event_id), admitted_key(event_id)]
+        found = self._stats(self._redis, keys, [int(now.timestamp() * 1000)])
+        waiting, admitted, active, rate, paused, first, capacity = found
+        waited = timedelta(microseconds=max(0, _microseconds(now) - int(float(first)))) if first else timedelta()
+        return LineStats(event_id, waiting, admitted, active, rate, paused == "1", waited, capacity)
+
+    def steer(self, event_id: UUID, admission_per_second: int | None, paused: bool | None) -> None:
+        changed: dict[str, int] = {}
+        if admission_per_second is not None:
+            changed["rate"] = admission_per_second
+        if paused is not None:
+            changed["paused"] = int(paused)
+        if changed:
+            self._redis.hset(sale_key(event_id), mapping=changed)  # type: ignore[arg-type]
 
     def claim(self, user_id: UUID, event_id: UUID, now: datetime, instead_of: Claim | None = None) -> Claim:
         """The claim that holds after this: ours, or an older one on another event."""

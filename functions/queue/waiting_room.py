@@ -35,6 +35,20 @@ class SaleTerms:
 
 
 @dataclass(frozen=True)
+class LineStats:
+    """An event's line, for those who run the sale (QUEUE-012)."""
+
+    event_id: UUID
+    waiting: int
+    admitted: int  # since the sale began
+    active_tokens: int
+    admission_per_second: int
+    paused: bool
+    oldest_wait: timedelta
+    capacity: int
+
+
+@dataclass(frozen=True)
 class Waiting:
     ahead: int  # users before this one
     per_second: int
@@ -62,6 +76,9 @@ class Line(Protocol):
     def learn(self, terms: SaleTerms, now: datetime) -> None: ...
     def claim(self, user_id: UUID, event_id: UUID, now: datetime, instead_of: "Claim | None" = None) -> "Claim": ...
     def release(self, user_id: UUID, event_id: UUID) -> None: ...
+    def stats(self, event_id: UUID, now: datetime) -> LineStats: ...
+    def live(self, now: datetime) -> list[UUID]: ...
+    def steer(self, event_id: UUID, admission_per_second: int | None, paused: bool | None) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -155,3 +172,17 @@ class WaitingRoom:
     def leave(self, event_id: UUID, user_id: UUID) -> None:
         self._line.leave(event_id, user_id)
         self._line.release(user_id, event_id)
+
+    def stats(self, event_id: UUID | None) -> list[LineStats]:
+        """Of one event's line, or of all whose sale is not over."""
+        now = self._clock()
+        if event_id is not None:
+            self._line.learn(self._sales.terms(event_id), now)
+        return [self._line.stats(each, now) for each in ([event_id] if event_id else self._line.live(now))]
+
+    def steer(self, event_id: UUID, admission_per_second: int | None, paused: bool | None) -> LineStats:
+        """Change a line's rate, or pause it; in force from the next second."""
+        now = self._clock()
+        self._line.learn(self._sales.terms(event_id), now)
+        self._line.steer(event_id, admission_per_second, paused)
+        return self._line.stats(event_id, now)

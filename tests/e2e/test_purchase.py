@@ -260,3 +260,17 @@ def test_a_hold_is_changed_until_the_payment_begins(public: Api, new_buyer: NewB
     assert buyer.create_payment(held["reservationId"])["amount"] == 300_000
     late = refusal(lambda: buyer.api("PUT", path, {"seatIds": [first]}, headers=headers))
     assert (late.status, late.code) == (409, "PAYMENT_STARTED")
+
+
+def test_an_operator_pauses_a_line_and_lets_it_go_on(admin: Api, new_buyer: NewBuyer, event: dict[str, Any]) -> None:
+    buyer = new_buyer()
+    steer = f"/queue/admin/events/{event['id']}"
+    assert admin("PUT", steer, {"paused": True})["paused"] is True
+    assert buyer.enter(event["id"])["status"] == "WAITING"
+    with pytest.raises(TimeoutError):
+        buyer.wait_for_admission(event["id"], seconds=2.5)
+    (stats,) = admin("GET", "/queue/admin/stats", params={"eventId": event["id"]})["items"]
+    assert (stats["waiting"], stats["paused"], stats["admissionPerSecond"]) == (1, True, 10)
+    assert refusal(lambda: buyer.api("PUT", steer, {"paused": False})).code == "FORBIDDEN"
+    admin("PUT", steer, {"paused": False, "admissionPerSecond": 20})
+    buyer.wait_for_admission(event["id"])

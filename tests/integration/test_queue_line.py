@@ -1,6 +1,7 @@
 """The line in a real Redis: first in, first out, exactly as many as fit, one line a user."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID, uuid4
@@ -10,6 +11,7 @@ import pytest
 from common.problem import NOT_FOUND, SERVICE_UNAVAILABLE, Refusal
 from common.redis import Client, connect
 from common.waiting_line import active_key
+from functions.admitter.admission import Admission
 from functions.queue.line_store import LineStore
 from functions.queue.waiting_room import SaleTerms, Waiting, WaitingRoom
 from tests.concurrently import concurrently
@@ -167,3 +169,35 @@ def test_terms_are_asked_once_while_fresh(redis: Client, event_id: UUID) -> None
     for _ in range(5):
         room.enter(event_id, uuid4())
     assert sales.asked == 1
+
+
+def test_an_operators_rate_stands_until_the_events_own_is_changed(redis: Client, event_id: UUID) -> None:
+    sales = FakeSales(sale(event_id))
+    clock = {"now": NOW}
+    room = WaitingRoom(LineStore(redis), sales, lambda: clock["now"])
+    assert room.steer(event_id, 25, None).admission_per_second == 25
+    clock["now"] += timedelta(minutes=1)
+    room.enter(event_id, uuid4())  # the terms are stale by now and learnt again
+    assert room.stats(event_id)[0].admission_per_second == 25
+    assert sales.known
+    sales.known = replace(sales.known, admission_per_second=5)
+    assert room.stats(event_id)[0].admission_per_second == 5
+
+
+def test_stats_count_who_waits_who_was_let_in_and_for_how_long(redis: Client) -> None:
+    now = datetime.now(UTC)
+    event_id, other = uuid4(), uuid4()
+    line = LineStore(redis)
+    terms = SaleTerms(event_id, now - timedelta(hours=1), now + timedelta(hours=1), 100, 2, sold_out=False)
+    room = WaitingRoom(line, FakeSales(terms), lambda: now)
+    for _ in range(5):
+        room.enter(event_id, uuid4())
+    Admission(redis, 600).tick()
+    line.learn(replace(terms, event_id=other), now)
+    later = WaitingRoom(line, FakeSales(terms), lambda: now + timedelta(seconds=90))
+    (stats,) = later.stats(event_id)
+    assert (stats.waiting, stats.admitted, stats.active_tokens, stats.capacity) == (3, 2, 2, 100)
+    assert timedelta(seconds=89) < stats.oldest_wait <= timedelta(seconds=90)
+    assert {each.event_id for each in later.stats(None)} == {event_id, other}
+    assert later.steer(event_id, None, paused=True).paused
+    assert Admission(redis, 600).tick().admitted == 0

@@ -35,4 +35,9 @@ if count < rate then
   end
 end
 redis.call('HSET', sale, 'second', second, 'count', count + now_in)
+if now_in > 0 then
+  redis.call('HINCRBY', sale, 'admitted', now_in)
+  -- Tokens end by themselves; their owners' names are swept by whoever is let in next.
+  redis.call('ZREMRANGEBYSCORE', admitted, '-inf', tonumber(token_end) - tonumber(life))
+end
 return {now_in, look_again}

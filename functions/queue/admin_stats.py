@@ -1,0 +1,22 @@
+"""GET /queue/admin/stats: every live line in numbers, or one event's (QUEUE-012)."""
+
+from uuid import UUID
+
+from common.edge import endpoint
+from common.model import Model
+from common.request import Admin, Query
+from functions.queue.composition import waiting_room
+from functions.queue.stats_answer import StatsAnswer
+
+
+class StatsQuery(Query):
+    event_id: UUID | None = None
+
+
+class StatsList(Model):
+    items: list[StatsAnswer]
+
+
+@endpoint
+def handler(_admin: Admin, query: StatsQuery) -> StatsList:
+    return StatsList(items=[StatsAnswer.of(each) for each in waiting_room().stats(query.event_id)])

@@ -1,0 +1,13 @@
+#!lua
+-- Take over a sale's terms as the events service gives them, without undoing what an operator set meanwhile.
+-- KEYS 1 sale (hash)
+-- ARGV 1 opens µs  2 closes µs  3 capacity  4 admissions per second  5 sold out "1"/"0"  6 fresh until µs
+-- Result 1
+local sale = KEYS[1]
+-- An operator's rate stands until the event's own rate is changed: whoever spoke last.
+if redis.call('HGET', sale, 'given_rate') ~= ARGV[4] then
+  redis.call('HSET', sale, 'given_rate', ARGV[4], 'rate', ARGV[4])
+end
+redis.call('HSET', sale, 'opens', ARGV[1], 'closes', ARGV[2], 'capacity', ARGV[3], 'sold_out', ARGV[5],
+  'fresh_until', ARGV[6])
+return 1
