@@ -40,8 +40,9 @@ def buy(api_url: str, sandbox_url: str) -> None:
     step("enter the waiting room", lambda: buyer.enter(event_id), _place)
     step("wait to be let in, ten a second", lambda: buyer.wait_for_admission(event_id), lambda _: "a qr_ token")
     taken = step("look at the live seat map", lambda: buyer.seat_map(event_id), _seats)
-    seats = free_seats(public("GET", f"/events/{event_id}/seats"), taken, 2)
-    held = step("hold two seats for five minutes", lambda: buyer.hold(event_id, seats), _held)
+    free = free_seats(public("GET", f"/events/{event_id}/seats"), taken)
+    held = step("hold two seats for five minutes", lambda: hold_two(buyer, event_id, free), _held)
+    seats = [seat["id"] for seat in held["seats"]]
     payment = step(
         "create the payment, amount told to PortOne",
         lambda: buyer.create_payment(held["reservationId"]),
@@ -68,11 +69,21 @@ def buy(api_url: str, sandbox_url: str) -> None:
     console.print(f"  [dim]{ticket['ticket']['qr']}[/]", soft_wrap=True)
 
 
-def free_seats(listed: dict[str, Any], live: dict[str, Any], count: int) -> list[str]:
-    """The ids of the first free seats, cheapest grade last."""
+def free_seats(listed: dict[str, Any], live: dict[str, Any]) -> list[str]:
+    """The ids of the free seats, in the order listed."""
     taken = {*live["held"], *live["sold"]}
-    free = [seat["id"] for grade in listed["grades"] for seat in grade["seats"] if seat["id"] not in taken]
-    return free[:count]
+    return [seat["id"] for grade in listed["grades"] for seat in grade["seats"] if seat["id"] not in taken]
+
+
+def hold_two(buyer: Buyer, event_id: str, free: list[str]) -> dict[str, Any]:
+    """Two of the free seats; others than those somebody was quicker to take."""
+    while True:
+        try:
+            return buyer.hold(event_id, free[:2])
+        except Refused as refused:
+            if refused.code != "SEAT_TAKEN":
+                raise
+            free = [seat for seat in free if seat not in refused.body["details"]["seatIds"]]
 
 
 def statuses(public: Api, event_id: str, seats: list[str]) -> set[str]:

@@ -19,14 +19,20 @@ class Refused(Exception):
 
 
 class Api:
-    """JSON over HTTP; what is not a 2xx is raised."""
+    """JSON over HTTP; what is not a 2xx is raised. A 503 that says when to try again is tried again."""
+
+    TRIES = 4
 
     def __init__(self, url: str, token: str | None = None) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self.client = httpx.Client(base_url=url, headers=headers, timeout=30)
 
     def __call__(self, method: str, path: str, body: object = None, **options: Any) -> Any:
-        response = self.client.request(method, path, json=body, **options)
+        for _ in range(self.TRIES):
+            response = self.client.request(method, path, json=body, **options)
+            if response.status_code != 503 or "retry-after" not in response.headers:
+                break
+            time.sleep(float(response.headers["retry-after"]))
         if not response.is_success:
             raise Refused(response)
         return response.json() if response.content else None

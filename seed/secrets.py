@@ -22,7 +22,7 @@ def _pem(key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey) -> str:
 
 
 def _token_keys() -> dict[str, Any]:
-    """The two halves of the access tokens' keys, apart so that what verifies cannot sign (`../shared/api.md`, Auth).
+    """The two halves of the access tokens' keys, apart so that what verifies cannot sign (`docs/api.md`, Auth).
 
     The first of `jwt/signing` signs: {kid, pem}. All of `jwt/verification` verify: JWKs (RFC 7517).
     """

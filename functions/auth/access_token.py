@@ -1,4 +1,4 @@
-"""Access tokens: JWTs signed with ES256 (`api.md`, Auth; RFC 7519, RFC 8725)."""
+"""Access tokens: JWTs signed with ES256 (`docs/api.md`, Auth; RFC 7519, RFC 8725)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

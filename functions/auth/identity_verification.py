@@ -1,4 +1,4 @@
-"""PortOne's identity verification (`facts-services.md`, PortOne V2; AUTH-004)."""
+"""PortOne's identity verification (PortOne V2 REST API; AUTH-004)."""
 
 from urllib.parse import quote
 

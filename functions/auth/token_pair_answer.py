@@ -1,4 +1,4 @@
-"""A signed-in client's tokens (`api.md`, Accounts)."""
+"""A signed-in client's tokens (`docs/api.md`, Accounts)."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""The broker's side of the relay: kafka-python's idempotent producer (`facts-services.md`, Outbox, Kafka client)."""
+"""The broker's side of the relay: kafka-python's idempotent producer."""
 
 from collections.abc import Sequence
 from typing import Any

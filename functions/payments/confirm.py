@@ -1,19 +1,17 @@
 """POST /payments/confirm: the hold is checked once more, then the money moves (PAY-010)."""
 
-from functools import cache
 from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field
 
-from common import redis
 from common.edge import endpoint
 from common.model import Model, Moment
 from common.problem import Refusal
-from common.queue_tokens import QueueTokens
 from common.request import Body, Request, User
 from functions.payments.composition import checkout
 from functions.payments.payment import Status
+from functions.payments.queue_tokens import queue_tokens
 
 
 class ConfirmBody(Body):
@@ -26,11 +24,6 @@ class ConfirmedAnswer(Model):
     payment_id: UUID
     status: Literal["SUCCESS"] = "SUCCESS"
     paid_at: Moment | None
-
-
-@cache
-def queue_tokens() -> QueueTokens:
-    return QueueTokens(redis.client())
 
 
 @endpoint

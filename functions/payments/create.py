@@ -1,19 +1,17 @@
 """POST /payments: a payment of the reservation's amount, ready for PortOne's browser SDK (PAY-004 to PAY-007)."""
 
-from functools import cache
 from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field
 
-from common import redis
 from common.edge import Answer, endpoint
 from common.model import Model
-from common.queue_tokens import QueueTokens
 from common.request import Body, Request, User
 from common.secrets import secret
 from functions.payments.composition import checkout
 from functions.payments.payment import Status
+from functions.payments.queue_tokens import queue_tokens
 
 
 class CreateBody(Body):
@@ -31,11 +29,6 @@ class CreatedAnswer(Model):
     store_id: str
     channel_key: str
     order_name: str
-
-
-@cache
-def queue_tokens() -> QueueTokens:
-    return QueueTokens(redis.client())
 
 
 @endpoint

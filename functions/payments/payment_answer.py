@@ -1,4 +1,4 @@
-"""A payment as its buyer sees it (`api.md`, Payments)."""
+"""A payment as its buyer sees it (`docs/api.md`, Payments)."""
 
 from typing import Self
 from uuid import UUID

@@ -167,16 +167,11 @@ class PaymentStore:
         )
 
     def refund(self, refund_id: UUID) -> Refund | None:
-        row = self._database.row(
-            "SELECT * FROM payment_service.refunds WHERE id = %s AND done_at IS NULL", (refund_id,)
-        )
+        row = self._database.row(f"{_REFUNDS_DUE} AND id = %s", (refund_id,))
         return _refund(row) if row else None
 
     def refunds_due(self, limit: int) -> list[Refund]:
-        rows = self._database.rows(
-            "SELECT * FROM payment_service.refunds WHERE done_at IS NULL ORDER BY attempts, created_at LIMIT %s",
-            (limit,),
-        )
+        rows = self._database.rows(f"{_REFUNDS_DUE} ORDER BY attempts, created_at LIMIT %s", (limit,))
         return [_refund(row) for row in rows]
 
     def keep_answer(self, payment_id: UUID, call: str, status: int, answer: Any) -> None:
@@ -207,6 +202,10 @@ class PaymentStore:
             (user_id, limit, offset),
         )
         return [_payment(row) for row in rows if row["id"]], int(rows[0]["total"])
+
+    def settle_later(self, payment_id: UUID, now: datetime) -> None:
+        """Put it behind the others, so that some that cannot be settled do not hold up the rest."""
+        self._execute("UPDATE payment_service.payments SET updated_at = %s WHERE id = %s", (now, payment_id))
 
     def pending_since(self, before: datetime, limit: int) -> list[Payment]:
         rows = self._database.rows(

@@ -1,4 +1,4 @@
-"""PortOne V2's REST API (`facts-services.md`), with every answer kept (requirements.md, Data)."""
+"""PortOne V2's REST API, with every answer kept whole (docs/requirements.md, Data)."""
 
 import json
 from collections.abc import Callable

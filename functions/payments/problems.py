@@ -1,4 +1,4 @@
-"""What a payment is refused for. The words of the last three keep people from paying twice (GW-022)."""
+"""What a payment is refused for. Where the outcome is unknown the words keep people from paying twice (GW-022)."""
 
 from common.problem import Problem
 

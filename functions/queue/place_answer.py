@@ -1,4 +1,4 @@
-"""What a user in line, or let in, is told (`api.md`, Waiting room)."""
+"""What a user in line, or let in, is told (`docs/api.md`, Waiting room)."""
 
 from datetime import datetime
 from typing import Literal

@@ -1,4 +1,4 @@
-"""An event's line in numbers, as the admin endpoints answer it (`api.md`, Waiting room)."""
+"""An event's line in numbers, as the admin endpoints answer it (`docs/api.md`, Waiting room)."""
 
 from typing import Self
 from uuid import UUID

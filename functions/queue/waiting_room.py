@@ -120,7 +120,8 @@ class WaitingRoom:
         self._claim(user_id, event_id)
         try:
             place = self._enter(event_id, user_id)
-        except BaseException:
+        except Refusal:
+            # Only when no place was taken. After a lost answer the user may be in line, and the claim says so.
             self._line.release(user_id, event_id)
             raise
         if isinstance(place, Turned):

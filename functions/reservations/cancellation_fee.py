@@ -1,4 +1,4 @@
-"""What it costs to give a confirmed reservation back (`api.md`, Reservations; RSV-006)."""
+"""What it costs to give a confirmed reservation back (`docs/api.md`, Reservations; RSV-006)."""
 
 from datetime import datetime, timedelta, timezone
 

@@ -1,4 +1,4 @@
-"""A reservation as its owner sees it (`api.md`, Reservations)."""
+"""A reservation as its owner sees it (`docs/api.md`, Reservations)."""
 
 from typing import Self
 from uuid import UUID

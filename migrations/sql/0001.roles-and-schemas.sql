@@ -1,4 +1,4 @@
--- A schema and a login per service; nobody sees another's (requirements.md, Data).
+-- A schema and a login per service; nobody sees another's (docs/requirements.md, Data).
 -- Passwords are set apart from here, out of Secrets Manager: see migrations/__main__.py.
 -- Roles belong to the whole server, schemas to one database: a second database finds the roles there.
 DO $$

@@ -1,4 +1,4 @@
-"""What every answer owes its caller, from the gateway and from functions alike (`api.md`, top)."""
+"""What every answer owes its caller, from the gateway and from functions alike (`docs/api.md`, top)."""
 
 from collections.abc import Callable
 from datetime import datetime

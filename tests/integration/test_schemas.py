@@ -1,4 +1,4 @@
-"""A login per service, and grants that really end at its schema (requirements.md, Data)."""
+"""A login per service, and grants that really end at its schema (docs/requirements.md, Data)."""
 
 from collections.abc import Callable
 

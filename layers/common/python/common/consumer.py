@@ -1,8 +1,8 @@
 """An idempotent Kafka consumer behind an event source mapping: each message takes effect once (EVT-016, RSV-004).
 
 `processed_events` and the effect commit together, so a message that comes again, after a crash or a rebalance, finds
-itself done. What fails for want of a store is reported and comes again; what can never succeed becomes a dead letter,
-through the outbox and in the same transaction, so that it is neither lost nor in the way (EVT-024).
+itself done. What fails for want of a store is reported and comes again; what can never succeed is rolled back and
+becomes a dead letter, through the outbox, once, so that it is neither lost nor in the way (EVT-024).
 """
 
 from base64 import b64decode

@@ -4,7 +4,7 @@
     def handler(user: User, body: EnterBody) -> Place:
         return waiting_room().enter(user.id, body.event_id)
 
-Returned: a `Model` is 200, `Created(model)` 201, None 204. Raised: a `Refusal` is its own answer, a store that is away
+Returned: a `Model` is 200, `created(model)` 201, None 204. Raised: a `Refusal` is its own answer, a store that is away
 503, anything else 500 with nothing of the inside shown. Every answer carries the trace id, the security headers and,
 for a configured origin, CORS (GW-004, GW-010, GW-011, GW-012, GW-014).
 

@@ -57,10 +57,10 @@ def call(function: str, asked: Model, answer: type[AnswerT], *, read: bool) -> A
         answered = json.loads(response["Payload"].read())
     except Exception as error:  # botocore's own types, without importing botocore for functions that never call
         log.warning("no answer from another service", extra={"function": function, "error": type(error).__name__})
-        raise SERVICE_UNAVAILABLE.refusal() from error
+        raise SERVICE_UNAVAILABLE.refusal(headers={"Retry-After": "1"}) from error
     if response.get("FunctionError"):
         log.warning("another service failed", extra={"function": function})
-        raise SERVICE_UNAVAILABLE.refusal()
+        raise SERVICE_UNAVAILABLE.refusal(headers={"Retry-After": "1"})
     if "refusal" in answered:
         raise Refusal(Problem(**answered["refusal"]), answered["details"])
     return answer.model_validate(answered["body"])

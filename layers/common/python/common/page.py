@@ -1,4 +1,4 @@
-"""A page of a list, as every list is answered (`../shared/api.md`)."""
+"""A page of a list, as every list is answered (`docs/api.md`)."""
 
 from typing import Generic, TypeVar
 

@@ -1,4 +1,4 @@
-"""One Postgres connection a warm container, through RDS Proxy (`facts-services.md`, psycopg 3 with RDS Proxy)."""
+"""One Postgres connection a warm container, shaped for RDS Proxy: nothing here pins its connection."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager

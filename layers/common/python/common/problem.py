@@ -1,7 +1,7 @@
 """Everything a caller can be refused for: a code, the status it is answered with and its words, in one shape.
 
 A service declares its own next to its rules and raises them with `SEAT_TAKEN.refusal(seatIds=[…])`; the edge of a
-handler is the only place that turns one into an HTTP answer (`../shared/api.md`, Errors).
+handler is the only place that turns one into an HTTP answer (`docs/api.md`, Errors).
 """
 
 from collections.abc import Mapping

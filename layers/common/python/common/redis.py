@@ -1,4 +1,4 @@
-"""One Redis client a warm container, and Lua scripts kept as files (`architecture.md`, Redis)."""
+"""One Redis client a warm container, and Lua scripts kept as files."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -25,7 +25,7 @@ class RedisSettings(Settings):
 
 
 def connect(url: str, *, cluster: bool) -> Client:
-    """A client that fails within a second rather than hold a request, and reconnects once on a dead connection."""
+    """A client that fails within a second rather than hold a request, and reconnects on a dead connection."""
     retry = Retry(NoBackoff(), 1)
     if cluster:
         node: Any = redis.RedisCluster.from_url(url, decode_responses=True, socket_timeout=1, socket_connect_timeout=1)
