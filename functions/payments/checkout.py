@@ -9,7 +9,7 @@ from uuid import UUID
 
 from common.clock import Clock, NewId
 from common.log import log
-from common.payable import PayableAnswer
+from common.payable import GUARD_SECONDS, PayableAnswer
 from common.problem import NOT_FOUND, Refusal
 from functions.payments.bank import Bank, BankView, PortOneAway, PortOneRefused
 from functions.payments.payment import Fail, GiveBack, Payment, Status, Succeed, next_step
@@ -25,8 +25,8 @@ from functions.payments.problems import (
 )
 from functions.payments.refund import Refund
 
-# How much longer a hold lasts once its payment is being approved: PortOne's two calls of 10 s, and some.
-GUARD_SECONDS = 30
+MOST_STEPS = 4  # PENDING → FAILED → given back → seen to be given back
+LOOK_AGAIN = timedelta(days=1)  # how long money may still come for a FAILED payment
 
 
 class Payments(Protocol):
@@ -40,7 +40,8 @@ class Payments(Protocol):
     def refunds_due(self, limit: int) -> list[Refund]: ...
     def find(self, payment_id: UUID) -> Payment | None: ...
     def by_key(self, payment_key: str) -> Payment | None: ...
-    def settle_later(self, payment_id: UUID, now: datetime) -> None: ...
+    def failed_to_look_at(self, now: datetime, since: datetime, limit: int) -> list[Payment]: ...
+    def looked_at(self, payment_id: UUID, now: datetime) -> None: ...
     def pending_since(self, before: datetime, limit: int) -> list[Payment]: ...
 
 
@@ -120,30 +121,31 @@ class Checkout:
         except Refusal as refusal:
             if refusal.problem.code != HOLD_EXPIRED.code:
                 raise
-            self._give_up(payment, HOLD_EXPIRED.code)
-            ended = self.owned(user_id, payment_id)
-            if ended.status is Status.PENDING:
-                raise
-            return _succeeded(ended)  # the hold ended with the payment: by the webhook, a moment ago
+            # Or the hold ended because the payment did: by another click or the webhook, a moment ago.
+            return _succeeded(self._give_up(payment, HOLD_EXPIRED.code))
         try:
             if payment_token is not None:
-                self._approve(payment, payment_token)
+                payment = self._approve(payment, payment_token)
             return _succeeded(self.finalise(payment))
-        except PortOneAway as away:
-            raise (PAYMENT_TIMEOUT if away.timed_out else PAYMENT_UNAVAILABLE).refusal() from away
+        except (PortOneAway, PortOneRefused) as error:
+            payment = self.owned(user_id, payment_id)
+            if payment.status is not Status.PENDING:
+                return _succeeded(payment)
+            timed_out = isinstance(error, PortOneAway) and error.timed_out
+            raise (PAYMENT_TIMEOUT if timed_out else PAYMENT_UNAVAILABLE).refusal() from error
 
-    def _approve(self, payment: Payment, payment_token: str) -> None:
+    def _approve(self, payment: Payment, payment_token: str) -> Payment:
         # One key a token: pressed twice, it is one request; a new attempt in the browser is another.
         key = f"confirm-{payment.id}-{hashlib.sha256(payment_token.encode()).hexdigest()[:16]}"
         try:
             self._bank.confirm(payment.id, payment_token, payment.amount, key)
         except PortOneRefused as refused:
             if refused.kind == "INFORMATION_MISMATCH":
-                self._give_up(payment, AMOUNT_MISMATCH.code)
-                raise AMOUNT_MISMATCH.refusal() from None
+                return self._give_up(payment, AMOUNT_MISMATCH.code)
             if refused.kind == "IDEMPOTENCY_OUTSTANDING_REQUEST":
                 raise PAYMENT_IN_PROGRESS.refusal() from None
             # Paid already, declined, a wrong token: PortOne's view tells which.
+        return payment
 
     def owned(self, user_id: UUID, payment_id: UUID) -> Payment:
         payment = self._payments.find(payment_id)
@@ -162,34 +164,42 @@ class Checkout:
     # -- the one finaliser --------------------------------------------------------------------------------------
 
     def finalise(self, payment: Payment) -> Payment:
-        """Bring a payment to where PortOne's view says it belongs; the payment as it is then."""
+        """Bring a payment to where PortOne's view says it belongs; the payment as it is then.
+
+        Every decision is taken under the row's lock and looked at again: whoever was quicker is seen, and money is
+        given back only when FAILED is on record. Die after that record and `settle` comes back to it.
+        """
         bank = self._bank.view(payment.id)
-        step = next_step(payment, bank)
-        if isinstance(step, Succeed) and bank is not None:
-            return self._payments.succeed(payment.id, bank, self._clock())
-        if isinstance(step, Fail):
-            return self._payments.fail(payment.id, step.reason, self._clock())
-        if isinstance(step, GiveBack) and bank is not None:
-            # First the money, then the record: die in between and the next view leads here again.
-            self._return_all(payment.id, bank, step.reason)
-            return self._payments.fail(payment.id, step.reason, self._clock())
+        for _ in range(MOST_STEPS):
+            step = next_step(payment, bank)
+            if isinstance(step, Succeed) and bank is not None:
+                payment = self._payments.succeed(payment.id, bank, self._clock())
+            elif isinstance(step, Fail):
+                payment = self._payments.fail(payment.id, step.reason, self._clock())
+            elif isinstance(step, GiveBack) and bank is not None:
+                self._return_all(payment.id, bank, step.reason)
+                bank = self._bank.view(payment.id)
+            else:
+                break
         return payment
 
-    def _give_up(self, payment: Payment, reason: str) -> None:
-        """End a PENDING payment whose reservation cannot be had any more, with whatever was paid given back."""
+    def _give_up(self, payment: Payment, reason: str) -> Payment:
+        """End a payment whose reservation cannot be had any more, unless it has succeeded; as it is then."""
+        ended = self._payments.fail(payment.id, reason, self._clock())
         try:
-            bank = self._bank.view(payment.id)
-            if bank is not None and bank.money_taken:
-                self._return_all(payment.id, bank, reason)
-        except (PortOneAway, PortOneRefused):
-            log.warning("giving up later", extra={"payment_id": str(payment.id), "reason": reason})
-            return  # still PENDING: settle comes back to it
-        self._payments.fail(payment.id, reason, self._clock())
+            return self.finalise(ended)
+        except (PortOneAway, PortOneRefused) as error:
+            log.warning("will give back later", extra={"payment_id": str(payment.id), "error": str(error)})
+            return ended
 
     def _return_all(self, payment_id: UUID, bank: BankView, reason: str) -> None:
         rest = bank.total - bank.cancelled
         log.warning("giving money back", extra={"payment_id": str(payment_id), "amount": rest, "reason": reason})
-        self._bank.cancel(payment_id, rest, reason, rest, f"give-back-{payment_id}-{rest}")
+        try:
+            # Once, by compare-and-set on what is left there; a key would only keep an old refusal alive.
+            self._bank.cancel(payment_id, rest, reason, rest, f"give-back-{self._new_id()}")
+        except PortOneRefused as refused:
+            log.warning("somebody else is at it", extra={"payment_id": str(payment_id), "error": str(refused)})
 
     # -- what nobody waits for ----------------------------------------------------------------------------------
 
@@ -200,21 +210,29 @@ class Checkout:
             self.finalise(payment)
 
     def settle(self, limit: int = 100) -> int:
-        """Finish payments that have been PENDING too long; how many were looked at."""
-        overdue = self._payments.pending_since(self._clock() - self._settle_after, limit)
+        """Finish payments that have been PENDING too long, and look whether money came for FAILED ones; how many.
+
+        PortOne takes another attempt on a failed payment, and its webhook may be lost: a FAILED one is looked at for a
+        day, ever less often.
+        """
+        now = self._clock()
+        overdue = [
+            *self._payments.pending_since(now - self._settle_after, limit),
+            *self._payments.failed_to_look_at(now, now - LOOK_AGAIN, limit),
+        ]
         for payment in overdue:
             try:
                 after = self.finalise(payment)
                 if after.status is Status.PENDING:
                     # Nothing was paid and the hold is long over. Should money come yet, it is given back.
-                    self._payments.fail(payment.id, "NOT_PAID", self._clock())
+                    self._give_up(after, "NOT_PAID")
             except (PortOneAway, PortOneRefused) as error:
                 log.warning("not settled yet", extra={"payment_id": str(payment.id), "error": str(error)})
-                self._payments.settle_later(payment.id, self._clock())
+            self._payments.looked_at(payment.id, self._clock())
         return len(overdue)
 
     def refund(self, refund: Refund) -> None:
-        """Give a refund's money back, once: the key makes a repeated request the same request.
+        """Give a refund's money back, once, by compare-and-set on what can still be given back.
 
         Die after PortOne said yes and the refund is still DUE: the next attempt finds the money given back already.
         """
@@ -224,7 +242,8 @@ class Checkout:
         cancellable = payment.amount - payment.refunded_amount
         try:
             try:
-                self._bank.cancel(payment.id, refund.amount, refund.reason, cancellable, f"refund-{refund.id}")
+                key = f"refund-{refund.id}-{refund.attempts}"
+                self._bank.cancel(payment.id, refund.amount, refund.reason, cancellable, key)
             except PortOneRefused:
                 bank = self._bank.view(payment.id)
                 if bank is None or bank.cancelled < payment.refunded_amount + refund.amount:

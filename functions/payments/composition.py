@@ -7,11 +7,11 @@ from uuid import UUID
 from common.clock import new_id, utc_now
 from common.internal import call
 from common.outbox import Outbox
-from common.payable import PayableAnswer, PayableAsked
+from common.payable import GUARD_SECONDS, PayableAnswer, PayableAsked
 from common.postgres import database
 from common.secrets import secret
 from common.settings import Settings
-from functions.payments.checkout import GUARD_SECONDS, Checkout
+from functions.payments.checkout import Checkout
 from functions.payments.payment_store import PaymentStore
 from functions.payments.portone import PortOne
 

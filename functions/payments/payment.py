@@ -1,7 +1,9 @@
 """A payment, and the only ways in which its state may change (PAY-003).
 
 PENDING ── money arrived, right amount ──▶ SUCCESS ── given back, in part or whole ──▶ REFUNDED
-   └────── declined, never paid, wrong amount (given back) ──▶ FAILED
+   └────── declined, never paid, wrong amount, hold gone ──▶ FAILED, and whatever is paid is given back
+
+Money is given back only of a payment that is recorded FAILED, or owed by a refund: never on a stale reading.
 """
 
 from dataclasses import dataclass
@@ -52,7 +54,7 @@ class Fail:
 
 @dataclass(frozen=True)
 class GiveBack:
-    """Money is with us that has no business here: cancel it at PortOne; then, if still PENDING, FAILED."""
+    """Money is with us for a payment that is FAILED: cancel it at PortOne."""
 
     reason: str
 
@@ -74,10 +76,10 @@ def next_step(payment: Payment, bank: BankView | None) -> Step:
         return Wait()
     if payment.status is Status.PENDING:
         if bank.money_taken:
-            return Succeed() if bank.total == payment.amount and not bank.cancelled else GiveBack("AMOUNT_MISMATCH")
+            return Succeed() if bank.total == payment.amount and not bank.cancelled else Fail("AMOUNT_MISMATCH")
         if bank.status in ("FAILED", "CANCELLED"):
             return Fail(bank.failure or bank.status)
         return Wait()
     if payment.status is Status.FAILED and bank.money_taken:
-        return GiveBack(payment.failure_reason or "FAILED")  # it came after we had given it up
+        return GiveBack(payment.failure_reason or "FAILED")
     return Wait()

@@ -203,7 +203,19 @@ class PaymentStore:
         )
         return [_payment(row) for row in rows if row["id"]], int(rows[0]["total"])
 
-    def settle_later(self, payment_id: UUID, now: datetime) -> None:
+    def failed_to_look_at(self, now: datetime, since: datetime, limit: int) -> list[Payment]:
+        """FAILED payments for which money might have come yet; after each look the next is half as long again away."""
+        rows = self._database.rows(
+            f"""
+            {_PAYMENTS} WHERE status = 'FAILED' AND created_at > %(since)s
+               AND %(now)s - updated_at > (updated_at - created_at) / 2 + interval '10 seconds'
+             ORDER BY updated_at LIMIT %(limit)s
+            """,
+            {"now": now, "since": since, "limit": limit},
+        )
+        return [_payment(row) for row in rows]
+
+    def looked_at(self, payment_id: UUID, now: datetime) -> None:
         """Put it behind the others, so that some that cannot be settled do not hold up the rest."""
         self._execute("UPDATE payment_service.payments SET updated_at = %s WHERE id = %s", (now, payment_id))
 
@@ -247,4 +259,4 @@ def _payment(row: Row) -> Payment:
 
 
 def _refund(row: Row) -> Refund:
-    return Refund(id=row["id"], payment_id=row["payment_id"], amount=row["amount"], reason=row["reason"])
+    return Refund(row["id"], row["payment_id"], row["amount"], row["reason"], row["attempts"])

@@ -10,3 +10,4 @@ class Refund:
     payment_id: UUID
     amount: int  # won
     reason: str
+    attempts: int = 0  # that failed

@@ -7,6 +7,7 @@ from typing import Protocol
 from uuid import UUID
 
 from common.clock import Clock, NewId
+from common.payable import GUARD_SECONDS
 from common.problem import NOT_FOUND, VALIDATION_ERROR, Refusal
 from functions.reservations.problems import (
     HOLD_EXPIRED,
@@ -18,6 +19,8 @@ from functions.reservations.problems import (
 )
 from functions.reservations.reservation import Reservation, Seat, Status
 
+# Redis remembers a hold this much longer, in case its payment is being approved at the end; the sweep frees it sooner.
+GUARD = timedelta(seconds=GUARD_SECONDS)
 MOST_SEATS = 4  # of one reservation, whatever its event allows (RSV-005)
 
 
@@ -113,7 +116,7 @@ class Booking:
             hold_expires_at=now + self._hold,
             created_at=now,
         )
-        taken = self._holds.take(event_id, reservation.id, seat_ids, self._hold, now)
+        taken = self._holds.take(event_id, reservation.id, seat_ids, self._hold + GUARD, now)
         if taken:
             raise SEAT_TAKEN.refusal(seatIds=[str(seat) for seat in taken])
         try:
@@ -147,7 +150,7 @@ class Booking:
         left = reservation.hold_expires_at - now
         if not reservation.holds_at(now):
             raise HOLD_EXPIRED.refusal()
-        taken = self._holds.take(reservation.event_id, reservation.id, fresh, left, now)
+        taken = self._holds.take(reservation.event_id, reservation.id, fresh, left + GUARD, now)
         if taken:
             raise SEAT_TAKEN.refusal(seatIds=[str(seat) for seat in taken])
         try:

@@ -6,7 +6,7 @@ the others see its result.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from psycopg import errors
 
 from common.messages import ReservationCancelled, ReservationConfirmed
 from common.outbox import Outbox
+from common.payable import GUARD_SECONDS
 from common.postgres import Connection, Database, Row
 from common.problem import NOT_FOUND
 from functions.reservations.cancellation_fee import fee_percent
@@ -58,8 +59,8 @@ class ReservationStore:
                 """
                 INSERT INTO reservation_service.reservations
                        (id, user_id, event_id, event_title, event_starts_at, status, total_amount, hold_expires_at,
-                        created_at)
-                VALUES (%s, %s, %s, %s, %s, 'PENDING', %s, %s, %s)
+                        guarded_until, created_at)
+                VALUES (%s, %s, %s, %s, %s, 'PENDING', %s, %s, %s, %s)
                 """,
                 (
                     reservation.id,
@@ -69,6 +70,7 @@ class ReservationStore:
                     reservation.event_starts_at,
                     reservation.total_amount,
                     reservation.hold_expires_at,
+                    reservation.hold_expires_at + timedelta(seconds=GUARD_SECONDS),
                     reservation.created_at,
                 ),
             )
@@ -318,7 +320,7 @@ class ReservationStore:
                 connection.execute(
                     """
                     UPDATE reservation_service.reservations
-                       SET hold_expires_at = greatest(hold_expires_at, %s),
+                       SET hold_expires_at = greatest(hold_expires_at, least(%s, guarded_until)),
                            payment_started_at = coalesce(payment_started_at, %s)
                      WHERE id = %s
                     """,

@@ -10,6 +10,7 @@ CREATE TABLE reservation_service.reservations (
   cancel_reason   text CHECK (cancel_reason IN ('USER_REQUEST', 'PAYMENT_FAILED', 'HOLD_TIMEOUT', 'EVENT_CANCELLED')),
   total_amount    int NOT NULL CHECK (total_amount >= 0),    -- won
   hold_expires_at timestamptz NOT NULL,
+  guarded_until   timestamptz NOT NULL,                      -- the latest a payment's approval may lengthen the hold to
   payment_started_at timestamptz,                            -- from here on the seats, and so the amount, are settled
   payment_id      uuid,
   ticket_number   text UNIQUE,

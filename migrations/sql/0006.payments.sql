@@ -24,6 +24,7 @@ CREATE TABLE payment_service.payments (
 CREATE UNIQUE INDEX one_payment_a_reservation ON payment_service.payments (reservation_id) WHERE status <> 'FAILED';
 CREATE INDEX payments_user ON payment_service.payments (user_id, created_at DESC, id);
 CREATE INDEX payments_pending ON payment_service.payments (created_at) WHERE status = 'PENDING';
+CREATE INDEX payments_failed ON payment_service.payments (created_at) WHERE status = 'FAILED';
 
 -- Every answer of PortOne's, whole, for seven years.
 CREATE TABLE payment_service.portone_answers (

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
@@ -13,6 +14,7 @@ from common.outbox import Outbox
 from common.payable import PayableAnswer
 from common.postgres import Database
 from common.problem import Refusal
+from functions.payments.bank import BankView
 from functions.payments.checkout import Checkout, Created
 from functions.payments.payment import Payment, Status
 from functions.payments.payment_store import PaymentStore
@@ -327,3 +329,112 @@ def test_nobody_sees_or_confirms_anothers_payment(desk: Desk) -> None:
     assert code_of(lambda: desk.checkout.confirm(uuid4(), payment.id, None)) == "NOT_FOUND"
     assert desk.store.of_user(uuid4(), 20, 0) == ([], 0)
     assert [each.id for each in desk.store.of_user(payment.user_id, 20, 0)[0]] == [payment.id]
+
+
+# -- what a dishonest buyer found -----------------------------------------------------------------------------------
+
+
+def status_of(desk: Desk, payment: Payment) -> Status:
+    stored = desk.store.find(payment.id)
+    assert stored is not None
+    return stored.status
+
+
+def test_a_give_up_on_a_stale_reading_never_touches_the_money_of_a_success(desk: Desk) -> None:
+    """The hold of a CONFIRMED reservation is over too: that once refunded a ticket its buyer kept."""
+    payment = desk.create()
+    desk.pay(payment, "PAID")
+
+    def confirmed_by_another_click(reservation_id: UUID, user_id: UUID, guard_seconds: int) -> PayableAnswer:
+        desk.checkout.notice(payment.id)
+        raise HOLD_EXPIRED.refusal()
+
+    desk.checkout._payable = confirmed_by_another_click
+    assert desk.confirm(payment).status is Status.SUCCESS
+    assert desk.kept_by_bank(payment) == AMOUNT
+
+
+def test_a_mismatch_that_is_answered_after_the_right_payment_takes_nothing_back(desk: Desk) -> None:
+    payment = desk.create()
+    token = desk.pay(payment, "AUTHORIZED", amount=1)
+    original = desk.bank.confirm
+
+    def pays_rightly_meanwhile(*arguments: Any) -> None:
+        try:
+            original(*arguments)
+        finally:
+            desk.pay(payment, "PAID")
+            desk.checkout.notice(payment.id)
+
+    desk.bank.confirm = pays_rightly_meanwhile  # type: ignore[method-assign, assignment]
+    assert desk.confirm(payment, token).status is Status.SUCCESS
+    assert desk.kept_by_bank(payment) == AMOUNT
+
+
+def test_money_seen_while_somebody_records_the_failure_is_given_back(
+    desks: Callable[[int], list[Desk]], superuser: Database
+) -> None:
+    ours, theirs = desks(2)
+    payment = ours.create()
+    ours.pay(payment, "PAID")
+    seen = ours.bank.view
+
+    def sees_and_is_overtaken(payment_id: UUID) -> BankView | None:
+        bank = seen(payment_id)
+        theirs.store.fail(payment_id, "declined a moment ago", theirs.clock())
+        return bank
+
+    ours.bank.view = sees_and_is_overtaken  # type: ignore[method-assign]
+    ours.checkout.notice(payment.id)
+    assert status_of(ours, payment) is Status.FAILED
+    assert ours.kept_by_bank(payment) == 0
+
+
+def test_money_for_a_failed_payment_whose_webhook_was_lost_is_found_and_given_back(desk: Desk) -> None:
+    payment = desk.create()
+    desk.pay(payment, "FAILED")
+    desk.checkout.notice(payment.id)
+    desk.pay(payment, "PAID")  # another attempt in PortOne's window; nobody tells us
+    desk.clock.now += timedelta(minutes=5)
+    desk.checkout.settle()
+    assert desk.kept_by_bank(payment) == 0
+
+
+def test_a_failed_payment_is_looked_at_ever_less_often_and_for_a_day(desk: Desk) -> None:
+    payment = desk.create()
+    desk.pay(payment, "FAILED")
+    desk.checkout.notice(payment.id)
+    looks = 0
+    for _ in range(2 * 24 * 60):
+        desk.clock.now += timedelta(minutes=1)
+        looks += len(desk.store.failed_to_look_at(desk.clock(), desk.clock() - timedelta(days=1), 10)) and 1
+        if desk.store.failed_to_look_at(desk.clock(), desk.clock() - timedelta(days=1), 10):
+            desk.store.looked_at(payment.id, desk.clock())
+    assert 5 <= looks <= 25
+
+
+def test_give_backs_that_meet_are_no_error_and_give_once(desks: Callable[[int], list[Desk]]) -> None:
+    several = desks(6)
+    payment = several[0].create()
+    several[0].pay(payment, "PAID", amount=1)
+    several[0].faults("slow", latencyMs=200)
+    outcomes = concurrently([partial(each.confirm, payment) for each in several])
+    several[0].faults("none")
+    assert {str(each) for each in outcomes} == {"AMOUNT_MISMATCH"}
+    assert several[0].kept_by_bank(payment) == 0
+
+
+def test_thirty_clicks_on_confirm_buy_one_ticket_and_refund_nothing(
+    desks: Callable[[int], list[Desk]], superuser: Database
+) -> None:
+    several = desks(12)
+    payment = several[0].create()
+    token = several[0].pay(payment, "AUTHORIZED")
+    for each in several[6:]:
+        each.hold_expired = True  # as reservations answers once the reservation is CONFIRMED
+    outcomes = concurrently([partial(each.confirm, payment, token) for each in several])
+    state = status_of(several[0], payment)
+    kept = several[0].kept_by_bank(payment)
+    # Either the approval or the give-up was first; never both.
+    assert (state, kept) in ((Status.SUCCESS, AMOUNT), (Status.FAILED, 0)), outcomes
+    assert len(messages(superuser)) == 1

@@ -336,6 +336,16 @@ def test_a_hold_being_paid_for_outlasts_the_bank(shop: Shop) -> None:
     assert shop.booking.expire() == 1
 
 
+def test_asking_again_and_again_does_not_stretch_a_hold(shop: Shop) -> None:
+    held = shop.hold(SEATS[0]).reservation
+    for _ in range(32):
+        shop.clock.now += timedelta(seconds=10)
+        shop.booking.payable(held.user_id, held.id, timedelta(seconds=30))
+    shop.clock.now += timedelta(seconds=10)
+    assert code_of(lambda: shop.booking.payable(held.user_id, held.id, timedelta(seconds=30))) == "HOLD_EXPIRED"
+    assert SEATS[0].id in shop.holds.held(EVENT, shop.clock() - timedelta(seconds=1)), "the map forgot a guarded hold"
+
+
 def test_nobody_releases_or_pays_for_anothers_reservation(shop: Shop) -> None:
     held = shop.hold(SEATS[0]).reservation
     assert code_of(lambda: shop.booking.release(uuid4(), held.id)) == "NOT_FOUND"

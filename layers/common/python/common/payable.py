@@ -7,6 +7,10 @@ from pydantic import Field
 
 from common.model import Model, Moment
 
+# How much longer a hold lasts while its payment is being approved: PortOne's two calls of 10 s, and some. Counted from
+# the hold's own end at the most, however often somebody asks.
+GUARD_SECONDS = 30
+
 
 class PayableAsked(Model):
     reservation_id: UUID

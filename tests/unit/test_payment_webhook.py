@@ -1,0 +1,41 @@
+"""A webhook is believed when PortOne signed it, and refused, never tripped over, when it did not."""
+
+import base64
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from standardwebhooks.webhooks import Webhook
+
+from common.request import Request
+from functions.payments.webhook import _payment_id, _signed
+
+SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
+BODY = json.dumps({"type": "Transaction.Paid", "data": {"paymentId": "019ab0c0-0000-7000-8000-000000000001"}})
+
+
+def request(signature: str | None = None, at: datetime | None = None) -> Request:
+    now = at or datetime.now(UTC)
+    signed = signature or Webhook(SECRET).sign("msg_1", now, BODY)
+    headers = {"webhook-id": "msg_1", "webhook-timestamp": str(int(now.timestamp())), "webhook-signature": signed}
+    return Request.of({"headers": headers, "body": BODY})
+
+
+def test_portones_own_signature_is_believed() -> None:
+    assert _signed(BODY.encode(), request(), SECRET)
+    assert not _signed(BODY.encode() + b" ", request(), SECRET)
+
+
+@pytest.mark.parametrize("signature", ["v1", "v1,a", "v1,a,b", "v1,\xe9AAA", "v1,AAAA", "v2,AAAA", " ", "," * 100])
+def test_a_signature_that_is_none_is_refused(signature: str) -> None:
+    assert not _signed(BODY.encode(), request(signature), SECRET)
+
+
+def test_an_old_webhook_is_not_replayed() -> None:
+    assert not _signed(BODY.encode(), request(at=datetime(2026, 1, 1, tzinfo=UTC)), SECRET)
+
+
+@pytest.mark.parametrize("body", [[], {}, {"data": None}, {"data": {}}, {"data": {"paymentId": 7}}])
+def test_what_is_no_payment_of_ours_is_ignored(body: Any) -> None:
+    assert _payment_id(json.dumps(body).encode()) is None
