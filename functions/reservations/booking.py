@@ -50,6 +50,7 @@ class Holds(Protocol):
 
 class Reservations(Protocol):
     def add(self, reservation: Reservation, now: datetime) -> None: ...
+    def holding(self, event_id: UUID, seat_ids: Sequence[UUID]) -> list[Reservation]: ...
     def release(self, reservation_id: UUID, user_id: UUID, now: datetime) -> Reservation | None: ...
     def change(self, reservation: Reservation, seats: tuple[Seat, ...], now: datetime) -> Reservation: ...
     def cancel_own(self, reservation_id: UUID, user_id: UUID, now: datetime) -> Reservation: ...
@@ -124,8 +125,16 @@ class Booking:
         except Refusal:
             # Only when nothing was written. After a lost commit the seats may be ours: the hold's end frees them.
             self._holds.release(event_id, reservation.id, seat_ids)
+            self._remember(event_id, seat_ids, now)
             raise
         return self._with_token(reservation, now)
+
+    def _remember(self, event_id: UUID, seat_ids: Sequence[UUID], now: datetime) -> None:
+        """Redis said free and Postgres said held: Redis has forgotten, and would show the seats as free to all."""
+        for other in self._reservations.holding(event_id, seat_ids):
+            left = other.hold_expires_at + GUARD - now
+            if left > timedelta():
+                self._holds.take(event_id, other.id, other.seat_ids, left, now)
 
     def _offer(self, event_id: UUID, seat_ids: Sequence[UUID]) -> Offer:
         if len(set(seat_ids)) != len(seat_ids):

@@ -328,6 +328,18 @@ class ReservationStore:
                 )
             return reservation
 
+    def holding(self, event_id: UUID, seat_ids: Sequence[UUID]) -> list[Reservation]:
+        """The PENDING reservations that have any of these seats."""
+        rows = self._database.rows(
+            f"""
+            {_SELECT} WHERE r.status = 'PENDING' AND r.id IN (
+                SELECT reservation_id FROM reservation_service.reservation_seats
+                 WHERE event_id = %s AND seat_id = ANY(%s) AND live)
+            """,
+            (event_id, list(seat_ids)),
+        )
+        return [_reservation(row) for row in rows]
+
     def find(self, reservation_id: UUID, user_id: UUID) -> Reservation | None:
         row = self._database.row(f"{_SELECT} WHERE r.id = %s AND r.user_id = %s", (reservation_id, user_id))
         return _reservation(row) if row else None

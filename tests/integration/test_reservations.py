@@ -228,6 +228,16 @@ def test_a_hold_past_its_end_gives_way_even_if_nobody_swept_it(shop: Shop, super
     assert messages(superuser) == ["ReservationCancelled"]
 
 
+def test_a_redis_that_forgot_is_reminded_by_the_first_refusal(shop: Shop, redis: Client) -> None:
+    held = shop.hold(SEATS[0], SEATS[1]).reservation
+    redis.flushall()
+    assert shop.holds.held(EVENT, NOW) == set()
+    assert code_of(lambda: shop.hold(SEATS[0], SEATS[2])) == "SEAT_TAKEN"
+    assert shop.holds.held(EVENT, NOW) == set(held.seat_ids)
+    shop.booking.release(held.user_id, held.id)
+    assert shop.hold(SEATS[0], SEATS[1])
+
+
 def test_expiry_frees_seats_in_both_stores_and_says_so_once(
     shops: Callable[[int], list[Shop]], superuser: Database
 ) -> None:
