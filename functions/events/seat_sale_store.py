@@ -11,38 +11,41 @@ class SeatMoved(Exception):
     """Another writer moved a seat between our reading and our writing. To be tried again."""
 
 
-def sell_seats(connection: Connection, event_id: UUID, seat_ids: Collection[UUID], reservation_id: UUID) -> None:
-    """Mark seats SOLD to a reservation; once more changes nothing. Refuses as `seats_to_sell`; raises `SeatMoved`."""
-    seats = _read(connection, event_id, seat_ids)
-    _write(connection, seats_to_sell(seats, seat_ids, reservation_id), sold_to=reservation_id)
+def sell_seats(connection: Connection, event_id: UUID, seat_ids: Collection[UUID], reservation_id: UUID) -> bool:
+    """Give the reservation a claim on seats; once more changes nothing. Refuses as `seats_to_sell`; raises `SeatMoved`.
+
+    False when another's claim is there before it: to be cancelled any moment, or a seat sold twice.
+    """
+    seats = seats_to_sell(_read(connection, event_id, seat_ids), seat_ids, reservation_id)
+    _write(connection, seats, "array_append", reservation_id)
+    return not any(seat.claims for seat in seats)
 
 
 def free_seats(connection: Connection, event_id: UUID, seat_ids: Collection[UUID], reservation_id: UUID) -> None:
-    """Mark AVAILABLE those of the seats that are sold to the reservation. Raises `SeatMoved`."""
+    """Take the reservation's claim from those of the seats that have it. Raises `SeatMoved`."""
     seats = _read(connection, event_id, seat_ids)
-    _write(connection, seats_to_free(seats, reservation_id), sold_to=None)
+    _write(connection, seats_to_free(seats, reservation_id), "array_remove", reservation_id)
 
 
 def _read(connection: Connection, event_id: UUID, seat_ids: Collection[UUID]) -> list[Seat]:
     rows = connection.execute(
-        "SELECT id, sold_to, version FROM event_service.seats WHERE id = ANY (%s::uuid[]) AND event_id = %s",
+        "SELECT id, claims, version FROM event_service.seats WHERE id = ANY (%s::uuid[]) AND event_id = %s",
         (list(seat_ids), event_id),
     )
-    return [Seat(**row) for row in rows]
+    return [Seat(row["id"], tuple(row["claims"]), row["version"]) for row in rows]
 
 
-def _write(connection: Connection, seats: Sequence[Seat], sold_to: UUID | None) -> None:
+def _write(connection: Connection, seats: Sequence[Seat], change: str, reservation_id: UUID) -> None:
     """Move seats that are still as they were read (EVT-023)."""
     written = connection.execute(
-        """
+        f"""
         UPDATE event_service.seats
-           SET sold_to = %(sold_to)s, status = %(status)s, version = seats.version + 1
+           SET claims = {change}(claims, %(reservation)s), version = seats.version + 1
           FROM unnest(%(ids)s::uuid[], %(versions)s::int[]) AS read (id, version)
          WHERE seats.id = read.id AND seats.version = read.version
         """,
         {
-            "sold_to": sold_to,
-            "status": "AVAILABLE" if sold_to is None else "SOLD",
+            "reservation": reservation_id,
             "ids": [seat.id for seat in seats],
             "versions": [seat.version for seat in seats],
         },

@@ -50,11 +50,11 @@ CREATE TABLE event_service.seats (
   position int NOT NULL,                                     -- order within the hall
   grade    text NOT NULL CHECK (grade IN ('VIP', 'S', 'A', 'B')),
   price    int NOT NULL CHECK (price >= 0),                  -- won
-  status   text NOT NULL DEFAULT 'AVAILABLE' CHECK (status IN ('AVAILABLE', 'SOLD')),
-  sold_to  uuid,                                             -- the reservation, while SOLD
+  claims   uuid[] NOT NULL DEFAULT '{}',                     -- reservations confirmed and not cancelled, as heard of
+  sold_to  uuid GENERATED ALWAYS AS (claims[1]) STORED,      -- the reservation, while SOLD
+  status   text NOT NULL GENERATED ALWAYS AS (CASE WHEN cardinality(claims) > 0 THEN 'SOLD' ELSE 'AVAILABLE' END) STORED,
   version  int NOT NULL DEFAULT 0,                           -- counts the seat's moves; a writer names the one it read
-  UNIQUE (event_id, position),
-  CHECK ((status = 'SOLD') = (sold_to IS NOT NULL))
+  UNIQUE (event_id, position)
 );
 -- Each answers its question from the index alone: which seats are sold, and how many are left of a grade.
 CREATE INDEX seats_sold ON event_service.seats (event_id, id) WHERE status = 'SOLD';

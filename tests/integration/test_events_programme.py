@@ -71,7 +71,7 @@ class Programme:
     def sell(self, *seat_ids: UUID) -> None:
         with self.database.transaction() as connection:
             connection.execute(
-                "UPDATE event_service.seats SET status = 'SOLD', sold_to = %s WHERE id = ANY (%s)",
+                "UPDATE event_service.seats SET claims = ARRAY[%s::uuid] WHERE id = ANY (%s)",
                 (new_id(), list(seat_ids)),
             )
 
