@@ -1,6 +1,7 @@
 """`python -m emulator …`: the command line, or with `serve` the daemon that `up` starts."""
 
 import sys
+from pathlib import Path
 
 if len(sys.argv) == 3 and sys.argv[1] == "serve":
     # Apart from the command line, whose libraries the daemon has no use for.
@@ -8,6 +9,13 @@ if len(sys.argv) == 3 and sys.argv[1] == "serve":
     from emulator.options import Options
 
     sys.exit(serve(Options.from_json(sys.argv[2])))
+
+if sys.dont_write_bytecode:
+    # As for our children (`python_environment`): the checkout stays clean, and a command does not take twice as long.
+    words = dict(zip(sys.argv, sys.argv[1:], strict=False))
+    kept = Path(words.get("--state", ".local"), "bytecode").absolute()
+    if kept.is_dir():
+        sys.pycache_prefix, sys.dont_write_bytecode = str(kept), False
 
 from emulator.cli import main
 

@@ -1,9 +1,10 @@
-"""`python -m emulator`: up, down, status, logs, invoke, reset."""
+"""`python -m emulator`: up, down, status, logs, invoke, triggers, reset."""
 
 import http.client
 import json
 import shutil
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, NamedTuple
 from urllib.parse import urlsplit
@@ -12,58 +13,106 @@ import typer
 
 from emulator import config as configuration
 from emulator import function_log, lifecycle, screen
+from emulator.log_view import Entries, select
 from emulator.options import Options, parse_parameters, parse_ports
 from emulator.stack import StackError
 from emulator.state import State
 
 app = typer.Typer(
-    help="Runs this project's SAM template, and everything around it, on this machine.",
+    help="""Runs a SAM template, and everything around it, on this machine: no Docker, no AWS account.
+
+    \b
+    A project with an emulator.toml (services, processes, seed data beside the template):
+      up                                                start all of it
+      up --parameter-overrides HoldSeconds=5            with other template parameters
+      up --state /tmp/b --port 3100                     a second stack beside the first
+      status                                            what runs: functions, lag, schedules
+      logs -f --function Greet                          one function's log as it comes
+      logs --trace 1-5f84-33ab                          all that one request did
+      invoke Greet -e events/greet.json                 one call
+      down                                              stop all of it; the data stays
+
+    \b
+    Any other SAM project:
+      up --template ../shop/template.yaml --port 3100
+      up --template ../shop/template.yaml --services redis,kafka --parameter-overrides 'RedisUrl=${redis.url}'
+
+    \b
+    Kafka and schedules for functions that somebody else runs:
+      triggers --lambda-url http://127.0.0.1:3001 --kafka 127.0.0.1:9092
+    """,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 
 Folder = Annotated[Path, typer.Option("--state", help="Where the stack keeps its data, logs and pids.")]
 Project = Annotated[Path, typer.Option("--project", help="The folder of emulator.toml.")]
+Template = Annotated[
+    Path | None, typer.Option("--template", help="A SAM template to run as it is, without any emulator.toml.")
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=VALUE ...",
+        help="Template parameters, as `sam deploy` takes them; ${redis.url} and such are filled.",
+    ),
+]
 _LOCAL, _HERE = Path(".local"), Path()
 
 
 @app.command()
 def up(
-    state: Folder = _LOCAL,
+    state: Annotated[
+        Path | None,
+        typer.Option("--state", help="Where the stack keeps its data, logs and pids; .local, beside a --template."),
+    ] = None,
     project: Project = _HERE,
+    template: Template = None,
+    services: Annotated[
+        str | None, typer.Option(metavar="NAME,...", help="Start these only: postgres, redis, kafka, aws.")
+    ] = None,
     port: Annotated[int | None, typer.Option(help="The API's port.")] = None,
     process_port: Annotated[
         list[str] | None, typer.Option(metavar="NAME=PORT", help="The port of one of the project's processes.")
     ] = None,
-    parameter_overrides: Annotated[
+    parameter_overrides: Overrides = None,
+    debug: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE ...", help="Template parameters, as `sam deploy` takes them."),
+        typer.Option(metavar="FUNCTION:PORT", help="Lets a debugger attach to one function at this port."),
     ] = None,
     foreground: Annotated[bool, typer.Option(help="Stay, show the functions' logs, stop on Ctrl-C.")] = False,
 ) -> None:
     """Starts everything and returns when the API answers."""
+    folder = state or (template.parent / _LOCAL if template else _LOCAL)
     options = Options(
         root=project.absolute(),
-        state=state.absolute(),
+        state=folder.absolute(),
         port=port,
         process_ports=parse_ports(process_port or []),
         parameters=parse_parameters(parameter_overrides or []),
+        template=str(template.absolute()) if template else None,
+        services=_names(services, template),
+        debug=parse_ports(debug or [], "--debug", ":"),
     )
     here = State(options.state)
     if urls := lifecycle.running(here):
+        if parameter_overrides or debug:  # it would not have them
+            raise StackError(f"already running at {urls['api']}: `down` first, to start it with other settings")
         print(f"already running at {urls['api']} (`status` shows it, `down` stops it)")
         return
     with screen.progress() as report:
         urls = lifecycle.up(options, report, attached=foreground)
     print(f"\nready at {urls['api']}")
-    text = configuration.load(options.root).next
-    if text:
+    if template:
+        print(f"functions at {urls['lambda']}; `status`, `logs` and `down` with --state {folder}")
+    text = configuration.of(options).next
+    if text and (folder == _LOCAL or project != _HERE):  # its hints are about the stack in its usual place
         print("\n" + configuration.fill(text, _flat(urls, options)))
     if foreground:
         try:
-            for line in function_log.read(here.function_log, follow=lambda: here.holder() is not None):
-                screen.show_line(line)
+            _show(function_log.read(here.function_log, follow=lambda: here.holder() is not None))
         finally:
             lifecycle.stop(here)
 
@@ -102,30 +151,53 @@ def logs(
     state: Folder = _LOCAL,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep showing what comes.")] = False,
     function: Annotated[str | None, typer.Option(help="Only this function's.")] = None,
-    trace: Annotated[str | None, typer.Option(help="Only lines that mention this trace or request id.")] = None,
+    trace: Annotated[str | None, typer.Option(help="Only what was done for this trace or request id.")] = None,
 ) -> None:
     """Shows what the functions logged."""
-    here = State(state)
-    for line in function_log.read(here.function_log, follow=(lambda: True) if follow else None):
-        if (function is None or line.function == function) and (trace is None or line.mentions(trace)):
-            screen.show_line(line)
+    lines = function_log.read(State(state).function_log, follow=(lambda: True) if follow else None)
+    _show(select(lines, function, trace))
 
 
 @app.command()
 def invoke(
     name: Annotated[str, typer.Argument(help="The function's logical id.")],
-    event: Annotated[Path | None, typer.Option("--event", "-e", help="A JSON file; - is standard input.")] = None,
+    event: Annotated[
+        Path | None, typer.Option("--event", "-e", help="A JSON file, or its name in events/; - is stdin.")
+    ] = None,
     state: Folder = _LOCAL,
 ) -> None:
     """Invokes a function once and prints its answer."""
     urls = _urls(State(state))
-    payload = b"{}" if event is None else sys.stdin.buffer.read() if str(event) == "-" else event.read_bytes()
+    payload = _payload(event)
     answer = _request("POST", f"{urls['lambda']}/2015-03-31/functions/{name}/invocations", payload)
     if answer.status >= 300:
         raise StackError(f"{name}: {answer.body}")
     print(answer.body)
     if answer.failed:
         raise typer.Exit(1)
+
+
+@app.command()
+def triggers(
+    lambda_url: Annotated[str, typer.Option(help="Any Lambda Invoke endpoint, as `sam local start-lambda` is one.")],
+    project: Project = _HERE,
+    template: Template = None,
+    kafka: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT,...", help="The brokers of the event sources.")
+    ] = None,
+    aws: Annotated[str | None, typer.Option(metavar="URL", help="Where SQS destinations are.")] = None,
+    parameter_overrides: Overrides = None,
+) -> None:
+    """Calls another emulator's functions for Kafka records and schedules, until Ctrl-C."""
+    from emulator.triggers.command import run
+
+    options = Options(
+        root=project.absolute(),
+        state=_LOCAL.absolute(),
+        parameters=parse_parameters(parameter_overrides or []),
+        template=str(template.absolute()) if template else None,
+    )
+    run(options, lambda_url, kafka.split(",") if kafka else None, aws)
 
 
 def main() -> int:
@@ -173,6 +245,31 @@ def _request(method: str, url: str, body: bytes | None = None) -> _Answer:
         raise StackError(f"{url} does not answer: {error}") from error
     finally:
         connection.close()
+
+
+def _payload(event: Path | None) -> bytes:
+    if event is None:
+        return b"{}"
+    if str(event) == "-":
+        return sys.stdin.buffer.read()
+    for path in (event, Path("events") / event, Path("events") / f"{event}.json"):
+        if path.is_file():
+            return path.read_bytes()
+    known = ", ".join(sorted(path.stem for path in Path("events").glob("*.json"))) or "nothing"
+    raise StackError(f"{event}: there is no such file, and events/ has {known}")
+
+
+def _names(services: str | None, template: Path | None) -> list[str] | None:
+    if services is None:
+        return [] if template else None
+    return [name.strip() for name in services.split(",") if name.strip()]
+
+
+def _show(lines: Iterable[function_log.Line]) -> None:
+    entries = Entries()
+    for line in lines:
+        if entry := entries.of(line):
+            screen.show_entry(entry)
 
 
 def _urls(state: State) -> dict[str, object]:

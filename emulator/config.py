@@ -3,10 +3,11 @@
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from emulator.options import Options
 from emulator.stack import StackError
 
 FILE = "emulator.toml"
@@ -24,7 +25,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Process:
-    """A command that runs as long as the stack, and is started again when it ends."""
+    """A command that runs as long as the stack, and is started again when it ends.
+
+    It starts while the services and the steps are still busy: what it needs of them, it has to wait for.
+    """
 
     name: str
     command: Sequence[str]
@@ -78,6 +82,24 @@ def load(root: Path) -> Config:
     return config
 
 
+def of(options: Options) -> Config:
+    """What `up` was asked to run: a template alone, or the project in the folder `root`. Raises StackError."""
+    if options.template is None:
+        config = load(options.root)
+    else:
+        template = Path(options.template)
+        if not template.is_file():
+            raise StackError(f"{template}: there is no such template")
+        config = Config(template.parent, template, 3000, "us-east-1", {}, {}, {}, (), (), (), "")
+    if options.services is not None:
+        wanted = {name: config.services.get(name, {}) for name in options.services}
+        environment = dict(config.environment)
+        if "aws" in wanted:
+            environment.setdefault("AWS_ENDPOINT_URL", "${aws.url}")
+        config = replace(config, services=wanted, environment=environment)
+    return config
+
+
 def fill(text: str, values: Mapping[str, str]) -> str:
     """Replaces every `${name}`. Raises StackError for a name that is not in `values`."""
 
@@ -88,6 +110,11 @@ def fill(text: str, values: Mapping[str, str]) -> str:
         return values[name]
 
     return _PLACEHOLDER.sub(value, text)
+
+
+def fill_known(text: str, values: Mapping[str, str]) -> str:
+    """`fill`, with "unknown" for what is not known."""
+    return _PLACEHOLDER.sub(lambda match: values.get(match[1], "unknown"), text)
 
 
 def fill_all(texts: Mapping[str, str], values: Mapping[str, str]) -> dict[str, str]:

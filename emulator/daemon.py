@@ -1,11 +1,12 @@
 """The process behind a stack: it owns everything that runs, from `up` to `down`."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from emulator.fixed_ports import API, needed_ports, require_ports
 from emulator.options import Options
 from emulator.ports import HOST, free_port
 from emulator.progress import Report, Step, silent
-from emulator.project_process import ProjectProcess, run_step
+from emulator.project_process import ProjectProcess, ProjectStep
 from emulator.services import Service
 from emulator.stack import Stack, StackError
 from emulator.state import OCCUPIED, State
@@ -27,8 +28,7 @@ from emulator.supervisor import Unit, supervise
 
 if TYPE_CHECKING:  # imported when the services are already starting: together they take half a second
     from emulator.emulator import Emulator
-    from emulator.triggers.kafka import KafkaTrigger
-    from emulator.triggers.schedule import ScheduleTrigger
+    from emulator.triggers.running import Triggers
 
 _log = logging.getLogger(__name__)
 
@@ -55,8 +55,8 @@ class _Daemon:
         self._report: Report = silent
         self._since = datetime.now(UTC)
         self._units: list[Unit] = []
-        self._kafka: list[KafkaTrigger] = []
-        self._schedules: list[ScheduleTrigger] = []
+        self._triggers: Triggers | None = None
+        self._make_steps: Callable[[], list[ProjectStep]] = list
 
     async def run(self) -> int:
         self._stop_on_signals()
@@ -93,7 +93,7 @@ class _Daemon:
 
     async def _start(self, parts: AsyncExitStack) -> None:
         report = self._report
-        config = configuration.load(self._options.root)
+        config = configuration.of(self._options)
         ports = needed_ports(config, self._options)
         require_ports(ports)
         promised = frozenset(ports.values())
@@ -109,38 +109,59 @@ class _Daemon:
         parts.callback(running.close)
         self._units.extend(running)
         values = self._values(running, ports, lambda_port)
-
-        # The template is read while the services start; a mistake in it is told before anything waits for them.
-        loading = asyncio.create_task(asyncio.to_thread(self._load_stack, config, values))
-        waiting = asyncio.create_task(asyncio.to_thread(services.await_ready, running, report))
-        await asyncio.gather(loading, waiting)
-
-        for step in config.steps:
-            await self._step(step, values)
         processes = [
             ProjectProcess(process, ports.get(process.name), values, self._state, config.root)
             for process in config.processes
         ]
-        await self._start_processes(processes, parts)
-        emulator = await self._start_emulator(config, loading.result(), values, lambda_port, parts)
+        for process in processes:
+            report(Step(process.name, "begun"))
+            process.spawn()
+            parts.callback(_stop, process)
+            self._units.append(process)
+        self._make_steps = lambda: [ProjectStep(step, values, self._state, config.root) for step in config.steps]
+        steps = self._make_steps()
+        for step in steps:
+            step.spawn()
+            parts.callback(step.close)
+
+        # All at once; a mistake in the template is told before anything waits for the services.
+        async with _all_or_none() as group:
+            stack = await asyncio.to_thread(self._load_stack, config, values)
+            group.create_task(self._await_services(running, steps))
+            group.create_task(self._await_processes(processes))
+            emulator = await self._start_emulator(config, stack, values, lambda_port, parts)
+            bootstrap = running.kafka if "kafka" in config.services else None
+            triggers = self._make_triggers(stack, emulator.invoke_url, bootstrap, values.get("aws.url"))
         urls: dict[str, Any] = {
             "api": values["api.url"],
             **{process.name: process.url for process in processes if process.port},
             **{service.name: service.url for service in running},
             "lambda": emulator.invoke_url,
         }
-        if "kafka" in urls:
-            urls["kafka"] = running.kafka
+        if bootstrap:
+            urls["kafka"] = bootstrap
         urls["admin"] = await self._start_admin(emulator, parts)
-        await self._start_triggers(loading.result(), emulator.invoke_url, urls.get("kafka"), parts)
-        for step in config.after:
-            await self._step(step, values)
+        self._triggers = await parts.enter_async_context(triggers)
+        for last in config.after:
+            await self._run(ProjectStep(last, values, self._state, config.root))
         self._state.write_urls(urls)
+
+    def _make_triggers(
+        self, stack: Stack, lambda_url: str, bootstrap: Sequence[str] | None, aws_url: str | None
+    ) -> "Triggers":
+        from emulator.triggers.running import Triggers
+
+        return Triggers(stack, lambda_url, bootstrap, aws_url)
+
+    async def _await_services(self, running: services.Running, steps: Sequence[ProjectStep]) -> None:
+        await asyncio.to_thread(services.await_ready, running, self._report)
+        for step in steps:
+            await self._run(step)
 
     def _load_stack(self, config: Config, values: Mapping[str, str]) -> Stack:
         from emulator import template
 
-        parameters = {**fill_all(config.parameters, values), **self._options.parameters}
+        parameters = fill_all({**config.parameters, **self._options.parameters}, values)
         cache = self._state.folder / "templates"
         return template.load(config.template, parameters, region=config.region, cache=cache)
 
@@ -166,23 +187,15 @@ class _Daemon:
                 values["kafka.bootstrap"] = service.url
         return values
 
-    async def _step(self, step: configuration.Step, values: Mapping[str, str]) -> None:
-        report = self._report
-        report(Step(step.name, "begun"))
-        await run_step(step, values, self._state, self._options.root)
-        report(Step(step.name, "done"))
+    async def _run(self, step: ProjectStep) -> None:
+        self._report(Step(step.name, "begun"))
+        await step.run()
+        self._report(Step(step.name, "done"))
 
-    async def _start_processes(self, processes: Sequence[ProjectProcess], parts: AsyncExitStack) -> None:
-        report = self._report
-        for process in processes:
-            report(Step(process.name, "begun"))
-            process.spawn()
-            assert process.child
-            parts.callback(_stop, process)
-            self._units.append(process)
+    async def _await_processes(self, processes: Sequence[ProjectProcess]) -> None:
         for process in processes:
             await asyncio.to_thread(process.wait_ready)
-            report(Step(process.name, "done", process.url))
+            self._report(Step(process.name, "done", process.url))
 
     async def _start_emulator(
         self, config: Config, stack: Stack, values: Mapping[str, str], lambda_port: int, parts: AsyncExitStack
@@ -192,6 +205,9 @@ class _Daemon:
 
         report = self._report
         report(Step("functions", "begun"))
+        for name in self._options.debug:
+            if name not in stack.functions:
+                raise StackError(f"--debug {name}: the template has no such function")
         log = FunctionLog(self._state.function_log)
         parts.callback(log.close)
         settings = Settings(
@@ -200,47 +216,21 @@ class _Daemon:
             invoke_port=lambda_port,
             environment=fill_all(config.environment, values),
             log=log.write,
+            debug=self._options.debug,
         )
         emulator = await Emulator.start(stack, settings)
         parts.push_async_callback(emulator.close)
         report(Step("functions", "done", f"{len(stack.functions)} at {values['api.url']}"))
         return emulator
 
-    async def _start_triggers(
-        self, stack: Stack, lambda_url: str, bootstrap: Sequence[str] | None, parts: AsyncExitStack
-    ) -> None:
-        from emulator.triggers.endpoint import LambdaEndpoint
-        from emulator.triggers.schedule import ScheduleTrigger
-
-        endpoint: LambdaEndpoint = await parts.enter_async_context(LambdaEndpoint(lambda_url))
-        parts.push_async_callback(self._close_triggers)
-        sources = [source for source in stack.kafka_sources if source.enabled]
-        if sources and bootstrap is None:
-            raise StackError("the template has Kafka event sources, but emulator.toml has no service kafka")
-        if sources:
-            from emulator.triggers.kafka import KafkaTrigger
-
-            for source in sources:
-                self._kafka.append(KafkaTrigger(source, bootstrap or (), endpoint))
-                await self._kafka[-1].start()
-        for schedule in stack.schedules:
-            if schedule.enabled:
-                self._schedules.append(ScheduleTrigger(schedule, endpoint))
-                await self._schedules[-1].start()
-
-    async def _close_triggers(self) -> None:
-        await asyncio.gather(
-            *(schedule.close() for schedule in self._schedules), *(source.close() for source in self._kafka)
-        )
-
     async def _returned(self, unit: Unit) -> None:
-        # A broker that keeps its records in memory comes back empty: whoever remembers offsets must forget them.
-        if unit.name == "kafka":
-            old, self._kafka[:] = list(self._kafka), []
-            await asyncio.gather(*(trigger.close() for trigger in old))
-            for trigger in old:
-                self._kafka.append(trigger.again())
-                await self._kafka[-1].start()
+        # What keeps its content in memory is empty now.
+        if unit.name == "kafka" and self._triggers:
+            await self._triggers.forget_offsets()
+        if unit.name == "aws":
+            for step in self._make_steps():
+                step.spawn()
+                await step.run()
 
     async def _start_admin(self, emulator: "Emulator", parts: AsyncExitStack) -> str:
         from emulator import admin
@@ -263,17 +253,18 @@ class _Daemon:
                 for unit in self._units
             ],
             "functions": {name: asdict(stats) for name, stats in emulator.runtime.stats().items()},
-            "sources": [asdict(trigger.status()) for trigger in self._kafka],
-            "schedules": [
-                {
-                    "name": trigger.schedule.name,
-                    "function": trigger.schedule.function,
-                    "expression": trigger.schedule.expression,
-                    "next": trigger.next.isoformat() if trigger.next else None,
-                }
-                for trigger in self._schedules
-            ],
+            **(self._triggers.status() if self._triggers else {"sources": [], "schedules": []}),
         }
+
+
+@contextlib.asynccontextmanager
+async def _all_or_none() -> AsyncIterator[asyncio.TaskGroup]:
+    """A task group whose first failure is raised as itself."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            yield group
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
 
 
 def _stop(process: ProjectProcess) -> None:

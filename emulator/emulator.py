@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from emulator.asynchronous import AsynchronousInvocations, check_destinations
 from emulator.environment import LogSink
 from emulator.gateway import Gateway
 from emulator.invoke_api import InvokeApi
@@ -26,6 +27,7 @@ class Settings:
     interpreter: str = sys.executable  # runs the functions; it must have awslambdaric
     log: LogSink = no_log  # (function, request id or "", line) for every line a function writes
     limits: Limits = field(default_factory=Limits)
+    debug: Mapping[str, int] = field(default_factory=dict)  # function -> the port its debugger connects to
     retry_delays: tuple[float, ...] = (60.0, 120.0)  # seconds before each retry of an asynchronous invocation
 
 
@@ -60,9 +62,14 @@ class Emulator:
                 interpreter=settings.interpreter,
                 log=settings.log,
                 limits=settings.limits,
+                debug=settings.debug,
             )
             parts.push_async_callback(runtime.close)
-            invoke_api = InvokeApi(runtime, settings.retry_delays)
+            aws_url = environment.get("AWS_ENDPOINT_URL_SQS") or environment.get("AWS_ENDPOINT_URL")
+            check_destinations(list(stack.functions.values()), aws_url)
+            events = AsynchronousInvocations(runtime, settings.retry_delays, aws_url)
+            parts.push_async_callback(events.close)
+            invoke_api = InvokeApi(runtime, events)
             parts.push_async_callback(invoke_api.close)
             invoke_url = f"http://{settings.host}:{await invoke_api.start(settings.host, settings.invoke_port)}"
             environment.setdefault("AWS_ENDPOINT_URL_LAMBDA", invoke_url)

@@ -15,9 +15,10 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from emulator.memory_watch import MemoryWatch, descendants, peak_mb
 from emulator.runtime_api import RuntimeConnection
 from emulator.stack import Function
 
@@ -25,6 +26,9 @@ LogSink = Callable[[str, str, str], None]  # (function, request id or "", line)
 
 MAX_RESPONSE = 6_291_556  # bytes: 6 MiB and 100
 _TAIL = 4096  # bytes of log an Invoke may ask for
+_DRAIN_READS = 256  # 16 MiB at the most: a function may never stop writing
+_LINE = 262_144  # bytes: a CloudWatch event holds no more, so longer lines come in pieces
+_DEBUGGED = 86_400.0  # seconds an invocation may take while a debugger is attached
 _PATHS = "/2018-06-01/runtime/"
 _JSON = {"Content-Type": "application/json"}
 
@@ -34,6 +38,14 @@ _JSON = {"Content-Type": "application/json"}
 _BOOT = """
 import os, sys
 sys.path[0] = os.environ["LAMBDA_TASK_ROOT"]
+if len(sys.argv) > 2:
+    try:
+        import debugpy
+    except ImportError:
+        sys.exit("debugging needs debugpy: pip install debugpy")
+    debugpy.listen(("127.0.0.1", int(sys.argv[2])))
+    print("waiting for a debugger on 127.0.0.1:" + sys.argv[2], flush=True)
+    debugpy.wait_for_client()
 from awslambdaric import bootstrap
 from awslambdaric.lambda_runtime_client import LambdaRuntimeClient
 bootstrap.run(sys.argv[1], LambdaRuntimeClient(os.environ["AWS_LAMBDA_RUNTIME_API"], False))
@@ -52,6 +64,7 @@ class Invocation:
     trace_id: str
     client_context: str | None
     answer: "asyncio.Future[Answer]"
+    qualifier: str | None = None  # the alias or version it was called by
     deadline: float = 0.0  # epoch seconds
     delivered: bool = False
 
@@ -88,6 +101,9 @@ class Launch:
     state: Path
     environment: Mapping[str, str]  # over the template's variables
     log: LogSink
+    memory: MemoryWatch
+    restore: float = 10.0  # seconds for the hooks after a SnapStart restore
+    debug: Mapping[str, int] = field(default_factory=dict)  # function -> port its debugger connects to
 
 
 def error_document(kind: str, message: str) -> bytes:
@@ -107,8 +123,12 @@ class Environment(asyncio.SubprocessProtocol):
     Every failure that ends the process has also killed its whole process group.
     """
 
-    def __init__(self, function: Function, launch: Launch, on_gone: Callable[["Environment"], None]) -> None:
+    def __init__(
+        self, function: Function, launch: Launch, on_gone: Callable[["Environment"], None], scratch: Path
+    ) -> None:
         self.function = function
+        self.scratch = scratch  # its TMPDIR
+        self.failed = False  # it crashed or overran: Lambda resets such an environment, and keeps its scratch folder
         self.alive = True
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()  # done when nothing is left
         self.started = False
@@ -126,6 +146,20 @@ class Environment(asyncio.SubprocessProtocol):
         self._spawning = False
         self._unfinished_line = b""
         self._tail = bytearray()
+        self._request_id = ""  # of the latest event
+        self._restoring: asyncio.TimerHandle | None = None
+        self._debug_port = launch.debug.get(function.name)
+        self.memory_limit = None if self._debug_port else function.memory_mb * 1024 * 1024
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process, once there is one."""
+        return None if self._transport is None else self._transport.get_pid()
+
+    @property
+    def peak_memory(self) -> int:
+        """MB the process has used at most."""
+        return peak_mb(self.pid)
 
     @property
     def tail(self) -> bytes:
@@ -148,7 +182,11 @@ class Environment(asyncio.SubprocessProtocol):
         """
         self._listener = await self._loop.create_server(lambda: RuntimeConnection(self), "127.0.0.1", 0)
         port = self._listener.sockets[0].getsockname()[1]
-        command = (self._launch.interpreter, "-c", _BOOT, self.function.handler)
+        command = [self._launch.interpreter, "-c", _BOOT, self.function.handler]
+        if self._debug_port:
+            command[1:1] = ["-X", "frozen_modules=off"]  # debugpy warns about them
+            command.append(str(self._debug_port))
+        self.scratch.mkdir(parents=True, exist_ok=True)
         emulator = os.getpid()
         self._spawning = True
         try:
@@ -171,8 +209,9 @@ class Environment(asyncio.SubprocessProtocol):
         if not self.alive:  # killed while it was being started
             self._kill_group()
             self._listener.close()
+        self._launch.memory.begin(self)
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(None if self._debug_port else seconds):
                 await self._ready
         except TimeoutError:
             self.kill()
@@ -182,6 +221,8 @@ class Environment(asyncio.SubprocessProtocol):
         except BaseException:
             self.kill()
             raise
+        finally:
+            self._launch.memory.end(self)
         self.started = True
 
     async def invoke(self, invocation: Invocation, seconds: float) -> Answer:
@@ -189,8 +230,11 @@ class Environment(asyncio.SubprocessProtocol):
 
         Raises NotDelivered where the process died before it took the event.
         """
+        seconds = _DEBUGGED if self._debug_port else seconds
         self._tail.clear()
         self._current = invocation
+        self._request_id = invocation.request_id
+        self._launch.memory.begin(self)
         invocation.deadline = time.time() + seconds
         self._waiting = invocation
         self._deliver()
@@ -202,13 +246,31 @@ class Environment(asyncio.SubprocessProtocol):
             raise
         finally:
             overrun.cancel()
+            self._launch.memory.end(self)
+            self._drain()
             self._current = None
+            self._end_line()
+
+    def _drain(self) -> None:
+        """Reads what is in the pipe: written before the answer, it may be seen only after it."""
+        pipe = self._transport.get_pipe_transport(1) if self._transport is not None else None
+        file = pipe.get_extra_info("pipe") if pipe is not None and not pipe.is_closing() else None
+        if file is None or file.closed:
+            return
+        with suppress(OSError):  # empty: the pipe does not block
+            for _ in range(_DRAIN_READS):
+                data = os.read(file.fileno(), 65_536)
+                if not data:
+                    return
+                self.pipe_data_received(1, data)
 
     def kill(self) -> None:
         """Ends the process, its children and its port. May be called twice."""
         if not self.alive:
             return
         self.alive = False
+        if self._restoring is not None:
+            self._restoring.cancel()
         self._kill_group()
         if self._listener is not None:
             self._listener.close()
@@ -230,14 +292,34 @@ class Environment(asyncio.SubprocessProtocol):
         del self._tail[:-_TAIL]
         *lines, self._unfinished_line = (self._unfinished_line + data).split(b"\n")
         for line in lines:
-            self._log(line)
+            for start in range(0, len(line) or 1, _LINE):
+                self._log(line[start : start + _LINE])
+        while len(self._unfinished_line) >= _LINE:
+            self._log(self._unfinished_line[:_LINE])
+            self._unfinished_line = self._unfinished_line[_LINE:]
+        if self._current is None and self.started:
+            self._end_line()  # what was written just before the answer, and came after it
 
     def pipe_connection_lost(self, _fd: int, _exc: Exception | None) -> None:
+        self._end_line()
+
+    def _end_line(self) -> None:
+        """An event of the log ends with its invocation, newline or not."""
         if self._unfinished_line:
-            self._log(self._unfinished_line)
-            self._unfinished_line = b""
+            line, self._unfinished_line = self._unfinished_line, b""
+            self._log(line)
+
+    def out_of_memory(self, used: int) -> None:
+        """Kills it; what it was doing is answered when it is gone."""
+        self._launch.log(
+            self.function.name,
+            self._request_id,
+            f"out of memory: {used // 1024**2} MB used, {self.function.memory_mb} MB is its MemorySize",
+        )
+        self._kill_group()
 
     def process_exited(self) -> None:
+        self.failed = self.failed or self.alive
         transport = self._transport
         status = (transport.get_returncode() if transport is not None else None) or 0
         self._started(_Exited(status))
@@ -258,12 +340,11 @@ class Environment(asyncio.SubprocessProtocol):
             self.ended.set_result(None)
 
     def _log(self, raw: bytes) -> None:
-        request_id = self._current.request_id if self._current is not None else ""
         text = raw.decode("utf-8", "replace")
         if "\r" in text:  # awslambdaric keeps a traceback in one record: carriage returns, no-break spaces
             text = text.replace("\xa0", " ")
         for line in text.rstrip("\r").split("\r"):
-            self._launch.log(self.function.name, request_id, line)
+            self._launch.log(self.function.name, self._request_id, line)
 
     def _started(self, failure: Exception | None = None) -> None:
         """Ends `start`, unless that has ended."""
@@ -279,10 +360,18 @@ class Environment(asyncio.SubprocessProtocol):
         if not invocation.answer.done():
             document = timeout_document(invocation.request_id, self.function.timeout)
             invocation.answer.set_result(Answer(document, failed=True))
+        self.failed = True
         self.kill()
+
+    def _restore_overran(self) -> None:
+        message = "Lambda couldn't restore the snapshot within the timeout limit."
+        self._started(InitFailed(error_document("Lambda.SnapStartTimeoutException", message)))
 
     def _kill_group(self) -> None:
         if self._transport is not None:
+            for member in list(descendants(self._transport.get_pid()))[1:]:  # one may have left the group
+                with suppress(ProcessLookupError, PermissionError):
+                    os.kill(member, signal.SIGKILL)
             with suppress(ProcessLookupError, PermissionError):  # gone already, or on the way
                 os.killpg(self._transport.get_pid(), signal.SIGKILL)
 
@@ -291,12 +380,19 @@ class Environment(asyncio.SubprocessProtocol):
     def runtime_request(self, connection: RuntimeConnection, method: str, path: str, body: bytes) -> None:
         what = f"{method} {path.removeprefix(_PATHS)}"
         if what == "GET invocation/next":
+            if self._restoring is not None:
+                self._restoring.cancel()
             self._started()
             self._asking = connection
             self._deliver()
-        elif what == "POST init/error":
+        elif what in ("POST init/error", "POST restore/error"):
             self._started(InitFailed(body))
             connection.answer(202)
+        elif what == "GET restore/next":
+            # The hooks before the snapshot have run. No snapshot is taken: this process goes on as its own copy.
+            if not self._debug_port:
+                self._restoring = self._loop.call_later(self._launch.restore, self._restore_overran)
+            connection.answer(200)
         elif what.startswith("POST invocation/"):
             request_id, _, kind = what.removeprefix("POST invocation/").partition("/")
             self._finish(connection, request_id, kind, body)
@@ -314,12 +410,15 @@ class Environment(asyncio.SubprocessProtocol):
             "Content-Type": "application/json",  # exactly: with a charset awslambdaric hands the handler bytes
             "Lambda-Runtime-Aws-Request-Id": invocation.request_id,
             "Lambda-Runtime-Trace-Id": invocation.trace_id,
-            "Lambda-Runtime-Invoked-Function-Arn": self.function.arn,
+            "Lambda-Runtime-Invoked-Function-Arn": self._invoked_arn(invocation),
             "Lambda-Runtime-Deadline-Ms": str(int(invocation.deadline * 1000)),
         }
         if invocation.client_context is not None:
             headers["Lambda-Runtime-Client-Context"] = invocation.client_context
         connection.answer(200, invocation.payload, headers)
+
+    def _invoked_arn(self, invocation: Invocation) -> str:
+        return f"{self.function.arn}:{invocation.qualifier}" if invocation.qualifier else self.function.arn
 
     def _finish(self, connection: RuntimeConnection, request_id: str, kind: str, body: bytes) -> None:
         invocation = self._current
@@ -334,7 +433,8 @@ class Environment(asyncio.SubprocessProtocol):
             connection.answer(413, document, _JSON)
         else:
             invocation.answer.set_result(Answer(body, failed=kind == "error"))
-            connection.answer(202)
+            # Whoever waits for the answer first: this wakes the runtime, which then competes with it for the processor.
+            self._loop.call_later(0, connection.answer, 202)
 
     def _variables(self, port: int) -> dict[str, str]:
         """The process's whole environment. The host's own variables stay out: on Lambda there are none of them.
@@ -344,6 +444,7 @@ class Environment(asyncio.SubprocessProtocol):
         function, state = self.function, self._launch.state
         name = function.deployed_name or function.name
         region = function.arn.split(":")[3]
+        today = time.strftime("%Y/%m/%d", time.gmtime())
         return {
             "AWS_ACCESS_KEY_ID": "emulator",
             "AWS_SECRET_ACCESS_KEY": "emulator",
@@ -356,6 +457,8 @@ class Environment(asyncio.SubprocessProtocol):
             **({"LD_LIBRARY_PATH": os.environ["LD_LIBRARY_PATH"]} if "LD_LIBRARY_PATH" in os.environ else {}),
             **function.environment,
             **self._launch.environment,
+            **function.variables,
+            "TMPDIR": str(self.scratch),  # Lambda's /tmp is an environment's own
             # A home of its own: the SDKs would read the developer's real AWS profile, libpq the real passwords.
             "HOME": str(state / "home"),
             # Lambda's code folder is read-only and holds bytecode already; here it is kept aside, for warm cold starts.
@@ -364,10 +467,11 @@ class Environment(asyncio.SubprocessProtocol):
             "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
             "AWS_LAMBDA_FUNCTION_NAME": name,
-            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
-            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-            "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{name}",
-            "AWS_LAMBDA_LOG_STREAM_NAME": f"{time.strftime('%Y/%m/%d', time.gmtime())}/[$LATEST]{uuid.uuid4().hex}",
+            "AWS_LAMBDA_FUNCTION_VERSION": function.version,
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start" if function.snap_start else "on-demand",
+            "AWS_LAMBDA_LOG_GROUP_NAME": function.variables.get("AWS_LAMBDA_LOG_GROUP_NAME", f"/aws/lambda/{name}"),
+            "AWS_LAMBDA_LOG_STREAM_NAME": f"{today}/[{function.version}]{uuid.uuid4().hex}",
+            "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
             "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}",
             "LAMBDA_RUNTIME_DIR": "/var/runtime",
             "LAMBDA_TASK_ROOT": str(function.code),

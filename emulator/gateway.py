@@ -16,6 +16,8 @@ from multidict import CIMultiDict
 from emulator.authorizer import Authorizers
 from emulator.compression import Damaged, Unsupported, accepts_gzip, compress, decompress
 from emulator.gateway_response import GatewayFailure, gateway_response
+from emulator.http_server import HttpServer
+from emulator.http_server import Response as HttpResponse
 from emulator.proxy_event import (
     MalformedAnswer,
     Request,
@@ -28,10 +30,13 @@ from emulator.proxy_event import (
 from emulator.rest_api import mock_status
 from emulator.routing import Router
 from emulator.runtime import FunctionNotFound, InvokeResult, PayloadTooLarge, Runtime, Throttled
-from emulator.stack import Api, Route, StackError
+from emulator.stack import Api, Route
 from emulator.throttle import TokenBucket, bucket_for
 
 MAX_BODY = 10 * 1024 * 1024  # bytes
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html
+MAX_HEADERS = 10_240  # bytes of request line and header values together
+_IDLE = 310.0  # seconds a connection may lie idle
 
 
 class Gateway:
@@ -51,37 +56,36 @@ class Gateway:
         )
         # A body may be compressed, but it is the API that says whether the gateway unpacks it.
         # A refused body is read for another second, so that its sender hears why instead of a broken pipe.
-        self._server = web.Server(self._serve, access_log=None, auto_decompress=False, lingering_time=1.0)
-        self._listener: asyncio.Server | None = None
+        self._server = HttpServer(self._serve, auto_decompress=False, lingering_time=1.0, keepalive_timeout=_IDLE)
         self._overrunning: set[asyncio.Task[InvokeResult]] = set()
 
     async def start(self, host: str, port: int) -> int:
         """Listens, and returns the port; raises StackError where it is taken."""
-        try:
-            self._listener = await asyncio.get_running_loop().create_server(self._server, host, port, backlog=1024)
-        except OSError as error:
-            raise StackError(f"{self._api.name}: {host}:{port} cannot be listened on: {error.strerror}") from None
-        listening: int = self._listener.sockets[0].getsockname()[1]
-        return listening
+        return await self._server.listen(self._api.name, host, port)
 
     async def close(self) -> None:
         """Stops listening and drops the connections."""
-        if self._listener is not None:
-            self._listener.close()
-        await self._server.shutdown(timeout=0.2)
+        await self._server.close()
         for task in self._overrunning:
             task.cancel()
 
     async def _serve(self, raw: web.BaseRequest) -> web.StreamResponse:
-        body = await _read_body(raw)
+        # Both are refused before the API is known: no gateway response applies.
+        if _header_size(raw) > MAX_HEADERS:
+            return _plainly(431, f"HTTP header is larger than {MAX_HEADERS} bytes.")
+        try:
+            body = await _read_body(raw)
+        except (ConnectionError, web.RequestPayloadError):
+            return _plainly(400, "Bad Request")  # nobody hears it: the client hung up, or its chunks were broken
         if body is None:
-            # Refused before the API is known: no gateway response applies, and the rest of the body is not read.
-            refusal = web.Response(status=413, text=f"HTTP content length exceeded {MAX_BODY} bytes.")
-            refusal.force_close()
-            return refusal
+            return _plainly(413, f"HTTP content length exceeded {MAX_BODY} bytes.")
         request = _request(raw, body)
         response = await self._respond(request)
-        headers = [*response.headers, ("x-amzn-RequestId", request.request_id), ("x-amz-apigw-id", request.extended_id)]
+        headers = [
+            *response.headers,
+            ("x-amzn-RequestId", request.request_id),
+            ("x-amz-apigw-id", request.extended_id),
+        ]
         content = response.body
         if (
             self._api.minimum_compression is not None
@@ -91,7 +95,7 @@ class Gateway:
         ):
             content = compress(content)
             headers.append(("Content-Encoding", "gzip"))
-        return web.Response(status=response.status, body=content, headers=CIMultiDict(headers))
+        return HttpResponse(status=response.status, body=content, headers=CIMultiDict(headers))
 
     async def _respond(self, request: Request) -> Response:
         found = self._router.match(request.method, request.path)
@@ -117,8 +121,12 @@ class Gateway:
     async def _integrate(self, route: Route, function: str, request: Request, event: Mapping[str, Any]) -> Response:
         """Calls the route's function. One that takes longer than the integration may runs on, unheard, as on AWS."""
         payload = json.dumps(event, separators=(",", ":")).encode()
-        call = asyncio.ensure_future(self._runtime.invoke(function, payload))
-        done, _ = await asyncio.wait({call}, timeout=route.timeout)
+        call = asyncio.ensure_future(
+            self._runtime.invoke(
+                function, payload, trace_id=event["headers"]["X-Amzn-Trace-Id"], qualifier=route.qualifier
+            )
+        )
+        done, _ = await asyncio.wait({call}, timeout=None if self._runtime.debugs(function) else route.timeout)
         if not done:
             self._overrunning.add(call)
             call.add_done_callback(self._forget)
@@ -189,6 +197,17 @@ async def _read_body(raw: web.BaseRequest) -> bytes | None:
             return None
         chunks.append(chunk)
     return b"".join(chunks)
+
+
+def _header_size(raw: web.BaseRequest) -> int:
+    return len(raw.method) + len(raw.raw_path) + sum(len(value) for _, value in raw.raw_headers)
+
+
+def _plainly(status: int, text: str) -> web.StreamResponse:
+    """An answer of the front door's own; the rest of the request is not read."""
+    refusal = HttpResponse(status=status, text=text)
+    refusal.force_close()
+    return refusal
 
 
 def _request(raw: web.BaseRequest, body: bytes) -> Request:

@@ -61,6 +61,7 @@ class Resolver:
         self._mappings: Mapping[str, Any] = document.get("Mappings", {})
         self._parameters = parameters
         self._decided: dict[str, bool] = {}
+        self._deciding: set[str] = set()
         self._pseudo = {
             "AWS::AccountId": account,
             "AWS::NoValue": NO_VALUE,
@@ -91,6 +92,9 @@ class Resolver:
         if name not in self._decided:
             if name not in self._conditions:
                 raise StackError(f"Conditions.{name}: there is no such condition")
+            if name in self._deciding:
+                raise StackError(f"Conditions.{name}: depends on itself")
+            self._deciding.add(name)
             self._decided[name] = bool(self.value(self._conditions[name], f"Conditions.{name}"))
         return self._decided[name]
 
@@ -144,7 +148,8 @@ class Resolver:
             where = f"Resources.{logical_id}.Properties.FunctionName"
             function = str(self.value(self._resources[logical_id]["Properties"]["FunctionName"], where))
             function = function.rsplit(":function:", 1)[-1]
-            qualifier = name if kind == "AWS::Lambda::Alias" else "1"
+            alias = self._resources[logical_id]["Properties"].get("Name")
+            qualifier = self.value(alias, f"Resources.{logical_id}.Properties.Name") if alias else "1"
             return f"arn:aws:lambda:{region}:{account}:function:{function}:{qualifier}"
         special = {
             "AWS::Lambda::Function": f"arn:aws:lambda:{region}:{account}:function:{name}",

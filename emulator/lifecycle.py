@@ -30,7 +30,7 @@ def up(options: Options, report: Report, *, attached: bool = False) -> dict[str,
     pid = state.holder()
     if pid is not None:
         return _follow(state, pid, lambda: state.holder() == pid, report)
-    require_ports(needed_ports(configuration.load(options.root), options))
+    require_ports(needed_ports(configuration.of(options), options))
     daemon = _spawn(options, state, attached)
     try:
         return _follow(state, daemon.pid, lambda: daemon.poll() is None, report)

@@ -18,6 +18,9 @@ class Options:
     port: int | None = None  # of the API; None is the configured one
     process_ports: Mapping[str, int] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)  # of the template, over the configured ones
+    template: str | None = None  # a template without an emulator.toml; None is the configured one
+    services: Sequence[str] | None = None  # which to start; None is all that are configured
+    debug: Mapping[str, int] = field(default_factory=dict)  # function -> port of its debugger
 
     def to_json(self) -> str:
         """For the daemon's command line."""
@@ -46,13 +49,13 @@ def parse_parameters(words: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def parse_ports(words: Sequence[str]) -> dict[str, int]:
-    """`--process-port NAME=PORT`."""
+def parse_ports(words: Sequence[str], flag: str = "--process-port", sign: str = "=") -> dict[str, int]:
+    """`--process-port NAME=PORT`, `--debug NAME:PORT`."""
     found = {}
     for word in words:
-        name, _, port = word.partition("=")
+        name, _, port = word.rpartition(sign)
         if not (name and port.isdecimal()):
-            raise StackError(f"--process-port {word}: write name=port")
+            raise StackError(f"{flag} {word}: write name{sign}port")
         found[name] = int(port)
     return found
 

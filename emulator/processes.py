@@ -78,6 +78,7 @@ class Child:
         environment: Mapping[str, str] | None = None,
         folder: Path | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
+        stdin: int = subprocess.DEVNULL,
     ) -> None:
         self.name = name
         self.log = log
@@ -87,7 +88,7 @@ class Child:
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 list(command),
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=environment,

@@ -1,12 +1,15 @@
 """The commands that a project declares in emulator.toml: steps that run once, and processes that stay."""
 
 import asyncio
+import contextlib
 import http.client
 import os
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from emulator.config import Process, Step, fill, fill_all
@@ -68,19 +71,54 @@ class ProjectProcess:
             return False
 
 
-async def run_step(step: Step, values: Mapping[str, str], state: State, folder: Path) -> None:
-    """Runs one command to its end; raises StackError with its last lines when it fails."""
-    child = _start(step, values, state, folder)
-    try:
-        while child.exit_code is None:  # noqa: ASYNC110 - a process ends without telling any event
-            await asyncio.sleep(0.01)
-        if child.exit_code:
-            raise StackError(f"{step.name} failed with {child.exit_code}:\n{child.last_lines()}")
-    finally:
-        child.kill()
+class ProjectStep:
+    """One command that runs to its end. `spawn` it early, `run` it when its turn comes, `close` it in any case."""
+
+    def __init__(self, step: Step, values: Mapping[str, str], state: State, folder: Path) -> None:
+        self.name = step.name
+        self._step = step
+        self._values = values
+        self._state = state
+        self._folder = folder
+        self._child: Child | None = None
+        self._go = -1
+
+    def spawn(self) -> None:
+        """Lets a Python module import what it needs, and wait; other commands start in `run`. From the main thread."""
+        if list(self._step.command[:2]) == ["python", "-m"]:
+            waits, self._go = os.pipe()
+            command = ["python", str(Path(__file__).with_name("warm_start.py")), *self._step.command[2:]]
+            warm = replace(self._step, command=command)
+            self._child = _start(warm, self._values, self._state, self._folder, stdin=waits)
+            os.close(waits)
+
+    async def run(self) -> None:
+        """Returns at its end; raises StackError with its last lines when it fails. From the main thread."""
+        if self._child is None:
+            self._child = _start(self._step, self._values, self._state, self._folder)
+        else:
+            with contextlib.suppress(BrokenPipeError):
+                os.write(self._go, b"!")
+        try:
+            while self._child.exit_code is None:  # noqa: ASYNC110 - a process ends without telling any event
+                await asyncio.sleep(0.01)
+            if self._child.exit_code:
+                raise StackError(f"{self.name} failed with {self._child.exit_code}:\n{self._child.last_lines()}")
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Kills it if it still runs."""
+        if self._child:
+            self._child.kill()
+        if self._go >= 0:
+            os.close(self._go)
+        self._child, self._go = None, -1
 
 
-def _start(command: Step | Process, values: Mapping[str, str], state: State, folder: Path) -> Child:
+def _start(
+    command: Step | Process, values: Mapping[str, str], state: State, folder: Path, stdin: int = subprocess.DEVNULL
+) -> Child:
     base = python_environment(os.environ, state.bytecode)
     return Child(
         command.name,
@@ -89,6 +127,7 @@ def _start(command: Step | Process, values: Mapping[str, str], state: State, fol
         roster=state.process_roster,
         environment={**base, **fill_all(command.environment, values)},
         folder=folder,
+        stdin=stdin,
     )
 
 

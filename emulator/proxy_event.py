@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy
 import base64
 import binascii
 import json
+import re
 import secrets
 import time
 import uuid
@@ -24,6 +25,9 @@ _HOP_BY_HOP = {"connection", "content-length", "expect", "keep-alive", "te", "tr
 _REMAPPED = {"authorization", "connection", "content-length", "content-md5", "date", "host", "server", "user-agent"}
 _REMAPPED |= {"www-authenticate"}
 _DROPPED = {"transfer-encoding", "upgrade", "trailer", "te", "expect"}
+
+_FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.1
+_FIELD_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*")
 
 _ANSWER_KEYS = {"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"}
 
@@ -160,7 +164,7 @@ def is_binary(api: Api, media_type: str | None) -> bool:
 def read_answer(api: Api, request: Request, payload: bytes) -> Response:
     """The response a function's answer stands for; raises MalformedAnswer, which API Gateway shows as a 502."""
     try:
-        answer = json.loads(payload)
+        answer = json.loads(payload, parse_constant=_no_number)
     except ValueError:
         raise MalformedAnswer("not JSON") from None
     if not isinstance(answer, dict) or not set(answer) <= _ANSWER_KEYS:
@@ -168,14 +172,14 @@ def read_answer(api: Api, request: Request, payload: bytes) -> Response:
     given = answer.get("statusCode")
     # API Gateway takes "200" too.
     status = int(given) if isinstance(given, int | str) and str(given).isdecimal() else 0
-    if not 100 <= status <= 599:
+    if not 200 <= status <= 599:  # an interim status is no answer: the client would wait on
         raise MalformedAnswer("statusCode is not an HTTP status")
     body = answer.get("body")
     if body is None:
         body = ""
     if not isinstance(body, str):
         raise MalformedAnswer("body is not a string")
-    content = body.encode("utf-8", "surrogatepass")
+    content = body.encode("utf-8", "replace")
     # Where the caller's first Accept is not a binary type, the base64 goes out as it is: a trap of REST APIs.
     if answer.get("isBase64Encoded") is True and is_binary(api, request.header("accept")):
         try:
@@ -186,6 +190,10 @@ def read_answer(api: Api, request: Request, payload: bytes) -> Response:
     if not any(name.lower() == "content-type" for name, _ in headers):
         headers.append(("Content-Type", "application/json"))
     return Response(status, headers, content)
+
+
+def _no_number(constant: str) -> None:
+    raise ValueError(constant)  # Python's own json reads and writes NaN; JSON has none
 
 
 def _answer_headers(answer: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -206,7 +214,7 @@ def _answer_headers(answer: Mapping[str, Any]) -> list[tuple[str, str]]:
         if value is None or name.lower() in _DROPPED:
             continue
         text = str(value).lower() if isinstance(value, bool) else str(value)
-        if "\n" in text or "\r" in text or not name or not name.isascii():
+        if not _FIELD_NAME.fullmatch(name) or not _FIELD_VALUE.fullmatch(text):
             raise MalformedAnswer("a header no HTTP message could carry")
         headers.append((f"x-amzn-Remapped-{name}" if name.lower() in _REMAPPED else name, text))
     return headers

@@ -1,17 +1,22 @@
 """A translated `AWS::ApiGateway::RestApi`: its OpenAPI body and stage, read into routes, authorizers and answers."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from emulator import understood
 from emulator.intrinsics import api_id
 from emulator.stack import Api, Authorizer, GatewayResponse, Route, StackError
+from emulator.understood import refuse_others
 
 _METHODS = {"get", "put", "post", "delete", "options", "head", "patch"}
 _ANY = "x-amazon-apigateway-any-method"
 _INTEGRATION = "x-amazon-apigateway-integration"
 _AUTHORIZER = "x-amazon-apigateway-authorizer"
 _VALIDATOR = "x-amazon-apigateway-request-validator"
+
+_QUALIFIER = re.compile(r":function:[^:/]+:([^:/]+)")
 
 FunctionOf = Callable[[Any, str], str]  # (ARN or integration URI, place in the template) -> logical id
 
@@ -33,6 +38,11 @@ def read_api(
         raise StackError(f"{where}.Properties.Body: only APIs defined in the template itself are emulated")
     if body.get(_VALIDATOR):
         raise StackError(f"{where}.Properties.Body.{_VALIDATOR}: request validators are not emulated")
+    refuse_others(properties, understood.REST_API, f"{where}.Properties")
+    refuse_others(body, understood.BODY, f"{where}.Properties.Body")
+    refuse_others(stage, understood.STAGE, f"{where}.Properties")  # where SAM has a stage's properties
+    for index, setting in enumerate(stage.get("MethodSettings") or ()):
+        refuse_others(setting, understood.METHOD_SETTING, f"{where}.Properties.MethodSettings[{index}]")
     authorizers = _authorizers(where, body, function_of)
     routes = tuple(_routes(where, body, authorizers, function_of))
     responses = {
@@ -133,6 +143,8 @@ def _route(
         raise StackError(f"{place}: request validators are not emulated")
     integration = method.get(_INTEGRATION) or {}
     kind = str(integration.get("type", "")).lower()
+    if kind in ("aws_proxy", "mock"):
+        refuse_others(integration, understood.INTEGRATION, f"{place} integration")
     authorizer = _route_authorizer(place, method.get("security", body.get("security")), authorizers)
     if kind == "mock":
         templates = list((integration.get("requestTemplates") or {}).values())
@@ -141,12 +153,14 @@ def _route(
         return Route(verb, resource, None, authorizer, mock=integration)
     if kind != "aws_proxy":
         raise StackError(f"{place}: integrations of type {kind or 'none'} are not emulated, only aws_proxy and mock")
+    qualifier = _QUALIFIER.search(str(integration.get("uri")))
     return Route(
         verb,
         resource,
         function_of(integration.get("uri"), place),
         authorizer,
         timeout=float(integration.get("timeoutInMillis", 29_000)) / 1000,
+        qualifier=qualifier.group(1) if qualifier else None,
     )
 
 

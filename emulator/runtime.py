@@ -23,8 +23,10 @@ from emulator.environment import (
     NotDelivered,
     timeout_document,
 )
+from emulator.memory_watch import MemoryWatch
+from emulator.scratch_folders import ScratchFolders
 from emulator.source_watch import SourceWatch
-from emulator.stack import Function
+from emulator.stack import Function, StackError
 
 MAX_REQUEST = 6_291_556  # bytes, as for responses
 _CPUS = os.cpu_count() or 1
@@ -42,6 +44,8 @@ class Limits:
     per_function: int = max(4, 3 * _CPUS)  # without reserved concurrency; further calls queue
     queue: float = 10.0  # how long a call may wait for an environment before it is throttled
     init: float = 10.0
+    snapshot: float = 130.0  # init of a function with SnapStart, where its own timeout is not longer
+    restore: float = 10.0  # its hooks after a restore
     idle: float = 300.0  # after which an unused environment ends
 
 
@@ -89,6 +93,7 @@ class _Pool:
     limit: int
     environments: set[Environment] = field(default_factory=set)
     idle: list[Environment] = field(default_factory=list)  # the most recently used last
+    scratch: list[Path] = field(default_factory=list)  # of environments that failed: the next ones get them
     queue: "deque[asyncio.Future[Environment]]" = field(default_factory=deque)
     in_flight: int = 0
     invocations: int = 0
@@ -109,16 +114,35 @@ class Runtime:
         log: LogSink = no_log,
         limits: Limits | None = None,
         interpreter: str = sys.executable,
+        debug: Mapping[str, int] | None = None,
     ) -> None:
-        """`state` is a folder for bytecode. `environment` goes over the functions' own variables."""
+        """`state` is a folder for bytecode. `environment` goes over the functions' own variables.
+
+        Each function in `debug` waits at its start for a debugger on its port; it has one environment, and no limits of
+        time and memory. Raises StackError for one that is not there.
+        """
         self._limits = limits or Limits()
-        self._launch = Launch(interpreter, state, environment if environment is not None else {}, log)
+        self._debug = debug or {}
+        unknown = sorted(set(self._debug) - set(functions))
+        if unknown:
+            raise StackError(f"{unknown[0]} cannot be debugged: the template has no such function")
+        self._launch = Launch(
+            interpreter,
+            state,
+            environment if environment is not None else {},
+            log,
+            MemoryWatch(asyncio.get_running_loop()),
+            self._limits.restore,
+            self._debug,
+        )
+        self._scratch = ScratchFolders(state / "tmp")
         self._watch = SourceWatch()
         self._pools: dict[str, _Pool] = {}
         self._by_name: dict[str, str] = {}
         for name, function in functions.items():
             reserved = function.reserved_concurrency
-            self._pools[name] = _Pool(function, self._limits.per_function if reserved is None else reserved)
+            limit = self._limits.per_function if reserved is None else reserved
+            self._pools[name] = _Pool(function, min(limit, 1) if name in self._debug else limit)
             self._by_name[function.deployed_name or name] = name
         self._by_name.update({name: name for name in functions})
         self._ending: set[Environment] = set()  # killed, but the process is not gone yet
@@ -132,6 +156,10 @@ class Runtime:
         if name not in self._by_name:
             raise FunctionNotFound(name)
         return self._pools[self._by_name[name]].function
+
+    def debugs(self, name: str) -> bool:
+        """Whether a debugger may hold the function up for as long as it likes."""
+        return name in self._debug
 
     def stats(self) -> dict[str, FunctionStats]:
         """Counts by logical id."""
@@ -156,6 +184,7 @@ class Runtime:
         trace_id: str | None = None,
         request_id: str | None = None,
         want_log: bool = False,
+        qualifier: str | None = None,
     ) -> InvokeResult:
         """Runs the function once with `payload`, a JSON document, and waits for the outcome.
 
@@ -175,6 +204,7 @@ class Runtime:
             trace_id=trace_id or new_trace_id(),
             client_context=client_context,
             answer=asyncio.get_running_loop().create_future(),
+            qualifier=qualifier,
         )
         pool.in_flight += 1
         try:
@@ -200,9 +230,12 @@ class Runtime:
                 environment.kill()
         if self._ending:
             await asyncio.wait([environment.ended for environment in self._ending], timeout=5)
+        self._scratch.close()
 
     async def _run(self, pool: _Pool, invocation: Invocation, want_log: bool) -> tuple[Answer, bytes]:
         init_timeout, retried_init = self._limits.init, False
+        if pool.function.snap_start:  # on AWS this was at the deployment, and is not tried again
+            init_timeout, retried_init = max(self._limits.snapshot, pool.function.timeout), True
         while True:
             environment = await self._acquire(pool)
             try:
@@ -231,7 +264,7 @@ class Runtime:
                 # event loop reads it.
                 await asyncio.sleep(0)
                 await asyncio.sleep(0)
-                log = _log_result(invocation, pool.function, environment.tail, time.monotonic() - began)
+                log = _log_result(invocation, environment, time.monotonic() - began)
             self._release(pool, environment)
             return answer, log
 
@@ -273,7 +306,8 @@ class Runtime:
             return None
         if self._count >= self._limits.environments and not self._evict():
             return None
-        environment = Environment(pool.function, self._launch, self._gone)
+        scratch = pool.scratch.pop() if pool.scratch else self._scratch.new()
+        environment = Environment(pool.function, self._launch, self._gone, scratch)
         environment.signature = self._watch.signature(pool.function)
         pool.environments.add(environment)
         self._count += 1
@@ -303,6 +337,10 @@ class Runtime:
         if environment in pool.environments:
             pool.environments.discard(environment)
             self._count -= 1
+            if environment.failed:
+                pool.scratch.append(environment.scratch)
+            else:
+                environment.ended.add_done_callback(lambda _: self._scratch.drop(environment.scratch))
         if not environment.ended.done():
             self._ending.add(environment)
             environment.ended.add_done_callback(lambda _: self._ending.discard(environment))
@@ -329,15 +367,19 @@ class Runtime:
             await asyncio.sleep(pause)
             too_old = time.monotonic() - self._limits.idle
             for pool in self._pools.values():
+                if pool.function.name in self._debug:
+                    continue
                 for environment in [idle for idle in pool.idle if idle.idle_since < too_old]:
                     environment.kill()
 
 
-def _log_result(invocation: Invocation, function: Function, tail: bytes, seconds: float) -> bytes:
+def _log_result(invocation: Invocation, environment: Environment, seconds: float) -> bytes:
     """The last 4 KB of what CloudWatch would show of one invocation."""
+    function, tail = environment.function, environment.tail
     name, ms = f"RequestId: {invocation.request_id}", seconds * 1000
     report = f"Duration: {ms:.2f} ms\tBilled Duration: {int(ms) + 1} ms\tMemory Size: {function.memory_mb} MB"
-    start, end = f"START {name} Version: $LATEST\n", f"END {name}\nREPORT {name}\t{report}\n"
+    report += f"\tMax Memory Used: {environment.peak_memory} MB"
+    start, end = f"START {name} Version: {function.version}\n", f"END {name}\nREPORT {name}\t{report}\n"
     return (start.encode() + tail + end.encode())[-4096:]
 
 

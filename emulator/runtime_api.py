@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Protocol
 
 _REASONS = {200: "OK", 202: "Accepted", 400: "Bad Request", 404: "Not Found", 413: "Request Entity Too Large"}
-_MAX_HEAD = 64 * 1024  # bytes
+_MAX_HEAD = 2 * 1024 * 1024  # bytes; awslambdaric sends up to 1 MiB of X-Ray cause in a header
+_MAX_BODY = 6_291_557  # bytes kept: one more than may be answered with, so that too much is seen to be too much
 
 
 class RequestHandler(Protocol):
@@ -23,6 +24,9 @@ class RuntimeConnection(asyncio.Protocol):
     def __init__(self, handler: RequestHandler) -> None:
         self._handler = handler
         self._buffer = bytearray()
+        self._request: str | None = None  # its first line, while its body is on the way
+        self._missing = 0  # bytes of that body
+        self._body = bytearray()
         self._transport: asyncio.Transport | None = None
 
     def answer(self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> None:
@@ -44,20 +48,32 @@ class RuntimeConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
-        end = self._buffer.find(b"\r\n\r\n")
-        if end < 0:
-            if len(self._buffer) > _MAX_HEAD:
-                self.close()
-            return
-        request_line, *lines = self._buffer[:end].decode("latin-1").split("\r\n")
-        length = 0
-        for line in lines:
-            name, _, value = line.partition(":")
-            if name.lower() == "content-length":
-                length = int(value) if value.strip().isdecimal() else 0
-        if len(self._buffer) < end + 4 + length:
-            return
-        body = bytes(self._buffer[end + 4 : end + 4 + length])
-        del self._buffer[: end + 4 + length]
-        method, _, rest = request_line.partition(" ")
+        while self._buffer and self._step():
+            pass
+
+    def _step(self) -> bool:
+        """Takes what it can from the buffer; whether a whole request was handed over."""
+        if self._request is None:
+            end = self._buffer.find(b"\r\n\r\n")
+            if end < 0:
+                if len(self._buffer) > _MAX_HEAD:
+                    self.close()
+                return False
+            request_line, *lines = self._buffer[:end].decode("latin-1").split("\r\n")
+            del self._buffer[: end + 4]
+            self._missing = 0
+            for line in lines:
+                name, _, value = line.partition(":")
+                if name.lower() == "content-length":
+                    self._missing = int(value) if value.strip().isdecimal() else 0
+            self._request = request_line
+        taken = self._buffer[: self._missing]
+        del self._buffer[: len(taken)]
+        self._missing -= len(taken)
+        self._body += taken[: _MAX_BODY - len(self._body)]
+        if self._missing:
+            return False
+        method, _, rest = self._request.partition(" ")
+        body, self._request, self._body = bytes(self._body), None, bytearray()
         self._handler.runtime_request(self, method, rest.partition(" ")[0], body)
+        return True

@@ -1,5 +1,6 @@
 """What a person sees: progress while a stack starts, its status, the functions' log lines."""
 
+import json
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -7,7 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from emulator.function_log import Line
+from emulator.log_view import Entry
 from emulator.progress import Report, Step
 
 _COLOURS = {"ERROR": "red", "CRITICAL": "red", "WARNING": "yellow", "INFO": "green", "DEBUG": "blue"}
@@ -92,13 +93,19 @@ def show_status(status: Mapping[str, Any], urls: Mapping[str, Any]) -> None:
     )
     table(
         "Kafka event sources",
-        "function,topic,lag,failures,trouble",
-        [[one[key] for key in ("function", "topic", "lag", "failures", "trouble")] for one in status["sources"]],
+        "function,topic,lag,failing,given up,filtered,trouble",
+        [
+            [one[key] for key in ("function", "topic", "lag", "failures", "discarded", "filtered", "trouble")]
+            for one in status["sources"]
+        ],
     )
     table(
         "Schedules",
-        "function,expression,next",
-        [[one["function"], one["expression"], _second(one["next"])] for one in status["schedules"]],
+        "function,expression,next,undelivered,trouble",
+        [
+            [one["function"], one["expression"], _second(one["next"]), one["undelivered"], one["trouble"]]
+            for one in status["schedules"]
+        ],
     )
 
 
@@ -107,18 +114,31 @@ def _second(moment: str | None) -> str:
     return moment[:19] + "Z" if moment else "-"
 
 
-def show_line(line: Line) -> None:
-    """Prints one log line: time, level, function, message, and what else it carries."""
+def show_entry(entry: Entry) -> None:
+    """Prints one entry of the log: time, level, function, message, what else it carries, and a traceback below."""
+    line = entry.line
     at: datetime = line.at.astimezone()
     head = f"{at:%H:%M:%S}.{at.microsecond // 1000:03}"
-    extra = " ".join(f"{name}={value}" for name, value in line.extra.items())
+    extra = " ".join(f"{name}={_readable(value)}" for name, value in line.extra.items())
+    if entry.trace and entry.trace not in extra:
+        extra = f"{extra} trace={entry.trace}".lstrip()
     if not sys.stdout.isatty():
-        print(f"{head} {line.level:<8} {line.function} {line.message} {extra}".rstrip(), flush=True)
+        print(f"{head} {line.level:<8} {line.function} {line.message} {extra}".rstrip())
+        for text in entry.below:
+            print(f"    {text}")
+        sys.stdout.flush()
         return
     from rich.console import Console
     from rich.text import Text
 
     level = Text(f"{line.level:<8} ", _COLOURS.get(line.level, ""))
-    Console(highlight=False, soft_wrap=True).print(
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(
         Text.assemble((head, "dim"), " ", level, (line.function, "cyan"), " ", line.message, " ", (extra, "dim"))
     )
+    for text in entry.below:
+        console.print(Text(f"    {text}", "red"))
+
+
+def _readable(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

@@ -30,6 +30,13 @@ class Function:
     snap_start: bool = False
     deployed_name: str = ""  # FunctionName, where the template sets one; Invoke takes it too
     async_retries: int = 2  # MaximumRetryAttempts of asynchronous invocations
+    async_age: float = 21_600.0  # seconds: MaximumEventAgeInSeconds
+    on_success: str | None = None  # ARN asynchronous invocations that succeeded are told to
+    on_failure: str | None = None  # and that are given up
+    dead_letters: str | None = None  # ARN of the queue that gets the events of those given up
+    version: str = "$LATEST"  # "1" where the template publishes versions
+    aliases: tuple[str, ...] = ()  # of that version
+    variables: Mapping[str, str] = field(default_factory=dict)  # Lambda's own, which the function cannot set
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,7 @@ class Route:
     function: str | None
     authorizer: str | None = None
     timeout: float = 29.0  # seconds
+    qualifier: str | None = None  # the alias the function is called by
     mock: Mapping[str, Any] | None = None  # the x-amazon-apigateway-integration of a mock, with its response parameters
 
 
@@ -92,6 +100,7 @@ class Schedule:
     expression: str  # "rate(1 minute)" or "cron(…)"
     input: str | None
     enabled: bool = True
+    properties: Mapping[str, Any] = field(default_factory=dict)  # of its target: RetryPolicy, DeadLetterConfig
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from emulator import understood
+from emulator.dependencies import refuse_circles
 from emulator.intrinsics import Resolver
 from emulator.rest_api import read_api, read_gateway_response
 from emulator.stack import Api, Function, GatewayResponse, KafkaSource, Schedule, Stack, StackError
 from emulator.translate import local_path, translate
+from emulator.understood import in_range, refuse_others
 
 _EVENT_TYPES = {"Api", "MSK", "Schedule", "ScheduleV2", "SelfManagedKafka"}
 
@@ -23,19 +26,14 @@ _REFUSED_TYPES = {
     "AWS::StepFunctions::StateMachine",
 }
 
-# What a function may declare. Those the emulator does not act on change nothing a caller can see on one machine.
-_FUNCTION_PROPERTIES = {
-    *("Code", "Environment", "FunctionName", "Handler", "Layers", "MemorySize", "PackageType"),
-    *("ReservedConcurrentExecutions", "Runtime", "SnapStart", "Timeout"),
-    *("Architectures", "DeadLetterConfig", "Description", "EphemeralStorage", "KmsKeyArn", "LoggingConfig"),
-    *("RecursiveLoop", "Role", "RuntimeManagementConfig", "Tags", "TracingConfig", "VpcConfig"),
-}
 _KAFKA_FIELDS = {
     *("BatchSize", "Enabled", "EventSourceArn", "FunctionName", "MaximumBatchingWindowInSeconds"),
     *("StartingPosition", "Topics"),
 }
 _RUNTIME = re.compile(r"python3\.\d+")
 _FUNCTION_ARN = re.compile(r":function:([A-Za-z0-9_-]+)")
+_VARIABLE = re.compile(r"[A-Za-z][A-Za-z0-9_]+")
+_MAX_VARIABLES = 4096  # bytes
 
 
 def load(
@@ -90,6 +88,7 @@ class _Reader:
         self._resources = {
             name: resource for name, resource in document["Resources"].items() if resolver.applies(resource)
         }
+        refuse_circles(self._resources)
         self._names: dict[str, str] = {}  # the name in an ARN -> the function's logical id
 
     def stack(self) -> Stack:
@@ -97,10 +96,27 @@ class _Reader:
         for name, _ in self._of_type("AWS::Lambda::Function"):
             self._names[str(self._resolver.ref(name, f"Resources.{name}"))] = name
             self._names[name] = name
-        retries = dict(self._async_retries())
+        asynchronous = dict(self._asynchronous())
+        aliases: dict[str, list[str]] = {}
+        for name, properties in self._of_type("AWS::Lambda::Alias"):
+            where = f"Resources.{name}.Properties"
+            refuse_others(properties, understood.ALIAS, where)
+            function = self._function_of(properties.get("FunctionName"), f"{where}.FunctionName")
+            aliases.setdefault(function, []).append(str(properties.get("Name")))
+        published = {
+            self._function_of(properties.get("FunctionName"), f"Resources.{name}.Properties.FunctionName")
+            for name, properties in self._of_type("AWS::Lambda::Version")
+        }
         layers = {self._resolver.ref(name, ""): name for name, _ in self._of_type("AWS::Lambda::LayerVersion")}
         functions = {
-            name: self._function(name, properties, layers, retries)
+            name: self._function(
+                name,
+                properties,
+                layers,
+                version="1" if name in published else "$LATEST",
+                aliases=tuple(aliases.get(name, ())),
+                **asynchronous.get(name, {}),
+            )
             for name, properties in self._of_type("AWS::Lambda::Function")
         }
         return Stack(
@@ -135,19 +151,17 @@ class _Reader:
             raise StackError(f"{where}: {value!r} is not a function of this template")
         return name
 
-    def _function(
-        self, name: str, properties: Mapping[str, Any], layers: Mapping[str, str], retries: Mapping[str, int]
-    ) -> Function:
+    def _function(self, name: str, properties: Mapping[str, Any], layers: Mapping[str, str], **more: Any) -> Function:
         where = f"Resources.{name}.Properties"
-        unknown = sorted(set(properties) - _FUNCTION_PROPERTIES)
-        if unknown:
-            raise StackError(f"{where}.{unknown[0]}: not emulated")
         if properties.get("PackageType", "Zip") != "Zip":
             raise StackError(f"{where}.PackageType: only Zip functions are emulated, not {properties['PackageType']}")
         runtime = str(properties.get("Runtime"))
         if not _RUNTIME.fullmatch(runtime):
             raise StackError(f"{where}.Runtime: {runtime} is not emulated, only python3")
+        refuse_others(properties, understood.FUNCTION, where)
         handler = str(properties.get("Handler"))
+        if "." not in handler:
+            raise StackError(f"{where}.Handler: {handler} is not module.function")
         deployed = str(properties.get("FunctionName", name))
         reserved = properties.get("ReservedConcurrentExecutions")
         layer_folders = []
@@ -155,7 +169,7 @@ class _Reader:
             if arn not in layers:
                 raise StackError(f"{where}.Layers: {arn} is not a layer of this template")
             layer_folders.append(self._layer(layers[arn]))
-        environment = (properties.get("Environment") or {}).get("Variables") or {}
+        dead_letters = (properties.get("DeadLetterConfig") or {}).get("TargetArn")
         return Function(
             name=name,
             arn=f"arn:aws:lambda:{self._resolver.region}:{self._resolver.account}:function:{deployed}",
@@ -163,15 +177,16 @@ class _Reader:
             code=self._code(name, properties.get("Code"), handler),
             layers=tuple(layer_folders),
             runtime=runtime,
-            memory_mb=int(properties.get("MemorySize", 128)),
-            timeout=float(properties.get("Timeout", 3)),
-            environment={
-                key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in environment.items()
-            },
+            memory_mb=in_range(properties, "MemorySize", 128, 128, 10_240, where),
+            timeout=float(in_range(properties, "Timeout", 3, 1, 900, where)),
+            environment=_variables(properties, where),
             reserved_concurrency=None if reserved is None else int(reserved),
-            snap_start=(properties.get("SnapStart") or {}).get("ApplyOn") == "PublishedVersions",
+            snap_start=(properties.get("SnapStart") or {}).get("ApplyOn") == "PublishedVersions"
+            and more["version"] != "$LATEST",
             deployed_name=deployed,
-            async_retries=retries.get(name, 2),
+            dead_letters=None if dead_letters is None else self._queue(dead_letters, f"{where}.DeadLetterQueue"),
+            variables=_logging(properties.get("LoggingConfig") or {}, f"{where}.LoggingConfig"),
+            **more,
         )
 
     def _code(self, name: str, code: Any, handler: str) -> Path:
@@ -208,13 +223,35 @@ class _Reader:
         # sam build moves a layer's files under python/; a source folder may not have it yet.
         return folder / "python" if (folder / "python").is_dir() else folder
 
-    def _async_retries(self) -> Iterator[tuple[str, int]]:
+    def _asynchronous(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """What functions say of their asynchronous invocations, as arguments of `Function`."""
         for name, properties in self._of_type("AWS::Lambda::EventInvokeConfig"):
-            if "MaximumRetryAttempts" in properties:
-                function = self._function_of(
-                    properties.get("FunctionName"), f"Resources.{name}.Properties.FunctionName"
-                )
-                yield function, int(properties["MaximumRetryAttempts"])
+            where = f"Resources.{name}.Properties"
+            refuse_others(properties, understood.EVENT_INVOKE, where)
+            function = self._function_of(properties.get("FunctionName"), f"{where}.FunctionName")
+            config = f"Resources.{function}.Properties.EventInvokeConfig"  # as SAM has it
+            destinations = properties.get("DestinationConfig") or {}
+            refuse_others(destinations, ("OnFailure", "OnSuccess"), f"{config}.DestinationConfig")
+            found: dict[str, Any] = {
+                "async_retries": in_range(properties, "MaximumRetryAttempts", 2, 0, 2, config),
+                "async_age": float(in_range(properties, "MaximumEventAgeInSeconds", 21_600, 60, 21_600, config)),
+            }
+            for key, field in (("OnSuccess", "on_success"), ("OnFailure", "on_failure")):
+                address = (destinations.get(key) or {}).get("Destination")
+                if address is not None:
+                    place = f"{config}.DestinationConfig.{key}.Destination"
+                    if ":function:" in str(address):
+                        function_arn = self._function_of(address, place)
+                        found[field] = f"arn:aws:lambda:{self._resolver.region}::function:{function_arn}"
+                    else:
+                        found[field] = self._queue(address, place)
+            yield function, found
+
+    @staticmethod
+    def _queue(arn: Any, where: str) -> str:
+        if ":sqs:" not in str(arn) or str(arn).endswith(".fifo"):
+            raise StackError(f"{where}: {arn} is not emulated, only standard SQS queues are")
+        return str(arn)
 
     def _apis(self) -> Iterator[Api]:
         stages = {
@@ -239,12 +276,16 @@ class _Reader:
     def _schedules(self) -> Iterator[Schedule]:
         for name, properties in self._of_type("AWS::Scheduler::Schedule"):
             target = properties.get("Target") or {}
+            where = f"Resources.{name}.Properties"
+            refuse_others(properties, understood.SCHEDULE, where)
+            refuse_others(target, understood.SCHEDULE_TARGET, f"{where}.Target")
             yield Schedule(
                 name=name,
-                function=self._function_of(target.get("Arn"), f"Resources.{name}.Properties.Target"),
+                function=self._function_of(target.get("Arn"), f"{where}.Target"),
                 expression=str(properties.get("ScheduleExpression")),
                 input=target.get("Input"),
                 enabled=properties.get("State", "ENABLED") == "ENABLED",
+                properties={**_of_time(properties), **_of_target(target)},
             )
         for name, properties in self._of_type("AWS::Events::Rule"):
             where = f"Resources.{name}.Properties"
@@ -253,12 +294,15 @@ class _Reader:
                     continue  # an alarm to a topic: infrastructure
                 if "EventPattern" in properties:
                     raise StackError(f"{where}.EventPattern: only rules with a schedule are emulated")
+                refuse_others(properties, understood.RULE, where)
+                refuse_others(target, understood.SCHEDULE_TARGET, f"{where}.Targets[{index}]")
                 yield Schedule(
                     name=name if index == 0 else f"{name}-{index}",
                     function=self._function_of(target["Arn"], f"{where}.Targets[{index}]"),
                     expression=str(properties.get("ScheduleExpression")),
                     input=target.get("Input"),
                     enabled=properties.get("State", "ENABLED") == "ENABLED",
+                    properties=_of_target(target),
                 )
 
     def _kafka_sources(self) -> Iterator[KafkaSource]:
@@ -286,3 +330,40 @@ class _Reader:
                 enabled=str(properties.get("Enabled", True)).lower() == "true",
                 properties={key: value for key, value in properties.items() if key not in _KAFKA_FIELDS},
             )
+
+
+def _of_target(target: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: target[key] for key in ("DeadLetterConfig", "RetryPolicy") if key in target}
+
+
+def _of_time(properties: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: properties[key] for key in ("EndDate", "ScheduleExpressionTimezone", "StartDate") if key in properties}
+
+
+def _variables(properties: Mapping[str, Any], where: str) -> dict[str, str]:
+    """A function's own variables; StackError for those Lambda would not take."""
+    where = f"{where}.Environment.Variables"
+    given = (properties.get("Environment") or {}).get("Variables") or {}
+    for name in given:
+        if name in understood.RESERVED_VARIABLES:
+            raise StackError(f"{where}.{name}: Lambda sets this variable itself")
+        if not _VARIABLE.fullmatch(name):
+            raise StackError(f"{where}.{name}: a variable's name is two or more letters, digits and _, a letter first")
+        if isinstance(given[name], dict | list):
+            raise StackError(f"{where}.{name}: a variable is text")
+    variables = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in given.items()}
+    size = sum(len(name.encode()) + len(value.encode()) for name, value in variables.items())
+    if size > _MAX_VARIABLES:
+        raise StackError(f"{where}: {size} bytes of variables; Lambda takes {_MAX_VARIABLES}")
+    return variables
+
+
+def _logging(config: Mapping[str, Any], where: str) -> dict[str, str]:
+    """https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-advanced.html"""
+    refuse_others(config, ("ApplicationLogLevel", "LogFormat", "LogGroup", "SystemLogLevel"), where)
+    names = {
+        "AWS_LAMBDA_LOG_FORMAT": "LogFormat",
+        "AWS_LAMBDA_LOG_GROUP_NAME": "LogGroup",
+        "AWS_LAMBDA_LOG_LEVEL": "ApplicationLogLevel",
+    }
+    return {variable: str(config[key]) for variable, key in names.items() if key in config}

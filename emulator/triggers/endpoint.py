@@ -12,6 +12,8 @@ class Answer:
 
     payload: bytes = b""
     error: str | None = None
+    function_error: str | None = None  # "Unhandled": the function itself ran and failed; `error` says more
+    status: int | None = None  # of HTTP; None where nothing answered
 
 
 class LambdaEndpoint:
@@ -46,7 +48,10 @@ class LambdaEndpoint:
         except (TimeoutError, aiohttp.ClientError) as error:
             return Answer(error=f"{type(error).__name__}: {error}")
         if response.status >= 300:
-            return Answer(body, f"HTTP {response.status}: {body[:500].decode(errors='replace')}")
-        if "X-Amz-Function-Error" in response.headers:
-            return Answer(body, f"{response.headers['X-Amz-Function-Error']}: {body[:500].decode(errors='replace')}")
-        return Answer(body)
+            told = f"HTTP {response.status}: {body[:500].decode(errors='replace')}"
+            return Answer(body, told, status=response.status)
+        failed = response.headers.get("X-Amz-Function-Error")
+        if failed:
+            told = f"{failed}: {body[:500].decode(errors='replace')}"
+            return Answer(body, told, failed, response.status)
+        return Answer(body, status=response.status)

@@ -1,31 +1,28 @@
 """Kafka event source mappings: records of a topic become invocations of a function.
 
-Each partition is a line of its own: one batch at a time, in order, again and again until it succeeds; the partitions
-run side by side. A batch is of one partition (Lambda may mix several in a payload). An offset is committed when
-everything before it is done, so a restart repeats at most what was under way.
+Each partition is a line of its own, and the partitions run side by side. A batch is of one partition (Lambda may mix
+several in a payload). An offset is committed when everything before it is done, so a restart repeats at most what was
+under way.
 """
 
 import asyncio
 import contextlib
 import logging
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
 from emulator.stack import KafkaSource
-from emulator.triggers import kafka_event
-from emulator.triggers.endpoint import Answer, LambdaEndpoint
-from emulator.triggers.kafka_event import Record
+from emulator.triggers import kafka_options
+from emulator.triggers.destination import open_destination
+from emulator.triggers.endpoint import LambdaEndpoint
+from emulator.triggers.kafka_line import Line
 
 _log = logging.getLogger(__name__)
-
-_MAX_EVENT = 6_000_000  # bytes; Lambda's limit of 6 MB, with room for what surrounds the records
 
 
 def exponential(attempt: int) -> float:
@@ -43,6 +40,8 @@ class SourceStatus:
     lag: int | None  # records not done yet; None while the broker has not been reached
     failures: int  # of the batches that are being retried now
     trouble: str | None  # the last failure, while it lasts
+    discarded: int = 0  # records given up since the start
+    filtered: int = 0  # records that no filter let through since the start
 
 
 class KafkaTrigger:
@@ -54,12 +53,21 @@ class KafkaTrigger:
         bootstrap: Sequence[str],
         endpoint: LambdaEndpoint,
         backoff: Callable[[int], float] = exponential,
+        *,
+        function_arn: str | None = None,
+        aws_url: str | None = None,
     ) -> None:
+        """`aws_url` is where an SQS destination is. Raises StackError for a property that is not emulated."""
         self.source = source
+        self.options = kafka_options.read(source)
         self._bootstrap = list(bootstrap)
         self._endpoint = endpoint
         self._backoff = backoff
-        self._lines: dict[int, _Line] = {}
+        self._arn = function_arn or f"arn:aws:lambda:us-east-1:000000000000:function:{source.function}"
+        self._aws_url = aws_url
+        address = self.options.destination
+        self._destination = open_destination(address, source, self._arn, bootstrap, aws_url) if address else None
+        self._lines: dict[int, Line] = {}
         self._placed = False  # whether every partition has its line
         self._stopping = threading.Event()
         self._trouble: str | None = None
@@ -76,10 +84,14 @@ class KafkaTrigger:
         self._stopping.set()
         await asyncio.gather(*(line.close() for line in list(self._lines.values())))
         await asyncio.to_thread(self._thread.join, 10)
+        if self._destination:
+            await self._destination.close()
 
     def again(self) -> "KafkaTrigger":
         """The same mapping anew, remembering nothing."""
-        return KafkaTrigger(self.source, self._bootstrap, self._endpoint, self._backoff)
+        return KafkaTrigger(
+            self.source, self._bootstrap, self._endpoint, self._backoff, function_arn=self._arn, aws_url=self._aws_url
+        )
 
     def status(self) -> SourceStatus:
         """How far it is now."""
@@ -92,6 +104,8 @@ class KafkaTrigger:
             lag=None if None in lags or not self._placed else sum(lag or 0 for lag in lags),
             failures=sum(line.failures for line in lines),
             trouble=self._trouble or next((line.trouble for line in lines if line.trouble), None),
+            discarded=sum(line.discarded for line in lines),
+            filtered=sum(line.filtered for line in lines),
         )
 
     def _consume(self) -> None:
@@ -137,7 +151,10 @@ class KafkaTrigger:
                 consumer.seek(partition, line.received)
                 continue
             position = consumer.position(partition)
-            self._lines[number] = _Line(self, position, self._loop)
+            self._lines[number] = Line(
+                self.source, self.options, self._bootstrap, self._endpoint, self._destination, self._backoff, position
+            )
+            self._lines[number].start(self._loop)
             # A source that begins at the end would otherwise begin at another end after a restart.
             consumer.commit({partition: OffsetAndMetadata(position, "", -1)})
         self._placed = True
@@ -167,99 +184,6 @@ class KafkaTrigger:
             for partition, offset in due.items():
                 self._lines[partition.partition].committed = offset
 
-    async def _deliver(self, records: Sequence[Record]) -> Answer:
-        payload = kafka_event.event(self.source, self._bootstrap, records)
-        return await self._endpoint.invoke(self.source.function, payload)
-
 
 class _NoTopic(Exception):
     pass
-
-
-class _Line:
-    """One partition's records, waiting and under way. Its numbers are read by the client's thread."""
-
-    def __init__(self, trigger: KafkaTrigger, position: int, loop: asyncio.AbstractEventLoop) -> None:
-        self.received = self.done = self.committed = position  # each the next offset
-        self.end: int | None = None
-        self.failures = 0
-        self.trouble: str | None = None
-        self._trigger = trigger
-        self._source = trigger.source
-        self._waiting: deque[Any] = deque()
-        self._arrived = asyncio.Event()
-        self._task = asyncio.run_coroutine_threadsafe(self._run(), loop)
-
-    @property
-    def busy(self) -> bool:
-        """Whether something was received and is not done and committed."""
-        return self.committed < self.received
-
-    @property
-    def is_full(self) -> bool:
-        """Whether enough is waiting for now."""
-        return len(self._waiting) > 2 * max(500, self._source.batch_size)
-
-    def add(self, records: Iterable[Record]) -> None:
-        """Queues what came."""
-        self._waiting.extend(records)
-        self._arrived.set()
-
-    async def close(self) -> None:
-        """Stops; what is under way is not waited for."""
-        self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.wrap_future(self._task)
-
-    async def _run(self) -> None:
-        while True:
-            batch = await self._gather()
-            while batch:
-                batch = await self._attempt(batch)
-                if batch:
-                    await asyncio.sleep(self._trigger._backoff(self.failures))
-
-    async def _gather(self) -> list[Any]:
-        """One batch: complete when it is full, or when the window since its first record has passed."""
-        while not self._waiting:
-            self._arrived.clear()
-            await self._arrived.wait()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._source.window):
-                while len(self._waiting) < self._source.batch_size:
-                    self._arrived.clear()
-                    await self._arrived.wait()
-        batch = [self._waiting.popleft()]
-        total = kafka_event.size(batch[0])
-        while self._waiting and len(batch) < self._source.batch_size:
-            total += kafka_event.size(self._waiting[0])
-            if total > _MAX_EVENT:
-                break
-            batch.append(self._waiting.popleft())
-        return batch
-
-    async def _attempt(self, batch: list[Any]) -> list[Any]:
-        """Invokes once; returns what is left to do."""
-        answer = await self._trigger._deliver(batch)
-        trouble, left = answer.error, batch
-        if trouble is None:
-            try:
-                left = self._left(batch, answer)
-            except kafka_event.UnusableAnswer as error:
-                trouble = str(error)
-            else:
-                trouble = f"{len(left)} records reported as failed" if left else None
-        if left is not batch:
-            self.done = left[0].offset if left else batch[-1].offset + 1
-        progressed = len(left) < len(batch)
-        self.failures = 0 if not left else 1 if progressed else self.failures + 1
-        self.trouble = trouble
-        if trouble:
-            _log.warning("%s: partition %d: %s", self._source.name, batch[0].partition, trouble)
-        return left
-
-    def _left(self, batch: list[Any], answer: Answer) -> list[Any]:
-        if not self._source.report_item_failures:
-            return []
-        failed = kafka_event.first_failed(answer.payload, batch)
-        return [] if failed is None else [record for record in batch if record.offset >= failed]

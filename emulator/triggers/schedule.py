@@ -4,69 +4,21 @@ import asyncio
 import contextlib
 import json
 import logging
-import re
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from emulator.stack import Schedule, StackError
-from emulator.triggers import cron
-from emulator.triggers.endpoint import LambdaEndpoint
+from emulator.stack import Schedule
+from emulator.triggers import schedule_options
+from emulator.triggers.endpoint import Answer, LambdaEndpoint
+from emulator.triggers.sqs import Queue, QueueError
 
 _log = logging.getLogger(__name__)
 
-_RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
-_CRON = re.compile(r"cron\((.*)\)")
-_AT = re.compile(r"at\((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\)")
-
-
-class Expression(Protocol):
-    """When a schedule falls due."""
-
-    def first(self, now: datetime) -> datetime | None:
-        """The first time, for a schedule that begins `now`."""
-
-    def after(self, moment: datetime) -> datetime | None:
-        """The time that follows the time `moment`; None when there is none."""
-
-
-@dataclass(frozen=True)
-class Rate:
-    """`rate(5 minutes)`: at once, so that a function that runs for its whole period is never away, and then on."""
-
-    period: timedelta
-
-    def first(self, now: datetime) -> datetime:
-        return now
-
-    def after(self, moment: datetime) -> datetime:
-        return moment + self.period
-
-
-@dataclass(frozen=True)
-class At:
-    """`at(2026-11-20T13:00:00)`: once."""
-
-    moment: datetime
-
-    def first(self, now: datetime) -> datetime | None:
-        return self.after(now)
-
-    def after(self, moment: datetime) -> datetime | None:
-        return self.moment if self.moment > moment else None
-
-
-def parse(expression: str) -> Expression:
-    """`rate(…)`, `cron(…)` or `at(…)`, in UTC. Raises StackError for anything else."""
-    if (match := _RATE.fullmatch(expression)) and (count := int(match[1])):
-        return Rate(timedelta(**{match[2] + "s": count}))
-    if match := _CRON.fullmatch(expression):
-        return cron.parse(match[1])
-    if match := _AT.fullmatch(expression):
-        return At(datetime.fromisoformat(match[1]).replace(tzinfo=UTC))
-    raise StackError(f"{expression} is not a schedule: rate(5 minutes), cron(0 12 * * ? *) or at(2026-11-20T13:00:00)")
+_DELAYS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)  # seconds before a delivery is tried again; then every minute
+# Nothing that is tried again would help: such an event goes to the dead letters at once.
+_NOT_RETRIED = range(400, 429)
 
 
 class Clock(Protocol):
@@ -98,10 +50,17 @@ class ScheduleTrigger:
         endpoint: LambdaEndpoint,
         clock: Clock | None = None,
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
+        *,
+        aws_url: str | None = None,
     ) -> None:
+        """`aws_url` is where a dead-letter queue is. Raises StackError for a property that is not emulated."""
         self.schedule = schedule
         self.next: datetime | None = None  # when it falls due next
-        self._expression = parse(schedule.expression)
+        self.undelivered = 0  # events given up since the start
+        self.trouble: str | None = None  # the last failed delivery, until one succeeds
+        self._options = options = schedule_options.read(schedule, needs_aws=aws_url is None)
+        self._expression = options.expression
+        self._dead_letters = Queue(options.dead_letters, aws_url) if options.dead_letters and aws_url else None
         self._endpoint = endpoint
         self._clock = clock or SystemClock()
         self._new_id = new_id
@@ -119,7 +78,7 @@ class ScheduleTrigger:
                 await task
 
     async def _run(self) -> None:
-        self.next = self._expression.first(self._clock.now())
+        self.next = self._first()
         while self.next:
             while (wait := (self.next - self._clock.now()).total_seconds()) > 0:
                 await self._clock.sleep(min(wait, 30))  # in pieces: the machine may have been asleep meanwhile
@@ -129,23 +88,81 @@ class ScheduleTrigger:
             call.add_done_callback(self._calls.discard)
             self.next = self._following(due)
 
+    def _first(self) -> datetime | None:
+        now, start = self._clock.now(), self._options.start
+        if start is None or (start <= now and not self._options.is_rate):
+            return self._before_the_end(self._expression.first(now))
+        first = self._expression.first(start - timedelta(microseconds=1)) if not self._options.is_rate else start
+        while first and first < now:  # a rate counts from its start, however long ago
+            first = self._expression.after(first)
+        return self._before_the_end(first)
+
     def _following(self, due: datetime) -> datetime | None:
         """Counted from the time that was due, so that nothing drifts; what a sleeping machine missed is left out."""
         following = self._expression.after(due)
         long_ago = self._clock.now() - timedelta(minutes=1)
         while following and following < long_ago:
             following = self._expression.after(following)
-        return following
+        return self._before_the_end(following)
+
+    def _before_the_end(self, due: datetime | None) -> datetime | None:
+        end = self._options.end
+        return None if due and end and due > end else due
 
     async def _fire(self, due: datetime) -> None:
-        answer = await self._endpoint.invoke(self.schedule.function, self._payload(due), asynchronous=True)
-        if answer.error:
-            _log.warning("schedule %s: %s", self.schedule.name, answer.error)
-
-    def _payload(self, due: datetime) -> bytes:
-        time = due.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        arn = f"arn:aws:scheduler:us-east-1:000000000000:schedule/default/{self.schedule.name}"
+        """Hands the event over, again and again as the retry policy says; what the function does is not seen here."""
         run = self._new_id()
+        retries = 0
+        while True:
+            payload = self._payload(due, run, retries + 1)
+            answer = await self._endpoint.invoke(self.schedule.function, payload, asynchronous=True)
+            self.trouble = answer.error
+            if answer.error is None:
+                return
+            _log.warning("schedule %s: %s", self.schedule.name, answer.error)
+            exhausted = None
+            if answer.status not in _NOT_RETRIED:
+                delay = _DELAYS[min(retries, len(_DELAYS) - 1)]
+                age = (self._clock.now() - due).total_seconds()
+                if retries >= self._options.max_retries:
+                    exhausted = "MaximumRetryAttempts"
+                elif age + delay > self._options.max_age:
+                    exhausted = "MaximumEventAgeInSeconds"
+                else:
+                    await self._clock.sleep(delay)
+                    retries += 1
+                    continue
+            self.undelivered += 1
+            await self._bury(payload, answer, due, run, retries, exhausted)
+            return
+
+    async def _bury(
+        self, payload: bytes, answer: Answer, due: datetime, run: str, retries: int, exhausted: str | None
+    ) -> None:
+        if self._dead_letters is None:
+            return
+        attributes = {
+            "ERROR_CODE": "ERROR_FROM_TARGET" if answer.status else "CONNECTION_FAILURE",
+            "ERROR_MESSAGE": answer.error or "",
+            "EXECUTION_ID": run,
+            "IS_PAYLOAD_TRUNCATED": "false",
+            "RETRY_ATTEMPTS": str(retries),
+            "SCHEDULED_TIME": _second(due),
+            "SCHEDULE_ARN": self._arn,
+            "TARGET_ARN": f"arn:aws:lambda:us-east-1:000000000000:function:{self.schedule.function}",
+        }
+        if exhausted:
+            attributes["EXHAUSTED_RETRY_CONDITION"] = exhausted
+        try:
+            await self._dead_letters.send(payload.decode(), attributes)
+        except QueueError as error:
+            _log.error("schedule %s: an event is lost: %s", self.schedule.name, error)
+
+    @property
+    def _arn(self) -> str:
+        return f"arn:aws:scheduler:us-east-1:000000000000:schedule/default/{self.schedule.name}"
+
+    def _payload(self, due: datetime, run: str, attempt: int) -> bytes:
         if self.schedule.input is None:
             return json.dumps(
                 {
@@ -154,14 +171,23 @@ class ScheduleTrigger:
                     "detail-type": "Scheduled Event",
                     "source": "aws.scheduler",
                     "account": "000000000000",
-                    "time": time,
+                    "time": _second(due),
                     "region": "us-east-1",
-                    "resources": [arn],
+                    "resources": [self._arn],
                     "detail": "{}",
                 }
             ).encode()
-        attributes = {"schedule-arn": arn, "scheduled-time": time, "execution-id": run, "attempt-number": "1"}
+        attributes = {
+            "schedule-arn": self._arn,
+            "scheduled-time": _second(due),
+            "execution-id": run,
+            "attempt-number": str(attempt),
+        }
         payload = self.schedule.input
         for name, value in attributes.items():
             payload = payload.replace(f"<aws.scheduler.{name}>", value)
         return payload.encode()
+
+
+def _second(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,11 +1,17 @@
 """Emulators for the tests of this folder."""
 
+import shutil
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kafka import KafkaAdminClient, KafkaProducer
+from kafka.admin import NewTopic
 
+from emulator import services
+from emulator.services import Running
 from emulator.stack import Stack
 from emulator.template import load
 from tests.emulator.live_emulator import LiveEmulator
@@ -58,3 +64,44 @@ def template(tmp_path: Path, state: Path) -> Callable[..., Stack]:
         return load(path, parameters, cache=state)
 
     return read
+
+
+APACHE = pytest.param(
+    "apache",
+    marks=pytest.mark.skipif(not (shutil.which("mvn") and shutil.which("java")), reason="needs Java and Maven"),
+)
+
+
+@pytest.fixture(scope="session", params=["tansu", APACHE])
+def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Each broker in turn; the tests take topics of their own."""
+    wanted = {"kafka": {"broker": request.param}}
+    with services.start(wanted, tmp_path_factory.mktemp("kafka")) as running:
+        yield running
+
+
+@pytest.fixture
+def topic(broker: Running) -> str:
+    """A new topic with two partitions."""
+    name = f"orders-{uuid.uuid4().hex[:8]}"
+    admin = KafkaAdminClient(bootstrap_servers=broker.kafka)
+    try:
+        admin.create_topics([NewTopic(name, 2, 1)])
+        admin.wait_for_topics([name])
+    finally:
+        admin.close()
+    return name
+
+
+@pytest.fixture
+def producer(broker: Running) -> Iterator[KafkaProducer]:
+    client = KafkaProducer(bootstrap_servers=broker.kafka)
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The endpoint of a moto of this session's own."""
+    with services.start({"aws": {}}, tmp_path_factory.mktemp("aws")) as running:
+        yield running.aws

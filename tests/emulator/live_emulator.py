@@ -41,7 +41,11 @@ class LiveEmulator:
         self._settings = Settings(
             state=state, gateway_port=0, invoke_port=0, log=lambda *line: self.lines.append(line), **settings
         )
-        self.emulator = self.run(Emulator.start(stack, self._settings))
+        try:
+            self.emulator = self.run(Emulator.start(stack, self._settings))
+        except BaseException:
+            self._end_loop()
+            raise
         self.runtime = self.emulator.runtime
         self.http = httpx.Client(base_url=next(iter(self.emulator.api_urls.values()), ""), timeout=DEADLINE)
 
@@ -66,6 +70,9 @@ class LiveEmulator:
         if self._thread.is_alive():
             self.http.close()
             self.run(self.emulator.close())
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
-            self._loop.close()
+            self._end_loop()
+
+    def _end_loop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()

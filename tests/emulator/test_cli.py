@@ -256,6 +256,36 @@ def test_a_failing_step_stops_up_with_its_last_lines(project: Project) -> None:
     assert project.left() == []
 
 
+def test_a_python_module_as_a_step_imports_while_services_start_and_runs_when_they_answer(project: Project) -> None:
+    (project.folder / "fill.py").write_text(
+        "import sys, time\nprint('imported as', __name__)\n"
+        "if __name__ == '__main__':\n    print('ran with', *sys.argv[1:])\n    sys.exit(int(sys.argv[2]))\n"
+    )
+    (project.folder / "filling").mkdir()
+    (project.folder / "filling" / "__main__.py").write_text(
+        "import fill, runpy\nrunpy.run_module('fill', run_name=__name__)\n"
+    )
+    step = 'command = ["python", "-m", "filling", "${redis.url}", "7"]'
+    project.configure(_CONFIG.replace(_CONFIG[_CONFIG.index("command") : _CONFIG.index("\nenvironment")], step))
+
+    done = project.up()
+
+    assert done.returncode == 1
+    assert "prepare failed with 7" in done.stderr
+    assert "imported as fill" in done.stderr
+    assert "ran with redis://" in done.stderr
+    assert project.left() == []
+
+
+def test_a_debugger_for_a_function_that_does_not_exist_is_refused(project: Project) -> None:
+    done = project.up("--debug", "Nobody:5678")
+
+    assert (done.returncode, done.stderr.splitlines()[0]) == (
+        *(1, "error: --debug Nobody: the template has no such function"),
+    )
+    assert project.left() == []
+
+
 def test_a_mistake_in_the_template_stops_up_in_a_line(project: Project) -> None:
     done = project.up("--parameter-overrides", "NoSuchParameter=1")
 

@@ -1,6 +1,8 @@
 import base64
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from emulator.stack import Stack, StackError
 from tests.emulator.live_emulator import LiveEmulator, wait_for
 
 Emulate = Callable[..., LiveEmulator]
@@ -46,7 +49,7 @@ def lines(path: Path) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
 
-@pytest.mark.parametrize("name", ["ActFunction", "act-by-name", ARN, f"{ARN}:live", "act-by-name:$LATEST"])
+@pytest.mark.parametrize("name", ["ActFunction", "act-by-name", ARN, f"{ARN}:$LATEST", "act-by-name:$LATEST"])
 def test_a_function_is_invoked_by_any_of_its_names(client: Any, name: str) -> None:
     answer = client.invoke(FunctionName=name, Payload=b'{"answer": [1, 2]}')
     assert (answer["StatusCode"], answer["ExecutedVersion"]) == (200, "$LATEST")
@@ -146,3 +149,135 @@ def test_a_function_can_invoke_another_through_its_environment(live: LiveEmulato
     seen = json.loads(live.invoke("ActFunction", b'{"self": null}').payload)["environment"]
     url = f"{seen['AWS_ENDPOINT_URL_LAMBDA']}/2015-03-31/functions/EchoFunction/invocations"
     assert httpx.post(url, json={"a": 1}).json()["statusCode"] == 200
+
+
+def test_a_qualifier_is_an_alias_or_a_version_that_is_there(client: Any) -> None:
+    for name, qualifier in (("SnapFunction:live", None), ("SnapFunction", "live"), ("SnapFunction", "1")):
+        answer = client.invoke(FunctionName=name, **({"Qualifier": qualifier} if qualifier else {}))
+        assert (answer["ExecutedVersion"], json.load(answer["Payload"])["version"]) == ("1", "1")
+    for name in ("SnapFunction:old", "ActFunction:live", "ActFunction:1"):
+        assert refusal(partial(client.invoke, FunctionName=name)) == (404, "ResourceNotFoundException")
+
+
+def test_a_throttle_says_which_limit_it_was(client: Any, live: LiveEmulator) -> None:
+    running = live.begin(live.runtime.invoke("ScarceFunction", b'{"sleep": 0.5}'))
+    wait_for(lambda: live.runtime.stats()["ScarceFunction"].in_flight, "the first call")
+    with pytest.raises(ClientError) as error:
+        client.invoke(FunctionName="ScarceFunction")
+    assert error.value.response["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+    running.result()
+
+
+# -- whom the outcome of an event is told
+
+QUEUE = "arn:aws:sqs:ap-northeast-2:000000000000:"
+
+
+@pytest.fixture(scope="module")
+def sqs() -> Iterator[Any]:
+    """SQS as moto plays it; `sqs.meta.endpoint_url` is where."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    _, port = server.get_host_and_port()
+    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+    client = boto3.client("sqs", endpoint_url=f"http://127.0.0.1:{port}", region_name="ap-northeast-2", **keys)
+    yield client
+    client.close()
+    server.stop()
+
+
+def told(
+    emulate: Emulate, stack: Stack, sqs: Any, payload: object, *, delays: Any = (0.01, 0.01), **config: Any
+) -> str:
+    """Sends ActFunction, so configured, an event; the request id."""
+    changed = {**stack.functions, "ActFunction": replace(stack.functions["ActFunction"], **config)}
+    live = emulate(
+        replace(stack, functions=changed),
+        environment={"AWS_ENDPOINT_URL": sqs.meta.endpoint_url},
+        retry_delays=delays,
+    )
+    answer = client_of(live).invoke(
+        FunctionName="ActFunction", InvocationType="Event", Payload=json.dumps(payload).encode()
+    )
+    request_id: str = answer["ResponseMetadata"]["RequestId"]
+    return request_id
+
+
+def message(sqs: Any, name: str) -> Any:
+    """The next message of a queue."""
+
+    def received() -> Any:
+        if name not in str(sqs.list_queues().get("QueueUrls", [])):
+            return None
+        url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+        return sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"]).get("Messages")
+
+    return wait_for(received, f"a message in {name}")[0]
+
+
+def test_a_success_is_told_with_what_was_asked_and_answered(emulate: Emulate, stack: Stack, sqs: Any) -> None:
+    request_id = told(emulate, stack, sqs, {"answer": {"a": 1}}, on_success=QUEUE + "won")
+    record = json.loads(message(sqs, "won")["Body"])
+    assert record.pop("timestamp").endswith("Z")
+    assert record == {
+        "version": "1.0",
+        "requestContext": {
+            "requestId": request_id,
+            "functionArn": f"{ARN}:$LATEST",
+            "condition": "Success",
+            "approximateInvokeCount": 1,
+        },
+        "requestPayload": {"answer": {"a": 1}},
+        "responseContext": {"statusCode": 200, "executedVersion": "$LATEST"},
+        "responsePayload": {"a": 1},
+    }
+
+
+def test_an_event_given_up_goes_to_its_destination_and_to_its_dead_letter_queue(
+    emulate: Emulate, stack: Stack, sqs: Any
+) -> None:
+    config = {"on_failure": QUEUE + "lost", "dead_letters": QUEUE + "dead"}
+    request_id = told(emulate, stack, sqs, {"fail": "no seats"}, **config)
+    record = json.loads(message(sqs, "lost")["Body"])
+    assert record["requestContext"]["condition"] == "RetriesExhausted"
+    assert record["requestContext"]["approximateInvokeCount"] == 3
+    assert record["responseContext"]["functionError"] == "Unhandled"
+    assert record["responsePayload"]["errorMessage"] == "no seats"
+    dead = message(sqs, "dead")
+    assert json.loads(dead["Body"]) == {"fail": "no seats"}
+    attributes = {name: value["StringValue"] for name, value in dead["MessageAttributes"].items()}
+    assert attributes == {"RequestID": request_id, "ErrorCode": "200", "ErrorMessage": "no seats"}
+
+
+def test_an_event_that_would_be_too_old_for_its_next_attempt_is_given_up(
+    emulate: Emulate, stack: Stack, sqs: Any
+) -> None:
+    config = {"on_failure": QUEUE + "aged", "async_age": 5.0}
+    told(emulate, stack, sqs, {"fail": "x"}, delays=(60.0, 120.0), **config)
+    context = json.loads(message(sqs, "aged")["Body"])["requestContext"]
+    assert (context["condition"], context["approximateInvokeCount"]) == ("EventAgeExceeded", 1)
+
+
+def test_a_function_that_may_not_run_at_all_gives_its_events_up_at_once(
+    emulate: Emulate, stack: Stack, sqs: Any
+) -> None:
+    told(emulate, stack, sqs, {}, reserved_concurrency=0, on_failure=QUEUE + "barred")
+    record = json.loads(message(sqs, "barred")["Body"])
+    assert record["requestContext"]["approximateInvokeCount"] == 0
+    assert "responseContext" not in record
+
+
+def test_a_function_can_be_the_destination_of_another(emulate: Emulate, stack: Stack) -> None:
+    arn = stack.functions["HurriedFunction"].arn
+    changed = {**stack.functions, "ActFunction": replace(stack.functions["ActFunction"], on_success=arn)}
+    live = emulate(replace(stack, functions=changed))
+    client_of(live).invoke(FunctionName="ActFunction", InvocationType="Event", Payload=b'{"answer": 1}')
+    wait_for(lambda: live.runtime.stats()["HurriedFunction"].cold_starts, "the destination to be invoked")
+
+
+def test_a_queue_with_nothing_that_plays_sqs_is_refused_at_the_start(emulate: Emulate, stack: Stack) -> None:
+    changed = {**stack.functions, "ActFunction": replace(stack.functions["ActFunction"], on_failure=QUEUE + "lost")}
+    with pytest.raises(StackError, match=r"ActFunction\.Properties\.EventInvokeConfig.*AWS_ENDPOINT_URL"):
+        emulate(replace(stack, functions=changed))

@@ -35,9 +35,9 @@ def test_a_function_is_read_with_its_defaults(template: Template, tmp_path: Path
 
 def test_parameters_replace_defaults_everywhere(template: Template) -> None:
     head = "Parameters: {Limit: {Type: Number, Default: 3}, Words: {Type: CommaDelimitedList, Default: 'a, b'}}"
-    variables = 'L: !Ref Limit, W: !Join ["-", !Ref Words], S: !Select [1, !Ref Words]'
-    assert environment(template, variables, head) == {"L": "3", "W": "a-b", "S": "b"}
-    assert environment(template, variables, head, {"Limit": "7", "Words": "x,y"}) == {"L": "7", "W": "x-y", "S": "y"}
+    variables = 'AL: !Ref Limit, AW: !Join ["-", !Ref Words], AS: !Select [1, !Ref Words]'
+    assert environment(template, variables, head) == {"AL": "3", "AW": "a-b", "AS": "b"}
+    assert environment(template, variables, head, {"Limit": "7", "Words": "x,y"}) == {"AL": "7", "AW": "x-y", "AS": "y"}
 
 
 def test_parameters_that_are_unknown_missing_or_not_allowed_are_named(template: Template) -> None:
@@ -124,7 +124,9 @@ def test_an_alias_leads_to_its_function(template: Template) -> None:
     text += "Web: {Type: Api, Properties: {Path: /, Method: get}}, Tick: {Type: ScheduleV2, Properties: "
     text += "{ScheduleExpression: rate(1 minute), Input: '{}'}}}}"
     stack = template(text)
-    assert stack.functions["App"].snap_start
+    function = stack.functions["App"]
+    assert (function.snap_start, function.version, function.aliases) == (True, "1", ("live",))
+    assert stack.apis[0].routes[0].qualifier == "live"
     assert stack.apis[0].routes[0].function == "App"
     assert (stack.schedules[0].function, stack.schedules[0].input) == ("App", "{}")
 
@@ -169,6 +171,31 @@ def test_the_retries_of_asynchronous_invocations_are_read(template: Template) ->
         ),
         ("Layers: ['arn:aws:lambda:x:1:layer:theirs:1']", "Resources.App.Properties.Layers"),
         ("CodeUri: s3://bucket/key", "Resources.App.Properties.CodeUri"),
+        ("Timeout: 901", "Resources.App.Properties.Timeout: 901 is not a whole number from 1 to 900"),
+        ("MemorySize: 64", "Resources.App.Properties.MemorySize: 64 is not a whole number from 128 to 10240"),
+        (
+            "Environment: {Variables: {AWS_REGION: x}}",
+            "Resources.App.Properties.Environment.Variables.AWS_REGION: Lambda",
+        ),
+        ("Environment: {Variables: {9x: x}}", "Resources.App.Properties.Environment.Variables.9x: a variable's name"),
+        ("Environment: {Variables: {LONG: " + "x" * 4093 + "}}", "4097 bytes of variables; Lambda takes 4096"),
+        (
+            "FileSystemConfigs: [{Arn: a, LocalMountPath: /mnt/a}]",
+            "Resources.App.Properties.FileSystemConfigs: not emul",
+        ),
+        (
+            "DeadLetterQueue: {Type: SNS, TargetArn: 'arn:aws:sns:x:1:t'}",
+            "Resources.App.Properties.DeadLetterQueue: arn:aws:sns:x:1:t is not emulated",
+        ),
+        (
+            "EventInvokeConfig: {DestinationConfig: {OnFailure: {Type: EventBridge,"
+            " Destination: 'arn:aws:events:x:1:e'}}}",
+            "Resources.App.Properties.EventInvokeConfig.DestinationConfig.OnFailure.Destination: arn:aws:events",
+        ),
+        (
+            "EventInvokeConfig: {MaximumRetryAttempts: 3}",
+            "Resources.App.Properties.EventInvokeConfig.MaximumRetryAttempts",
+        ),
         ("FunctionUrlConfig: {AuthType: NONE}", "Resources.AppUrl: AWS::Lambda::Url"),
     ],
 )
@@ -191,6 +218,86 @@ def test_an_api_is_never_served_without_the_protection_it_declares(template: Tem
     )
     text += "Events: {Web: {Type: Api, Properties: {RestApiId: !Ref Api, Path: /, Method: get}}}}"
     refused(template, text)
+
+
+@pytest.mark.parametrize(
+    ("properties", "said"),
+    [
+        ("CacheClusterEnabled: true", "Resources.Api.Properties.CacheClusterEnabled: not emulated"),
+        ("CanarySetting: {PercentTraffic: 5}", "Resources.Api.Properties.CanarySetting: not emulated"),
+        (
+            "MethodSettings: [{ResourcePath: /*, HttpMethod: '*', CachingEnabled: true}]",
+            "Resources.Api.Properties.MethodSettings[0].CachingEnabled: not emulated",
+        ),
+        (
+            "Auth: {ResourcePolicy: {IpRangeBlacklist: [10.0.0.0/8]}}",
+            "Resources.Api.Properties.Body.x-amazon-apigateway-policy: not emulated",
+        ),
+    ],
+)
+def test_what_would_change_an_apis_answers_is_refused_by_name(template: Template, properties: str, said: str) -> None:
+    api = f"Api: {{Type: AWS::Serverless::Api, Properties: {{StageName: v1, {properties}}}}}"
+    text = f"Resources:\n  {api}\n  App:\n    {APP}, "
+    text += "Events: {Web: {Type: Api, Properties: {RestApiId: !Ref Api, Path: /, Method: get}}}}"
+    assert said in refused(template, text)
+
+
+def test_what_is_off_by_name_is_off(template: Template) -> None:
+    api = "{StageName: v1, CacheClusterEnabled: false, TracingEnabled: true, OpenApiVersion: 3.0.1}"
+    text = f"Resources:\n  Api: {{Type: AWS::Serverless::Api, Properties: {api}}}\n  App:\n    {APP}, "
+    text += "Events: {Web: {Type: Api, Properties: {RestApiId: !Ref Api, Path: /, Method: get}}}}"
+    assert template(text).apis[0].routes
+
+
+def test_resources_that_wait_for_each_other_are_refused(template: Template) -> None:
+    one = APP + ", Environment: {Variables: {OTHER: !Ref Two}}}"
+    two = APP + ", Environment: {Variables: {OTHER: !Sub '${One.Arn}'}}}"
+    message = refused(template, f"Resources:\n  One:\n    {one}\n  Two:\n    {two}\n")
+    assert "circular dependency: " in message
+    assert {"One", "Two"} <= set(message.replace(":", " ").split())
+    text = "Conditions: {A: !Not [!Condition B], B: !Not [!Condition A]}\nResources:\n  App:\n    Condition: A\n    "
+    assert "depends on itself" in refused(template, text + APP + "}")
+
+
+def test_a_handler_that_is_not_there_is_named(template: Template) -> None:
+    start = "Resources:\n  App:\n    Type: AWS::Serverless::Function\n    Properties: {Runtime: python3.13, Handler: "
+    assert "App's handler nowhere.handler needs nowhere.py" in refused(template, start + "nowhere.handler}")
+    assert "Resources.App.Properties.Handler: handler is not module.function" in refused(template, start + "handler}")
+
+
+def test_destinations_and_the_age_of_events_are_read(template: Template) -> None:
+    text = f"Resources:\n  Dead: {{Type: AWS::SQS::Queue}}\n  Other:\n    {APP}}}\n  App:\n    {APP}, "
+    text += (
+        "DeadLetterQueue: {Type: SQS, TargetArn: !GetAtt Dead.Arn}, EventInvokeConfig: {MaximumEventAgeInSeconds: 60,"
+    )
+    text += " DestinationConfig: {OnSuccess: {Type: Lambda, Destination: !GetAtt Other.Arn},"
+    text += " OnFailure: {Type: SQS, Destination: !GetAtt Dead.Arn}}}}\n"
+    function = template(text).functions["App"]
+    queue = "arn:aws:sqs:ap-northeast-2:000000000000:Dead"
+    assert (function.async_age, function.dead_letters, function.on_failure) == (60.0, queue, queue)
+    assert function.on_success is not None
+    assert function.on_success.endswith(":function:Other")
+
+
+def test_the_log_format_reaches_the_runtime(template: Template) -> None:
+    text = (
+        f"Resources:\n  App:\n    {APP}, LoggingConfig: {{LogFormat: JSON, ApplicationLogLevel: WARN, LogGroup: g}}}}"
+    )
+    assert template(text).functions["App"].variables == {
+        "AWS_LAMBDA_LOG_FORMAT": "JSON",
+        "AWS_LAMBDA_LOG_LEVEL": "WARN",
+        "AWS_LAMBDA_LOG_GROUP_NAME": "g",
+    }
+
+
+def test_a_schedules_retries_and_dead_letters_are_kept_for_its_trigger(template: Template) -> None:
+    text = f"Resources:\n  App:\n    {APP}, Events: {{T: {{Type: ScheduleV2, Properties: {{"
+    text += "ScheduleExpression: rate(1 minute), RetryPolicy: {MaximumRetryAttempts: 1},"
+    text += " DeadLetterConfig: {Arn: 'arn:aws:sqs:x:1:q'}}}}}"
+    assert template(text).schedules[0].properties == {
+        "RetryPolicy": {"MaximumRetryAttempts": 1},
+        "DeadLetterConfig": {"Arn": "arn:aws:sqs:x:1:q"},
+    }
 
 
 def test_a_file_that_is_no_template_is_refused_in_one_line(template: Template, tmp_path: Path) -> None:

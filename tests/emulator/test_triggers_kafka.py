@@ -1,145 +1,16 @@
 """Kafka event source mappings on real brokers, with a Lambda Invoke endpoint that only plays one."""
 
 import asyncio
-import base64
-import shutil
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from aiohttp import web
-from kafka import KafkaAdminClient, KafkaProducer
-from kafka.admin import NewTopic
+from kafka import KafkaProducer
 
-from emulator import services
 from emulator.services import Running
-from emulator.stack import KafkaSource
 from emulator.triggers.endpoint import LambdaEndpoint
-from emulator.triggers.kafka import KafkaTrigger
-
-APACHE = pytest.param(
-    "apache",
-    marks=pytest.mark.skipif(not (shutil.which("mvn") and shutil.which("java")), reason="needs Java and Maven"),
-)
-
-
-@pytest.fixture(scope="module", params=["tansu", APACHE])
-def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    wanted = {"kafka": {"broker": request.param}}
-    with services.start(wanted, tmp_path_factory.mktemp("kafka")) as running:
-        yield running
-
-
-@pytest.fixture
-def topic(broker: Running) -> str:
-    """A new topic with two partitions."""
-    name = f"orders-{uuid.uuid4().hex[:8]}"
-    admin = KafkaAdminClient(bootstrap_servers=broker.kafka)
-    try:
-        admin.create_topics([NewTopic(name, 2, 1)])
-        admin.wait_for_topics([name])
-    finally:
-        admin.close()
-    return name
-
-
-@pytest.fixture
-def producer(broker: Running) -> Iterator[KafkaProducer]:
-    client = KafkaProducer(bootstrap_servers=broker.kafka)
-    yield client
-    client.close()
-
-
-def source(topic: str, **changes: Any) -> KafkaSource:
-    plain = KafkaSource(
-        name="Orders", function="OnOrder", topic=topic, group=f"group-{topic}", source_arn=None, batch_size=10, window=0
-    )
-    return replace(plain, **changes)
-
-
-def send(producer: KafkaProducer, topic: str, values: list[str], partition: int = 0) -> None:
-    for future in [producer.send(topic, value.encode(), partition=partition) for value in values]:
-        future.get(timeout=10)
-
-
-@dataclass
-class FakeLambda:
-    """Answers as `behaviour` says and remembers every event."""
-
-    behaviour: Callable[[list[str]], Any] = lambda _: None  # what the function returns; raising is its failure
-    url: str = ""
-    events: list[dict[str, Any]] = field(default_factory=list)
-    hold: asyncio.Event | None = None
-
-    @property
-    def batches(self) -> list[list[str]]:
-        return [values_of(event) for event in self.events]
-
-    @property
-    def seen(self) -> list[str]:
-        return [value for batch in self.batches for value in batch]
-
-    async def answer(self, request: web.Request) -> web.Response:
-        assert request.path == "/2015-03-31/functions/OnOrder/invocations"
-        assert request.headers["X-Amz-Invocation-Type"] == "RequestResponse"
-        event = await request.json()
-        self.events.append(event)
-        if self.hold:
-            await self.hold.wait()
-        try:
-            return web.json_response(self.behaviour(values_of(event)))
-        except RuntimeError as error:
-            return web.json_response({"errorMessage": str(error)}, headers={"X-Amz-Function-Error": "Unhandled"})
-
-
-def values_of(event: Mapping[str, Any]) -> list[str]:
-    return [
-        base64.b64decode(record["value"] or "").decode() for records in event["records"].values() for record in records
-    ]
-
-
-@asynccontextmanager
-async def listening(fake: FakeLambda) -> AsyncIterator[LambdaEndpoint]:
-    app = web.Application()
-    app.router.add_post("/{path:.*}", fake.answer)
-    runner = web.AppRunner(app, shutdown_timeout=0)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    fake.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    async with LambdaEndpoint(fake.url) as endpoint:
-        yield endpoint
-    await runner.cleanup()
-
-
-@asynccontextmanager
-async def triggered(
-    broker: Running, mapping: KafkaSource, endpoint: LambdaEndpoint, backoff: Callable[[int], float] = lambda _: 0.01
-) -> AsyncIterator[KafkaTrigger]:
-    trigger = KafkaTrigger(mapping, broker.kafka, endpoint, backoff)
-    await trigger.start()
-    try:
-        yield trigger
-    finally:
-        await trigger.close()
-
-
-async def until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        await asyncio.sleep(0.005)
-
-
-def run(scenario: Awaitable[None]) -> None:
-    async def main() -> None:
-        await scenario
-
-    asyncio.run(main())
+from tests.emulator.kafka_lambda import FakeLambda, listening, run, send, source, triggered, until
 
 
 def test_an_event_looks_as_lambda_makes_it(broker: Running, topic: str, producer: KafkaProducer) -> None:

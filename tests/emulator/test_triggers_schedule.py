@@ -5,12 +5,15 @@ import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import boto3
 import pytest
 
 from emulator.stack import Schedule, StackError
 from emulator.triggers.endpoint import Answer, LambdaEndpoint
-from emulator.triggers.schedule import ScheduleTrigger, parse
+from emulator.triggers.expression import parse
+from emulator.triggers.schedule import ScheduleTrigger
 
 START = datetime(2026, 3, 1, 9, 0, 12, tzinfo=UTC)
 
@@ -55,6 +58,7 @@ class FakeEndpoint(LambdaEndpoint):
     def __init__(self, clock: FakeClock, slow: Callable[[], Awaitable[object]] | None = None) -> None:
         super().__init__("http://127.0.0.1:1")
         self.calls: list[tuple[datetime, Any]] = []
+        self.answer = Answer(status=202)
         self._clock = clock
         self._slow = slow
 
@@ -63,18 +67,27 @@ class FakeEndpoint(LambdaEndpoint):
         self.calls.append((self._clock.now(), json.loads(payload)))
         if self._slow:
             await self._slow()
-        return Answer(error="HTTP 503")
+        return self.answer
 
 
-def schedule(expression: str, text: str | None = "{}") -> Schedule:
-    return Schedule(name="EveryMinute", function="Admitter", expression=expression, input=text)
+def schedule(expression: str, text: str | None = "{}", **properties: Any) -> Schedule:
+    return Schedule(name="EveryMinute", function="Admitter", expression=expression, input=text, properties=properties)
 
 
-def fired(expression: str, seconds: float, *, text: str | None = "{}", jump: float = 0) -> list[tuple[datetime, Any]]:
+def fired(
+    expression: str,
+    seconds: float,
+    *,
+    text: str | None = "{}",
+    jump: float = 0,
+    answer: Answer = Answer(status=202),  # noqa: B008 - frozen
+    **properties: Any,
+) -> list[tuple[datetime, Any]]:
     async def scenario() -> list[tuple[datetime, Any]]:
         clock = FakeClock()
         endpoint = FakeEndpoint(clock)
-        trigger = ScheduleTrigger(schedule(expression, text), endpoint, clock, new_id=lambda: "id-1")
+        endpoint.answer = answer
+        trigger = ScheduleTrigger(schedule(expression, text, **properties), endpoint, clock, new_id=lambda: "id-1")
         await trigger.start()
         await settle()
         if jump:  # as when the machine was asleep
@@ -145,6 +158,12 @@ def test_without_an_input_the_function_gets_the_schedulers_own_event() -> None:
         ("at(2026-03-01T08:00:00)", "2026-03-01T09:00:00", None),
         ("rate(2 hours)", "2026-03-01T09:00:00", "2026-03-01T11:00:00"),
         ("rate(1 day)", "2026-03-01T09:00:00", "2026-03-02T09:00:00"),
+        ("cron(0 12 L * ? *)", "2026-02-01T00:00:00", "2026-02-28T12:00:00"),
+        ("cron(0 12 15W * ? *)", "2026-02-01T00:00:00", "2026-02-16T12:00:00"),  # the 15th is a Sunday
+        ("cron(0 12 1W * ? *)", "2026-07-31T13:00:00", "2026-08-03T12:00:00"),  # the 1st is a Saturday
+        ("cron(0 12 ? * 6L *)", "2026-02-01T00:00:00", "2026-02-27T12:00:00"),
+        ("cron(0 12 ? * FRI#2 *)", "2026-02-01T00:00:00", "2026-02-13T12:00:00"),
+        ("cron(0 12 ? * L *)", "2026-02-01T00:00:00", "2026-02-07T12:00:00"),
     ],
 )
 def test_the_next_time_of_an_expression(expression: str, after: str, expected: str | None) -> None:
@@ -162,9 +181,9 @@ def test_the_next_time_of_an_expression(expression: str, after: str, expected: s
         "cron(0 12 * * *)",
         "cron(0 12 * * * *)",
         "cron(0 12 ? * ? *)",
-        "cron(0 12 L * ? *)",
-        "cron(0 12 ? * 6#3 *)",
-        "cron(0 12 15W * ? *)",
+        "cron(0 12 L-3 * ? *)",
+        "cron(0 12 ? * 6#6 *)",
+        "cron(0 12 32W * ? *)",
         "cron(60 12 * * ? *)",
         "cron(5-1 12 * * ? *)",
         "cron(*/0 12 * * ? *)",
@@ -173,3 +192,112 @@ def test_the_next_time_of_an_expression(expression: str, after: str, expected: s
 def test_what_is_not_a_schedule_or_not_supported_is_refused(expression: str) -> None:
     with pytest.raises(StackError):
         parse(expression)
+
+
+@pytest.mark.parametrize(
+    ("zone", "expression", "after", "expected"),
+    [
+        ("Asia/Seoul", "cron(0 9 * * ? *)", "2026-03-01T00:00:00", "2026-03-02T00:00:00"),
+        ("America/New_York", "cron(0 12 * * ? *)", "2026-03-07T17:00:00", "2026-03-08T16:00:00"),
+        ("America/New_York", "cron(30 2 * * ? *)", "2026-03-07T08:00:00", "2026-03-09T06:30:00"),  # no 02:30 on the 8th
+        ("America/New_York", "cron(30 1 * * ? *)", "2026-11-01T05:30:00", "2026-11-02T06:30:00"),  # 01:30 twice
+        ("Asia/Seoul", "at(2026-03-01T09:00:00)", "2026-02-01T00:00:00", "2026-03-01T00:00:00"),
+    ],
+)
+def test_cron_and_at_are_times_of_the_schedules_zone(zone: str, expression: str, after: str, expected: str) -> None:
+    following = parse(expression, ZoneInfo(zone)).after(datetime.fromisoformat(after).replace(tzinfo=UTC))
+
+    assert following == datetime.fromisoformat(expected).replace(tzinfo=UTC)
+
+
+def test_a_schedule_runs_in_its_time_zone() -> None:
+    calls = fired("cron(1 10 * * ? *)", 120, ScheduleExpressionTimezone="Europe/Berlin")
+
+    assert seconds_of(calls) == [48]  # 09:01 in UTC
+
+
+def test_nothing_is_fired_before_the_start_nor_after_the_end() -> None:
+    calls = fired(
+        "rate(1 minute)", 600, StartDate="2026-03-01T09:02:00Z", EndDate="2026-03-01T09:04:00Z", State="ENABLED"
+    )
+
+    assert [at.strftime("%H:%M:%S") for at, _ in calls] == ["09:02:00", "09:03:00", "09:04:00"]
+
+
+def test_a_rate_counts_from_its_start_however_long_ago() -> None:
+    assert seconds_of(fired("rate(1 hour)", 3600, StartDate="2020-01-01T00:30:00Z")) == [29 * 60 + 48]
+
+
+def test_an_event_that_is_not_taken_is_handed_over_again_as_the_retry_policy_says() -> None:
+    calls = fired(
+        "rate(1 day)",
+        600,
+        text='{"attempt": "<aws.scheduler.attempt-number>"}',
+        answer=Answer(error="HTTP 503", status=503),
+        Target={"RetryPolicy": {"MaximumRetryAttempts": 3}},
+    )
+
+    assert [payload["attempt"] for _, payload in calls] == ["1", "2", "3", "4"]
+    assert seconds_of(calls) == [0, 1, 3, 7]
+
+
+def test_an_event_that_grew_too_old_is_given_up() -> None:
+    calls = fired(
+        "rate(1 day)",
+        600,
+        answer=Answer(error="refused"),
+        Target={"RetryPolicy": {"MaximumEventAgeInSeconds": 60}},
+    )
+
+    assert seconds_of(calls)[-1] <= 60
+
+
+def test_what_would_fail_again_is_not_tried_again() -> None:
+    assert len(fired("rate(1 day)", 600, answer=Answer(error="HTTP 404", status=404))) == 1
+
+
+def test_an_event_that_is_given_up_goes_to_the_dead_letter_queue_with_the_reason(aws: str) -> None:
+    properties = {
+        "RetryPolicy": {"MaximumRetryAttempts": 0},
+        "DeadLetterConfig": {"Arn": "arn:aws:sqs:eu-central-1:000000000000:late"},
+    }
+    keys = {"aws_access_key_id": "local", "aws_secret_access_key": "local", "region_name": "eu-central-1"}
+    sqs = boto3.client("sqs", endpoint_url=aws, **keys)
+    url = sqs.create_queue(QueueName="late")["QueueUrl"]
+
+    async def scenario() -> list[Any]:
+        async with LambdaEndpoint("http://127.0.0.1:1") as nobody:
+            trigger = ScheduleTrigger(schedule("rate(1 day)", '{"a": 1}', Target=properties), nobody, aws_url=aws)
+            await trigger.start()
+            messages: list[Any] = []
+            while not messages:
+                answer = await asyncio.to_thread(
+                    sqs.receive_message, QueueUrl=url, WaitTimeSeconds=1, MessageAttributeNames=["All"]
+                )
+                messages = answer.get("Messages", [])
+            await trigger.close()
+            return messages
+
+    (message,) = asyncio.run(asyncio.wait_for(scenario(), 20))
+
+    attributes = {name: value["StringValue"] for name, value in message["MessageAttributes"].items()}
+    assert message["Body"] == '{"a": 1}'
+    assert attributes["EXHAUSTED_RETRY_CONDITION"] == "MaximumRetryAttempts"
+    assert attributes["RETRY_ATTEMPTS"] == "0"
+    assert attributes["SCHEDULE_ARN"].endswith(":schedule/default/EveryMinute")
+
+
+@pytest.mark.parametrize(
+    ("properties", "message"),
+    [
+        ({"ScheduleExpressionTimezone": "Mars/Olympus"}, "there is no time zone Mars/Olympus"),
+        ({"StartDate": "soon"}, r"Resources\.EveryMinute\.Properties\.StartDate: soon is not a time"),
+        ({"Target": {"EcsParameters": {}}}, r"Properties\.Target\.EcsParameters: not emulated"),
+        ({"Target": {"RetryPolicy": {"MaximumRetryAttempts": 186}}}, "186 is outside 0 to 185"),
+        ({"Target": {"DeadLetterConfig": {"Arn": "arn:aws:sqs:a:0:q"}}}, "an AWS endpoint is needed"),
+        ({"Rhythm": 4}, r"Properties\.Rhythm: not emulated"),
+    ],
+)
+def test_a_property_that_is_not_emulated_is_refused_by_its_path(properties: dict[str, Any], message: str) -> None:
+    with pytest.raises(StackError, match=message):
+        ScheduleTrigger(schedule("rate(1 day)", **properties), FakeEndpoint(FakeClock()))

@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -60,6 +62,76 @@ def _append(path, context):
 def _grandchild(path, _context):
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     Path(path).write_text(str(child.pid))
+
+
+def _allocate(megabytes, _context):
+    block = bytearray(megabytes * 1024 * 1024)
+    time.sleep(30)
+    return len(block)
+
+
+def _fork_and_allocate(megabytes, context):
+    if os.fork() == 0:
+        os.setsid()
+        _allocate(megabytes, context)
+        os._exit(0)
+    time.sleep(30)
+
+
+def _fork_and_share(megabytes, context):
+    block = bytearray(megabytes * 1024 * 1024)
+    children = [os.fork() for _ in range(1)]
+    if 0 in children:
+        time.sleep(0.6)
+        os._exit(0)
+    time.sleep(0.6)
+    return len(block) // (1024 * 1024)
+
+
+def _fork_and_return(_, _context):
+    return "parent" if os.fork() else "child"
+
+
+def _write(parts, _context):
+    sys.stdout.write(parts["text"] * parts["times"])
+    sys.stdout.flush()
+
+
+def _bytes(numbers, _context):
+    os.write(1, bytes(numbers))
+
+
+def _close_output(_, _context):
+    sys.stdout.flush()
+    os.close(1)
+    os.close(2)
+    return "silent"
+
+
+def _close_stdout(_, _context):
+    sys.stdout.close()
+    return "closed"
+
+
+def _sys_exit(status, _context):
+    sys.exit(status)
+
+
+def _nan(_, _context):
+    return {"statusCode": 200, "body": "x", "headers": {"X-Number": float("nan")}}
+
+
+def _threads(count, _context):
+    for _ in range(count):
+        threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+    return threading.active_count()
+
+
+def _scratch(text, _context):
+    path = Path(tempfile.gettempdir()) / "kept"
+    before = path.read_text() if path.exists() else ""
+    path.write_text(text)
+    return {"folder": str(path.parent), "before": before}
 
 
 def _self(_, context):

@@ -1,0 +1,96 @@
+"""Ends environments that use more memory than their function has, as Lambda does.
+
+Measured, not limited: under a resource limit Python would raise a MemoryError that a function can catch, where Lambda
+kills. https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
+"""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+_EVERY = 0.15  # seconds between two looks, at busy environments only: each takes some 50 µs
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_MB = 1024 * 1024
+
+
+class Watched(Protocol):
+    """A process, with its children, that may use so much memory."""
+
+    @property
+    def memory_limit(self) -> int | None: ...  # bytes; None is no limit
+    @property
+    def pid(self) -> int | None: ...
+    def out_of_memory(self, used: int) -> None: ...
+
+
+class MemoryWatch:
+    """Looks at those between `begin` and `end`."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._busy: dict[Watched, None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self, target: Watched) -> None:
+        """Looks at it from now on."""
+        self._busy[target] = None
+        if self._timer is None:
+            self._timer = self._loop.call_later(_EVERY, self._look)
+
+    def end(self, target: Watched) -> None:
+        """Looks at it no more."""
+        self._busy.pop(target, None)
+
+    def _look(self) -> None:
+        self._timer = self._loop.call_later(_EVERY, self._look) if self._busy else None
+        for target in list(self._busy):
+            limit, pid = target.memory_limit, target.pid
+            if limit is None or pid is None:
+                continue
+            used = memory_of(pid, limit)
+            if used > limit:
+                target.out_of_memory(used)
+
+
+def memory_of(pid: int, limit: int) -> int:
+    """Bytes resident in a process and its descendants. What they share is counted once where that decides."""
+    family = list(descendants(pid))
+    used = sum(_resident(member) for member in family)
+    return used if used <= limit or len(family) == 1 else sum(_proportional(member) for member in family)
+
+
+def peak_mb(pid: int | None) -> int:
+    """The most a process has used so far, in MB; 0 where it is gone."""
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024 // _MB
+    return 0
+
+
+def descendants(pid: int) -> Iterator[int]:
+    """A process and all that it and its children have started, whatever process group they are in by now."""
+    yield pid
+    with suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208  Path is twice as slow
+            with suppress(OSError), open(f"/proc/{pid}/task/{thread}/children", "rb") as file:  # noqa: PTH123
+                children = file.read()
+            for child in children.split():
+                yield from descendants(int(child))
+
+
+def _resident(pid: int) -> int:
+    with suppress(OSError), open(f"/proc/{pid}/statm", "rb") as file:  # noqa: PTH123
+        return int(file.read().split()[1]) * _PAGE
+    return 0
+
+
+def _proportional(pid: int) -> int:
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    return 0

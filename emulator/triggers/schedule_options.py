@@ -1,0 +1,93 @@
+"""What a schedule says beyond its expression, read from its CloudFormation properties."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from emulator.stack import Schedule, StackError
+from emulator.triggers.expression import Expression, Rate, parse
+
+# Read elsewhere, or without a consequence here. A flexible window lets a target be called any time within it: at once.
+_PASSED_OVER = {
+    *("ActionAfterCompletion", "Description", "EventBusName", "FlexibleTimeWindow", "GroupName", "KmsKeyArn", "Name"),
+    *("RoleArn", "ScheduleExpression", "State", "Tags", "Targets"),
+}
+_TARGET = {"DeadLetterConfig", "RetryPolicy"}  # may also stand beside the other properties, as SAM writes them
+_TARGET_PASSED_OVER = {"Arn", "Id", "Input", "RoleArn"}
+
+
+@dataclass(frozen=True)
+class ScheduleOptions:
+    """A schedule's rules."""
+
+    expression: Expression
+    start: datetime | None = None
+    end: datetime | None = None
+    max_retries: int = 185  # of handing an event to the function
+    max_age: float = 86_400  # seconds in which that is tried
+    dead_letters: str | None = None  # an SQS queue's ARN
+
+    @property
+    def is_rate(self) -> bool:
+        """Whether it counts from its start."""
+        return isinstance(self.expression, Rate)
+
+
+def read(schedule: Schedule, *, needs_aws: bool = False) -> ScheduleOptions:
+    """The options. Raises StackError, with the property's path, for what is not emulated.
+
+    `needs_aws` refuses a dead-letter queue: there is no AWS endpoint.
+    """
+    where = f"Resources.{schedule.name}.Properties"
+    left = {name: value for name, value in schedule.properties.items() if name not in _PASSED_OVER}
+    target = left.pop("Target", None) or {name: left.pop(name) for name in _TARGET if name in left}
+    target = {name: value for name, value in target.items() if name not in _TARGET_PASSED_OVER}
+    zone_name = str(left.pop("ScheduleExpressionTimezone", None) or "UTC")
+    try:
+        zone = UTC if zone_name == "UTC" else ZoneInfo(zone_name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise StackError(f"{where}.ScheduleExpressionTimezone: there is no time zone {zone_name}") from None
+    try:
+        expression = parse(schedule.expression, zone)
+    except StackError as error:
+        raise StackError(f"{where}.ScheduleExpression: {error}") from None
+    retry = target.pop("RetryPolicy", None) or {}
+    queue = (target.pop("DeadLetterConfig", None) or {}).get("Arn")
+    if queue and (str(queue).split(":")[2:3] != ["sqs"] or needs_aws):
+        need = "an AWS endpoint is needed: the service aws" if needs_aws else "only SQS queues are emulated"
+        raise StackError(f"{where}.Target.DeadLetterConfig.Arn: {queue}: {need}")
+    options = ScheduleOptions(
+        expression=expression,
+        start=_moment(left.pop("StartDate", None), f"{where}.StartDate"),
+        end=_moment(left.pop("EndDate", None), f"{where}.EndDate"),
+        max_retries=_number(retry, "MaximumRetryAttempts", 0, 185, 185, f"{where}.Target.RetryPolicy"),
+        max_age=_number(retry, "MaximumEventAgeInSeconds", 60, 86_400, 86_400, f"{where}.Target.RetryPolicy"),
+        dead_letters=str(queue) if queue else None,
+    )
+    if target:
+        raise StackError(f"{where}.Target.{min(target)}: not emulated")
+    if left:
+        raise StackError(f"{where}.{min(left)}: not emulated")
+    return options
+
+
+def _moment(value: Any, where: str) -> datetime | None:
+    if value is None:
+        return None
+    try:
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    except ValueError:
+        raise StackError(f"{where}: {value} is not a time, as 2026-11-20T13:00:00Z is") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _number(policy: Mapping[str, Any], name: str, lowest: int, highest: int, default: int, where: str) -> int:
+    try:
+        number = int(policy.get(name, default))
+    except (TypeError, ValueError):
+        raise StackError(f"{where}.{name}: {policy[name]!r} is not a number") from None
+    if not lowest <= number <= highest:
+        raise StackError(f"{where}.{name}: {number} is outside {lowest} to {highest}")
+    return number

@@ -1,0 +1,2 @@
+def spine(shelf, title):
+    return f"{shelf.upper()}: {title}"

