@@ -89,3 +89,15 @@ $(SAM_STAMP): requirements/sam.txt $(STAMP)
 	@$(VENV)/bin/uv venv -q --clear --python $(PY) $(SAM_VENV)
 	@$(VENV)/bin/uv pip install -q --python $(SAM_VENV)/bin/python --require-hashes -r requirements/sam.txt
 	@touch $@
+
+.PHONY: conformance bench-emulator
+conformance: $(STAMP) $(SAM_STAMP) .ministack-venv/.installed ## Our emulator, sam local and MiniStack against AWS's documentation: writes docs/conformance.md
+	@$(PY) -m conformance $(ARGS)
+
+bench-emulator: $(STAMP) $(SAM_STAMP) .ministack-venv/.installed ## Our emulator, sam local and MiniStack: calls a second, latency, cold start
+	@$(PY) -m bench.emulator
+
+.ministack-venv/.installed: $(STAMP)
+	@$(VENV)/bin/uv venv -q --clear --python $(PY) .ministack-venv
+	@$(VENV)/bin/uv pip install -q --python .ministack-venv/bin/python 'ministack[full]==1.5.33'
+	@touch $@

@@ -1,0 +1,203 @@
+"""Our emulator beside `sam local start-api` and MiniStack: the same functions, the same machine, one run.
+
+    make bench-emulator
+
+The call is a GET behind a Lambda authorizer that keeps nothing: two invocations. The emulators run side by side and
+take turns in short slices, so that whatever else the machine does falls on all of them. Needs Docker for `sam local`;
+an emulator that does not start is left out, with its reason.
+"""
+
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from conformance.emulators import EMULATORS
+from conformance.emulators.ours import Ours
+from conformance.emulators.sam_local import SamLocal
+from conformance.ground import HOST, CannotStart, Ground, find_bridge
+from conformance.stand import Stand
+from conformance.witness import Witness
+from emulator.runtime import Runtime
+from emulator.stack import Function
+
+PROJECT = Path(__file__).parent / "emulated"
+CONNECTIONS = (1, 8, 32)
+ROUNDS = 2
+SLICE = 4.0  # seconds
+CALLS = 6000  # of one slice, at most
+COLD_ROUNDS = 15
+COLD_IMPORTS = "import aws_lambda_powertools, psycopg, pydantic, redis"
+END = "; import os; os._exit(0)"  # a cold start does not wait for an interpreter to tidy up either
+
+IN_PROCESS = """
+import statistics, sys, time
+sys.path.insert(0, sys.argv[1])
+import echo, guard, json
+event = json.loads(sys.stdin.read())
+request = {**event, "type": "REQUEST", "methodArn": "arn:aws:execute-api:us-east-1:000000000000:api/v1/GET/asked"}
+def call():
+    began = time.perf_counter()
+    guard.handler(request, None)
+    echo.handler(event, None)
+    return (time.perf_counter() - began) * 1000
+print(statistics.median(call() for _ in range(2000)))
+"""
+
+
+@dataclass
+class Load:
+    """What the slices of one emulator at one number of connections add up to."""
+
+    seconds: float = 0.0
+    failures: int = 0
+    latencies: list[float] = field(default_factory=list)  # ms
+
+    @property
+    def rate(self) -> float:
+        """Good calls a second."""
+        return len(self.latencies) / self.seconds
+
+    def percentile(self, percent: int) -> float:
+        """Of the latency, in ms."""
+        return statistics.quantiles(self.latencies, n=100)[percent - 1] if len(self.latencies) > 1 else float("nan")
+
+
+def main() -> None:
+    """Prints the whole report."""
+    print(f"{os.cpu_count()} processors, load average {os.getloadavg()[0]:.1f} before the run\n")
+    with ExitStack() as parts:
+        folder = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="bench-emulator-")))
+        witness = Witness([HOST])
+        parts.callback(witness.close)
+        ground = Ground(folder, PROJECT, find_bridge(), witness)
+        ready = _second_start(ground)
+        cold, imports = asyncio.run(_cold_starts(folder))
+        stands = _start(ground, parts)
+        loads = _take_turns(stands)
+        in_process = _in_process(stands["ours"])
+    _print_loads(loads)
+    over = loads["ours", 1].percentile(50) - in_process
+    print(f"\nload average {os.getloadavg()[0]:.1f} after the run\n")
+    print("| ours | measured | aim |\n|---|---:|---:|")
+    print(
+        f"| an authorised call over its two handlers in process ({in_process:.2f} ms), median | {over:.2f} ms | 2 ms |"
+    )
+    print(
+        f'| cold start {cold:.0f} ms over `python -c "{COLD_IMPORTS}"` {imports:.0f} ms | {cold / imports:.2f} | 1.3 |'
+    )
+    print(f"| second start without services, until the API answers | {ready:.2f} s | 3 s |")
+
+
+def _second_start(ground: Ground) -> float:
+    seconds = []
+    for _ in range(4):
+        emulator = Ours()
+        began = time.perf_counter()
+        try:
+            emulator.start(ground)
+            seconds.append(time.perf_counter() - began)
+        finally:
+            emulator.stop()
+    return statistics.median(seconds[1:])
+
+
+async def _cold_starts(folder: Path) -> tuple[float, float]:
+    """Medians in ms, taken in turns: an invocation that finds no environment, and the bare imports."""
+    function = Function(
+        name="Cold",
+        arn="arn:aws:lambda:us-east-1:000000000000:function:Cold",
+        handler="cold.handler",
+        code=PROJECT,
+        layers=(),
+        runtime="python3.13",
+        memory_mb=512,
+        timeout=30,
+        environment={},
+    )
+    cold, imports = [], []
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    variables["PYTHONPYCACHEPREFIX"] = str(folder / "pycache")
+    for _ in range(COLD_ROUNDS + 1):
+        runtime = Runtime({"Cold": function}, state=folder / "cold")
+        began = time.perf_counter()
+        result = await runtime.invoke("Cold", b"{}")
+        cold.append((time.perf_counter() - began) * 1000)
+        await runtime.close()
+        if result.error is not None:
+            raise SystemExit(f"the cold function failed: {result.payload!r}")
+        began = time.perf_counter()
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", COLD_IMPORTS + END, env=variables)
+        await process.wait()
+        imports.append((time.perf_counter() - began) * 1000)
+    return statistics.median(cold[1:]), statistics.median(imports[1:])  # the first of each writes bytecode
+
+
+def _start(ground: Ground, parts: ExitStack) -> dict[str, Stand]:
+    stands = {}
+    for name, kind in EMULATORS.items():
+        emulator = kind()
+        parts.callback(emulator.stop)
+        try:
+            stands[name] = (
+                emulator.start(ground, invoke_api=False) if isinstance(emulator, SamLocal) else emulator.start(ground)
+            )
+        except CannotStart as reason:
+            print(f"{emulator.title} does not start: {reason}\n")
+    return stands
+
+
+def _take_turns(stands: dict[str, Stand]) -> dict[tuple[str, int], Load]:
+    loads: defaultdict[tuple[str, int], Load] = defaultdict(Load)
+    for connections in CONNECTIONS:
+        for stand in stands.values():
+            _slice(stand, connections, 3.0)  # the environments it takes are up before it counts
+        for _ in range(ROUNDS):
+            for name, stand in stands.items():
+                found = _slice(stand, connections, SLICE)
+                total = loads[name, connections]
+                total.seconds += found.seconds
+                total.failures += found.failures
+                total.latencies += found.latencies
+    return loads
+
+
+def _slice(stand: Stand, connections: int, seconds: float) -> Load:
+    url = f"http://{stand.api.host}:{stand.api.port}{stand.api.prefix}/asked"
+    headers = {**stand.api.headers, "Authorization": "allow"}
+    command = [sys.executable, "-m", "bench.load", url, str(connections), str(seconds), str(CALLS)]
+    command += [f"{name}={value}" for name, value in headers.items()]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=PROJECT.parents[1])
+    return Load(**json.loads(done.stdout))
+
+
+def _in_process(stand: Stand) -> float:
+    event = stand.http("/asked", headers=[("Authorization", "allow")]).body.decode()
+    functions = str(PROJECT.parents[1] / "conformance" / "functions")
+    command = [sys.executable, "-c", IN_PROCESS, functions]
+    return float(subprocess.run(command, input=event, check=True, capture_output=True, text=True).stdout)
+
+
+def _print_loads(loads: dict[tuple[str, int], Load]) -> None:
+    print(
+        "| connections | emulator | calls a second | p50 ms | p95 ms | failed | ours is |\n"
+        "|---:|---|---:|---:|---:|---:|---:|"
+    )
+    for (name, connections), load in loads.items():
+        times = loads["ours", connections].rate / load.rate if load.rate else float("inf")
+        print(
+            f"| {connections} | {EMULATORS[name].title} | {load.rate:.0f} | {load.percentile(50):.1f} |"
+            f" {load.percentile(95):.1f} | {load.failures} | {times:.1f} × |"
+        )
+
+
+if __name__ == "__main__":
+    main()
