@@ -25,7 +25,7 @@ app = typer.Typer(
     A project with an emulator.toml (services, processes, seed data beside the template):
       up                                                start all of it
       up --parameter-overrides HoldSeconds=5            with other template parameters
-      up --state /tmp/b --port 3100                     a second stack beside the first
+      up --state .second --port 3100                    a second stack beside the first
       status                                            what runs: functions, lag, schedules
       logs -f --function Greet                          one function's log as it comes
       logs --trace 1-5f84-33ab                          all that one request did

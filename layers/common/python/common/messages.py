@@ -4,6 +4,7 @@ Readers ignore unknown fields and versions only ever add, so either side may be 
 the reservation's id: what happens to one reservation is read in the order in which it happened.
 """
 
+from abc import ABC, abstractmethod
 from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
@@ -35,19 +36,19 @@ class Envelope(Model):
     payload: dict[str, Any]
 
 
-class Payload(Model):
+class Payload(Model, ABC):
     """The inside of an envelope; the class's name is the `event_type`."""
 
     topic: ClassVar[str]
     aggregate_type: ClassVar[str]
 
     @property
-    def aggregate_id(self) -> UUID:
-        raise NotImplementedError
+    @abstractmethod
+    def aggregate_id(self) -> UUID: ...
 
     @property
-    def partition_key(self) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def partition_key(self) -> str: ...
 
 
 class PaymentMessage(Payload):

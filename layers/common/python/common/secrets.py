@@ -5,6 +5,7 @@ import time
 from functools import cache
 from typing import Any
 
+from common.problem import means_store_away
 from common.settings import Settings
 
 KEEP_SECONDS = 300
@@ -20,7 +21,9 @@ def _secrets_manager() -> Any:
     # Imported here: boto3 costs a cold start 400 ms, and functions without a secret never pay it.
     import boto3
     from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
 
+    means_store_away(BotoCoreError, ClientError)
     return boto3.client(
         "secretsmanager", config=Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 3})
     )
