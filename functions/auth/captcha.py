@@ -5,6 +5,9 @@ from functools import cache
 import httpx
 from pydantic import BaseModel, Field, ValidationError
 
+from common import redis
+from common.circuit import Circuit, CircuitOpen, Guard
+from common.clock import utc_now
 from common.log import log
 from common.problem import SERVICE_UNAVAILABLE
 from common.secrets import secret
@@ -27,10 +30,11 @@ class _Verdict(BaseModel):
 
 
 class Captcha:
-    def __init__(self, client: httpx.Client, url: str, shared_secret: str) -> None:
+    def __init__(self, client: httpx.Client, url: str, shared_secret: str, guard: Guard) -> None:
         self._client = client
         self._url = url
         self._secret = shared_secret
+        self._guard = guard
 
     def check(self, token: str) -> None:
         """Refuses CAPTCHA_FAILED; SERVICE_UNAVAILABLE when Google is away or does not know us: nobody passes unseen.
@@ -38,8 +42,11 @@ class Captcha:
         The caller's address, which siteverify would take, is not Google's to know.
         """
         try:
-            response = self._client.post(self._url, data={"secret": self._secret, "response": token})
-            verdict = _Verdict.model_validate_json(response.raise_for_status().content)
+            with self._guard():
+                response = self._client.post(self._url, data={"secret": self._secret, "response": token})
+                verdict = _Verdict.model_validate_json(response.raise_for_status().content)
+        except CircuitOpen as unavailable:
+            raise SERVICE_UNAVAILABLE.refusal(headers={"Retry-After": str(unavailable.retry_after)}) from None
         except (httpx.HTTPError, ValidationError) as error:
             log.warning("no verdict on a captcha", extra={"error": type(error).__name__})
             raise SERVICE_UNAVAILABLE.refusal(headers={"Retry-After": "1"}) from None
@@ -54,4 +61,5 @@ class Captcha:
 @cache
 def captcha() -> Captcha:
     url = CaptchaSettings.from_environment().captcha_url
-    return Captcha(httpx.Client(timeout=TIMEOUT_SECONDS), url, secret("captcha")["secret"])
+    circuit = Circuit("captcha", redis.client(), utc_now, failures=(httpx.HTTPError, ValidationError))
+    return Captcha(httpx.Client(timeout=TIMEOUT_SECONDS), url, secret("captcha")["secret"], circuit.guard)

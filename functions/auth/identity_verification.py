@@ -1,16 +1,26 @@
 """PortOne's identity verification (PortOne V2 REST API; AUTH-004)."""
 
+from functools import cache
 from urllib.parse import quote
 
 import httpx
 from pydantic import ValidationError
 
+from common import redis
+from common.circuit import Circuit, CircuitOpen, Guard
+from common.clock import utc_now
 from common.log import log
 from common.model import Model, Text
 from common.problem import SERVICE_UNAVAILABLE
+from common.secrets import secret
+from common.settings import Settings
 from functions.auth.registration import Person
 
 TIMEOUT_SECONDS = 5.0  # half of what payments grants: nothing is lost by asking again
+
+
+class IdentitySettings(Settings):
+    portone_url: str
 
 
 class _Customer(Model):
@@ -25,8 +35,9 @@ class _Verification(Model):
 
 
 class PortOneIdentities:
-    def __init__(self, client: httpx.Client, url: str, api_secret: str) -> None:
+    def __init__(self, client: httpx.Client, url: str, api_secret: str, guard: Guard) -> None:
         self._client = client
+        self._guard = guard
         self._url = url.rstrip("/")
         self._headers = {"Authorization": f"PortOne {api_secret}"}
 
@@ -38,10 +49,13 @@ class PortOneIdentities:
         # Dots too: a client makes of `/identity-verifications/..` another path.
         segment = quote(verification_id, safe="").replace(".", "%2E")
         try:
-            response = self._client.get(f"{self._url}/identity-verifications/{segment}", headers=self._headers)
-            if response.status_code in (400, 404):  # the id is malformed, or nobody's
-                return None
-            found = _Verification.model_validate_json(response.raise_for_status().content)
+            with self._guard():
+                response = self._client.get(f"{self._url}/identity-verifications/{segment}", headers=self._headers)
+                if response.status_code in (400, 404):  # the id is malformed, or nobody's
+                    return None
+                found = _Verification.model_validate_json(response.raise_for_status().content)
+        except CircuitOpen as unavailable:
+            raise SERVICE_UNAVAILABLE.refusal(headers={"Retry-After": str(unavailable.retry_after)}) from None
         except (httpx.HTTPError, ValidationError) as error:
             log.warning("no answer on an identity verification", extra={"error": type(error).__name__})
             raise SERVICE_UNAVAILABLE.refusal(headers={"Retry-After": "1"}) from None
@@ -49,3 +63,10 @@ class PortOneIdentities:
         if found.status != "VERIFIED" or customer is None:
             return None
         return Person(customer.name, customer.phone_number, customer.ci)
+
+
+@cache
+def identities() -> PortOneIdentities:
+    circuit = Circuit("identity", redis.client(), utc_now, failures=(httpx.HTTPError, ValidationError))
+    url = IdentitySettings.from_environment().portone_url
+    return PortOneIdentities(httpx.Client(timeout=TIMEOUT_SECONDS), url, secret("portone")["apiSecret"], circuit.guard)

@@ -4,7 +4,6 @@ from functools import cache
 from typing import Annotated, Literal
 from uuid import UUID
 
-import httpx
 from pydantic import Field, StrictBool, StringConstraints, field_validator
 from pydantic_core import PydanticCustomError
 
@@ -12,13 +11,11 @@ from common.clock import new_id, utc_now
 from common.edge import Answer, created, endpoint
 from common.model import Model, Text
 from common.request import Body
-from common.secrets import secret
-from common.settings import Settings
 from functions.auth.account import Agreement, Role
 from functions.auth.bounds import CaptchaToken, Email, NewPassword, PersonName, Phone
 from functions.auth.captcha import captcha
 from functions.auth.composition import accounts
-from functions.auth.identity_verification import TIMEOUT_SECONDS, PortOneIdentities
+from functions.auth.identity_verification import identities
 from functions.auth.password_hasher import PasswordHasher
 from functions.auth.registration import Application, Registration
 
@@ -53,18 +50,9 @@ class RegisteredAnswer(Model):
     role: Role
 
 
-class IdentitySettings(Settings):
-    portone_url: str
-
-
 @cache
 def registration() -> Registration:
-    identities = PortOneIdentities(
-        httpx.Client(timeout=TIMEOUT_SECONDS),
-        IdentitySettings.from_environment().portone_url,
-        secret("portone")["apiSecret"],
-    )
-    return Registration(captcha(), identities, accounts(), PasswordHasher(), utc_now, new_id)
+    return Registration(captcha(), identities(), accounts(), PasswordHasher(), utc_now, new_id)
 
 
 @endpoint

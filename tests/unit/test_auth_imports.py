@@ -17,8 +17,8 @@ HEAVY = {"psycopg", "redis", "httpx", "jwt", "boto3", "kafka", HASHER}
     [
         ("authorizer", {"redis", "jwt"}),
         ("jwks", set()),
-        ("register", {"psycopg", "httpx", HASHER, "jwt"}),
-        ("login", {"psycopg", "httpx", HASHER, "jwt"}),
+        ("register", {"psycopg", "redis", "httpx", HASHER, "jwt"}),
+        ("login", {"psycopg", "redis", "httpx", HASHER, "jwt"}),
         ("refresh", {"psycopg", "jwt"}),
         ("logout", {"psycopg", "redis"}),
         ("me", {"psycopg", "jwt"}),

@@ -1,12 +1,14 @@
 """reCAPTCHA and PortOne, as they answer and as they fail: nobody passes because nobody could be asked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 from urllib.parse import parse_qs
 
 import httpx
 import pytest
 
+from common.circuit import CircuitOpen
 from common.problem import SERVICE_UNAVAILABLE, Problem, Refusal
 from functions.auth.captcha import Captcha
 from functions.auth.identity_verification import PortOneIdentities
@@ -34,12 +36,12 @@ def answer(status: int, **more: Any) -> Respond:
 
 def captcha(respond: Respond) -> Captcha:
     client = httpx.Client(transport=httpx.MockTransport(respond))
-    return Captcha(client, "https://captcha.example/siteverify", "our-secret")
+    return Captcha(client, "https://captcha.example/siteverify", "our-secret", nullcontext)
 
 
 def identities(respond: Respond) -> PortOneIdentities:
     return PortOneIdentities(
-        httpx.Client(transport=httpx.MockTransport(respond)), "https://portone.example", "our-secret"
+        httpx.Client(transport=httpx.MockTransport(respond)), "https://portone.example", "our-secret", nullcontext
     )
 
 
@@ -125,3 +127,22 @@ def test_an_id_stays_one_segment_of_the_path(hostile: str) -> None:
     assert paths[0].startswith(b"/identity-verifications/")
     assert paths[0].count(b"/") == 2
     assert b"?" not in paths[0]
+
+
+@contextmanager
+def open_circuit() -> Iterator[None]:
+    raise CircuitOpen("the other side", retry_after=42)
+    yield
+
+
+def test_while_its_circuit_is_open_nobody_is_asked_and_the_caller_told_when_to_come_back() -> None:
+    client = httpx.Client(transport=httpx.MockTransport(lambda _: pytest.fail("was asked")))
+    asked = [
+        lambda: Captcha(client, "https://captcha.example", "our-secret", open_circuit).check("token"),
+        lambda: PortOneIdentities(client, "https://portone.example", "our-secret", open_circuit).person("id"),
+    ]
+    for ask in asked:
+        with pytest.raises(Refusal) as refusal:
+            ask()
+        assert refusal.value.problem is SERVICE_UNAVAILABLE
+        assert refusal.value.headers == {"Retry-After": "42"}

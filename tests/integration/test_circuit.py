@@ -1,0 +1,170 @@
+"""The circuit breaker, on real Redis: what it lets through, and when it opens and closes."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from common.circuit import Circuit, CircuitOpen, CircuitTerms
+from common.redis import Client, connect
+from tests.concurrently import concurrently
+
+
+class Outage(Exception):
+    """The other side does not answer."""
+
+
+class No(Exception):
+    """The other side answers, and says no."""
+
+
+class Now:
+    def __init__(self) -> None:
+        self.moment = datetime(2026, 5, 1, 20, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.moment
+
+    def pass_(self, seconds: float) -> None:
+        self.moment += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def now() -> Now:
+    return Now()
+
+
+@pytest.fixture
+def circuit(redis: Client, now: Now) -> Circuit:
+    return Circuit("portone", redis, now, failures=(Outage,))
+
+
+def fail(circuit: Circuit, times: int = 1) -> None:
+    for _ in range(times):
+        with pytest.raises(Outage), circuit.guard():
+            raise Outage
+
+
+def succeed(circuit: Circuit, times: int = 1) -> None:
+    for _ in range(times):
+        with circuit.guard():
+            pass
+
+
+def is_open(circuit: Circuit) -> bool:
+    try:
+        with circuit.guard():
+            return False
+    except CircuitOpen:
+        return True
+
+
+def test_it_opens_when_more_than_half_of_a_minutes_calls_failed(circuit: Circuit) -> None:
+    succeed(circuit, 5)
+    fail(circuit, 5)
+    assert not is_open(circuit)  # and that was a success: 6 to 5
+
+    fail(circuit, 2)
+
+    assert is_open(circuit)
+
+
+def test_a_few_failures_alone_open_nothing(circuit: Circuit) -> None:
+    fail(circuit, 9)
+
+    assert not is_open(circuit)
+
+
+def test_what_the_other_side_refuses_is_no_failure(circuit: Circuit) -> None:
+    for _ in range(20):
+        with pytest.raises(No), circuit.guard():
+            raise No
+
+    assert not is_open(circuit)
+
+
+def test_failures_of_more_than_a_minute_ago_are_forgotten(circuit: Circuit, now: Now) -> None:
+    fail(circuit, 9)
+    now.pass_(61)
+    fail(circuit, 9)
+
+    assert not is_open(circuit)
+
+
+def test_an_open_circuit_says_when_to_come_back(circuit: Circuit, now: Now) -> None:
+    fail(circuit, 10)
+    now.pass_(19.5)
+
+    with pytest.raises(CircuitOpen) as refused, circuit.guard():
+        pytest.fail("called through an open circuit")
+
+    assert refused.value.retry_after == 41
+
+
+def test_all_containers_share_one_circuit(redis_url: str, circuit: Circuit, now: Now) -> None:
+    fail(circuit, 10)
+
+    assert is_open(Circuit("portone", connect(redis_url, cluster=False), now, failures=(Outage,)))
+
+
+def test_of_a_hundred_calls_after_the_minute_one_tries(redis_url: str, circuit: Circuit, now: Now) -> None:
+    fail(circuit, 10)
+    now.pass_(60)
+    clients = [connect(redis_url, cluster=False) for _ in range(10)]
+    circuits = [Circuit("portone", client, now, failures=(Outage,)) for client in clients for _ in range(10)]
+    tried: list[int] = []
+
+    def call(which: Circuit) -> None:
+        with which.guard():
+            tried.append(1)
+            raise Outage
+
+    results = concurrently([lambda each=each: call(each) for each in circuits])
+
+    assert len(tried) == 1
+    assert sum(isinstance(result, CircuitOpen) for result in results) == 99
+    assert is_open(circuit)  # the trial failed: another minute
+
+
+def test_a_trial_that_succeeds_closes_it_with_a_clean_record(circuit: Circuit, now: Now) -> None:
+    fail(circuit, 10)
+    now.pass_(60)
+    succeed(circuit)
+
+    fail(circuit, 9)
+
+    assert not is_open(circuit)
+
+
+def test_a_container_that_dies_trying_blocks_the_next_trial_for_seconds_only(
+    redis: Client, circuit: Circuit, now: Now
+) -> None:
+    fail(circuit, 10)
+    now.pass_(60)
+    dying = circuit.guard()
+    dying.__enter__()
+    assert is_open(circuit)
+
+    now.pass_(CircuitTerms().trial_seconds)
+
+    assert not is_open(circuit)
+
+
+def test_a_call_sent_before_it_opened_does_not_close_it(circuit: Circuit, now: Now) -> None:
+    with circuit.guard():
+        fail(circuit, 10)
+
+    assert is_open(circuit)
+
+
+def test_without_redis_calls_go_out(now: Now) -> None:
+    nowhere = connect("redis://127.0.0.1:9", cluster=False)
+    circuit = Circuit("portone", nowhere, now, failures=(Outage,))
+
+    fail(circuit, 20)
+    succeed(circuit)
+
+
+def test_it_forgets_itself_when_nobody_calls(redis: Client, circuit: Circuit) -> None:
+    fail(circuit, 10)
+
+    assert 0 < redis.pttl("circuit:{portone}") <= 120_000  # type: ignore[operator]
