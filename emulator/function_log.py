@@ -18,6 +18,9 @@ _ENVELOPE = {
 }  # fmt: skip
 
 
+METRICS = "METRICS"  # the level of a line that carries nothing but metrics
+
+
 @dataclass(frozen=True)
 class Line:
     """One line that a function wrote."""
@@ -89,6 +92,10 @@ def _parse(text: str) -> Line:
         record = json.loads(raw)
     except ValueError:
         record = None
+    if isinstance(record, dict) and "_aws" in record:
+        record = _without_metrics(record)
+        if "message" not in record:
+            return Line(at, entry["function"], entry["requestId"], METRICS, "", raw=raw)
     if not isinstance(record, dict) or "message" not in record:
         return Line(at, entry["function"], entry["requestId"], "", raw, raw=raw)
     message = record["message"]
@@ -101,3 +108,12 @@ def _parse(text: str) -> Line:
         {key: value for key, value in record.items() if key not in _ENVELOPE},
         raw,
     )
+
+
+def _without_metrics(record: dict[str, Any]) -> dict[str, Any]:
+    """What is left for a reader of a line in CloudWatch's embedded metric format."""
+    try:
+        named = {metric["Name"] for group in record["_aws"]["CloudWatchMetrics"] for metric in group["Metrics"]}
+    except (KeyError, TypeError):
+        named = set()
+    return {key: value for key, value in record.items() if key != "_aws" and key not in named}

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from emulator.function_log import Line
+from emulator.function_log import METRICS, Line
 
 _TRACE_KEYS = ("trace_id", "traceId", "correlation_id", "xray_trace_id")
 _RUNTIME_ERROR = "[ERROR] "  # how AWS's runtime client begins what it says about an exception
@@ -44,7 +44,9 @@ class Entries:
         self._hidden: set[str] = set()  # request ids in the middle of a traceback that is not shown again
 
     def of(self, line: Line) -> Entry | None:
-        """The entry for a line; None for one that repeats what was shown."""
+        """The entry for a line; None for one that repeats what was shown, or has metrics for CloudWatch only."""
+        if line.level == METRICS:
+            return None
         trace = next((str(line.extra[key]) for key in _TRACE_KEYS if line.extra.get(key)), "")
         if trace:
             self._remember(self._traces, line.request_id, trace)

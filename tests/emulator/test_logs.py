@@ -72,3 +72,15 @@ def test_what_a_function_wrote_is_read_back_as_it_was(tmp_path: Path) -> None:
 
     assert (plain.message, plain.level) == ("plain", "")
     assert (told.message, told.level, told.extra) == ("no", "ERROR", {"trace_id": "t1"})
+
+
+def test_metrics_are_not_shown_to_readers(tmp_path: Path) -> None:
+    log = FunctionLog(tmp_path / "log")
+    metrics = {"Timestamp": 1, "CloudWatchMetrics": [{"Namespace": "N", "Metrics": [{"Name": "Sold"}]}]}
+    log.write("Buy", "r1", json.dumps({"_aws": metrics, "Sold": 1}))
+    log.write("Buy", "r1", json.dumps({"_aws": metrics, "Sold": 1, "message": "bought", "seat": "A-1-1"}))
+    log.close()
+
+    (bought,) = shown(*read(tmp_path / "log"))
+
+    assert (bought.line.message, bought.line.extra) == ("bought", {"seat": "A-1-1"})
