@@ -19,7 +19,7 @@ class Refused(Exception):
 
 
 class Api:
-    """JSON over HTTP; what is not a 2xx is raised. A 503 that says when to try again is tried again."""
+    """JSON over HTTP; what is not a 2xx is raised. A 429 or 503 that says when to try again is tried again."""
 
     TRIES = 4
 
@@ -30,7 +30,7 @@ class Api:
     def __call__(self, method: str, path: str, body: object = None, **options: Any) -> Any:
         for _ in range(self.TRIES):
             response = self.client.request(method, path, json=body, **options)
-            if response.status_code != 503 or "retry-after" not in response.headers:
+            if response.status_code not in (429, 503) or "retry-after" not in response.headers:
                 break
             time.sleep(float(response.headers["retry-after"]))
         if not response.is_success:

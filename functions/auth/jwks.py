@@ -29,7 +29,7 @@ class JwksAnswer(Model):
     keys: list[PublicKeyAnswer]
 
 
-@endpoint
+@endpoint(limit=None)
 def handler() -> Answer:
     return Answer(
         JwksAnswer.model_validate(secret("jwt/verification")),

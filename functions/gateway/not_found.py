@@ -4,6 +4,6 @@ from common.edge import endpoint
 from common.problem import NOT_FOUND
 
 
-@endpoint
+@endpoint(limit=None, refuses=[NOT_FOUND])
 def handler() -> None:
     raise NOT_FOUND.refusal()

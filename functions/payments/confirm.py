@@ -9,6 +9,7 @@ from common.edge import endpoint
 from common.model import Model, Moment
 from common.problem import Refusal
 from common.request import Body, Request, User
+from common.route_class import PAYMENT
 from functions.payments.composition import checkout
 from functions.payments.payment import Status
 from functions.payments.queue_tokens import queue_tokens
@@ -26,7 +27,7 @@ class ConfirmedAnswer(Model):
     paid_at: Moment | None
 
 
-@endpoint
+@endpoint(limit=PAYMENT)
 def handler(request: Request, user: User, body: ConfirmBody) -> ConfirmedAnswer:
     payment = checkout().owned(user.id, body.payment_id)
     try:

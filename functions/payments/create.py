@@ -8,6 +8,7 @@ from pydantic import Field
 from common.edge import Answer, endpoint
 from common.model import Model
 from common.request import Body, Request, User
+from common.route_class import PAYMENT
 from common.secrets import secret
 from functions.payments.composition import checkout
 from functions.payments.payment import Status
@@ -31,7 +32,7 @@ class CreatedAnswer(Model):
     order_name: str
 
 
-@endpoint
+@endpoint(limit=PAYMENT)
 def handler(request: Request, user: User, body: CreateBody) -> Answer:
     queue_tokens().check_payment(request.queue_token, body.reservation_id)
     made = checkout().create(user.id, body.reservation_id, body.payment_key, body.method)

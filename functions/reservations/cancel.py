@@ -5,6 +5,7 @@ from uuid import UUID
 from common.edge import endpoint
 from common.model import Model
 from common.request import IdPath, User
+from common.route_class import BOOKING
 from functions.reservations.composition import booking
 from functions.reservations.reservation import Status
 
@@ -16,7 +17,7 @@ class CancelledAnswer(Model):
     fee: int
 
 
-@endpoint
+@endpoint(limit=BOOKING)
 def handler(user: User, path: IdPath) -> CancelledAnswer:
     cancelled = booking().cancel(user.id, path.id)
     return CancelledAnswer(

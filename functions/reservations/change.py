@@ -8,6 +8,7 @@ from pydantic import Field
 from common.edge import endpoint
 from common.problem import NOT_FOUND
 from common.request import Body, IdPath, Request, User
+from common.route_class import BOOKING
 from functions.reservations.composition import booking, queue_tokens, store
 from functions.reservations.reservation_answer import HeldAnswer
 
@@ -16,7 +17,7 @@ class ChangeBody(Body):
     seat_ids: Annotated[list[UUID], Field(min_length=1, max_length=100)]
 
 
-@endpoint
+@endpoint(limit=BOOKING)
 def handler(request: Request, user: User, path: IdPath, body: ChangeBody) -> HeldAnswer:
     reservation = store().find(path.id, user.id)
     if reservation is None:

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from common.edge import Answer, created, endpoint
 from common.request import Body, Request, User
+from common.route_class import BOOKING
 from functions.reservations.composition import booking, queue_tokens
 from functions.reservations.reservation_answer import HeldAnswer
 
@@ -17,7 +18,7 @@ class HoldBody(Body):
     seat_ids: Annotated[list[UUID], Field(min_length=1, max_length=100)]
 
 
-@endpoint
+@endpoint(limit=BOOKING)
 def handler(request: Request, user: User, body: HoldBody) -> Answer:
     queue_tokens().check_reservation(request.queue_token, user.id, body.event_id)
     return created(HeldAnswer.of(booking().hold(user.id, body.event_id, body.seat_ids)))

@@ -2,9 +2,10 @@
 
 from common.edge import endpoint
 from common.request import IdPath, User
+from common.route_class import BOOKING
 from functions.reservations.composition import booking
 
 
-@endpoint
+@endpoint(limit=BOOKING)
 def handler(user: User, path: IdPath) -> None:
     booking().release(user.id, path.id)

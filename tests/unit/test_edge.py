@@ -33,7 +33,7 @@ means_store_away(StoreAwayError)
 
 
 def event(body: object = None, role: str | None = "USER", **more: Any) -> dict[str, Any]:
-    claims = {"sub": USER, "role": role, "jti": str(uuid4()), "exp": "1"} if role else None
+    claims = {"sub": USER, "role": role, "sid": str(uuid4()), "jti": str(uuid4()), "exp": "1"} if role else None
     return {
         "httpMethod": "POST",
         "resource": "/orders",
@@ -103,6 +103,35 @@ def test_a_bug_shows_nothing_of_the_inside() -> None:
     status, body, _ = call(broken, event())
     assert (status, body["code"]) == (500, "INTERNAL_ERROR")
     assert "hunter2" not in json.dumps(body)
+
+
+@pytest.mark.parametrize(("path", "most"), [("/auth/login", 10_000), ("/users/me", 10_000), ("/payments", 1_000_000)])
+def test_a_body_over_the_limit_is_refused_before_it_is_read(path: str, most: int) -> None:
+    fits = json.dumps({"eventId": str(uuid4()), "note": ""})
+    fits += " " * (most - len(fits))
+
+    assert call(echo, event(fits, path=path))[0] == 200
+    status, body, _ = call(echo, event(fits + " ", path=path))
+
+    assert (status, body["code"], body["details"]) == (413, "PAYLOAD_TOO_LARGE", {"limitBytes": most})
+
+
+def test_a_body_is_measured_in_bytes() -> None:
+    wide = json.dumps({"eventId": str(uuid4()), "note": "가" * 3_400}, ensure_ascii=False)
+
+    assert len(wide) < 10_000
+    assert call(echo, event(wide, path="/auth/login"))[0] == 413
+
+
+def test_one_line_is_the_log_of_a_request_and_its_metrics(caplog: pytest.LogCaptureFixture) -> None:
+    call(echo, event({"eventId": str(uuid4())}))
+
+    (line,) = (vars(record) for record in caplog.records)
+    assert (line["method"], line["path"], line["status"], line["ServerErrors"]) == ("POST", "/orders", 200, 0)
+    assert line["route"] == "POST /orders"
+    named = line["_aws"]["CloudWatchMetrics"][0]
+    assert named["Dimensions"] == [["route"]]
+    assert all(isinstance(line[metric["Name"]], int | float) for metric in named["Metrics"])
 
 
 def test_a_store_that_is_away_is_a_503() -> None:

@@ -1,6 +1,6 @@
 """The edge of a handler: event in, one typed call, answer out. Everything every endpoint owes its caller is here.
 
-    @endpoint
+    @endpoint(refuses=[SALE_CLOSED, QUEUE_FULL])
     def handler(user: User, body: EnterBody) -> Place:
         return waiting_room().enter(user.id, body.event_id)
 
@@ -14,20 +14,19 @@ Chosen over Powertools' REST resolver for its import time, and over no edge at a
 import inspect
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, wraps
 from types import NoneType, UnionType
-from typing import Any, get_args
-
-from aws_lambda_powertools.metrics import MetricUnit
+from typing import Any, Literal, get_args, overload
 
 from common.log import log
-from common.metrics import emit
+from common.metrics import NAMESPACE
 from common.model import Model, rfc3339
-from common.problem import INTERNAL_ERROR, SERVICE_UNAVAILABLE, Refusal, store_away
+from common.problem import INTERNAL_ERROR, PAYLOAD_TOO_LARGE, SERVICE_UNAVAILABLE, Problem, Refusal, store_away
 from common.request import Body, Path, Query, Request, User, parse_body, parse_path, parse_query
+from common.route_class import OTHERS, READS, RouteClass
 from common.settings import Settings
 from common.trace import trace_id
 
@@ -41,8 +40,22 @@ SECURITY_HEADERS = {
 }
 
 
+MAX_BODY = 1_000_000  # bytes (GW-018); API Gateway itself would take ten times that
+MAX_ACCOUNT_BODY = 10_000  # of /auth and /users
+METRICS = {
+    "Namespace": NAMESPACE,
+    "Dimensions": [["route"]],
+    "Metrics": [
+        {"Name": "Duration", "Unit": "Milliseconds"},
+        {"Name": "Requests", "Unit": "Count"},
+        {"Name": "ServerErrors", "Unit": "Count"},
+    ],
+}
+
+
 class EdgeSettings(Settings):
     allowed_origins: str = ""  # comma-separated
+    rate_limits: Literal["on", "users", "off"] = "off"  # "users": addresses are not counted
 
 
 @dataclass(frozen=True)
@@ -60,11 +73,53 @@ def created(body: Model) -> Answer:
 
 Result = Model | Answer | None
 Event = dict[str, Any]
+Limit = RouteClass | Literal["by method"] | None
 
 
-def endpoint(handle: Callable[..., Result]) -> Callable[[Event, Any], Event]:
-    """Make `handle` a Lambda proxy handler that fills its parameters from the event by their kind."""
-    fill = {name: _source(parameter.annotation) for name, parameter in _parameters(handle).items()}
+@dataclass(frozen=True)
+class Operation:
+    """What a handler declares, for the OpenAPI document as for the edge itself."""
+
+    parameters: Mapping[str, Any]  # kinds by name
+    returns: Any
+    limit: Limit
+    refuses: Sequence[Problem]
+
+
+Handle = Callable[..., Result]
+Handler = Callable[[Event, Any], Event]
+
+
+@overload
+def endpoint(handle: Handle) -> Handler: ...
+
+
+@overload
+def endpoint(*, limit: Limit = "by method", refuses: Sequence[Problem] = ()) -> Callable[[Handle], Handler]: ...
+
+
+def endpoint(
+    handle: Handle | None = None,
+    *,
+    limit: Limit = "by method",
+    refuses: Sequence[Problem] = (),
+) -> Handler | Callable[[Handle], Handler]:
+    """Make `handle` a Lambda proxy handler that fills its parameters from the event by their kind.
+
+    `limit` says with which routes it is counted, READS or OTHERS by its method if nothing is said, None for not at all.
+    `refuses` names the problems of its own that it may answer.
+    """
+    if handle is None:
+        return lambda handle: _endpoint(handle, limit, refuses)
+    return _endpoint(handle, limit, refuses)
+
+
+def _endpoint(handle: Handle, limit: Limit, refuses: Sequence[Problem]) -> Handler:
+    signature = inspect.signature(handle, eval_str=True)
+    kinds = {name: parameter.annotation for name, parameter in signature.parameters.items()}
+    fill = {name: _source(kind) for name, kind in kinds.items()}
+    if limit is not None:
+        import common.rate_limit  # noqa: F401 - Redis's client is loaded with the function rather than at its first call
 
     @wraps(handle)
     def handler(event: Event, context: Any) -> Event:
@@ -73,19 +128,40 @@ def endpoint(handle: Callable[..., Result]) -> Callable[[Event, Any], Event]:
         log.clear_state()
         log.append_keys(trace_id=request.trace_id)
         trace_id.set(request.trace_id)
+        limits: Mapping[str, str] = {}
         try:
+            _check_size(request)
+            limits = _limits(limit, request)
             answer = _answer(handle(**{name: source(request) for name, source in fill.items()}))
         except Exception as error:
             answer = _refused(error, request)
         _record(event, answer["statusCode"], (time.perf_counter() - started) * 1000)
-        answer["headers"] = _common_headers(request) | answer["headers"]  # what a handler sets itself stands
+        # What a handler sets itself stands.
+        answer["headers"] = {**_common_headers(request), **limits, **answer["headers"]}
         return answer
 
+    handler.operation = Operation(kinds, signature.return_annotation, limit, refuses)  # type: ignore[attr-defined]
     return handler
 
 
-def _parameters(handle: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
-    return inspect.signature(handle, eval_str=True).parameters
+def _check_size(request: Request) -> None:
+    most = MAX_ACCOUNT_BODY if request.event.get("path", "").startswith(("/auth/", "/users/")) else MAX_BODY
+    if len(request.event.get("body") or "") > most or len(request.raw_body) > most:
+        raise PAYLOAD_TOO_LARGE.refusal(limitBytes=most)
+
+
+def _limits(kind: Limit, request: Request) -> Mapping[str, str]:
+    """The headers that say what is left. Refuses RATE_LIMITED."""
+    counted = _settings().rate_limits
+    if kind is None or counted == "off":
+        return {}
+    if kind == "by method":
+        kind = READS if request.event.get("httpMethod") in ("GET", "HEAD") else OTHERS
+    from common.rate_limit import limiter
+
+    claims = request.event.get("requestContext", {}).get("authorizer") or {}
+    left = limiter(address_limits=counted == "on").admit(kind, claims.get("sub"), request.source_ip)
+    return left.headers() if left else {}
 
 
 def _source(kind: Any) -> Callable[[Request], Any]:
@@ -145,8 +221,13 @@ def _refused(error: Exception, request: Request) -> Event:
 
 
 @cache
+def _settings() -> EdgeSettings:
+    return EdgeSettings.from_environment()
+
+
+@cache
 def _origins() -> frozenset[str]:
-    return frozenset(filter(None, EdgeSettings.from_environment().allowed_origins.split(",")))
+    return frozenset(filter(None, _settings().allowed_origins.split(",")))
 
 
 def _common_headers(request: Request) -> dict[str, str]:
@@ -163,14 +244,20 @@ def _common_headers(request: Request) -> dict[str, str]:
 
 
 def _record(event: Event, status: int, duration_ms: float) -> None:
+    """One line that is log and metrics alike: CloudWatch takes the metrics that `_aws` names out of any JSON line
+    (embedded metric format), and a line of their own would cost as much again."""
     method, route = event.get("httpMethod", ""), event.get("resource", "")
     log.info(
         "request",
-        extra={"method": method, "path": event.get("path", ""), "status": status, "duration_ms": round(duration_ms, 1)},
-    )
-    emit(
-        {"route": f"{method} {route}"},
-        Duration=(MetricUnit.Milliseconds, duration_ms),
-        Requests=1,
-        ServerErrors=int(status >= 500),
+        extra={
+            "method": method,
+            "path": event.get("path", ""),
+            "status": status,
+            "duration_ms": round(duration_ms, 1),
+            "route": f"{method} {route}",
+            "Duration": duration_ms,
+            "Requests": 1,
+            "ServerErrors": int(status >= 500),
+            "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [METRICS]},
+        },
     )

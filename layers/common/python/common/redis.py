@@ -43,15 +43,33 @@ class Script:
     """A Lua script from a file. Every file starts with `#!lua`, so that a key of another slot is an error."""
 
     def __init__(self, path: Path) -> None:
-        self._text = path.read_text(encoding="utf-8")
-        self._sha = sha1(self._text.encode(), usedforsecurity=False).hexdigest()
+        self.text = path.read_text(encoding="utf-8")
+        self.sha = sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
     def __call__(self, on: Client, keys: Sequence[str], arguments: Sequence[str | int]) -> Any:
         """The script's result, in one round trip; EVAL when the server has not seen it (or has lost it)."""
         try:
-            return on.evalsha(self._sha, len(keys), *keys, *arguments)
+            return on.evalsha(self.sha, len(keys), *keys, *arguments)
         except NoScriptError:
-            return on.eval(self._text, len(keys), *keys, *arguments)
+            return on.eval(self.text, len(keys), *keys, *arguments)
 
 
-__all__ = ["Client", "RedisError", "Script", "client", "connect"]
+def run_together(on: Client, calls: Sequence[tuple[Script, Sequence[str], Sequence[str | int]]]) -> list[Any]:
+    """What each script answered, or the error it ended with, in one round trip: a cluster's nodes are asked at the same
+    time. The scripts are not atomic together, and on a cluster they run in no order.
+    """
+    with on.pipeline(transaction=False) as pipeline:
+        for script, keys, arguments in calls:
+            pipeline.execute_command("EVALSHA", script.sha, len(keys), *keys, *arguments)
+        results: list[Any] = pipeline.execute(raise_on_error=False)
+    for i, result in enumerate(results):
+        if isinstance(result, NoScriptError):
+            script, keys, arguments = calls[i]
+            try:
+                results[i] = on.eval(script.text, len(keys), *keys, *arguments)
+            except RedisError as error:
+                results[i] = error
+    return results
+
+
+__all__ = ["Client", "RedisError", "Script", "client", "connect", "run_together"]
