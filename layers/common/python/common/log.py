@@ -1,8 +1,49 @@
 """The one logger: JSON lines with the trace id, into CloudWatch (GW-011).
 
-Log what happened and the ids it happened to; never a body, a header or a token.
+Log what happened and the ids it happened to; never a body, a header or a token. What gets in all the same, in the text
+of an exception mostly, is masked on its way out by what it looks like.
 """
 
-from aws_lambda_powertools import Logger
+import re
+from typing import Any
 
-log = Logger(utc=True)
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
+
+MASK = "***"
+# What must be in a line for a pattern to be worth a search, since all of them cost as much as writing the line;
+# and the pattern, whose group is left to be read.
+_SENSITIVE = tuple(
+    (trigger, re.compile(pattern, re.ASCII))
+    for trigger, pattern in (
+        ("eyJ", r"eyJ[\w-]{10,}(?:\.[\w-]+)*()"),  # JWT
+        ("qr_", r"\b(qr_)[0-9a-f]{32}_[0-9a-f]{32}_[\w-]{32}"),  # queue tokens
+        ("qp_", r"\b(qp_)[0-9a-f]{32}_[0-9a-f]{32}_[\w-]{32}"),
+        ("://", r"(://)[^\s/:@\"]+:[^\s/@\"]+(?=@)"),  # user:password@ of a URL
+        ("@", r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+()"),  # e-mail address
+        ("$2", r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}()"),  # bcrypt hash
+        ("whsec_", r"whsec_[\w+/=-]+()"),  # Standard Webhooks secret
+        ("Bearer ", r"(Bearer +)[^\s\"\\]+"),
+        ("PortOne ", r"(Authorization.{1,5}PortOne +)[^\s\"\\]+"),
+        ("assword=", r"([Pp]assword=)[^\s\"\\&]+"),  # connection strings, forms
+        ("ecret=", r"([Ss]ecret=)[^\s\"\\&]+"),
+        ("01", r"(?<![\w-])01[016789][ -]?\d{3,4}[ -]?\d{4}(?![\w-])()"),  # Korean mobile numbers
+        ("+82", r"\+82[ -]?1[016789][ -]?\d{3,4}[ -]?\d{4}()"),
+    )
+)
+
+
+def mask(text: str) -> str:
+    """`text` without what looks like a credential or a personal datum."""
+    for trigger, pattern in _SENSITIVE:
+        if trigger in text:
+            text = pattern.sub(rf"\g<1>{MASK}", text)
+    return text
+
+
+class _Masking(LambdaPowertoolsFormatter):
+    def serialize(self, log: dict[str, Any]) -> str:  # type: ignore[override]
+        return mask(super().serialize(log))  # type: ignore[arg-type]
+
+
+log = Logger(utc=True, logger_formatter=_Masking(utc=True))

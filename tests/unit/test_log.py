@@ -1,0 +1,69 @@
+"""What may get into the log by accident does not get out of it."""
+
+import io
+import json
+import logging
+
+import pytest
+
+from common.log import _Masking, mask
+
+JWT = "eyJhbGciOiJFUzI1NiIsImtpZCI6IjEifQ.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
+TOKEN = "qr_" + "0" * 32 + "_" + "a" * 32 + "_" + "Zx-_" * 8
+HASH = "$2b$11$" + "abcDEF./12" * 5 + "xyz"
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        (f"token {JWT} was refused", "token *** was refused"),
+        (f"for {TOKEN}.", "for qr_***."),
+        (
+            "DETAIL:  Key (email)=(fan+seoul@example.co.kr) already exists.",
+            "DETAIL:  Key (email)=(***) already exists.",
+        ),
+        ("call 010-1234-5678 or 01012345678 or +82 10 1234 5678", "call *** or *** or ***"),
+        (f"hash {HASH}", "hash ***"),
+        ("signed with whsec_c2FuZGJveC1wb3J0b25l", "signed with ***"),
+        ("Authorization: Bearer abc.def", "Authorization: Bearer ***"),
+        ("Authorization: PortOne sandbox-secret", "Authorization: PortOne ***"),
+        ("host=db user=auth password=hunter2 dbname=x", "host=db user=auth password=*** dbname=x"),
+        ("postgresql://auth:hunter2@db:5432/x", "postgresql://***@db:5432/x"),
+    ],
+)
+def test_what_looks_like_a_secret_or_a_person_is_masked(text: str, masked: str) -> None:
+    assert mask(text) == masked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "01900000-0000-7000-8000-010123456789",
+        "A-1-1",
+        "2026-05-01T11:00:00.123456Z",
+        "amount 1012345678",
+        "GET /reservations/seats/{eventId}",
+        "reservation 0190f3c2-1111-7abc-8def-010012345678 confirmed",
+        "the password is wrong",
+    ],
+)
+def test_ids_times_and_words_are_left_as_they_are(text: str) -> None:
+    assert mask(text) == text
+
+
+def test_a_whole_line_with_its_traceback_is_masked_and_still_json() -> None:
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(_Masking(utc=True))
+    logger = logging.Logger("test")
+    logger.addHandler(handler)
+
+    try:
+        raise ValueError(f'no "account" of fan@example.com\nwith {JWT}')
+    except ValueError:
+        logger.exception("unhandled", extra={"headers": {"authorization": f"Bearer {JWT}"}})
+
+    line = json.loads(stream.getvalue())
+    assert "ValueError" in line["exception"]
+    assert "fan@example.com" not in stream.getvalue()
+    assert JWT not in stream.getvalue()
