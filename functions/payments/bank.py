@@ -23,11 +23,17 @@ class BankView:
 
 
 class PortOneAway(Exception):
-    """No answer, or none that says anything. Whether the request was carried out is unknown when `timed_out`."""
+    """No answer, or none that says anything. Whether the request was carried out is unknown when `timed_out`.
 
-    def __init__(self, *, timed_out: bool) -> None:
-        super().__init__("no answer in time" if timed_out else "no usable answer")
+    Not even asked, the circuit being open: then `retry_after` says for how many seconds.
+    """
+
+    def __init__(self, *, timed_out: bool, retry_after: int | None = None) -> None:
+        super().__init__(
+            "no answer in time" if timed_out else "no usable answer" if retry_after is None else "not asked"
+        )
         self.timed_out = timed_out
+        self.retry_after = retry_after or 5
 
 
 class PortOneRefused(Exception):

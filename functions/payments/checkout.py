@@ -104,7 +104,7 @@ class Checkout:
             if isinstance(error, PortOneRefused) and error.kind == "IDEMPOTENCY_OUTSTANDING_REQUEST":
                 return  # the same request, made twice at once: the other one is at PortOne now and notes the outcome
             log.warning("pre-registration failed", extra={"payment_id": str(payment.id), "error": str(error)})
-            raise PAYMENT_UNAVAILABLE.refusal(headers={"Retry-After": "5"}) from error
+            raise PAYMENT_UNAVAILABLE.refusal(headers=_retry_after(error)) from error
         self._payments.preregistered(payment.id, self._clock())
 
     def confirm(self, user_id: UUID, payment_id: UUID, payment_token: str | None) -> Payment:
@@ -132,7 +132,9 @@ class Checkout:
             if payment.status is not Status.PENDING:
                 return _succeeded(payment)
             timed_out = isinstance(error, PortOneAway) and error.timed_out
-            raise (PAYMENT_TIMEOUT if timed_out else PAYMENT_UNAVAILABLE).refusal() from error
+            raise (PAYMENT_TIMEOUT if timed_out else PAYMENT_UNAVAILABLE).refusal(
+                headers=_retry_after(error)
+            ) from error
 
     def _approve(self, payment: Payment, payment_token: str) -> Payment:
         # One key a token: pressed twice, it is one request; a new attempt in the browser is another.
@@ -264,6 +266,10 @@ class Checkout:
         for refund in due:
             self.refund(refund)
         return len(due)
+
+
+def _retry_after(error: PortOneAway | PortOneRefused) -> dict[str, str]:
+    return {"Retry-After": str(error.retry_after)} if isinstance(error, PortOneAway) else {}
 
 
 def _succeeded(payment: Payment) -> Payment:

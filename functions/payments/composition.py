@@ -4,6 +4,8 @@ from datetime import timedelta
 from functools import cache
 from uuid import UUID
 
+from common import redis
+from common.circuit import Circuit
 from common.clock import new_id, utc_now
 from common.internal import call
 from common.outbox import Outbox
@@ -11,6 +13,7 @@ from common.payable import GUARD_SECONDS, PayableAnswer, PayableAsked
 from common.postgres import database
 from common.secrets import secret
 from common.settings import Settings
+from functions.payments.bank import PortOneAway
 from functions.payments.checkout import Checkout
 from functions.payments.payment_store import PaymentStore
 from functions.payments.portone import PortOne
@@ -39,7 +42,8 @@ def store() -> PaymentStore:
 @cache
 def checkout() -> Checkout:
     settings = CheckoutSettings.from_environment()
-    bank = PortOne(settings.portone_url, secret("portone")["apiSecret"], store().keep_answer)
+    circuit = Circuit("portone", redis.client(), utc_now, failures=(PortOneAway,))
+    bank = PortOne(settings.portone_url, secret("portone")["apiSecret"], store().keep_answer, circuit.guard)
     # A payment is abandoned once its hold, and the guard it may have been given, are surely over.
     settle_after = timedelta(seconds=settings.hold_seconds + GUARD_SECONDS + 10)
     return Checkout(store(), bank, payable, utc_now, new_id, settle_after)

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import httpx
 
+from common.circuit import CircuitOpen, Guard
 from functions.payments.bank import BankView, PortOneAway, PortOneRefused
 
 TIMEOUT_SECONDS = 10.0  # PAY-008
@@ -17,11 +18,12 @@ KeepAnswer = Callable[[UUID, str, int, Any], None]  # payment id, call, HTTP sta
 
 
 class PortOne:
-    def __init__(self, url: str, api_secret: str, keep_answer: KeepAnswer) -> None:
+    def __init__(self, url: str, api_secret: str, keep_answer: KeepAnswer, guard: Guard) -> None:
         self._client = httpx.Client(
             base_url=url, timeout=TIMEOUT_SECONDS, headers={"Authorization": f"PortOne {api_secret}"}
         )
         self._keep_answer = keep_answer
+        self._guard = guard
 
     def pre_register(self, payment_id: UUID, amount: int) -> None:
         """Tell PortOne the amount, so that it refuses to take another (PAY-007)."""
@@ -62,6 +64,13 @@ class PortOne:
         self._send(payment_id, call, self._client.build_request("POST", path, json=body, headers=headers))
 
     def _send(self, payment_id: UUID, call: str, request: httpx.Request) -> dict[str, Any]:
+        try:
+            with self._guard():
+                return self._exchange(payment_id, call, request)
+        except CircuitOpen as unavailable:
+            raise PortOneAway(timed_out=False, retry_after=unavailable.retry_after) from None
+
+    def _exchange(self, payment_id: UUID, call: str, request: httpx.Request) -> dict[str, Any]:
         try:
             response = self._client.send(request)
             answer = response.json()

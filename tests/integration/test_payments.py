@@ -9,12 +9,14 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
+from common.circuit import Circuit
 from common.clock import new_id
 from common.outbox import Outbox
 from common.payable import PayableAnswer
 from common.postgres import Database
 from common.problem import Refusal
-from functions.payments.bank import BankView
+from common.redis import Client
+from functions.payments.bank import BankView, PortOneAway
 from functions.payments.checkout import Checkout, Created
 from functions.payments.payment import Payment, Status
 from functions.payments.payment_store import PaymentStore
@@ -38,11 +40,12 @@ class Clock:
 class Desk:
     """The payments service over connections of its own, and the buyer's and the bank's side of the sandbox."""
 
-    def __init__(self, database: Database, sandbox: str) -> None:
+    def __init__(self, database: Database, redis: Client, sandbox: str) -> None:
         self.clock = Clock()
         self.store = PaymentStore(database, Outbox(self.clock))
         self.hold_expired = False
-        self.bank = PortOne(sandbox, Settings().portone_api_secret, self.store.keep_answer)
+        circuit = Circuit("portone", redis, self.clock, failures=(PortOneAway,))
+        self.bank = PortOne(sandbox, Settings().portone_api_secret, self.store.keep_answer, circuit.guard)
         self.checkout = Checkout(
             self.store, self.bank, self._payable, self.clock, new_id, settle_after=timedelta(seconds=340)
         )
@@ -81,11 +84,13 @@ class Desk:
 
 
 @pytest.fixture
-def desks(database_of: Callable[[str], Database], sandbox_url: str) -> Iterator[Callable[[int], list[Desk]]]:
+def desks(
+    database_of: Callable[[str], Database], redis: Client, sandbox_url: str
+) -> Iterator[Callable[[int], list[Desk]]]:
     made: list[Desk] = []
 
     def make(count: int) -> list[Desk]:
-        made.extend(Desk(database_of("payment_service"), sandbox_url) for _ in range(count))
+        made.extend(Desk(database_of("payment_service"), redis, sandbox_url) for _ in range(count))
         return made[-count:]
 
     yield make
@@ -251,6 +256,33 @@ def test_portone_away_says_not_to_pay_twice_and_the_request_can_be_made_again(de
     assert code_of(lambda: desk.confirm(payment, token)) == "PAYMENT_UNAVAILABLE"
     desk.faults("none")
     assert desk.confirm(payment, token).status is Status.SUCCESS
+
+
+def test_while_portone_fails_its_circuit_opens_for_all_and_what_was_left_is_settled_when_it_closes(
+    desks: Callable[[int], list[Desk]], superuser: Database
+) -> None:
+    desk, other = desks(2)
+    left = desk.create()
+    token = desk.pay(left, "AUTHORIZED")
+    desk.faults("error")
+    for _ in range(10):
+        assert code_of(desk.create) == "PAYMENT_UNAVAILABLE"
+    answers = len(superuser.rows("SELECT 1 FROM payment_service.portone_answers"))
+
+    with pytest.raises(Refusal) as refused:
+        other.confirm(left, token)
+
+    assert refused.value.problem.code == "PAYMENT_UNAVAILABLE"
+    assert "Do not pay again" in refused.value.problem.en
+    assert 50 <= int(refused.value.headers["Retry-After"]) <= 60
+    assert len(superuser.rows("SELECT 1 FROM payment_service.portone_answers")) == answers, "PortOne was asked"
+
+    desk.faults("none")
+    assert code_of(lambda: other.confirm(left, token)) == "PAYMENT_UNAVAILABLE"  # not yet
+    desk.clock.now += timedelta(seconds=61)
+    other.clock.now = desk.clock.now
+    assert other.confirm(left, token).status is Status.SUCCESS
+    assert other.kept_by_bank(left) == AMOUNT
 
 
 def test_what_was_never_paid_is_failed_and_money_that_comes_later_goes_back(desk: Desk, superuser: Database) -> None:
