@@ -73,7 +73,7 @@ def up(
     services: Annotated[
         str | None, typer.Option(metavar="NAME,...", help="Start these only: postgres, redis, kafka, aws.")
     ] = None,
-    port: Annotated[int | None, typer.Option(help="The API's port.")] = None,
+    port: Annotated[int | None, typer.Option(help="The API's port.", min=1, max=65_535)] = None,
     process_port: Annotated[
         list[str] | None, typer.Option(metavar="NAME=PORT", help="The port of one of the project's processes.")
     ] = None,
@@ -101,6 +101,8 @@ def up(
         if parameter_overrides or debug:  # it would not have them
             raise StackError(f"already running at {urls['api']}: `down` first, to start it with other settings")
         print(f"already running at {urls['api']} (`status` shows it, `down` stops it)")
+        if json.loads(_request("GET", f"{urls['admin']}/status").body)["changed"]:
+            print(screen.CHANGED)
         return
     with screen.progress() as report:
         urls = lifecycle.up(options, report, attached=foreground)
@@ -207,6 +209,9 @@ def main() -> int:
         app()
     except StackError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:  # a state folder that cannot be written, a file that cannot be read
+        print(f"error: {error.filename or 'the system'}: {error.strerror or error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -243,6 +243,7 @@ class _Daemon:
         return {
             "pid": os.getpid(),
             "since": self._since.isoformat(),
+            "changed": self._changed(),
             "units": [
                 {
                     "name": unit.name,
@@ -257,6 +258,12 @@ class _Daemon:
             "functions": {name: asdict(stats) for name, stats in emulator.runtime.stats().items()},
             **(self._triggers.status() if self._triggers else {"sources": [], "schedules": []}),
         }
+
+    def _changed(self) -> bool:
+        """Whether what this stack was made of has been written to since: functions reload, it does not."""
+        config = configuration.of(self._options)
+        files = (config.template, self._options.root / configuration.FILE)
+        return any(file.exists() and file.stat().st_mtime > self._since.timestamp() for file in files)
 
 
 @contextlib.asynccontextmanager

@@ -54,7 +54,7 @@ def parse_ports(words: Sequence[str], flag: str = "--process-port", sign: str = 
     found = {}
     for word in words:
         name, _, port = word.rpartition(sign)
-        if not (name and port.isdecimal()):
+        if not (name and port.isdecimal() and 0 < int(port) < 65_536):
             raise StackError(f"{flag} {word}: write name{sign}port")
         found[name] = int(port)
     return found

@@ -54,6 +54,9 @@ def progress() -> Iterator[Report]:
         yield coloured
 
 
+CHANGED = "The template or emulator.toml was changed since: `down` and `up` run it."
+
+
 def show_status(status: Mapping[str, Any], urls: Mapping[str, Any]) -> None:
     """Prints what runs, in tables."""
     from rich.console import Console
@@ -65,6 +68,8 @@ def show_status(status: Mapping[str, Any], urls: Mapping[str, Any]) -> None:
     console.print(
         f"API {urls['api']}   Lambda {urls['lambda']}   emulator pid {status['pid']}, since {_second(status['since'])}"
     )
+    if status["changed"]:
+        console.print(CHANGED)
 
     def table(title: str, columns: str, rows: list[list[object]]) -> None:
         if rows:

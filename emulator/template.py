@@ -72,9 +72,25 @@ def _parameters(path: Path, declared: Mapping[str, Any], given: Mapping[str, str
         pattern = body.get("AllowedPattern")
         if pattern is not None and not re.fullmatch(pattern, value):
             raise StackError(f"Parameters.{name}: {value!r} does not match {pattern}")
+        _check_parameter(f"Parameters.{name}", body, value)
         is_list = body.get("Type") == "CommaDelimitedList" or str(body.get("Type")).startswith("List<")
         values[name] = [item.strip() for item in value.split(",")] if is_list else value
     return values
+
+
+def _check_parameter(where: str, body: Mapping[str, Any], value: str) -> None:
+    """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html"""
+    kind, measured, bounds = str(body.get("Type")), float(len(value)), ("MinLength", "MaxLength")
+    if kind == "Number":
+        try:
+            measured, bounds = float(value), ("MinValue", "MaxValue")
+        except ValueError:
+            raise StackError(f"{where}: {value!r} is not a number") from None
+    least, most = (body.get(bound) for bound in bounds)
+    if least is not None and measured < float(least):
+        raise StackError(f"{where}: {value!r} is under its {bounds[0]}, {least}")
+    if most is not None and measured > float(most):
+        raise StackError(f"{where}: {value!r} is over its {bounds[1]}, {most}")
 
 
 class _Reader:

@@ -56,9 +56,14 @@ def _trace(stand: Stand) -> None:
 
 @behaviour(_AREA, "a second call meets the same environment, its globals kept", "lifecycle")
 def _warm(stand: Stand) -> None:
-    first, second = _describe(stand), _describe(stand)
-    require(first["started"] == second["started"], "another environment for every call")
-    expect(second["calls"], first["calls"] + 1, "the count of calls")
+    # One that was still busy with an earlier behaviour may take the second call: nobody promises which.
+    met: dict[Any, list[int]] = {}
+    for _ in range(4):
+        described = _describe(stand)
+        met.setdefault(described["started"], []).append(described["calls"])
+    calls = max(met.values(), key=len)
+    require(len(calls) > 1, "another environment for every call")
+    expect(calls, list(range(calls[0], calls[0] + len(calls))), "the count of calls")
 
 
 def _require_reset(stand: Stand, function: str, **event: Any) -> None:

@@ -346,6 +346,45 @@ def test_reset_forgets_all_data_but_only_in_a_folder_of_its_own(project: Project
     assert project.left() == []
 
 
+def test_a_template_changed_since_the_start_is_pointed_out(running: Project) -> None:
+    template = running.folder / "template.yaml"
+    written = template.stat().st_mtime
+    os.utime(template, (written + 3600, written + 3600))
+    try:
+        assert "was changed since" in running.up().stdout
+        assert "was changed since" in running.run("status").stdout
+    finally:
+        os.utime(template, (written, written))
+    assert "was changed since" not in running.run("status").stdout
+
+
+@pytest.mark.parametrize("words", [["--port", "99999"], ["--debug", "Greet:99999"], ["--process-port", "neighbour=0"]])
+def test_a_port_that_cannot_be_is_refused_in_a_line(project: Project, words: list[str]) -> None:
+    done = project.run("up", "--project", str(project.folder), *words)
+
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    assert project.left() == []
+
+
+def test_a_state_folder_that_cannot_be_made_is_named(project: Project) -> None:
+    file = project.folder / "occupied"
+    file.write_text("")
+
+    with subprocess.Popen(
+        [sys.executable, "-m", "emulator", "up", "--project", str(project.folder), "--state", str(file / "state")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        _, error = process.communicate(timeout=60)
+
+    assert process.returncode == 1
+    assert error.startswith("error: ")
+    assert str(file) in error
+    assert error.count("\n") == 1
+
+
 def test_commands_that_need_a_running_stack_say_so(project: Project) -> None:
     for words in (("status",), ("invoke", "Greet")):
         done = project.run(*words)

@@ -50,6 +50,23 @@ def test_parameters_that_are_unknown_missing_or_not_allowed_are_named(template: 
     assert pattern == "Parameters.Size: 'm' does not match [A-Z]+"
 
 
+@pytest.mark.parametrize(
+    ("declared", "value", "complaint"),
+    [
+        ("Type: Number", "soon", "'soon' is not a number"),
+        ("Type: Number, MinValue: 1", "0", "'0' is under its MinValue, 1"),
+        ("Type: Number, MaxValue: 9", "9.5", "'9.5' is over its MaxValue, 9"),
+        ("Type: String, MinLength: 2", "x", "'x' is under its MinLength, 2"),
+        ("Type: String, MaxLength: 2", "xyz", "'xyz' is over its MaxLength, 2"),
+    ],
+)
+def test_a_parameter_out_of_its_bounds_is_refused(
+    template: Template, declared: str, value: str, complaint: str
+) -> None:
+    text = f"Parameters: {{Size: {{{declared}}}}}\nResources:\n  App:\n    {APP}}}"
+    assert refused(template, text, {"Size": value}) == f"Parameters.Size: {complaint}"
+
+
 def test_intrinsics_become_plain_values(template: Template) -> None:
     head = "Mappings: {Sizes: {ap-northeast-2: {zone: seoul}}}\n"
     head += "Parameters: {Stage: {Type: String, Default: prod}}\n"
