@@ -14,6 +14,8 @@ from common.postgres import Database
 from migrations.__main__ import LOGINS, migrate, set_passwords
 from seed.accounts import seed_accounts
 from seed.event import seed_event
+from seed.mail import verify_sender
+from seed.personal_data import make_kms_key, open_vault
 from seed.secrets import kept, publish
 
 
@@ -24,7 +26,10 @@ def main() -> None:
     migrate(url)
     set_passwords(url, {login: secrets[f"database/{login}"]["password"] for login in LOGINS})
     database = Database(url)
-    seed_accounts(database)
+    kms_key = os.environ["PERSONAL_DATA_KMS_KEY"]
+    make_kms_key(kms_key)
+    verify_sender(os.environ["MAIL_SENDER"])
+    seed_accounts(database, open_vault(database, kms_key, secrets))
     seed_event(database, utc_now())
     database.close()
 

@@ -8,6 +8,7 @@ from functions.auth.account_store import AccountStore
 from functions.auth.password_hasher import PasswordHasher
 from functions.auth.problems import EMAIL_TAKEN
 from functions.auth.registration import REQUIRED
+from functions.auth.vault import Vault
 
 ACCOUNTS = (
     ("admin@example.com", "local-admin-1234", "Admin", Role.ADMIN),
@@ -15,9 +16,9 @@ ACCOUNTS = (
 )
 
 
-def seed_accounts(database: Database, hasher: PasswordHasher | None = None) -> None:
+def seed_accounts(database: Database, vault: Vault, hasher: PasswordHasher | None = None) -> None:
     """Add those that are missing. `database` may write `user_service`; tests bring a quicker `hasher`."""
-    accounts, hasher = AccountStore(database), hasher or PasswordHasher()
+    accounts, hasher = AccountStore(database, vault), hasher or PasswordHasher()
     agreements = tuple(Agreement(code, version="seed", agreed=True) for code in REQUIRED)
     for email, password, name, role in ACCOUNTS:
         if accounts.credentials(email) is not None:

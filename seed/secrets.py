@@ -2,36 +2,43 @@
 
 import json
 import secrets
+from base64 import b64encode
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import boto3
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from jwt.algorithms import ECAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from jwt.algorithms import OKPAlgorithm
 
+from functions.auth.signing_keys import new_key, public_half
 from migrations.__main__ import LOGINS
 from sandbox.settings import Settings as SandboxSettings
 
 SERVICES = ("auth", "events", "queue", "reservations", "payments")
 
 
-def _pem(key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey) -> str:
+def _pem(key: ed25519.Ed25519PrivateKey) -> str:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
 def _token_keys() -> dict[str, Any]:
-    """The two halves of the access tokens' keys, apart so that what verifies cannot sign (`docs/api.md`, Auth).
+    """What signs access tokens now and next, and what verifies them: see `functions/auth/signing_keys.py`."""
+    keys = [new_key(), new_key()]
+    return {"jwt/signing": {"keys": keys}, "jwt/verification": {"keys": [public_half(key) for key in keys]}}
 
-    The first of `jwt/signing` signs: {kid, pem}. All of `jwt/verification` verify: JWKs (RFC 7517).
-    """
-    key, kid = ec.generate_private_key(ec.SECP256R1()), secrets.token_hex(4)
-    public = ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
-    return {
-        "jwt/signing": {"keys": [{"kid": kid, "pem": _pem(key)}]},
-        "jwt/verification": {"keys": [{**public, "kid": kid, "use": "sig", "alg": "ES256"}]},
-    }
+
+def _ticket_key(key: dict[str, str]) -> dict[str, Any]:
+    """What doors verify a ticket with."""
+    private = cast(ed25519.Ed25519PrivateKey, load_pem_private_key(key["pem"].encode(), password=None))
+    public = OKPAlgorithm.to_jwk(private.public_key(), as_dict=True)
+    return {**public, "kid": key["kid"], "use": "sig", "alg": "EdDSA"}
 
 
 def make() -> dict[str, Any]:
@@ -50,6 +57,12 @@ def make() -> dict[str, Any]:
             "channelKey": sandbox.portone_channel_key,
         },
         "captcha": {"secret": sandbox.captcha_secret},
+        "oauth/kakao": {"clientId": sandbox.kakao_client_id, "clientSecret": sandbox.kakao_client_secret},
+        "oauth/naver": {"clientId": sandbox.naver_client_id, "clientSecret": sandbox.naver_client_secret},
+        "oauth/google": {"clientId": sandbox.google_client_id, "clientSecret": sandbox.google_client_secret},
+        "queue/place": {"keys": [b64encode(secrets.token_bytes(32)).decode()]},  # the first signs, all verify
+        # Of the hashes personal data are found by. Unlike the others it cannot be replaced.
+        "personal-data/lookup": {"key": b64encode(secrets.token_bytes(32)).decode()},
     }
 
 
@@ -58,6 +71,8 @@ def kept(path: Path) -> dict[str, Any]:
     made = make()
     if path.exists():
         made |= json.loads(path.read_text(encoding="utf-8"))
+    # Of the keys that are kept, whichever they are.
+    made["ticket/verification"] = {"keys": [_ticket_key(key) for key in made["ticket"]["keys"]]}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600)
     path.write_text(json.dumps(made), encoding="utf-8")

@@ -11,6 +11,7 @@ from common.postgres import Database
 from common.redis import Client, connect
 from emulator import services
 from migrations.__main__ import LOGINS, migrate, set_passwords
+from tests.redis_cluster import redis_cluster
 
 PASSWORD = "test-only"
 
@@ -51,6 +52,29 @@ def redis(redis_url: str) -> Iterator[Client]:
     client.flushall()
     yield client
     client.close()
+
+
+@pytest.fixture(scope="session")
+def redis_cluster_url(state_folder: Path) -> Iterator[str]:
+    with redis_cluster(state_folder / "redis-cluster") as url:
+        yield url
+
+
+@pytest.fixture(params=["node", "cluster"])
+def any_redis(request: pytest.FixtureRequest) -> Iterator[Callable[[], Client]]:
+    """Connects to an empty Redis, as often as called; the test runs on one node, and on a cluster of three."""
+    cluster = request.param == "cluster"
+    url = request.getfixturevalue("redis_cluster_url" if cluster else "redis_url")
+    made: list[Client] = []
+
+    def new_client() -> Client:
+        made.append(connect(url, cluster=cluster))
+        return made[-1]
+
+    new_client().flushall()
+    yield new_client
+    for client in made:
+        client.close()
 
 
 @pytest.fixture

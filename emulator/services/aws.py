@@ -3,7 +3,7 @@
 import http.client
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from emulator.ports import HOST
@@ -12,7 +12,7 @@ from emulator.services.service import Service
 
 
 class Aws(Service):
-    """A moto server. It keeps everything in memory and asks for no credentials."""
+    """A moto server. It keeps KMS keys across restarts, all else in memory, and asks for no credentials."""
 
     name = "aws"
     preferred_port = 14566
@@ -22,8 +22,12 @@ class Aws(Service):
     def url(self) -> str:
         return self.address or f"http://{HOST}:{self.port}"
 
+    def prepare(self, tell: Callable[[str], None]) -> None:  # noqa: ARG002
+        self.folder.mkdir(parents=True, exist_ok=True)
+
     def command(self) -> Sequence[str]:
-        return [sys.executable, "-m", "moto.server", "-H", HOST, "-p", str(self.port)]
+        keys = str(self.folder / "kms.json")
+        return [sys.executable, "-m", "emulator.services.moto_server", keys, "-H", HOST, "-p", str(self.port)]
 
     def environment(self) -> Mapping[str, str]:
         return python_environment(os.environ, self.folder.parent / "bytecode")

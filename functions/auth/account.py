@@ -5,12 +5,22 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from functions.auth.social_identity import SocialIdentity
+
 
 class Role(StrEnum):
     """AUTH-017."""
 
     USER = "USER"
     ADMIN = "ADMIN"
+
+
+class Status(StrEnum):
+    """An account is DORMANT after a year without a sign-in (AUTH-019), WITHDRAWN for good (AUTH-018)."""
+
+    ACTIVE = "ACTIVE"
+    DORMANT = "DORMANT"
+    WITHDRAWN = "WITHDRAWN"
 
 
 @dataclass(frozen=True)
@@ -25,11 +35,12 @@ class Agreement:
 @dataclass(frozen=True)
 class Account:
     id: UUID
-    email: str
-    name: str
-    phone: str | None
+    email: str = field(repr=False)  # as it was typed
+    name: str = field(repr=False)
+    phone: str | None = field(repr=False)
     role: Role
     created_at: datetime
+    email_verified: bool = False
 
 
 @dataclass(frozen=True)
@@ -38,17 +49,26 @@ class NewAccount:
     ci: str = field(repr=False)  # who the person is, to every site alike (PortOne's connecting information)
     password_hash: str = field(repr=False)
     agreements: tuple[Agreement, ...] = ()
+    identity_verification_id: str | None = field(
+        default=None, repr=False
+    )  # None: nobody's, of an account that is seeded
+    social: SocialIdentity | None = None  # who is to sign in to it besides (AUTH-007)
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """What a sign-in is checked against."""
+    """What a sign-in is checked against; of an account that is ACTIVE or DORMANT."""
 
     user_id: UUID
     role: Role
     password_hash: str = field(repr=False)
+    status: Status = Status.ACTIVE
 
 
-def email_key(email: str) -> str:
-    """The address as it is compared: one account for `A@example.com` and `a@example.com` (AUTH-005)."""
-    return email.casefold()
+@dataclass(frozen=True)
+class LinkedAccount:
+    """The account a social identity signs in to."""
+
+    user_id: UUID
+    role: Role
+    status: Status

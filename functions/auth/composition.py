@@ -5,7 +5,9 @@ Postgres, refresh no bcrypt and no HTTP client. Imports belong to a function's i
 whole processor; inside a function they would wait for the first request's third of one.
 """
 
-from datetime import timedelta
+from base64 import b64decode
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from functools import cache
 from secrets import token_urlsafe
 
@@ -15,8 +17,12 @@ from common.secrets import secret
 from common.settings import Settings
 from functions.auth.access_token import AccessTokenSigner, Parties, PrivateKey
 from functions.auth.account_store import AccountStore
+from functions.auth.data_keys import DataKeys
+from functions.auth.kms import PersonalDataKms
+from functions.auth.login_history_store import LoginHistory
 from functions.auth.session_store import SessionStore
-from functions.auth.sessions import Sessions
+from functions.auth.sessions import AccessToken, Sessions
+from functions.auth.vault import Vault
 
 
 class SessionSettings(Settings):
@@ -24,6 +30,14 @@ class SessionSettings(Settings):
     token_audience: str
     access_token_seconds: int = 3600  # AUTH-011
     refresh_token_seconds: int = 604_800
+
+
+class VaultSettings(Settings):
+    personal_data_kms_key: str  # id, ARN or alias
+
+
+def _lookup_key() -> bytes:
+    return b64decode(secret("personal-data/lookup")["key"])
 
 
 def _signing_key() -> PrivateKey:
@@ -37,7 +51,32 @@ def _new_refresh_token() -> str:
 
 @cache
 def accounts() -> AccountStore:
-    return AccountStore(database())
+    return AccountStore(database(), vault())
+
+
+@cache
+def data_keys() -> DataKeys:
+    return DataKeys(database(), PersonalDataKms(VaultSettings.from_environment().personal_data_kms_key))
+
+
+@cache
+def vault() -> Vault:
+    return Vault(data_keys(), _lookup_key)
+
+
+@cache
+def login_history() -> LoginHistory:
+    return LoginHistory(database(), vault(), utc_now, new_id)
+
+
+class _BlacklistWhenNeeded:
+    """Only the reuse of a refresh token needs Redis here: too rare for every sign-in to load and connect its client."""
+
+    def add(self, tokens: Sequence[AccessToken], now: datetime) -> None:
+        from common import redis
+        from functions.auth.blacklist import Blacklist
+
+        Blacklist(redis.client()).add(tokens, now)
 
 
 @cache
@@ -46,7 +85,8 @@ def sessions() -> Sessions:
     parties = Parties(settings.token_issuer, settings.token_audience)
     return Sessions(
         SessionStore(database()),
-        AccessTokenSigner(_signing_key, parties, settings.access_token_seconds, new_id),
+        AccessTokenSigner(_signing_key, parties, settings.access_token_seconds),
+        _BlacklistWhenNeeded(),
         utc_now,
         new_id,
         _new_refresh_token,

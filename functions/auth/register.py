@@ -7,22 +7,35 @@ from uuid import UUID
 from pydantic import Field, StrictBool, StringConstraints, field_validator
 from pydantic_core import PydanticCustomError
 
+from common import redis
+from common.captcha import captcha
 from common.clock import new_id, utc_now
 from common.edge import Answer, created, endpoint
-from common.model import Model, Text
+from common.model import NOT_BLANK, Model, Text
+from common.problem import CAPTCHA_FAILED
 from common.request import Body
 from functions.auth.account import Agreement, Role
-from functions.auth.bounds import CaptchaToken, Email, NewPassword, PersonName, Phone
-from functions.auth.captcha import captcha
+from functions.auth.bounds import CaptchaToken, Email, LinkToken, NewPassword, PersonName, Phone
 from functions.auth.composition import accounts
 from functions.auth.identity_verification import identities
-from functions.auth.password_hasher import PasswordHasher
+from functions.auth.link_tokens import LinkTokens
+from functions.auth.password_hasher import password_hasher
+from functions.auth.problems import (
+    AGREEMENT_REQUIRED,
+    ALREADY_LINKED,
+    EMAIL_TAKEN,
+    IDENTITY_NOT_VERIFIED,
+    IDENTITY_TAKEN,
+    OAUTH_FAILED,
+)
 from functions.auth.registration import Application, Registration
 
 
 class AgreementBody(Body):
     code: Literal["TERMS_OF_SERVICE", "PRIVACY", "MARKETING"]
-    version: Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=20)]
+    version: Annotated[
+        Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=20), Field(json_schema_extra=NOT_BLANK)
+    ]
     agreed: StrictBool  # a consent is not guessed from "yes" or 1
 
 
@@ -34,6 +47,7 @@ class RegisterBody(Body):
     identity_verification_id: Annotated[Text, Field(min_length=1, max_length=200)]
     captcha_token: CaptchaToken
     agreements: Annotated[list[AgreementBody], Field(max_length=10)]
+    link_token: LinkToken | None = None
 
     @field_validator("agreements")
     @classmethod
@@ -52,10 +66,23 @@ class RegisteredAnswer(Model):
 
 @cache
 def registration() -> Registration:
-    return Registration(captcha(), identities(), accounts(), PasswordHasher(), utc_now, new_id)
+    link_tokens = LinkTokens(redis.client())
+    return Registration(captcha(), identities(), link_tokens, accounts(), password_hasher(), utc_now, new_id)
 
 
-@endpoint
+@endpoint(
+    bots=True,
+    answers={201: RegisteredAnswer},
+    refuses=[
+        AGREEMENT_REQUIRED,
+        CAPTCHA_FAILED,
+        IDENTITY_NOT_VERIFIED,
+        EMAIL_TAKEN,
+        IDENTITY_TAKEN,
+        OAUTH_FAILED,
+        ALREADY_LINKED,
+    ],
+)
 def handler(body: RegisterBody) -> Answer:
     account = registration().register(
         Application(
@@ -66,6 +93,7 @@ def handler(body: RegisterBody) -> Answer:
             agreements=[Agreement(each.code, each.version, each.agreed) for each in body.agreements],
             captcha_token=body.captcha_token.get_secret_value(),
             identity_verification_id=body.identity_verification_id,
+            link_token=body.link_token.get_secret_value() if body.link_token else None,
         )
     )
     return created(RegisteredAnswer(id=account.id, email=account.email, name=account.name, role=account.role))

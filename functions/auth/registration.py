@@ -7,6 +7,7 @@ from typing import Protocol
 from common.clock import Clock, NewId
 from functions.auth.account import Account, Agreement, NewAccount, Role
 from functions.auth.problems import AGREEMENT_REQUIRED, IDENTITY_NOT_VERIFIED
+from functions.auth.social_identity import SocialIdentity
 
 REQUIRED = ("TERMS_OF_SERVICE", "PRIVACY")
 
@@ -31,6 +32,7 @@ class Application:
     agreements: Sequence[Agreement]
     captcha_token: str = field(repr=False)
     identity_verification_id: str
+    link_token: str | None = field(default=None, repr=False)  # of a social sign-in (AUTH-007)
 
 
 class Captcha(Protocol):
@@ -45,11 +47,19 @@ class Identities(Protocol):
 
 class Accounts(Protocol):
     def add(self, new: NewAccount) -> None:
-        """Refuses EMAIL_TAKEN or IDENTITY_TAKEN."""
+        """Refuses EMAIL_TAKEN, IDENTITY_TAKEN, IDENTITY_NOT_VERIFIED when the verification has served before, or
+        ALREADY_LINKED."""
 
 
 class Hasher(Protocol):
     def hash(self, password: str) -> str: ...
+
+
+class LinkTokens(Protocol):
+    def identity(self, token: str) -> SocialIdentity:
+        """Refuses OAUTH_FAILED."""
+
+    def spend(self, token: str) -> None: ...
 
 
 class Registration:
@@ -57,6 +67,7 @@ class Registration:
         self,
         captcha: Captcha,
         identities: Identities,
+        link_tokens: LinkTokens,
         accounts: Accounts,
         hasher: Hasher,
         clock: Clock,
@@ -64,6 +75,7 @@ class Registration:
     ) -> None:
         self._captcha = captcha
         self._identities = identities
+        self._link_tokens = link_tokens
         self._accounts = accounts
         self._hasher = hasher
         self._clock = clock
@@ -82,6 +94,8 @@ class Registration:
         person = self._identities.person(application.identity_verification_id)
         if person is None or not person.ci:
             raise IDENTITY_NOT_VERIFIED.refusal()
+        link_token = application.link_token
+        social = None if link_token is None else self._link_tokens.identity(link_token)
         account = Account(
             id=self._ids(),
             email=application.email,
@@ -91,5 +105,16 @@ class Registration:
             created_at=self._clock(),
         )
         password_hash = self._hasher.hash(application.password)
-        self._accounts.add(NewAccount(account, person.ci, password_hash, tuple(application.agreements)))
+        self._accounts.add(
+            NewAccount(
+                account,
+                person.ci,
+                password_hash,
+                tuple(application.agreements),
+                application.identity_verification_id,
+                social,
+            )
+        )
+        if link_token is not None:
+            self._link_tokens.spend(link_token)
         return account

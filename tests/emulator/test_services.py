@@ -103,6 +103,21 @@ def test_postgres_keeps_its_data_from_one_start_to_the_next(tmp_path: Path) -> N
         assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
 
 
+def test_a_kms_key_that_is_made_again_opens_what_it_closed_before_the_restart(tmp_path: Path) -> None:
+    closed = []
+    for start in range(2):
+        with services.start({"aws": {}}, tmp_path) as running:
+            credentials = {"aws_access_key_id": "local", "aws_secret_access_key": "local", "region_name": "us-east-1"}
+            kms = boto3.client("kms", endpoint_url=running.aws, **credentials)
+            keys = [kms.create_key()["KeyMetadata"]["Arn"] for _ in range(start + 1)]
+            assert len(set(keys)) == len(keys)
+            closed.append(kms.encrypt(KeyId=keys[0], Plaintext=b"kept")["CiphertextBlob"])
+            for each in closed:
+                opened = kms.decrypt(CiphertextBlob=each)
+                assert (opened["Plaintext"], opened["KeyId"]) == (b"kept", keys[0])
+    assert (tmp_path / "aws" / "kms.json").stat().st_mode & 0o777 == 0o600
+
+
 def test_half_a_database_cluster_is_made_anew(tmp_path: Path) -> None:
     """An initdb that was killed leaves a folder behind that is no cluster."""
     (tmp_path / "postgres").mkdir()

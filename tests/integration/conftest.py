@@ -1,13 +1,16 @@
-"""The outside world, for the tests in which a service speaks to it."""
+"""The outside world, for the tests in which a service speaks to it; and desks of the accounts service."""
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from common.postgres import Database
+from common.redis import Client
 from sandbox.server import serve
 from sandbox.settings import Settings
+from tests.session_desk import Desk
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +31,14 @@ def sandbox_url() -> Iterator[str]:
     yield urls[0]
     stop.set()
     thread.join(10)
+
+
+@pytest.fixture
+def new_desk(database_of: Callable[[str], Database], redis: Client) -> Callable[[], Desk]:
+    """Each on a connection of its own, over empty stores."""
+    return lambda: Desk(database_of("user_service"), redis)
+
+
+@pytest.fixture
+def desk(new_desk: Callable[[], Desk]) -> Desk:
+    return new_desk()

@@ -1,6 +1,7 @@
 """One person, one account; one address, one account: decided by Postgres, however many ask at once."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -11,23 +12,27 @@ from common.postgres import Database
 from common.problem import Problem, Refusal
 from functions.auth.account import Account, Agreement, NewAccount, Role
 from functions.auth.account_store import AccountStore
-from functions.auth.problems import EMAIL_TAKEN, IDENTITY_TAKEN
+from functions.auth.problems import EMAIL_TAKEN, IDENTITY_NOT_VERIFIED, IDENTITY_TAKEN
 from tests.concurrently import concurrently
+from tests.vault_in_memory import vault_in_memory
 
 NOW = datetime(2026, 5, 1, 11, tzinfo=UTC)
 AGREED = (Agreement("TERMS_OF_SERVICE", "1", agreed=True), Agreement("PRIVACY", "2", agreed=False))
 
 
 def someone(
-    email: str = "hong@example.com", ci: str = "ci-of-hong", agreements: tuple[Agreement, ...] = AGREED
+    email: str = "hong@example.com",
+    ci: str = "ci-of-hong",
+    agreements: tuple[Agreement, ...] = AGREED,
+    verification: str | None = None,
 ) -> NewAccount:
     account = Account(new_id(), email, "홍길동", "01012345678", Role.USER, NOW)
-    return NewAccount(account, ci, "a hash", agreements)
+    return NewAccount(account, ci, "a hash", agreements, verification)
 
 
 @pytest.fixture
 def accounts(database_of: Callable[[str], Database]) -> AccountStore:
-    return AccountStore(database_of("user_service"))
+    return AccountStore(database_of("user_service"), vault_in_memory())
 
 
 @pytest.mark.parametrize(
@@ -36,12 +41,14 @@ def accounts(database_of: Callable[[str], Database]) -> AccountStore:
         ([someone(email=f"hong{n}@example.com") for n in range(6)], IDENTITY_TAKEN),
         ([someone(ci=f"ci-{n}") for n in range(6)], EMAIL_TAKEN),
         ([someone(email=email, ci=email) for email in ("A@b.co", "a@b.co", "a@B.co", "A@B.CO")], EMAIL_TAKEN),
+        ([someone(f"hong{n}@example.com", verification="one") for n in range(6)], IDENTITY_TAKEN),
+        ([someone(f"hong{n}@example.com", f"ci-{n}", verification="one") for n in range(6)], IDENTITY_NOT_VERIFIED),
     ],
 )
 def test_of_those_who_register_the_same_at_once_exactly_one_gets_the_account(
     database_of: Callable[[str], Database], superuser: Database, applications: list[NewAccount], taken: Problem
 ) -> None:
-    stores = [AccountStore(database_of("user_service")) for _ in applications]
+    stores = [AccountStore(database_of("user_service"), vault_in_memory()) for _ in applications]
     outcomes = concurrently([partial(store.add, new) for store, new in zip(stores, applications, strict=True)])
     refusals = [outcome for outcome in outcomes if outcome is not None]
     assert len(refusals) == len(applications) - 1
@@ -87,3 +94,51 @@ def test_a_refusal_quotes_neither_the_address_nor_the_person(accounts: AccountSt
         accounts.add(someone())
     assert refusal.value.__suppress_context__
     assert refusal.value == EMAIL_TAKEN.refusal()
+
+
+def destroy(superuser: Database) -> None:
+    """What is left of every account in the end (AUTH-018)."""
+    with superuser.transaction() as connection:
+        connection.execute(
+            """
+            UPDATE user_service.users
+               SET status = 'WITHDRAWN', withdrawn_at = now(), password_hash = NULL, email_hash = NULL, ci_hash = NULL,
+                   email_sealed = NULL, name_sealed = NULL, phone_sealed = NULL, ci_sealed = NULL
+            """
+        )
+
+
+def test_a_verification_that_served_once_makes_no_second_account(accounts: AccountStore, superuser: Database) -> None:
+    accounts.add(someone(verification="one"))
+    destroy(superuser)
+    with pytest.raises(Refusal) as refusal:
+        accounts.add(someone(verification="one"))
+    assert refusal.value.problem is IDENTITY_NOT_VERIFIED
+    assert accounts.credentials("hong@example.com") is None
+    accounts.add(someone(verification="two"))
+    assert accounts.credentials("hong@example.com") is not None
+
+
+def test_an_account_is_changed_in_what_is_given_alone(accounts: AccountStore) -> None:
+    new = someone("Hong@Example.com")
+    accounts.add(new)
+    renamed = accounts.update(new.account.id, name="Gildong")
+    assert renamed == replace(new.account, name="Gildong")
+    moved = accounts.update(new.account.id, phone="010-9999-8888")
+    assert moved == accounts.account(new.account.id) == replace(new.account, name="Gildong", phone="010-9999-8888")
+
+
+def test_a_withdrawn_account_is_as_none_though_its_address_and_its_person_stay_taken(
+    accounts: AccountStore, superuser: Database
+) -> None:
+    new = someone()
+    accounts.add(new)
+    with superuser.transaction() as connection:
+        connection.execute("UPDATE user_service.users SET status = 'WITHDRAWN', withdrawn_at = now()")
+    assert accounts.credentials("hong@example.com") is None
+    assert accounts.account(new.account.id) is None
+    assert accounts.update(new.account.id, name="Gildong") is None
+    with pytest.raises(Refusal, match="EMAIL_TAKEN"):
+        accounts.add(someone(ci="another"))
+    with pytest.raises(Refusal, match="IDENTITY_TAKEN"):
+        accounts.add(someone(email="another@example.com"))

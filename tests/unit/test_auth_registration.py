@@ -6,12 +6,14 @@ from uuid import UUID
 
 import pytest
 
-from common.problem import Problem, Refusal
+from common.problem import CAPTCHA_FAILED, Problem, Refusal
 from functions.auth.account import Account, Agreement, NewAccount, Role
-from functions.auth.problems import AGREEMENT_REQUIRED, CAPTCHA_FAILED, EMAIL_TAKEN, IDENTITY_NOT_VERIFIED
+from functions.auth.problems import AGREEMENT_REQUIRED, EMAIL_TAKEN, IDENTITY_NOT_VERIFIED, OAUTH_FAILED
 from functions.auth.registration import Application, Person, Registration
+from functions.auth.social_identity import Provider, SocialIdentity
 
 NOW = datetime(2026, 5, 1, 11, tzinfo=UTC)
+KAKAO = SocialIdentity(Provider.KAKAO, b"hong")
 HONG = Person("홍길동", "01012345678", "ci-of-hong")
 AGREED = (Agreement("TERMS_OF_SERVICE", "1", agreed=True), Agreement("PRIVACY", "1", agreed=True))
 APPLICATION = Application(
@@ -26,13 +28,13 @@ APPLICATION = Application(
 
 
 class Town:
-    """Captcha, PortOne, the accounts and the hasher in one, with a record of who was asked."""
+    """Captcha, PortOne, link tokens, the accounts and the hasher in one, with a record of who was asked."""
 
     def __init__(self, person: Person | None = HONG) -> None:
         self.asked: list[str] = []
         self.added: list[NewAccount] = []
         self._person = person
-        self.service = Registration(self, self, self, self, lambda: NOW, lambda: UUID(int=1))
+        self.service = Registration(self, self, self, self, self, lambda: NOW, lambda: UUID(int=1))
 
     def check(self, token: str) -> None:
         self.asked.append("captcha")
@@ -42,6 +44,15 @@ class Town:
     def person(self, verification_id: str) -> Person | None:
         self.asked.append("identity")
         return self._person if verification_id == "verification" else None
+
+    def identity(self, token: str) -> SocialIdentity:
+        self.asked.append("link token")
+        if token != "kakao's":
+            raise OAUTH_FAILED.refusal()
+        return KAKAO
+
+    def spend(self, token: str) -> None:
+        self.asked.append("spent")
 
     def hash(self, password: str) -> str:
         return f"hash of {password}"
@@ -116,3 +127,20 @@ def test_what_is_secret_is_not_in_the_words_an_error_would_print() -> None:
     printed = f"{APPLICATION!r} {town.added[0]!r} {HONG!r}"
     for secret in ("correct-horse-7", "ci-of-hong", "human"):
         assert secret not in printed
+
+
+def test_a_link_token_makes_the_person_it_stands_for_the_accounts_and_is_spent_after() -> None:
+    town = Town()
+    town.service.register(replace(APPLICATION, link_token="kakao's"))
+    assert town.added[0].social == KAKAO
+    assert town.asked == ["captcha", "identity", "link token", "accounts", "spent"]
+
+
+def test_a_link_token_that_is_not_good_refuses_the_whole_registration() -> None:
+    assert Town().refused(replace(APPLICATION, link_token="nobody's")) is OAUTH_FAILED
+
+
+def test_a_refused_registration_leaves_the_link_token_for_the_next_try() -> None:
+    town = Town()
+    assert town.refused(replace(APPLICATION, link_token="kakao's", email="taken@example.com")) is EMAIL_TAKEN
+    assert "spent" not in town.asked

@@ -43,7 +43,7 @@ def mask(text: str) -> str:
 
 class _Masking(LambdaPowertoolsFormatter):
     def serialize(self, log: dict[str, Any]) -> str:  # type: ignore[override]
-        return mask(super().serialize(log))  # type: ignore[arg-type]
+        return mask(super().serialize(log))
 
 
 log = Logger(utc=True, logger_formatter=_Masking(utc=True))

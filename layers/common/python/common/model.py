@@ -1,9 +1,19 @@
 """JSON as clients see it: camelCase names, UTC times with a Z, money in whole won, ids as UUID strings."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
 from pydantic.alias_generators import to_camel
 
 
@@ -14,6 +24,18 @@ def _printable(text: str) -> str:
     return text
 
 
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
+def _read(moment: Any) -> Any:
+    # Pydantic would read "7" too, as seconds since 1970.
+    if not isinstance(moment, str):
+        return moment
+    if not _RFC3339.fullmatch(moment):
+        raise ValueError("must be an RFC 3339 time with its offset, as 2026-05-01T11:00:00Z")
+    return datetime.fromisoformat(moment.upper())
+
+
 def _in_utc(moment: datetime) -> datetime:
     # Postgres knows no offset beyond 16 hours, and Python no year 10000: an odd offset would surface as a 500.
     try:
@@ -22,13 +44,27 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("is out of range") from None
 
 
+def _whole(number: Any) -> Any:
+    # JSON and its schemas have one kind of number: 3.0 is 3.
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
 def rfc3339(moment: datetime) -> str:
     """`2026-05-01T11:00:00Z`, with fractions only where there are any."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-Text = Annotated[str, AfterValidator(_printable)]
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc), PlainSerializer(rfc3339, return_type=str, when_used="json")]
+# How the OpenAPI document says that a text is more than white space, for fields that strip it.
+NOT_BLANK = {"pattern": r"^[^\x00]*[^\x00-\x20\s][^\x00]*$"}
+Text = Annotated[str, AfterValidator(_printable), Field(json_schema_extra={"pattern": r"^[^\x00]*$"})]
+Whole = Annotated[int, BeforeValidator(_whole)]
+Moment = Annotated[
+    AwareDatetime,
+    BeforeValidator(_read),
+    AfterValidator(_in_utc),
+    PlainSerializer(rfc3339, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
 
 
 class Model(BaseModel):

@@ -45,6 +45,24 @@ TOKEN_REVOKED = Problem("TOKEN_REVOKED", 401, "로그아웃된 인증 정보입�
 SERVICE_KEY_INVALID = Problem(
     "SERVICE_KEY_INVALID", 401, "서비스 키가 올바르지 않습니다.", "The service key is not valid."
 )
+CAPTCHA_FAILED = Problem(
+    "CAPTCHA_FAILED",
+    403,
+    "자동 입력 방지 확인에 실패했습니다. 다시 시도해 주세요.",
+    "The captcha was not passed. Try again.",
+)
+CAPTCHA_REQUIRED = Problem(
+    "CAPTCHA_REQUIRED",
+    403,
+    "자동 입력 방지 확인이 필요합니다. X-Captcha-Token 헤더에 담아 다시 보내 주세요.",
+    "Pass a captcha and send this again with its token in X-Captcha-Token.",
+)
+BOT_SUSPECTED = Problem(
+    "BOT_SUSPECTED",
+    403,
+    "비정상적인 접근으로 판단되어 요청을 처리할 수 없습니다.",
+    "This looks automated and is not served.",
+)
 FORBIDDEN = Problem("FORBIDDEN", 403, "권한이 없습니다.", "Not allowed.")
 NOT_FOUND = Problem("NOT_FOUND", 404, "찾을 수 없습니다.", "Not found.")
 PAYLOAD_TOO_LARGE = Problem("PAYLOAD_TOO_LARGE", 413, "요청이 너무 큽니다.", "The request is too large.")

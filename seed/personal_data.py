@@ -1,0 +1,37 @@
+"""The key of personal data in KMS (moto, locally), as template.yaml makes it on AWS, and a data key under it."""
+
+from base64 import b64decode
+from datetime import timedelta
+from typing import Any
+
+import boto3
+
+from common.clock import utc_now
+from common.postgres import Database
+from common.problem import store_away
+from functions.auth.data_keys import DataKeys
+from functions.auth.kms import PersonalDataKms
+from functions.auth.vault import Vault
+
+
+def make_kms_key(alias: str) -> None:
+    """A key by this name (`alias/…`), unless there is one."""
+    kms = boto3.client("kms")
+    try:
+        kms.describe_key(KeyId=alias)
+    except kms.exceptions.NotFoundException:
+        key = kms.create_key(Description="Personal data of accounts")["KeyMetadata"]["KeyId"]
+        kms.create_alias(AliasName=alias, TargetKeyId=key)
+
+
+def open_vault(database: Database, alias: str, secrets: dict[str, Any]) -> Vault:
+    """The vault of the functions, with a data key in it. `database` may write `user_service`."""
+    keys = DataKeys(database, PersonalDataKms(alias))
+    keys.renew(utc_now(), older_than=timedelta(days=90))
+    try:
+        keys.newest()
+    except store_away() as error:
+        raise SystemExit(
+            f"KMS cannot open the data keys in this database: `make reset` begins anew ({error})"
+        ) from None
+    return Vault(keys, lambda: b64decode(secrets["personal-data/lookup"]["key"]))

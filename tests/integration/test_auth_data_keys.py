@@ -1,0 +1,135 @@
+"""Data keys: made in time, opened by KMS alone, known to a warm container and to no table (AUTH-020)."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from moto import mock_aws
+
+from common.edge import endpoint
+from common.postgres import Database
+from functions.auth.data_keys import KEEP_SECONDS, DataKeys
+from functions.auth.kms import PersonalDataKms
+
+NOW = datetime(2026, 5, 1, 11, tzinfo=UTC)
+DAYS = timedelta(days=90)
+
+
+class Kms:
+    """Its sealed keys are the keys backwards."""
+
+    def __init__(self) -> None:
+        self.made: list[bytes] = []
+        self.opened: list[bytes] = []
+        self.away = False
+
+    def generate(self) -> tuple[bytes, bytes]:
+        key = bytes([len(self.made) + 1]) * 31 + b"!"
+        self.made.append(key)
+        return key, key[::-1]
+
+    def decrypt(self, sealed_key: bytes) -> bytes:
+        if self.away:
+            raise ConnectionError
+        self.opened.append(sealed_key[::-1])
+        return sealed_key[::-1]
+
+
+class Containers:
+    """Each with a connection and a memory of its own; one KMS and one clock for all."""
+
+    def __init__(self, database_of: Callable[[str], Database]) -> None:
+        self.kms = Kms()
+        self.elapsed = 0.0
+        self._database_of = database_of
+
+    def new(self) -> DataKeys:
+        return DataKeys(self._database_of("user_service"), self.kms, lambda: self.elapsed)
+
+
+@pytest.fixture
+def containers(database_of: Callable[[str], Database]) -> Containers:
+    return Containers(database_of)
+
+
+def test_a_key_serves_until_it_is_old_and_its_successor_is_noticed_without_a_restart(containers: Containers) -> None:
+    scheduled, warm = containers.new(), containers.new()
+    assert scheduled.renew(NOW, DAYS) == NOW
+    assert scheduled.renew(NOW + DAYS - timedelta(seconds=1), DAYS) == NOW
+    first = warm.newest()
+    assert scheduled.renew(NOW + DAYS, DAYS) == NOW + DAYS
+    assert scheduled.newest().id > first.id
+    assert warm.newest() == first
+    containers.elapsed += KEEP_SECONDS
+    assert warm.newest() == scheduled.newest()
+    assert warm.by_id(first.id) == first
+    assert [first.key, warm.newest().key] == containers.kms.made
+
+
+def test_a_data_key_is_asked_of_kms_once_a_container_and_serves_on_while_kms_is_away(containers: Containers) -> None:
+    keys = containers.new()
+    keys.renew(NOW, DAYS)
+    newest = keys.newest()
+    containers.kms.away = True
+    containers.elapsed += KEEP_SECONDS
+    assert (keys.newest(), keys.by_id(newest.id)) == (newest, newest)
+    assert len(containers.kms.opened) == 1
+    assert keys.by_id(newest.id + 1) is None
+    with pytest.raises(ConnectionError):
+        containers.new().newest()
+
+
+def test_no_data_key_lies_in_the_database_in_the_clear(containers: Containers, superuser: Database) -> None:
+    containers.new().renew(NOW, DAYS)
+    (row,) = superuser.rows("SELECT sealed_key FROM user_service.data_keys")
+    assert row["sealed_key"] == containers.kms.made[0][::-1]
+
+
+def sealing(keys: DataKeys) -> int:
+    """The status of a request that seals something."""
+
+    @endpoint
+    def seals() -> None:
+        keys.newest()
+
+    status: int = seals({"headers": {}}, None)["statusCode"]
+    return status
+
+
+@pytest.fixture
+def _aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "ap-northeast-2")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+
+
+@pytest.mark.usefixtures("_aws")
+def test_before_the_first_key_and_while_kms_is_away_a_request_is_answered_503(
+    database_of: Callable[[str], Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = database_of("user_service")
+    with mock_aws():
+        key_id = boto3.client("kms").create_key()["KeyMetadata"]["KeyId"]
+        keys = DataKeys(database, PersonalDataKms(key_id))
+        assert sealing(keys) == 503
+        keys.renew(NOW, DAYS)
+        assert sealing(keys) == 204
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    assert sealing(DataKeys(database, PersonalDataKms(key_id))) == 503
+    assert sealing(keys) == 204
+
+
+@pytest.mark.usefixtures("_aws")
+def test_kms_opens_a_data_key_for_the_purpose_it_was_made_for_and_no_other() -> None:
+    with mock_aws():
+        client = boto3.client("kms")
+        key_id = client.create_key()["KeyMetadata"]["KeyId"]
+        kms = PersonalDataKms(key_id)
+        key, sealed = kms.generate()
+        assert (len(key), kms.decrypt(sealed)) == (32, key)
+        for context in ({}, {"purpose": "backups"}):
+            with pytest.raises(ClientError, match="InvalidCiphertext"):
+                client.decrypt(KeyId=key_id, CiphertextBlob=sealed, EncryptionContext=context)

@@ -1,0 +1,186 @@
+"""Old personal data get a new data key, while people go on writing theirs (AUTH-020)."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from threading import Event
+from uuid import UUID
+
+import pytest
+
+from common.clock import new_id
+from common.postgres import Database
+from functions.auth.account import Account, NewAccount, Role
+from functions.auth.account_store import AccountStore
+from functions.auth.sealed_tables import BATCH_ROWS, TABLES, SealedTable, SealedTables
+from functions.auth.vault import Vault
+from tests.concurrently import concurrently
+from tests.vault_in_memory import LOOKUP_KEY, KeysInMemory
+
+NOW = datetime(2026, 5, 1, 11, tzinfo=UTC)
+
+
+def always() -> bool:
+    return True
+
+
+@pytest.fixture
+def keys() -> KeysInMemory:
+    return KeysInMemory()
+
+
+@pytest.fixture
+def vault(keys: KeysInMemory) -> Vault:
+    return Vault(keys, lambda: LOOKUP_KEY)
+
+
+@pytest.fixture
+def store(database_of: Callable[[str], Database], vault: Vault) -> AccountStore:
+    return AccountStore(database_of("user_service"), vault)
+
+
+def people(store: AccountStore, count: int) -> list[UUID]:
+    ids = [new_id() for _ in range(count)]
+    for number, user_id in enumerate(ids):
+        phone = None if number % 3 == 0 else f"010{number:08}"
+        account = Account(user_id, f"user{number}@example.com", "as registered", phone, Role.USER, NOW)
+        store.add(NewAccount(account, f"ci {number}", "a hash"))
+    return ids
+
+
+def key_ids(superuser: Database) -> set[int]:
+    """Of every sealed value there is."""
+    return {
+        int.from_bytes(sealed[1:5])
+        for table in TABLES
+        for row in superuser.rows(f"SELECT {', '.join(table.columns)} FROM user_service.{table.name}")
+        for sealed in row.values()
+        if sealed is not None
+    }
+
+
+def test_while_people_write_nothing_they_write_is_lost_and_everything_gets_the_newest_key(
+    database_of: Callable[[str], Database], superuser: Database, store: AccountStore, vault: Vault, keys: KeysInMemory
+) -> None:
+    users = people(store, 60)
+    done = Event()
+    written: dict[UUID, str] = dict.fromkeys(users, "as registered")
+
+    def write(mine: list[UUID]) -> int:
+        database, rounds = database_of("user_service"), 0
+        own = AccountStore(database, vault)
+        while not done.is_set():
+            for user_id in mine:
+                assert own.update(user_id, name=f"round {rounds}") is not None
+                written[user_id] = f"round {rounds}"
+            rounds += 1
+        return rounds
+
+    def rotate() -> int:
+        resealing = SealedTables(database_of("user_service"), vault)
+        try:
+            for _ in range(15):
+                keys.renew()
+                resealing.reseal(always)
+        finally:
+            done.set()
+        return 15
+
+    calls: list[Callable[[], int]] = [partial(write, users[:20]), partial(write, users[20:40]), rotate]
+    rounds = concurrently(calls)
+    assert all(isinstance(each, int) and each > 1 for each in rounds), rounds
+    last = SealedTables(database_of("user_service"), vault).reseal(always)
+    assert (last.broken, last.left) == (0, 0)
+    assert key_ids(superuser) == {16}
+    for number, user_id in enumerate(users):
+        account = store.account(user_id)
+        assert account is not None
+        assert (account.name, account.email) == (written[user_id], f"user{number}@example.com")
+
+
+def test_two_at_once_share_the_work(
+    database_of: Callable[[str], Database], superuser: Database, store: AccountStore, vault: Vault, keys: KeysInMemory
+) -> None:
+    people(store, 2 * BATCH_ROWS + 30)
+    keys.renew()
+    both = [SealedTables(database_of("user_service"), vault) for _ in range(2)]
+    shares = concurrently([partial(each.reseal, always) for each in both])
+    assert sum(share.rows for share in shares if not isinstance(share, Exception)) == 2 * BATCH_ROWS + 30
+    assert key_ids(superuser) == {2}
+
+
+def test_interrupted_anywhere_it_leaves_everything_readable_and_the_next_run_ends_it(
+    database_of: Callable[[str], Database], superuser: Database, store: AccountStore, keys: KeysInMemory, vault: Vault
+) -> None:
+    users = people(store, 5)
+
+    class Dying(Vault):
+        """Dies after `lives` seals."""
+
+        lives = 0
+
+        def seal(self, *what: object) -> bytes:
+            if not self.lives:
+                raise KeyboardInterrupt
+            self.lives -= 1
+            return super().seal(*what)  # type: ignore[arg-type]
+
+    dying = Dying(keys, lambda: LOOKUP_KEY)
+    for lives in range(0, 18, 3):
+        keys.renew()
+        dying.lives = lives
+        with pytest.raises(KeyboardInterrupt):
+            SealedTables(database_of("user_service"), dying).reseal(always)
+        assert all(store.account(user) is not None for user in users)
+    assert SealedTables(database_of("user_service"), vault).reseal(always).left == 0
+    assert key_ids(superuser) == {keys.newest().id}
+    assert all(store.account(user) is not None for user in users)
+
+
+def test_when_its_time_is_up_it_says_what_is_left_and_the_next_run_takes_it(
+    database_of: Callable[[str], Database], store: AccountStore, vault: Vault, keys: KeysInMemory
+) -> None:
+    people(store, BATCH_ROWS + 7)
+    keys.renew()
+    resealing = SealedTables(database_of("user_service"), vault)
+    time_left = iter([True, False])
+    first = resealing.reseal(lambda: next(time_left, False))
+    assert (first.rows, first.left) == (BATCH_ROWS, 7)
+    second = resealing.reseal(always)
+    assert (second.rows, second.left) == (7, 0)
+    assert resealing.reseal(always).rows == 0
+
+
+def test_a_row_that_does_not_open_is_counted_and_holds_up_no_other(
+    database_of: Callable[[str], Database], superuser: Database, store: AccountStore, vault: Vault, keys: KeysInMemory
+) -> None:
+    one, other = people(store, 2)
+    with superuser.transaction() as connection:  # somebody moves a name to another's row
+        connection.execute(
+            "UPDATE user_service.users SET name_sealed = (SELECT name_sealed FROM user_service.users WHERE id = %s)"
+            " WHERE id = %s",
+            (one, other),
+        )
+    keys.renew()
+    resealed = SealedTables(database_of("user_service"), vault).reseal(always)
+    assert (resealed.rows, resealed.broken, resealed.left) == (1, 1, 1)
+    assert store.account(one) is not None
+
+
+def test_every_column_that_is_sealed_is_resealed(superuser: Database) -> None:
+    columns = superuser.rows(
+        "SELECT table_name, column_name FROM information_schema.columns"
+        " WHERE table_schema = 'user_service' AND column_name LIKE '%\\_sealed'"
+    )
+    known = {(table.name, column) for table in TABLES for column in table.columns}
+    assert {(row["table_name"], row["column_name"]) for row in columns} == known
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_what_is_old_is_found_by_an_index(superuser: Database, table: SealedTable) -> None:
+    with superuser.transaction() as connection:
+        connection.execute("SET LOCAL enable_seqscan = off")
+        plan = connection.execute(
+            f"EXPLAIN SELECT FROM user_service.{table.name} WHERE {table.oldest} < '\\x0100000002'"
+        ).fetchall()
+    assert "oldest_seal" in str(plan)

@@ -1,0 +1,26 @@
+"""A vault whose keys need no KMS, for tests of what is kept in it."""
+
+from functions.auth.vault import DataKey, Vault
+
+LOOKUP_KEY = bytes(range(32))
+
+
+class KeysInMemory:
+    """Data key 1, and whichever are added with `renew`."""
+
+    def __init__(self) -> None:
+        self._keys = [DataKey(1, bytes([1] * 32))]
+
+    def newest(self) -> DataKey:
+        return self._keys[-1]
+
+    def by_id(self, key_id: int) -> DataKey | None:
+        return next((key for key in self._keys if key.id == key_id), None)
+
+    def renew(self) -> None:
+        number = self.newest().id + 1
+        self._keys.append(DataKey(number, bytes([number] * 32)))
+
+
+def vault_in_memory() -> Vault:
+    return Vault(KeysInMemory(), lambda: LOOKUP_KEY)
