@@ -1,23 +1,27 @@
 """Access tokens: JWTs signed with ES256 (`docs/api.md`, Auth; RFC 7519, RFC 8725)."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import TypedDict, cast
+from typing import NotRequired, TypedDict, cast
 from uuid import UUID
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from common.clock import NewId
 from common.problem import TOKEN_EXPIRED, TOKEN_INVALID, TOKEN_REVOKED
 from functions.auth.account import Role
 
 ALGORITHM = "ES256"
-CLAIMS = ("sub", "role", "jti", "iat", "exp", "iss", "aud")
+CLAIMS = ("sub", "role", "sid", "jti", "iat", "exp", "iss", "aud")
 MAX_LENGTH = 8192  # characters; one of ours has about 500
+
+# A JWS of ES256 (RFC 7515, 7.1; RFC 7518, 3.4) in the one spelling an encoder gives it: decoders also take padding, and
+# the last of a signature's 86 characters has four bits to spare.
+_SHAPE = re.compile(r"[\w-]+\.[\w-]+\.[\w-]{85}[AQgw]", re.ASCII)
 
 
 class PrivateKey(TypedDict):
@@ -37,12 +41,15 @@ class PublicKey(TypedDict):
     kid: str
     use: str
     alg: str
+    publishedAt: NotRequired[int]  # epoch seconds: see `signing_keys`
+    retiredAt: NotRequired[int]
 
 
 @dataclass(frozen=True)
 class Claims:
     user_id: UUID
     role: Role
+    session_id: UUID  # sid: what the token ends with
     token_id: str  # jti
     expires_at: int  # epoch seconds
 
@@ -58,18 +65,18 @@ class Parties:
 class AccessTokenSigner:
     """The key is asked for at every signature, so that a rotation needs no new container."""
 
-    def __init__(self, key: Callable[[], PrivateKey], parties: Parties, seconds: int, ids: NewId) -> None:
+    def __init__(self, key: Callable[[], PrivateKey], parties: Parties, seconds: int) -> None:
         self._key = key
         self._parties = parties
         self.seconds = seconds
-        self._ids = ids
 
-    def sign(self, user_id: UUID, role: Role, now: datetime) -> str:
+    def sign(self, user_id: UUID, role: Role, session_id: UUID, token_id: UUID, now: datetime) -> str:
         key, issued_at = self._key(), int(now.timestamp())
         claims = {
             "sub": str(user_id),
             "role": role.value,
-            "jti": str(self._ids()),
+            "sid": str(session_id),
+            "jti": str(token_id),
             "iat": issued_at,
             "exp": issued_at + self.seconds,
             "iss": self._parties.issuer,
@@ -93,7 +100,7 @@ class AccessTokenVerifier:
 
         Without leeway: hosts agree to the millisecond (Amazon Time Sync), and `iat` is rounded down.
         """
-        if len(token) > MAX_LENGTH:
+        if len(token) > MAX_LENGTH or not _SHAPE.fullmatch(token):
             raise TOKEN_INVALID.refusal()
         key = self._key(_key_id(token))
         try:
@@ -103,9 +110,15 @@ class AccessTokenVerifier:
                 algorithms=[ALGORITHM],  # never what the token's header says
                 issuer=self._parties.issuer,
                 audience=self._parties.audience,
-                options={"require": list(CLAIMS)},
+                options={"require": list(CLAIMS), "strict_aud": True},
             )
-            read = Claims(UUID(claims["sub"]), Role(claims["role"]), claims["jti"], int(claims["exp"]))
+            read = Claims(
+                _id(claims["sub"]),
+                Role(claims["role"]),
+                _id(claims["sid"]),
+                str(_id(claims["jti"])),
+                int(claims["exp"]),
+            )
         except jwt.ExpiredSignatureError:
             raise TOKEN_EXPIRED.refusal() from None
         except (jwt.InvalidTokenError, ValueError):
@@ -130,6 +143,13 @@ def _key_id(token: str) -> str:
     if not isinstance(kid, str):
         raise TOKEN_INVALID.refusal()
     return kid
+
+
+def _id(claim: object) -> UUID:
+    """ValueError for what is no UUID as we write them."""
+    if not isinstance(claim, str) or str(UUID(claim)) != claim:
+        raise ValueError("not an id")
+    return UUID(claim)
 
 
 @lru_cache(maxsize=2)

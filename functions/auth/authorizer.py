@@ -20,6 +20,8 @@ from common.settings import Settings
 from functions.auth.access_token import AccessTokenVerifier, Claims, Parties, PublicKey
 from functions.auth.blacklist import Blacklist
 
+_BLANK = " \t"  # around a header's value (RFC 9110, 5.5); Python would strip more
+
 
 class VerificationSettings(Settings):
     token_issuer: str
@@ -61,10 +63,10 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
 
 def _bearer_token(request: Request) -> str:
     """RFC 6750, 2.1. Another scheme is as good as none."""
-    scheme, _, token = request.headers.get("authorization", "").strip().partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
+    scheme, _, token = request.headers.get("authorization", "").strip(_BLANK).partition(" ")
+    if scheme.lower() != "bearer" or not token.strip(_BLANK):
         raise TOKEN_MISSING.refusal()
-    return token.strip()
+    return token.strip(_BLANK)
 
 
 def _allow(event: dict[str, Any], claims: Claims) -> dict[str, Any]:
@@ -72,6 +74,7 @@ def _allow(event: dict[str, Any], claims: Claims) -> dict[str, Any]:
     context = {
         "sub": str(claims.user_id),
         "role": claims.role.value,
+        "sid": str(claims.session_id),
         "jti": claims.token_id,
         "exp": claims.expires_at,
     }

@@ -1,5 +1,6 @@
-"""POST /auth/logout: the access token is dead at once, and the refresh token's family with it (AUTH-008, AUTH-010)."""
+"""POST /auth/logout: the session is dead at once, its access tokens and its refresh token (AUTH-008, AUTH-010)."""
 
+from datetime import UTC, datetime
 from functools import cache
 
 from common import redis
@@ -10,6 +11,7 @@ from common.request import Body, User
 from functions.auth.blacklist import Blacklist
 from functions.auth.bounds import RefreshToken
 from functions.auth.session_store import SessionStore
+from functions.auth.sessions import AccessToken
 from functions.auth.sign_out import SignOut
 
 
@@ -24,5 +26,6 @@ def sign_out() -> SignOut:
 
 @endpoint
 def handler(user: User, body: LogoutBody | None) -> None:
+    access = AccessToken(user.token_id, datetime.fromtimestamp(user.token_expires_at, UTC))
     refresh_token = body.refresh_token.get_secret_value() if body and body.refresh_token else None
-    sign_out().sign_out(user.id, user.token_id, user.token_expires_at, refresh_token)
+    sign_out().sign_out(user.id, user.session_id, access, refresh_token)

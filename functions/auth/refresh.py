@@ -1,9 +1,11 @@
 """POST /auth/refresh: a refresh token for the next pair, once (AUTH-009)."""
 
 from common.edge import endpoint
+from common.problem import TOKEN_EXPIRED, TOKEN_INVALID
 from common.request import Body
 from functions.auth.bounds import RefreshToken
 from functions.auth.composition import sessions
+from functions.auth.problems import TOKEN_REUSED
 from functions.auth.token_pair_answer import TokenPairAnswer, token_pair_answer
 
 
@@ -11,6 +13,6 @@ class RefreshBody(Body):
     refresh_token: RefreshToken
 
 
-@endpoint
+@endpoint(refuses=[TOKEN_EXPIRED, TOKEN_INVALID, TOKEN_REUSED])
 def handler(body: RefreshBody) -> TokenPairAnswer:
     return token_pair_answer(sessions().renew(body.refresh_token.get_secret_value()))

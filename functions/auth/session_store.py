@@ -1,87 +1,139 @@
-"""Refresh tokens in Postgres, one transaction a step and one family at a time."""
+"""Sessions in Postgres, one user at a time: whoever begins, renews or ends one holds the user's row until the end of
+the transaction. Locks on the tokens would not do: who ends a session does not see the row of a successor that is being
+added meanwhile, which would outlive it.
+"""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 from common.postgres import Connection, Database
 from functions.auth.account import Role
-from functions.auth.sessions import Holder, Unfit
+from functions.auth.dormancy import awaken
+from functions.auth.sessions import AccessToken, Holder, IssuedPair, Reused, Unfit
 
 
 class SessionStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def begin(self, family_id: UUID, user_id: UUID, token_hash: bytes, now: datetime, expires_at: datetime) -> None:
-        with self._database.transaction() as connection:
-            _add(connection, token_hash, family_id, user_id, now, expires_at)
+    def begin(
+        self, session_id: UUID, user_id: UUID, first: IssuedPair, now: datetime, password_hash: str | None
+    ) -> bool:
+        """The first pair of a session, unless the account is withdrawn or its password another by now.
 
-    def exchange(self, token_hash: bytes, successor_hash: bytes, now: datetime, expires_at: datetime) -> Holder | Unfit:
+        A dormant account wakes, in the same transaction: die before the commit and nothing happened.
+        """
+        with self._database.transaction() as connection:
+            signed_in = connection.execute(
+                """
+                UPDATE user_service.users SET last_login_at = %(now)s
+                 WHERE id = %(user_id)s AND status <> 'WITHDRAWN'
+                   AND (%(password_hash)s::text IS NULL OR password_hash = %(password_hash)s)
+                RETURNING status
+                """,
+                {"user_id": user_id, "password_hash": password_hash, "now": now},
+            ).fetchone()
+            if signed_in is None:
+                return False
+            if signed_in["status"] == "DORMANT":
+                awaken(connection, user_id)
+            connection.execute(
+                """
+                INSERT INTO user_service.auth_tokens
+                       (token_hash, family_id, user_id, created_at, expires_at, access_token_id, access_expires_at)
+                VALUES (%(token_hash)s, %(session_id)s, %(user_id)s, %(now)s, %(expires_at)s,
+                        %(access_token_id)s, %(access_expires_at)s)
+                """,
+                {"session_id": session_id, "user_id": user_id, "now": now, **vars(first)},
+            )
+        return True
+
+    def exchange(self, token_hash: bytes, successor: IssuedPair, now: datetime) -> Holder | Reused | Unfit:
         """Die before the commit and the token is unspent; die after it and its holder must sign in again."""
         with self._database.transaction() as connection:
-            _lock_family(connection, token_hash)
-            held = connection.execute(
+            user = connection.execute(
                 """
-                SELECT family_id, user_id, users.role, expires_at,
-                       spent_at IS NOT NULL AS spent, revoked_at IS NOT NULL AS revoked
-                  FROM user_service.auth_tokens JOIN user_service.users ON users.id = user_id
-                 WHERE token_hash = %s
+                SELECT id, role FROM user_service.users
+                 WHERE id = (SELECT user_id FROM user_service.auth_tokens WHERE token_hash = %s)
+                   FOR NO KEY UPDATE
                 """,
                 (token_hash,),
             ).fetchone()
-            if held is None:
+            if user is None:
                 return Unfit.UNKNOWN
-            if held["spent"]:
-                _revoke(connection, held["family_id"], now)
-                return Unfit.SPENT
-            if held["revoked"]:
-                return Unfit.REVOKED
-            if held["expires_at"] <= now:
-                return Unfit.EXPIRED
-            connection.execute(
-                "UPDATE user_service.auth_tokens SET spent_at = %s WHERE token_hash = %s", (now, token_hash)
-            )
-            _add(connection, successor_hash, held["family_id"], held["user_id"], now, expires_at)
-        return Holder(held["user_id"], Role(held["role"]))
-
-    def revoke(self, token_hash: bytes, user_id: UUID, now: datetime) -> None:
-        """End the family of this token, if it is this user's."""
-        with self._database.transaction() as connection:
-            _lock_family(connection, token_hash)
-            held = connection.execute(
-                "SELECT family_id FROM user_service.auth_tokens WHERE token_hash = %s AND user_id = %s",
-                (token_hash, user_id),
+            exchanged = connection.execute(
+                """
+                WITH spent AS (
+                  UPDATE user_service.auth_tokens SET spent_at = %(now)s
+                   WHERE token_hash = %(spent_hash)s
+                     AND spent_at IS NULL AND revoked_at IS NULL AND expires_at > %(now)s
+                  RETURNING family_id, user_id
+                )
+                INSERT INTO user_service.auth_tokens
+                       (token_hash, family_id, user_id, created_at, expires_at, access_token_id, access_expires_at)
+                SELECT %(token_hash)s, family_id, user_id, %(now)s, %(expires_at)s,
+                       %(access_token_id)s, %(access_expires_at)s
+                  FROM spent
+                RETURNING family_id
+                """,
+                {"spent_hash": token_hash, "now": now, **vars(successor)},
             ).fetchone()
-            if held is not None:
-                _revoke(connection, held["family_id"], now)
+            if exchanged is None:
+                return _unfit(connection, user["id"], token_hash, now)
+        return Holder(user["id"], Role(user["role"]), exchanged["family_id"])
+
+    def end(self, user_id: UUID, session_id: UUID, token_hash: bytes | None, now: datetime) -> list[AccessToken]:
+        """End a session, and that of a refresh token if it is this user's: their access tokens still alive, to be
+        ended too. Again on ended ones: the same."""
+        with self._database.transaction() as connection:
+            lock_user(connection, user_id)
+            another = connection.execute(
+                "SELECT family_id FROM user_service.auth_tokens WHERE token_hash = %s", (token_hash,)
+            ).fetchone()
+            sessions = [session_id, another["family_id"]] if another else [session_id]
+            return end_sessions(connection, user_id, now, only=sessions)
 
 
-def _lock_family(connection: Connection, token_hash: bytes) -> None:
-    """Until the transaction's end. Row locks would not do: a revocation does not see the row of a successor that is
-    being added meanwhile, which would outlive its family."""
-    connection.execute(
-        """
-        SELECT pg_advisory_xact_lock(hashtextextended(family_id::text, 0))
-          FROM user_service.auth_tokens WHERE token_hash = %s
+def _unfit(connection: Connection, user_id: UUID, token_hash: bytes, now: datetime) -> Reused | Unfit:
+    held = connection.execute(
+        "SELECT family_id, spent_at, revoked_at FROM user_service.auth_tokens WHERE token_hash = %s", (token_hash,)
+    ).fetchone()
+    if held is None:  # pruned a moment ago
+        return Unfit.UNKNOWN
+    if held["spent_at"] is not None:
+        return Reused(end_sessions(connection, user_id, now, only=[held["family_id"]]))
+    return Unfit.EXPIRED if held["revoked_at"] is None else Unfit.REVOKED
+
+
+def lock_user(connection: Connection, user_id: UUID) -> None:
+    connection.execute("SELECT FROM user_service.users WHERE id = %s FOR NO KEY UPDATE", (user_id,))
+
+
+def end_sessions(
+    connection: Connection,
+    user_id: UUID,
+    now: datetime,
+    *,
+    only: Sequence[UUID] | None = None,
+    but: UUID | None = None,
+) -> list[AccessToken]:
+    """End these sessions of the user's, or all, `but` one: their access tokens still alive, for the blacklist.
+
+    Of sessions ended before too: their access tokens may have been missed. The caller holds the user's row.
+    """
+    sessions = """
+        user_id = %(user_id)s AND family_id IS DISTINCT FROM %(but)s
+        AND (%(only)s::uuid[] IS NULL OR family_id = ANY(%(only)s))
+    """
+    alive = connection.execute(
+        f"""
+        WITH ended AS (
+          UPDATE user_service.auth_tokens SET revoked_at = %(now)s WHERE {sessions} AND revoked_at IS NULL
+        )
+        SELECT access_token_id, access_expires_at FROM user_service.auth_tokens
+         WHERE {sessions} AND access_expires_at > %(now)s
         """,
-        (token_hash,),
+        {"user_id": user_id, "now": now, "only": None if only is None else list(only), "but": but},
     )
-
-
-def _add(
-    connection: Connection, token_hash: bytes, family_id: UUID, user_id: UUID, now: datetime, expires_at: datetime
-) -> None:
-    connection.execute(
-        """
-        INSERT INTO user_service.auth_tokens (token_hash, family_id, user_id, created_at, expires_at)
-        VALUES (%s, %s, %s, %s, %s)
-        """,
-        (token_hash, family_id, user_id, now, expires_at),
-    )
-
-
-def _revoke(connection: Connection, family_id: UUID, now: datetime) -> None:
-    connection.execute(
-        "UPDATE user_service.auth_tokens SET revoked_at = %s WHERE family_id = %s AND revoked_at IS NULL",
-        (now, family_id),
-    )
+    return [AccessToken(str(row["access_token_id"]), row["access_expires_at"]) for row in alive]

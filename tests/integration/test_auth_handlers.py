@@ -1,6 +1,8 @@
 """The accounts service's functions as Lambda calls them, from the sample events to the stores, the sandbox and back."""
 
 import json
+import sys
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from importlib import import_module
@@ -18,14 +20,16 @@ from common import postgres, redis
 from common import secrets as kept_secrets
 from common.clock import new_id
 from common.postgres import Database
-from functions.auth import authorizer, captcha, composition, login, logout, register
+from functions.auth import authorizer, reseal
 from functions.auth.password_hasher import PasswordHasher
 from seed.accounts import seed_accounts
+from seed.personal_data import make_kms_key, open_vault
 from seed.secrets import make, publish
 
 SAMPLES = Path(__file__).parents[2] / "events"
 Event = dict[str, Any]
 SECRETS = {**make(), "database/user_service": {"password": "test-only"}}
+KMS_KEY = "alias/ticketing-personal-data"
 
 
 def sample(function: str, body: Event | None = None) -> Event:
@@ -68,20 +72,18 @@ def as_user(function: str, access_token: str, body: Event | None = None) -> Even
 
 
 def forget() -> None:
-    built = (
-        postgres.database,
-        redis.client,
-        authorizer.verifier,
-        captcha.captcha,
-        composition.accounts,
-        composition.sessions,
-        register.registration,
-        login.sign_in,
-        logout.sign_out,
-    )
-    for each in built:
-        each.cache_clear()
+    """Whatever a warm container would have kept."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith(("common.", "functions.auth.")):
+            for kept in list(vars(module).values()):
+                if hasattr(kept, "cache_clear"):
+                    kept.cache_clear()
     kept_secrets._kept.clear()
+
+
+def seed_demo_accounts(database: Database) -> None:
+    make_kms_key(KMS_KEY)
+    seed_accounts(database, open_vault(database, KMS_KEY, SECRETS), PasswordHasher(cost=4))
 
 
 @pytest.fixture(autouse=True)
@@ -105,10 +107,12 @@ def _deployed(
         "REDIS_URL": redis_url,
         "REDIS_CLUSTER": "false",
         "SECRETS_PREFIX": prefix,
+        "PERSONAL_DATA_KMS_KEY": KMS_KEY,
         "CAPTCHA_URL": f"{sandbox_url}/recaptcha/api/siteverify",
         "PORTONE_URL": sandbox_url,
         "TOKEN_ISSUER": "ticketing",
         "TOKEN_AUDIENCE": "ticketing-api",
+        "BCRYPT_COST": "4",
         "AWS_DEFAULT_REGION": "ap-northeast-2",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
@@ -117,9 +121,9 @@ def _deployed(
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     kept_secrets._secrets_manager.cache_clear()
     forget()
-    seed_accounts(database_of("user_service"), PasswordHasher(cost=4))
     with mock_aws():
         publish(SECRETS, prefix)
+        seed_demo_accounts(database_of("user_service"))
         yield
         if postgres.database.cache_info().currsize:
             postgres.database().close()
@@ -142,6 +146,11 @@ def faults(sandbox_url: str) -> Iterator[Callable[[str], None]]:
 
     yield strike
     strike("none")
+
+
+class Context:
+    def get_remaining_time_in_millis(self) -> int:
+        return 300_000
 
 
 def signed_in(**body: Any) -> Event:
@@ -171,13 +180,13 @@ def test_from_registration_to_signing_out(verified: str) -> None:
     assert call("logout", out) == (204, None)
     assert authorize(renewed["accessToken"])["code"] == "TOKEN_REVOKED"
     assert code(call("refresh", refreshToken=renewed["refreshToken"])) == (401, "TOKEN_INVALID")
-    assert authorize(pair["accessToken"])["effect"] == "Allow"  # another token of the session lives out its hour
+    assert authorize(pair["accessToken"])["code"] == "TOKEN_REVOKED"  # an earlier one of the same session
 
 
 def test_the_seeded_accounts_are_there_once_and_sign_in(
     database_of: Callable[[str], Database], superuser: Database
 ) -> None:
-    seed_accounts(database_of("user_service"))
+    seed_demo_accounts(database_of("user_service"))
     assert len(superuser.rows("SELECT id FROM user_service.users")) == 2
     assert authorize(signed_in()["accessToken"])["role"] == "USER"
     admin = signed_in(email="admin@example.com", password="local-admin-1234")
@@ -244,9 +253,9 @@ def test_the_public_keys_may_be_kept_for_a_while_and_hold_nothing_private() -> N
     answer = import_module("functions.auth.jwks").handler(sample("jwks"), None)
     assert answer["headers"]["Cache-Control"] == "public, max-age=300"
     assert answer["headers"]["X-Content-Type-Options"] == "nosniff"
-    (key,) = json.loads(answer["body"])["keys"]
-    assert key == SECRETS["jwt/verification"]["keys"][0]
-    assert sorted(key) == ["alg", "crv", "kid", "kty", "use", "x", "y"]
+    keys = json.loads(answer["body"])["keys"]
+    assert keys == SECRETS["jwt/verification"]["keys"]
+    assert all(sorted(key) == ["alg", "crv", "kid", "kty", "use", "x", "y"] for key in keys)
 
 
 def test_everything_else_is_never_cached() -> None:
@@ -271,5 +280,216 @@ def test_while_redis_is_away_the_authorizer_opens_to_nobody(monkeypatch: pytest.
 
 
 def test_every_token_names_its_user(superuser: Database) -> None:
-    (row,) = superuser.rows("SELECT id FROM user_service.users WHERE email = 'demo@example.com'")
+    (row,) = superuser.rows("SELECT id FROM user_service.users WHERE role = 'USER'")
     assert UUID(authorize(signed_in()["accessToken"])["sub"]) == row["id"]
+
+
+def test_a_value_moved_to_another_row_is_shown_to_nobody(superuser: Database) -> None:
+    token = signed_in()["accessToken"]
+    with superuser.transaction() as connection:
+        connection.execute(
+            "UPDATE user_service.users SET email_sealed ="
+            " (SELECT email_sealed FROM user_service.users WHERE role = 'ADMIN') WHERE role = 'USER'"
+        )
+    status, body = call("me", as_user("me", token))
+    assert (status, body["code"], sorted(body)) == (500, "INTERNAL_ERROR", ["code", "message", "timestamp", "traceId"])
+
+
+def spellings(text: str) -> list[str]:
+    """A text as a dump might show it: in the clear, in hex, in base64 at any offset."""
+    found = [text, text.encode().hex()]
+    for shift in range(3):
+        encoded = b64encode(b"\0" * shift + text.encode()).decode()
+        found.append(encoded[(0, 2, 3)[shift] :].rstrip("=")[:-1])  # without what its neighbours would change
+    return [spelling.casefold() for spelling in found]
+
+
+def test_a_dump_of_every_table_shows_nobodys_personal_data(
+    superuser: Database, postgres_url: str, sandbox_url: str
+) -> None:
+    person = {"name": "황보길동", "phoneNumber": "010-7351-9246", "birthDate": "1990-01-01", "ci": f"ci-{new_id()}"}
+    answer = httpx.post(f"{sandbox_url}/sandbox/identity-verifications", json=person).raise_for_status().json()
+    verification = answer["identityVerificationId"]
+    email, ip, agent = "Hwangbo.Gildong@example.org", "198.51.100.237", "Mozilla/5.0 (Hwangbo)"
+
+    def from_there(function: str, **body: Any) -> tuple[int, Any]:
+        event = sample(function, body)
+        event["headers"] |= {"User-Agent": agent, "X-Forwarded-For": ip}
+        event["requestContext"]["identity"] |= {"sourceIp": ip, "userAgent": agent}
+        return call(function, event)
+
+    assert from_there("register", email=email, identityVerificationId=verification)[0] == 201
+    for password in ("correct-horse-7", "wrong-horse-7"):
+        from_there("login", email=email, password=password)
+
+    tables = superuser.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'user_service'")
+    dumps = []
+    with psycopg.connect(postgres_url) as connection:
+        for table in tables:
+            name = psycopg.sql.Identifier("user_service", table["tablename"])
+            with connection.cursor().copy(psycopg.sql.SQL("COPY {} TO STDOUT").format(name)) as copy:
+                dumps += [bytes(block).decode().casefold() for block in copy]
+    dump = "".join(dumps)
+    assert "terms_of_service" in dump
+    assert len(dump) > 2000
+    local, network = email.split("@")[0], ip.rpartition(".")[0]
+    names = (email, local, person["name"], "01073519246", "7351-9246", person["ci"])
+    for needle in (*names, verification, ip, network, agent, "correct-horse-7"):
+        for spelling in spellings(needle):
+            assert spelling not in dump, needle
+
+
+def test_what_is_searched_for_in_a_dump_would_be_found() -> None:
+    for spelling, dump in (
+        ("198.51.100.237", b"x 198.51.100.237"),
+        ("198.51.100.237", b'{"ip":"198.51.100.237"}'.hex().encode()),
+        *(("198.51.100.237", b64encode(b"y" * shift + b"198.51.100.237, z")) for shift in range(6)),
+    ):
+        assert any(each in dump.decode().casefold() for each in spellings(spelling))
+
+
+def test_personal_data_get_a_new_key_when_theirs_is_old(
+    superuser: Database, capsys: pytest.CaptureFixture[str], verified: str
+) -> None:
+    def run() -> Event:
+        capsys.readouterr()
+        reseal.handler(json.loads((SAMPLES / "auth_reseal.json").read_text(encoding="utf-8")), Context())
+        return cast(Event, json.loads(capsys.readouterr().out.splitlines()[-1]))
+
+    assert call("register", identityVerificationId=verified, email="first@example.com")[0] == 201
+    young = run()
+    assert [young[name] for name in ("RowsResealed", "RowsToReseal", "SealsBroken")] == [[0], [0], [0]]
+    with superuser.transaction() as connection:
+        connection.execute("UPDATE user_service.data_keys SET created_at = created_at - interval '90 days'")
+    rotated = run()
+    assert [rotated[name] for name in ("RowsResealed", "RowsToReseal", "SealsBroken")] == [[3], [0], [0]]
+    assert rotated["DataKeyAge"][0] < 60
+    assert run()["RowsResealed"] == [0]
+    pair = signed_in(email="first@example.com", password="correct-horse-7")
+    assert call("me", as_user("me", pair["accessToken"]))[1]["email"] == "first@example.com"
+
+
+def verified_as(sandbox_url: str, ci: str) -> str:
+    """A new identity verification of this person."""
+    person = {"name": "홍길동", "phoneNumber": "010-1234-5678", "birthDate": "1990-01-01", "ci": ci}
+    answer = httpx.post(f"{sandbox_url}/sandbox/identity-verifications", json=person)
+    return cast(str, answer.raise_for_status().json()["identityVerificationId"])
+
+
+def test_a_profile_is_changed_in_name_and_phone_and_in_nothing_else() -> None:
+    token = signed_in()["accessToken"]
+    before = call("me", as_user("me", token))[1]
+    forged = {"role": "ADMIN", "email": "x@example.com", "id": str(new_id()), "emailVerified": True, "phone": None}
+    status, edited = call("me_edit", as_user("me_edit", token, {"name": " 김하늘 ", **forged}))
+    assert (status, edited) == (200, {**before, "name": "김하늘"})
+    status, edited = call("me_edit", as_user("me_edit", token, {"name": None, "phone": "010-9876-5432"}))
+    assert (status, edited) == (200, {**before, "name": "김하늘", "phone": "010-9876-5432"})
+    assert call("me", as_user("me", token))[1] == edited
+
+
+def test_a_profile_takes_no_nonsense() -> None:
+    token = signed_in()["accessToken"]
+    for wrong in ({"name": ""}, {"name": "a" * 101}, {"name": "\x00"}, {"phone": "nonsense"}, {"name": 7}):
+        assert code(call("me_edit", as_user("me_edit", token, wrong))) == (400, "VALIDATION_ERROR")
+
+
+def test_a_confirmed_address_shows_in_the_profile(superuser: Database) -> None:
+    token = signed_in()["accessToken"]
+    assert call("me", as_user("me", token))[1]["emailVerified"] is False
+    with superuser.transaction() as connection:
+        connection.execute("UPDATE user_service.users SET email_verified_at = now()")
+    assert call("me", as_user("me", token))[1]["emailVerified"] is True
+
+
+def test_a_changed_password_is_the_only_one_and_ends_the_other_sessions() -> None:
+    here, there = signed_in(), signed_in()
+    assert call("password_change", as_user("password_change", here["accessToken"])) == (204, None)
+    assert authorize(there["accessToken"])["code"] == "TOKEN_REVOKED"
+    assert code(call("refresh", refreshToken=there["refreshToken"])) == (401, "TOKEN_INVALID")
+    assert authorize(here["accessToken"])["effect"] == "Allow"
+    assert call("refresh", refreshToken=here["refreshToken"])[0] == 200
+    assert code(call("login")) == (401, "INVALID_CREDENTIALS")
+    assert signed_in(password="another-horse-8")
+
+
+@pytest.mark.parametrize(
+    ("changed", "refusal"),
+    [
+        ({"currentPassword": "wrong-horse-7"}, (401, "INVALID_CREDENTIALS")),
+        ({"currentPassword": ""}, (400, "VALIDATION_ERROR")),
+        ({"newPassword": "short1"}, (400, "VALIDATION_ERROR")),
+        ({"newPassword": None}, (400, "VALIDATION_ERROR")),
+    ],
+)
+def test_a_password_stays_when_it_may_not_change(changed: Event, refusal: tuple[int, str]) -> None:
+    here, there = signed_in(), signed_in()
+    assert code(call("password_change", as_user("password_change", here["accessToken"], changed))) == refusal
+    assert authorize(there["accessToken"])["effect"] == "Allow"
+    assert signed_in()
+
+
+@pytest.mark.parametrize(("function", "field"), [("password_change", "currentPassword"), ("withdraw", "password")])
+def test_guessing_the_password_with_a_stolen_token_is_braked_and_locks_nobody_else_out(
+    function: str, field: str
+) -> None:
+    stolen, owners = signed_in()["accessToken"], signed_in()["accessToken"]
+    for _ in range(5):
+        guess = as_user(function, stolen, {field: "wrong-horse-7"})
+        assert code(call(function, guess)) == (401, "INVALID_CREDENTIALS")
+    answer = import_module(f"functions.auth.{function}").handler(as_user(function, stolen), None)
+    assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (423, "ACCOUNT_LOCKED")
+    assert 0 < int(answer["headers"]["Retry-After"]) <= 60
+    assert call(function, as_user(function, owners)) == (204, None)
+
+
+def test_a_forgotten_password_is_replaced_by_the_accounts_person_once(sandbox_url: str) -> None:
+    pair, verification = signed_in(), verified_as(sandbox_url, "seed:demo@example.com")
+    assert call("password_reset", email="DEMO@example.com", identityVerificationId=verification) == (204, None)
+    assert authorize(pair["accessToken"])["code"] == "TOKEN_REVOKED"
+    assert code(call("refresh", refreshToken=pair["refreshToken"])) == (401, "TOKEN_INVALID")
+    assert code(call("login")) == (401, "INVALID_CREDENTIALS")
+    assert signed_in(password="another-horse-8")
+    again = call("password_reset", identityVerificationId=verification)
+    assert code(again) == (422, "IDENTITY_NOT_VERIFIED")
+
+
+def test_who_may_not_reset_a_password_is_told_the_same_whatever_the_reason(sandbox_url: str, verified: str) -> None:
+    assert call("register", identityVerificationId=verified, email="hong@example.com")[0] == 201
+    answers = [
+        call("password_reset", identityVerificationId="nobody's"),
+        call("password_reset", identityVerificationId=verified),  # another person
+        call("password_reset", identityVerificationId=verified, email="hong@example.com"),  # served to register
+        call("password_reset", email="nobody@example.com", identityVerificationId=verified_as(sandbox_url, "a")),
+        call("password_reset", email="admin@example.com", identityVerificationId=verified_as(sandbox_url, "b")),
+    ]
+    assert {code(answer) for answer in answers} == {(422, "IDENTITY_NOT_VERIFIED")}
+    assert {answer[1]["message"] for answer in answers} == {answers[0][1]["message"]}
+    assert signed_in(email="hong@example.com", password="correct-horse-7")
+
+
+def test_a_withdrawn_account_is_gone_at_once_and_destroyed_in_time(
+    superuser: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pair = signed_in()
+    assert code(call("withdraw", as_user("withdraw", pair["accessToken"], {"password": "wrong-horse-7"}))) == (
+        401,
+        "INVALID_CREDENTIALS",
+    )
+    assert call("withdraw", as_user("withdraw", pair["accessToken"])) == (204, None)
+    assert authorize(pair["accessToken"])["code"] == "TOKEN_REVOKED"
+    assert code(call("refresh", refreshToken=pair["refreshToken"])) == (401, "TOKEN_INVALID")
+    assert code(call("login")) == (401, "INVALID_CREDENTIALS")
+
+    with superuser.transaction() as connection:
+        connection.execute("UPDATE user_service.users SET withdrawn_at = withdrawn_at - interval '30 days'")
+    capsys.readouterr()
+    import_module("functions.auth.retire_accounts").handler(sample("retire_accounts"), Context())
+    metrics = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
+    told = {name: line[name] for line in metrics for name in line if name[0].isupper()}
+    assert told == {
+        "AccountsDestroyed": [1.0],
+        "AccountsMadeDormant": [0.0],
+        "LoginsPruned": [0.0],
+        "RefreshTokensPruned": [0.0],
+    }
+    assert code(call("login")) == (401, "INVALID_CREDENTIALS")

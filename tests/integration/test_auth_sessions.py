@@ -1,94 +1,68 @@
-"""Refresh tokens on a real Postgres: each good once, and a spent one ends its whole family (AUTH-009)."""
+"""Sessions on a real Postgres and Redis: each refresh token good once, and whatever ends a session ends all of it
+(AUTH-008 to AUTH-010)."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
-from itertools import count
 from uuid import UUID
 
 import pytest
 
-from common.clock import new_id
 from common.postgres import Database
-from common.problem import TOKEN_EXPIRED, TOKEN_INVALID, Problem, Refusal
+from common.problem import TOKEN_EXPIRED, TOKEN_INVALID, Refusal
 from common.redis import Client
-from functions.auth.account import Account, NewAccount, Role
-from functions.auth.account_store import AccountStore
-from functions.auth.blacklist import Blacklist
-from functions.auth.problems import TOKEN_REUSED
-from functions.auth.session_store import SessionStore
-from functions.auth.sessions import Sessions, TokenPair, token_hash
-from functions.auth.sign_out import SignOut
+from functions.auth.account import Role
+from functions.auth.problems import INVALID_CREDENTIALS, TOKEN_REUSED
+from functions.auth.sessions import token_hash
 from tests.concurrently import concurrently
-
-START = datetime(2026, 5, 1, 11, tzinfo=UTC)
-LIFE = timedelta(days=7)
-NAMES = count()
-
-
-class Signer:
-    seconds = 3600
-
-    def sign(self, user_id: UUID, role: Role, now: datetime) -> str:
-        return f"{role} {user_id} at {now}"
-
-
-class Desk:
-    """The service over a connection of its own, and a clock to move."""
-
-    def __init__(self, database: Database, redis: Client | None = None) -> None:
-        self.now = START
-        self.store = SessionStore(database)
-        self.sessions = Sessions(self.store, Signer(), lambda: self.now, new_id, lambda: f"refresh-{next(NAMES)}", LIFE)
-        if redis is not None:
-            self.blacklist = Blacklist(redis)
-            self.sign_out = SignOut(self.store, self.blacklist, lambda: self.now).sign_out
-
-    def refused(self, refresh_token: str) -> Problem:
-        with pytest.raises(Refusal) as refusal:
-            self.sessions.renew(refresh_token)
-        return refusal.value.problem
+from tests.session_desk import LIFE, START, Desk, RedisAway, live_tokens, pairs
 
 
 @pytest.fixture
-def user(database_of: Callable[[str], Database]) -> UUID:
-    account = Account(new_id(), "hong@example.com", "홍길동", None, Role.USER, START)
-    AccountStore(database_of("user_service")).add(NewAccount(account, "ci", "a hash"))
-    return account.id
+def user(desk: Desk) -> UUID:
+    return desk.join()
 
 
-@pytest.fixture
-def desk(database_of: Callable[[str], Database], redis: Client) -> Desk:
-    return Desk(database_of("user_service"), redis)
-
-
-def live(superuser: Database) -> int:
-    """How many refresh tokens can still be exchanged."""
-    return len(superuser.rows("SELECT 1 FROM user_service.auth_tokens WHERE spent_at IS NULL AND revoked_at IS NULL"))
-
-
-def test_of_renewals_at_once_with_one_token_exactly_one_wins_and_the_family_ends(
-    database_of: Callable[[str], Database], superuser: Database, desk: Desk, user: UUID
+def test_of_renewals_at_once_with_one_token_exactly_one_wins_and_the_session_ends(
+    new_desk: Callable[[], Desk], superuser: Database, desk: Desk, user: UUID
 ) -> None:
-    desks = [Desk(database_of("user_service")) for _ in range(6)]
+    desks = [new_desk() for _ in range(6)]
     for _ in range(5):
         pair = desk.sessions.open(user, Role.USER)
         outcomes = concurrently([partial(each.sessions.renew, pair.refresh_token) for each in desks])
-        (winner,) = (outcome for outcome in outcomes if isinstance(outcome, TokenPair))
+        (winner,) = pairs(outcomes)
         assert [outcome.problem for outcome in outcomes if isinstance(outcome, Refusal)] == [TOKEN_REUSED] * 5
         assert desk.refused(winner.refresh_token) is TOKEN_INVALID
-        assert live(superuser) == 0
+        assert not desk.admits(pair)
+        assert not desk.admits(winner)
+        assert live_tokens(superuser) == 0
 
 
-def test_no_successor_added_meanwhile_outlives_its_family(
-    database_of: Callable[[str], Database], superuser: Database, desk: Desk, user: UUID
+def test_no_successor_added_meanwhile_outlives_its_session(
+    new_desk: Callable[[], Desk], superuser: Database, desk: Desk, user: UUID
 ) -> None:
-    owner, thief = Desk(database_of("user_service")), Desk(database_of("user_service"))
+    owner, thief = new_desk(), new_desk()
     for _ in range(30):
         spent = desk.sessions.open(user, Role.USER).refresh_token
         current = desk.sessions.renew(spent).refresh_token
-        concurrently([partial(owner.sessions.renew, current), partial(thief.sessions.renew, spent)])
-        assert live(superuser) == 0
+        outcomes = concurrently([partial(owner.sessions.renew, current), partial(thief.sessions.renew, spent)])
+        assert live_tokens(superuser) == 0
+        assert not any(map(desk.admits, pairs(outcomes)))
+
+
+def test_nothing_issued_while_its_session_signs_out_outlives_it(
+    new_desk: Callable[[], Desk], superuser: Database, desk: Desk, user: UUID
+) -> None:
+    tab, other_tab = new_desk(), new_desk()
+    for _ in range(30):
+        pair = desk.sessions.open(user, Role.USER)
+        tabs: list[Callable[[], object]] = [
+            partial(tab.sign_out, pair),
+            partial(other_tab.sessions.renew, pair.refresh_token),
+        ]
+        outcomes = concurrently(tabs)
+        assert live_tokens(superuser) == 0
+        assert not any(map(desk.admits, [pair, *pairs(outcomes)]))
 
 
 def test_a_refresh_token_is_good_for_one_next_pair_with_the_role_of_today(
@@ -99,17 +73,37 @@ def test_a_refresh_token_is_good_for_one_next_pair_with_the_role_of_today(
         connection.execute("UPDATE user_service.users SET role = 'ADMIN'")
     desk.now += timedelta(hours=1)
     second = desk.sessions.renew(first.refresh_token)
-    assert second.access_token == f"ADMIN {user} at {desk.now}"
+    _, _, session, first_id = first.access_token.split()
+    role, user_id, same_session, second_id = second.access_token.split()
+    assert (role, user_id, same_session) == ("ADMIN", str(user), session)
+    assert first_id != second_id
     assert second.refresh_token != first.refresh_token
     assert desk.sessions.renew(second.refresh_token).expires_in == 3600
 
 
-def test_a_spent_token_that_comes_back_ends_its_own_sign_in_and_no_other(desk: Desk, user: UUID) -> None:
+def test_a_spent_token_that_comes_back_ends_its_own_session_and_no_other(desk: Desk, user: UUID) -> None:
     stolen, elsewhere = desk.sessions.open(user, Role.USER), desk.sessions.open(user, Role.USER)
     current = desk.sessions.renew(stolen.refresh_token)
     assert desk.refused(stolen.refresh_token) is TOKEN_REUSED
     assert desk.refused(current.refresh_token) is TOKEN_INVALID
+    assert not desk.admits(stolen)
+    assert not desk.admits(current)
+    assert desk.admits(elsewhere)
     assert desk.sessions.renew(elsewhere.refresh_token)
+
+
+def test_while_redis_is_away_a_reuse_is_refused_all_the_same_and_the_next_one_ends_the_access_tokens(
+    desk: Desk, user: UUID
+) -> None:
+    stolen = desk.sessions.open(user, Role.USER)
+    current = desk.sessions.renew(stolen.refresh_token)
+    with pytest.raises(Refusal) as refusal:
+        desk.with_blacklist(RedisAway()).renew(stolen.refresh_token)
+    assert refusal.value.problem is TOKEN_REUSED
+    assert desk.refused(current.refresh_token) is TOKEN_INVALID
+    assert desk.admits(current)
+    assert desk.refused(stolen.refresh_token) is TOKEN_REUSED
+    assert not desk.admits(current)
 
 
 def test_a_refresh_token_lives_for_its_week(desk: Desk, user: UUID) -> None:
@@ -131,17 +125,52 @@ def test_the_token_itself_is_nowhere_in_the_database(desk: Desk, superuser: Data
     assert pair.refresh_token not in row["whole"]
 
 
-def test_signing_out_ends_the_session_and_the_access_token(desk: Desk, redis: Client, user: UUID) -> None:
-    first = desk.sessions.open(user, Role.USER)
+def test_signing_out_ends_the_session_with_every_access_token_it_issued(desk: Desk, redis: Client, user: UUID) -> None:
+    first, elsewhere = desk.sessions.open(user, Role.USER), desk.sessions.open(user, Role.USER)
+    desk.now += timedelta(minutes=20)
     current = desk.sessions.renew(first.refresh_token)
-    desk.sign_out(user, "token-1", int(START.timestamp()) + 600, current.refresh_token)
+    desk.sign_out(current)
     assert desk.refused(current.refresh_token) is TOKEN_INVALID
-    assert desk.blacklist.holds("token-1")
-    assert not desk.blacklist.holds("token-2")
-    assert 595 <= int(redis.ttl("token:blacklist:{token-1}")) <= 600
+    left = [redis.ttl(f"token:blacklist:{{{pair.access_token.split()[3]}}}") for pair in (first, current, elsewhere)]
+    assert [round(int(seconds), -1) for seconds in left[:2]] == [2400, 3600]
+    assert left[2] == -2  # no such key
+    assert desk.sessions.renew(elsewhere.refresh_token)
+
+
+def test_an_access_token_whose_hour_is_over_is_not_blacklisted(desk: Desk, redis: Client, user: UUID) -> None:
+    first = desk.sessions.open(user, Role.USER)
+    desk.now += timedelta(hours=1)
+    desk.sign_out(desk.sessions.renew(first.refresh_token))
+    assert redis.dbsize() == 1
+
+
+def test_signing_out_with_the_refresh_token_of_another_session_of_ones_own_ends_both(desk: Desk, user: UUID) -> None:
+    here, there = desk.sessions.open(user, Role.USER), desk.sessions.open(user, Role.USER)
+    desk.sign_out(here, there.refresh_token)
+    assert desk.refused(here.refresh_token) is desk.refused(there.refresh_token) is TOKEN_INVALID
+    assert not desk.admits(there)
 
 
 def test_signing_out_with_anothers_refresh_token_does_them_no_harm(desk: Desk, user: UUID) -> None:
-    pair = desk.sessions.open(user, Role.USER)
-    desk.sign_out(new_id(), "token-1", int(START.timestamp()) + 600, pair.refresh_token)
+    pair = desk.sessions.open(desk.join("lee@example.com"), Role.USER)
+    desk.sign_out(desk.sessions.open(user, Role.USER), pair.refresh_token)
+    assert desk.admits(pair)
     assert desk.sessions.renew(pair.refresh_token)
+
+
+def test_a_sign_in_with_a_password_that_was_changed_meanwhile_opens_no_session(
+    desk: Desk, superuser: Database, user: UUID
+) -> None:
+    assert desk.sessions.open(user, Role.USER, "a hash")
+    with superuser.transaction() as connection:
+        connection.execute("UPDATE user_service.users SET password_hash = 'another'")
+    with pytest.raises(Refusal) as refusal:
+        desk.sessions.open(user, Role.USER, "a hash")
+    assert refusal.value.problem is INVALID_CREDENTIALS
+    assert live_tokens(superuser) == 1
+
+
+def test_a_sign_in_is_remembered_with_its_time(desk: Desk, superuser: Database, user: UUID) -> None:
+    desk.sessions.open(user, Role.USER)
+    (row,) = superuser.rows("SELECT last_login_at FROM user_service.users")
+    assert row["last_login_at"] == START

@@ -16,7 +16,7 @@ from functions.auth.access_token import Claims
 from functions.auth.account import Role
 
 SAMPLE = Path(__file__).parents[2] / "events" / "auth_authorizer.json"
-CLAIMS = Claims(UUID(int=7), Role.USER, "token-7", 1_777_636_800)
+CLAIMS = Claims(UUID(int=7), Role.USER, UUID(int=9), "token-7", 1_777_636_800)
 API = "arn:aws:execute-api:ap-northeast-2:123456789012:abcdef1234/prod/*"
 
 Ask = Callable[..., dict[str, Any]]
@@ -59,7 +59,13 @@ def test_a_good_token_opens_the_whole_api_and_hands_the_user_on(ask: Ask) -> Non
             "Version": "2012-10-17",
             "Statement": [{"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": API}],
         },
-        "context": {"sub": str(CLAIMS.user_id), "role": "USER", "jti": "token-7", "exp": 1_777_636_800},
+        "context": {
+            "sub": str(CLAIMS.user_id),
+            "role": "USER",
+            "sid": str(CLAIMS.session_id),
+            "jti": "token-7",
+            "exp": 1_777_636_800,
+        },
     }
 
 

@@ -111,14 +111,15 @@ class User:
 
     id: UUID
     role: str
-    token_id: str  # the access token's `jti`
+    session_id: UUID  # the access token's `sid`
+    token_id: str  # its `jti`
     token_expires_at: int  # epoch seconds
 
     @classmethod
     def of(cls, event: dict[str, Any]) -> Self:
         claims = event.get("requestContext", {}).get("authorizer") or {}
         try:
-            return cls(UUID(claims["sub"]), claims["role"], claims["jti"], int(claims["exp"]))
+            return cls(UUID(claims["sub"]), claims["role"], UUID(claims["sid"]), claims["jti"], int(claims["exp"]))
         except (KeyError, ValueError):
             # Only a route deployed without its authorizer gets here: fail closed.
             raise TOKEN_MISSING.refusal() from None
@@ -152,14 +153,15 @@ def parse_body(kind: type[ParsedT], request: Request) -> ParsedT:
     if media_type != "application/json":
         raise UNSUPPORTED_MEDIA_TYPE.refusal()
     try:
-        return kind.model_validate_json(request.raw_body)
+        # As the OpenAPI document has it: no "1" for 1, and the names that stand there only.
+        return kind.model_validate_json(request.raw_body, strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
         raise refused(error) from None
 
 
 def parse_query(kind: type[ParsedT], request: Request) -> ParsedT:
     try:
-        return kind.model_validate(request.event.get("queryStringParameters") or {})
+        return kind.model_validate(request.event.get("queryStringParameters") or {}, by_alias=True, by_name=False)
     except ValidationError as error:
         raise refused(error) from None
 
@@ -167,6 +169,6 @@ def parse_query(kind: type[ParsedT], request: Request) -> ParsedT:
 def parse_path(kind: type[ParsedT], request: Request) -> ParsedT:
     """A malformed id cannot name anything: 404, as for one that names nothing."""
     try:
-        return kind.model_validate(request.event.get("pathParameters") or {})
+        return kind.model_validate(request.event.get("pathParameters") or {}, by_alias=True, by_name=False)
     except ValidationError:
         raise NOT_FOUND.refusal() from None

@@ -1,0 +1,24 @@
+"""A signed-in user's own account (`docs/api.md`, Accounts)."""
+
+from uuid import UUID
+
+from common.model import Model, Moment
+from common.problem import TOKEN_INVALID
+from functions.auth.account import Account, Role
+
+
+class AccountAnswer(Model):
+    id: UUID
+    email: str
+    name: str
+    phone: str | None
+    role: Role
+    email_verified: bool
+    created_at: Moment
+
+
+def account_answer(account: Account | None) -> AccountAnswer:
+    """Refuses TOKEN_INVALID for None: the token outlived its account."""
+    if account is None:
+        raise TOKEN_INVALID.refusal()
+    return AccountAnswer(**vars(account))

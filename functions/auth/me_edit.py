@@ -1,0 +1,19 @@
+"""PUT /users/me: another name, another phone number; what is not named stays (AUTH-013)."""
+
+from common.edge import endpoint
+from common.request import Body, User
+from functions.auth.account_answer import AccountAnswer, account_answer
+from functions.auth.bounds import PersonName, Phone
+from functions.auth.composition import accounts
+
+
+class EditBody(Body):
+    """Nothing else can be edited here: a role, an address or an id that is sent along is ignored."""
+
+    name: PersonName | None = None
+    phone: Phone | None = None
+
+
+@endpoint
+def handler(user: User, body: EditBody) -> AccountAnswer:
+    return account_answer(accounts().update(user.id, body.name, body.phone))

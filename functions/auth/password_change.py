@@ -1,0 +1,19 @@
+"""PUT /users/me/password: another password for the current one; the user's other sessions end (AUTH-016)."""
+
+from common.edge import endpoint
+from common.request import Body, User
+from functions.auth.bounds import NewPassword, OfferedPassword
+from functions.auth.own_account_composition import own_account
+from functions.auth.problems import ACCOUNT_LOCKED, INVALID_CREDENTIALS
+
+
+class PasswordChangeBody(Body):
+    current_password: OfferedPassword
+    new_password: NewPassword
+
+
+@endpoint(refuses=[ACCOUNT_LOCKED, INVALID_CREDENTIALS])
+def handler(user: User, body: PasswordChangeBody) -> None:
+    own_account().change_password(
+        user.id, user.session_id, body.current_password.get_secret_value(), body.new_password.get_secret_value()
+    )

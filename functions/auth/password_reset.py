@@ -1,0 +1,34 @@
+"""POST /auth/password/reset: a new password for whom PortOne verified to be the account's person (AUTH-015)."""
+
+from functools import cache
+from typing import Annotated
+
+from pydantic import Field
+
+from common.clock import utc_now
+from common.edge import endpoint
+from common.model import Text
+from common.request import Body
+from functions.auth.account_changes import account_changes
+from functions.auth.bounds import Email, NewPassword
+from functions.auth.composition import vault
+from functions.auth.forgotten_password import ForgottenPassword
+from functions.auth.identity_verification import identities
+from functions.auth.password_hasher import password_hasher
+from functions.auth.problems import IDENTITY_NOT_VERIFIED
+
+
+class ResetBody(Body):
+    email: Email
+    identity_verification_id: Annotated[Text, Field(min_length=1, max_length=200)]
+    new_password: NewPassword
+
+
+@cache
+def forgotten_password() -> ForgottenPassword:
+    return ForgottenPassword(identities(), account_changes(), vault().lookup, password_hasher(), utc_now)
+
+
+@endpoint(refuses=[IDENTITY_NOT_VERIFIED])
+def handler(body: ResetBody) -> None:
+    forgotten_password().reset(body.email, body.identity_verification_id, body.new_password.get_secret_value())

@@ -1,0 +1,16 @@
+"""DELETE /users/me: the account ends now, its personal data after the retention time (AUTH-018)."""
+
+from common.edge import endpoint
+from common.request import Body, User
+from functions.auth.bounds import OfferedPassword
+from functions.auth.own_account_composition import own_account
+from functions.auth.problems import ACCOUNT_LOCKED, INVALID_CREDENTIALS
+
+
+class WithdrawBody(Body):
+    password: OfferedPassword
+
+
+@endpoint(refuses=[ACCOUNT_LOCKED, INVALID_CREDENTIALS])
+def handler(user: User, body: WithdrawBody) -> None:
+    own_account().withdraw(user.id, user.session_id, body.password.get_secret_value())

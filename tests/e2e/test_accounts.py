@@ -1,0 +1,183 @@
+"""Living with an account, over HTTP: the profile, the password, and every way a session ends."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import jwt
+import pytest
+
+from demo.buyer import Api, Buyer, Refused, sign_in
+
+pytestmark = pytest.mark.e2e
+
+NEW_PASSWORD = "another-horse-8"
+
+
+class Session:
+    """A pair of tokens, and what they are still good for."""
+
+    def __init__(self, stack: dict[str, Any], tokens: dict[str, Any]) -> None:
+        self.public = Api(stack["api"])
+        self.api = Api(stack["api"], tokens["accessToken"])
+        self.refresh_token: str = tokens["refreshToken"]
+        self.id = jwt.decode(tokens["accessToken"], options={"verify_signature": False})["sid"]
+
+    def admitted(self) -> str:
+        """`yes`, or the code the access token is refused with."""
+        return outcome(lambda: self.api("GET", "/users/me"))
+
+    def renewed(self) -> str:
+        """`yes`, or the code the refresh token is refused with; good for one call."""
+        return outcome(lambda: self.public("POST", "/auth/refresh", {"refreshToken": self.refresh_token}))
+
+
+def outcome(call: Callable[[], object]) -> str:
+    try:
+        call()
+    except Refused as refused:
+        return refused.code
+    return "yes"
+
+
+@pytest.fixture
+def someone(stack: dict[str, Any]) -> Buyer:
+    """Registered, and known to the sandbox by a `ci` of the test's own."""
+    buyer = Buyer(stack["api"], stack["sandbox"])
+    buyer.register(identityVerificationId=verified(buyer, f"ci of {buyer.email}"))
+    return buyer
+
+
+def verified(buyer: Buyer, ci: str) -> str:
+    person = {"name": "김하늘", "phoneNumber": "01012345678", "birthDate": "1999-05-01", "ci": ci}
+    answer: dict[str, str] = buyer.sandbox("POST", "/sandbox/identity-verifications", person)
+    return answer["identityVerificationId"]
+
+
+@pytest.fixture
+def new_session(stack: dict[str, Any], someone: Buyer) -> Callable[[], Session]:
+    """Signs `someone` in once more."""
+
+    def make() -> Session:
+        credentials = {"email": someone.email, "password": someone.password, "captchaToken": "sandbox-human"}
+        return Session(stack, Api(stack["api"])("POST", "/auth/login", credentials))
+
+    return make
+
+
+NewSession = Callable[[], Session]
+
+
+def test_a_profile_is_read_and_edited(new_session: NewSession, someone: Buyer) -> None:
+    api = new_session().api
+    me = api("GET", "/users/me")
+    assert sorted(me) == ["createdAt", "email", "emailVerified", "id", "name", "phone", "role"]
+    assert (me["email"], me["name"], me["role"], me["emailVerified"]) == (someone.email, "김하늘", "USER", False)
+    edited = api("PUT", "/users/me", {"name": "하늘", "role": "ADMIN", "email": "x@example.com"})
+    assert edited == {**me, "name": "하늘"} == api("GET", "/users/me")
+    with pytest.raises(Refused) as refused:
+        api("PUT", "/users/me", {"phone": "nonsense"})
+    assert (refused.value.status, refused.value.code) == (400, "VALIDATION_ERROR")
+
+
+def test_a_changed_password_ends_the_other_sessions_only(
+    new_session: NewSession, stack: dict[str, Any], someone: Buyer
+) -> None:
+    here, there = new_session(), new_session()
+    assert here.id != there.id
+    with pytest.raises(Refused) as refused:
+        here.api("PUT", "/users/me/password", {"currentPassword": "wrong-horse-7", "newPassword": NEW_PASSWORD})
+    assert (refused.value.status, refused.value.code) == (401, "INVALID_CREDENTIALS")
+    assert there.admitted() == "yes"
+
+    here.api("PUT", "/users/me/password", {"currentPassword": someone.password, "newPassword": NEW_PASSWORD})
+    assert (there.admitted(), there.renewed()) == ("TOKEN_REVOKED", "TOKEN_INVALID")
+    assert (here.admitted(), here.renewed()) == ("yes", "yes")
+    assert outcome(lambda: sign_in(stack["api"], someone.email, someone.password)) == "INVALID_CREDENTIALS"
+    assert sign_in(stack["api"], someone.email, NEW_PASSWORD)
+
+
+def test_guessing_the_current_password_is_braked(new_session: NewSession) -> None:
+    here, body = new_session(), {"currentPassword": "wrong-horse-7", "newPassword": NEW_PASSWORD}
+    guesses = [outcome(lambda: here.api("PUT", "/users/me/password", body)) for _ in range(6)]
+    assert guesses == ["INVALID_CREDENTIALS"] * 5 + ["ACCOUNT_LOCKED"]
+    assert here.admitted() == "yes"
+
+
+def test_a_forgotten_password_is_reset_by_its_person_and_ends_every_session(
+    new_session: NewSession, stack: dict[str, Any], someone: Buyer
+) -> None:
+    here, there, public = new_session(), new_session(), Api(stack["api"])
+
+    def reset(verification: str, email: str = someone.email) -> str:
+        body = {"email": email, "identityVerificationId": verification, "newPassword": NEW_PASSWORD}
+        return outcome(lambda: public("POST", "/auth/password/reset", body))
+
+    own = verified(someone, f"ci of {someone.email}")
+    assert reset(verified(someone, uuid4().hex)) == "IDENTITY_NOT_VERIFIED"
+    assert reset(own, f"nobody-{uuid4().hex}@example.com") == "IDENTITY_NOT_VERIFIED"
+    assert here.admitted() == "yes"
+
+    assert [reset(own), reset(own)] == ["yes", "IDENTITY_NOT_VERIFIED"]
+    for session in (here, there):
+        assert (session.admitted(), session.renewed()) == ("TOKEN_REVOKED", "TOKEN_INVALID")
+    assert sign_in(stack["api"], someone.email, NEW_PASSWORD)
+
+
+def test_a_withdrawn_account_is_gone_at_once_and_stays_taken(
+    new_session: NewSession, stack: dict[str, Any], someone: Buyer
+) -> None:
+    here, there = new_session(), new_session()
+    with pytest.raises(Refused) as refused:
+        here.api("DELETE", "/users/me", {"password": "wrong-horse-7"})
+    assert (refused.value.status, refused.value.code) == (401, "INVALID_CREDENTIALS")
+
+    here.api("DELETE", "/users/me", {"password": someone.password})
+    for session in (here, there):
+        assert (session.admitted(), session.renewed()) == ("TOKEN_REVOKED", "TOKEN_INVALID")
+    assert outcome(lambda: sign_in(stack["api"], someone.email, someone.password)) == "INVALID_CREDENTIALS"
+    assert outcome(someone.register) == "EMAIL_TAKEN"
+    again = Buyer(stack["api"], stack["sandbox"])
+    same_person = verified(again, f"ci of {someone.email}")
+    assert outcome(lambda: again.register(identityVerificationId=same_person)) == "IDENTITY_TAKEN"
+
+
+@pytest.mark.parametrize("names_its_refresh_token", [True, False])
+def test_signing_out_ends_the_session_with_all_it_issued_and_no_other(
+    new_session: NewSession, stack: dict[str, Any], names_its_refresh_token: bool
+) -> None:
+    first, elsewhere = new_session(), new_session()
+    second = Session(stack, first.public("POST", "/auth/refresh", {"refreshToken": first.refresh_token}))
+    assert second.id == first.id
+    second.api("POST", "/auth/logout", {"refreshToken": second.refresh_token} if names_its_refresh_token else None)
+    assert [first.admitted(), second.admitted(), second.renewed()] == [
+        "TOKEN_REVOKED",
+        "TOKEN_REVOKED",
+        "TOKEN_INVALID",
+    ]
+    assert (elsewhere.admitted(), elsewhere.renewed()) == ("yes", "yes")
+
+
+def test_signing_out_with_somebody_elses_refresh_token_does_them_no_harm(
+    new_session: NewSession, new_buyer: Callable[[], Buyer]
+) -> None:
+    victim, here = new_buyer(), new_session()
+    here.api("POST", "/auth/logout", {"refreshToken": victim.refresh_token})
+    assert here.admitted() == "TOKEN_REVOKED"
+    assert victim.api("GET", "/users/me")
+    assert here.public("POST", "/auth/refresh", {"refreshToken": victim.refresh_token})
+
+
+def test_a_refresh_token_that_comes_back_ends_its_session_and_no_other(
+    new_session: NewSession, stack: dict[str, Any]
+) -> None:
+    stolen, elsewhere = new_session(), new_session()
+    current = Session(stack, stolen.public("POST", "/auth/refresh", {"refreshToken": stolen.refresh_token}))
+    assert current.admitted() == "yes"
+    assert stolen.renewed() == "TOKEN_REUSED"
+    assert [stolen.admitted(), current.admitted(), current.renewed()] == [
+        "TOKEN_REVOKED",
+        "TOKEN_REVOKED",
+        "TOKEN_INVALID",
+    ]
+    assert elsewhere.admitted() == "yes"
