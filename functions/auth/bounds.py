@@ -1,13 +1,19 @@
 """Bounds on what a client may write about an account."""
 
 from typing import Annotated
+from unicodedata import normalize
 
 from pydantic import AfterValidator, Field, SecretStr, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from common.model import Text
+from common.model import NOT_BLANK, Text
 
 PASSWORD_MIN_BYTES, PASSWORD_MAX_BYTES = 10, 72  # bcrypt sees no more than 72
+
+
+def _normal(password: SecretStr) -> SecretStr:
+    """In NFKC: another keyboard makes other bytes of the same characters (NIST SP 800-63B-4, 3.1.1.2)."""
+    return SecretStr(normalize("NFKC", password.get_secret_value()))
 
 
 def _strong_enough(password: SecretStr) -> SecretStr:
@@ -16,6 +22,8 @@ def _strong_enough(password: SecretStr) -> SecretStr:
         raise PydanticCustomError("password_length", f"must be {PASSWORD_MIN_BYTES} to {PASSWORD_MAX_BYTES} bytes")
     if not (any(character.isalpha() for character in text) and any(character.isdecimal() for character in text)):
         raise PydanticCustomError("password_characters", "must contain a letter and a digit")
+    if "\0" in text:  # see PasswordHasher
+        raise PydanticCustomError("password_nul", "must not contain NUL")
     return password
 
 
@@ -25,9 +33,18 @@ _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _EMAIL = rf"^[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_LABEL})+$"
 Email = Annotated[str, StringConstraints(strip_whitespace=True, max_length=254, pattern=_EMAIL)]
 
-NewPassword = Annotated[SecretStr, AfterValidator(_strong_enough)]
-OfferedPassword = Annotated[SecretStr, Field(min_length=1, max_length=1000)]  # one to compare: any may be wrong
-PersonName = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+NewPassword = Annotated[SecretStr, Field(max_length=1000), AfterValidator(_normal), AfterValidator(_strong_enough)]
+# One to compare: any may be wrong.
+OfferedPassword = Annotated[SecretStr, Field(min_length=1, max_length=1000), AfterValidator(_normal)]
+PersonName = Annotated[
+    Text,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
+    Field(json_schema_extra=NOT_BLANK),
+]
 Phone = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^\+?[0-9][0-9 -]{6,18}[0-9]$")]
 CaptchaToken = Annotated[SecretStr, Field(min_length=1, max_length=8192)]
 RefreshToken = Annotated[SecretStr, Field(min_length=1, max_length=1000)]
+OAuthCode = Annotated[SecretStr, Field(min_length=1, max_length=2048)]
+OAuthState = Annotated[SecretStr, Field(min_length=1, max_length=200)]
+LinkToken = Annotated[SecretStr, Field(min_length=1, max_length=200)]
+MailedCode = Annotated[SecretStr, Field(min_length=1, max_length=100)]  # one to compare: any may be wrong

@@ -1,7 +1,6 @@
 """GET /.well-known/jwks.json: the keys that verify access tokens (RFC 7517), for whoever wants to check one.
 
-A new key is put into `jwt/verification` at least ten minutes before it becomes the first of `jwt/signing`: five that
-containers keep a secret, and five that this answer is kept.
+The key that will sign after the next rotation is among them already: whoever keeps this answer meets no unknown key.
 """
 
 from typing import Literal
@@ -29,7 +28,7 @@ class JwksAnswer(Model):
     keys: list[PublicKeyAnswer]
 
 
-@endpoint(limit=None)
+@endpoint(limit=None, answers={200: JwksAnswer})
 def handler() -> Answer:
     return Answer(
         JwksAnswer.model_validate(secret("jwt/verification")),

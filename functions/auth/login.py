@@ -2,12 +2,17 @@
 
 from functools import cache
 
+from common.captcha import captcha
 from common.edge import endpoint
-from common.request import Body
+from common.problem import CAPTCHA_FAILED
+from common.request import Body, Request
+from common.route_class import LOGIN
 from functions.auth.bounds import CaptchaToken, Email, OfferedPassword
-from functions.auth.captcha import captcha
-from functions.auth.composition import accounts, sessions
-from functions.auth.password_hasher import PasswordHasher
+from functions.auth.caller import Caller
+from functions.auth.composition import accounts, login_history, sessions, vault
+from functions.auth.lockout import lockout
+from functions.auth.password_hasher import password_hasher
+from functions.auth.problems import ACCOUNT_LOCKED, INVALID_CREDENTIALS
 from functions.auth.sign_in import SignIn
 from functions.auth.token_pair_answer import TokenPairAnswer, token_pair_answer
 
@@ -20,11 +25,10 @@ class LoginBody(Body):
 
 @cache
 def sign_in() -> SignIn:
-    return SignIn(captcha(), accounts(), PasswordHasher(), sessions())
+    return SignIn(captcha(), accounts(), vault().lookup, lockout(), password_hasher(), login_history(), sessions())
 
 
-@endpoint
-def handler(body: LoginBody) -> TokenPairAnswer:
-    return token_pair_answer(
-        sign_in().sign_in(body.email, body.password.get_secret_value(), body.captcha_token.get_secret_value())
-    )
+@endpoint(limit=LOGIN, bots=True, refuses=[CAPTCHA_FAILED, INVALID_CREDENTIALS, ACCOUNT_LOCKED])
+def handler(request: Request, body: LoginBody) -> TokenPairAnswer:
+    password, captcha_token = body.password.get_secret_value(), body.captcha_token.get_secret_value()
+    return token_pair_answer(sign_in().sign_in(body.email, password, captcha_token, Caller.of(request)))

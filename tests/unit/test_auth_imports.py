@@ -22,6 +22,17 @@ HEAVY = {"psycopg", "redis", "httpx", "jwt", "boto3", "kafka", HASHER}
         ("refresh", {"psycopg", "redis", "jwt"}),
         ("logout", {"psycopg", "redis"}),
         ("me", {"psycopg", "redis", "jwt"}),
+        ("logins", {"psycopg", "redis", "jwt"}),
+        ("me_edit", {"psycopg", "redis", "jwt"}),
+        ("withdraw", {"psycopg", "redis", HASHER}),
+        ("password_change", {"psycopg", "redis", HASHER}),
+        ("password_reset", {"psycopg", "redis", "httpx", HASHER, "jwt"}),
+        ("retire_accounts", {"psycopg"}),
+        ("oauth_start", {"redis", "httpx"}),
+        ("oauth_callback", {"psycopg", "redis", "httpx", "jwt"}),
+        ("oauth_link", {"psycopg", "redis"}),
+        ("email_code_send", {"psycopg", "redis", "jwt"}),
+        ("email_code_confirm", {"psycopg", "redis", "jwt"}),
     ],
 )
 def test_a_function_loads_only_what_it_uses(function: str, uses: set[str]) -> None:

@@ -8,11 +8,10 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 
+from common.captcha import Captcha
 from common.circuit import CircuitOpen
-from common.problem import SERVICE_UNAVAILABLE, Problem, Refusal
-from functions.auth.captcha import Captcha
+from common.problem import CAPTCHA_FAILED, SERVICE_UNAVAILABLE, Problem, Refusal
 from functions.auth.identity_verification import PortOneIdentities
-from functions.auth.problems import CAPTCHA_FAILED
 from functions.auth.registration import Person
 
 Respond = Callable[[httpx.Request], httpx.Response]

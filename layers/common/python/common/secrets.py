@@ -38,7 +38,9 @@ def secret(name: str) -> dict[str, Any]:
     if kept is not None and kept[0] > time.monotonic():
         return kept[1]
     try:
-        answer = _secrets_manager().get_secret_value(SecretId=SecretSettings.from_environment().secrets_prefix + name)
+        name_there = SecretSettings.from_environment().secrets_prefix + name
+        # AWSCURRENT is the default, but not of moto once the label was moved.
+        answer = _secrets_manager().get_secret_value(SecretId=name_there, VersionStage="AWSCURRENT")
     except Exception:
         if kept is None:
             raise

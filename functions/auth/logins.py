@@ -1,0 +1,24 @@
+"""GET /users/me/logins: who signed in to the user's account, and who tried, newest first (AUTH-021)."""
+
+from common.edge import endpoint
+from common.model import Model, Moment
+from common.page import Page
+from common.request import Paging, User
+from functions.auth.composition import login_history
+from functions.auth.login_history import Method
+
+
+class LoginAnswer(Model):
+    at: Moment
+    ip: str
+    user_agent: str
+    method: Method
+    success: bool
+    suspicious: bool
+
+
+@endpoint
+def handler(user: User, query: Paging) -> Page[LoginAnswer]:
+    found, total = login_history().page(user.id, query.size, query.offset)
+    items = [LoginAnswer(**vars(login)) for login in found]
+    return Page(items=items, page=query.page, size=query.size, total=total)

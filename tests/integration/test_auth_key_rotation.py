@@ -1,0 +1,348 @@
+"""Signing keys change and nobody notices: whatever step dies, is repeated, or runs beside another's (AUTH-011)."""
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import permutations, product
+from typing import Any
+from uuid import UUID, uuid4
+
+import boto3
+import pytest
+from moto import mock_aws
+from moto.secretsmanager.models import secretsmanager_backends
+
+from common import secrets as kept_secrets
+from common.problem import TOKEN_EXPIRED, Refusal
+from functions.auth import jwks, rotate_signing_key
+from functions.auth.access_token import AccessTokenSigner, AccessTokenVerifier, Parties
+from functions.auth.account import Role
+from functions.auth.rotate_signing_key import STEPS, SigningKeyRotation, Superseded, TooSoon, Unpublished
+from seed.secrets import make, publish
+from tests.concurrently import concurrently
+
+PREFIX = "ticketing/"
+PARTIES = Parties("ticketing", "ticketing-api")
+SOMEBODY = UUID(int=7)
+HOUR = timedelta(hours=1)
+KEEP, SETTLE = HOUR + timedelta(minutes=15), timedelta(minutes=10)
+
+
+class Town:
+    """Secrets Manager with a signing key and the next, a rotation, and a clock to move. Tokens live for an hour."""
+
+    def __init__(self) -> None:
+        self.now = datetime.now(UTC) - timedelta(days=365)  # a token that was to be is invalid; one that was, expired
+        self.manager = boto3.client("secretsmanager")
+        self.rotation = self.rotation_through(self.manager)
+        self.tokens: list[tuple[datetime, str]] = []
+        self.read_before = self.verification()
+
+    def rotation_through(self, manager: Any) -> SigningKeyRotation:
+        return SigningKeyRotation(manager, PREFIX, lambda: self.now, KEEP, SETTLE)
+
+    def rotate(self, token: str | None = None, steps: tuple[str, ...] = STEPS) -> None:
+        token = token or str(uuid4())
+        for step in steps:
+            self.rotation.step(step, token)
+
+    def secret(self, name: str) -> list[dict[str, str]]:
+        """The keys as a container without a cache reads them."""
+        kept_secrets._kept.clear()
+        keys: list[dict[str, str]] = kept_secrets.secret(name)["keys"]
+        return keys
+
+    def verification(self) -> Any:
+        return self.secret("jwt/verification")
+
+    def signing(self) -> list[str]:
+        return [key["kid"] for key in self.secret("jwt/signing")]
+
+    def verifies(self, token: str, keys: Any) -> bool:
+        try:
+            AccessTokenVerifier(lambda: keys, PARTIES, lambda _: False).verify(token)
+        except Refusal as refusal:
+            return refusal.problem is TOKEN_EXPIRED  # which is said of genuine ones only
+        return True
+
+    def check(self) -> None:
+        """What must hold at any time: who signs now is understood by who has just read the keys and by who read them
+        when the rotation began, and every token that is not an hour old is good."""
+        key: Any = self.secret("jwt/signing")[0]
+        signed = AccessTokenSigner(lambda: key, PARTIES, 3600).sign(SOMEBODY, Role.USER, SOMEBODY, SOMEBODY, self.now)
+        self.tokens = [(at, token) for at, token in [*self.tokens, (self.now, signed)] if at > self.now - HOUR]
+        assert self.verifies(signed, self.read_before)
+        assert all(self.verifies(token, self.verification()) for _, token in self.tokens)
+
+    def settled(self) -> None:
+        """What must hold when all rotations have ended."""
+        self.check()
+        assert len(self.signing()) == 2
+        assert set(self.signing()) <= {key["kid"] for key in self.verification()}
+        self.now += SETTLE
+        self.read_before = self.verification()
+
+
+@pytest.fixture
+def town(monkeypatch: pytest.MonkeyPatch) -> Iterator[Town]:
+    for name, value in {
+        "AWS_DEFAULT_REGION": "ap-northeast-2",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "SECRETS_PREFIX": PREFIX,
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+
+    def forget() -> None:
+        kept_secrets._secrets_manager.cache_clear()
+        kept_secrets._kept.clear()
+        rotate_signing_key.rotation.cache_clear()
+
+    forget()
+    with mock_aws():
+        publish({name: value for name, value in make().items() if name.startswith("jwt/")}, PREFIX)
+        yield Town()
+    forget()
+
+
+class Dying:
+    """boto3's client, until its nth call."""
+
+    def __init__(self, client: Any, calls: int) -> None:
+        self._client = client
+        self._calls = calls
+        self.exceptions = client.exceptions
+
+    def __getattr__(self, name: str) -> Any:
+        if self._calls == 0:
+            raise TimeoutError
+        self._calls -= 1
+        return getattr(self._client, name)
+
+
+def test_a_rotation_run_twice_at_once_is_one_rotation(town: Town) -> None:
+    for _ in range(5):
+        _, following = town.signing()
+        outcomes = concurrently([partial(town.rotate, str(uuid4()))] * 2)
+        assert outcomes == [None, None]
+        assert town.signing()[0] == following
+        town.settled()
+
+
+def test_a_version_that_the_same_rotation_made_meanwhile_is_taken(town: Town) -> None:
+    """moto writes over it, where AWS refuses."""
+
+    class Slower:
+        def __init__(self, client: Any) -> None:
+            self._client = client
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._client, name)
+
+        def put_secret_value(self, **arguments: Any) -> None:
+            self._client.put_secret_value(**arguments)
+            raise self._client.exceptions.ResourceExistsException({"Error": {"Code": "ResourceExistsException"}}, "Put")
+
+    token = str(uuid4())
+    town.rotation_through(Slower(town.manager)).step("createSecret", token)
+    town.rotate(token)
+    town.settled()
+
+
+def test_tokens_from_before_during_and_after_are_good_throughout(town: Town) -> None:
+    for _ in range(4):
+        first, following = town.signing()
+        token = str(uuid4())
+        for step in STEPS:
+            town.check()
+            town.rotation.step(step, token)
+        town.check()
+        assert town.signing()[0] == following
+        assert first in {key["kid"] for key in town.verification()}
+        town.settled()
+
+
+@pytest.mark.parametrize("then", ["it is repeated", "another follows"])
+def test_wherever_a_rotation_dies(town: Town, then: str) -> None:
+    for calls in range(100):
+        _, following = town.signing()
+        token = str(uuid4())
+        dying = town.rotation_through(Dying(town.manager, calls))
+        try:
+            for step in STEPS:
+                dying.step(step, token)
+        except TimeoutError:
+            town.check()
+        else:
+            break
+        if then == "it is repeated":
+            town.rotate(token)
+        else:
+            with suppress(TooSoon):  # for it had switched the keys already
+                town.rotate()
+        assert town.signing()[0] == following
+        town.settled()
+    assert 15 < calls < 99
+
+
+@pytest.mark.parametrize("steps", list(permutations(STEPS)))
+def test_steps_out_of_order_do_no_harm(town: Town, steps: tuple[str, ...]) -> None:
+    token = str(uuid4())
+    for step in steps:
+        with suppress(Superseded, Unpublished, town.manager.exceptions.ClientError):
+            town.rotation.step(step, token)
+        town.check()
+    town.rotate(token)
+    town.settled()
+
+
+@pytest.mark.parametrize("twice", STEPS)
+def test_a_step_repeated_changes_nothing_more(town: Town, twice: str) -> None:
+    token = str(uuid4())
+    for step in STEPS:
+        town.rotation.step(step, token)
+        before = town.rotation.state()
+        if step == twice:
+            town.rotation.step(step, token)
+        assert town.rotation.state() == before
+    town.rotate(token)  # the whole of it, when it is done
+    assert town.rotation.state() == before
+
+
+@pytest.mark.parametrize(("done", "then"), list(product(range(1, 4), repeat=2)))
+def test_of_two_interleaved_rotations_the_one_that_was_overtaken_ends(town: Town, done: int, then: int) -> None:
+    slow, fast = str(uuid4()), str(uuid4())
+    town.rotate(slow, STEPS[:done])
+    town.rotate(fast, STEPS[:then])
+    town.check()
+    with pytest.raises(Superseded):
+        town.rotate(slow, STEPS[done:])
+    town.rotate(fast, STEPS[then:])
+    town.settled()
+
+
+def test_a_rotation_made_from_keys_that_are_gone_can_never_finish(town: Town) -> None:
+    stale = str(uuid4())
+    town.rotate(stale, STEPS[:3])
+    town.rotate()
+    town.settled()
+    # As if its label had come back, which alone says that it is under way.
+    town.manager.update_secret_version_stage(
+        SecretId=f"{PREFIX}jwt/signing",
+        VersionStage="AWSPENDING",
+        MoveToVersionId=stale,
+    )
+    before = town.signing()
+    with pytest.raises(Superseded):
+        town.rotate(stale)
+    assert town.signing() == before
+    town.settled()
+
+
+def test_the_version_that_secrets_manager_labels_before_it_has_a_value_is_no_obstacle(town: Town) -> None:
+    token = str(uuid4())
+    secret = secretsmanager_backends["123456789012"]["ap-northeast-2"].secrets[f"{PREFIX}jwt/signing"]
+    secret.versions[token] = {"createdate": 0, "version_id": token, "version_stages": ["AWSPENDING"]}
+    town.rotation.step("setSecret", str(secret.default_version_id))
+    town.rotate(token)
+    town.settled()
+
+
+def test_a_key_verifies_until_the_last_token_it_signed_has_ended_and_goes_with_the_rotation_after(town: Town) -> None:
+    old = town.signing()[0]
+    town.rotate()
+    town.now += KEEP - timedelta(seconds=1)
+    town.rotate()
+    assert old in {key["kid"] for key in town.verification()}
+    town.now += timedelta(days=30)
+    town.rotate()
+    assert old not in {key["kid"] for key in town.verification()}
+
+
+def test_a_key_nobody_can_know_yet_does_not_sign(town: Town) -> None:
+    town.rotate()
+    before = town.rotation.state()
+    town.now += SETTLE - timedelta(seconds=1)
+    with pytest.raises(TooSoon, match=" in 1 s"):
+        town.rotate()
+    assert town.rotation.state() == before
+    town.settled()
+    town.rotate()
+
+
+def test_a_month_apart_three_keys_are_published_one_after_one_before_and_the_one_that_signs(town: Town) -> None:
+    for _ in range(3):
+        old = town.signing()[0]
+        town.rotate()
+        assert [key["kid"] for key in town.verification()] == [old, *town.signing()]
+        town.now += timedelta(days=30)
+
+
+def test_a_lone_key_gets_a_next_one_first(town: Town) -> None:
+    for name in ("jwt/signing", "jwt/verification"):
+        lone = {"keys": town.secret(name)[:1]}
+        town.manager.put_secret_value(SecretId=PREFIX + name, SecretString=json.dumps(lone))
+    town.read_before = town.verification()
+    (only,) = town.signing()
+    town.rotate()
+    assert town.signing()[0] == only
+    town.settled()
+    town.rotate()
+    assert town.signing()[0] != only
+    town.settled()
+
+
+def test_a_next_key_that_verifies_nowhere_is_published_before_it_can_sign(town: Town) -> None:
+    lost = {"keys": town.secret("jwt/verification")[:1]}
+    town.manager.put_secret_value(SecretId=f"{PREFIX}jwt/verification", SecretString=json.dumps(lost))
+    town.read_before = town.verification()
+    with pytest.raises(TooSoon):
+        town.rotate()
+    town.settled()
+    town.rotate()
+    town.settled()
+
+
+def test_by_hand_one_call_is_a_whole_rotation(town: Town) -> None:
+    _, following = town.signing()
+    state = rotate_signing_key.handler({}, None)
+    town.settled()
+    assert state["signing"] == town.signing()
+    assert state["signing"][0] == following
+    assert state["verification"] == [key["kid"] for key in town.verification()]
+
+
+def test_after_a_leak_one_call_ends_every_key_there_was(town: Town) -> None:
+    town.check()
+    leaked = {key["kid"] for key in town.verification()}
+    state = rotate_signing_key.handler({"leaked": True}, None)
+    assert leaked.isdisjoint(state["signing"] + state["verification"])
+    assert set(state["signing"]) <= set(state["verification"])
+    assert not any(town.verifies(token, town.verification()) for _, token in town.tokens)
+
+
+def test_secrets_manager_is_served_step_by_step_and_for_this_secret_only(town: Town) -> None:
+    arn = town.manager.describe_secret(SecretId=f"{PREFIX}jwt/signing")["ARN"]
+    _, following = town.signing()
+    token = str(uuid4())
+    for step in STEPS:
+        rotate_signing_key.handler({"Step": step, "SecretId": arn, "ClientRequestToken": token}, None)
+    assert town.signing()[0] == following
+    other = town.manager.describe_secret(SecretId=f"{PREFIX}jwt/verification")["ARN"]
+    for event in (
+        {"Step": "createSecret", "SecretId": other, "ClientRequestToken": token},
+        {"Step": "deleteSecret", "SecretId": arn, "ClientRequestToken": token},
+    ):
+        with pytest.raises(ValueError, match="no"):
+            rotate_signing_key.handler(event, None)
+
+
+def test_what_is_published_holds_nothing_private_and_not_when_a_key_retired(town: Town) -> None:
+    town.rotate()
+    kept_secrets._kept.clear()
+    published = json.loads(jwks.handler({"headers": {}}, None)["body"])["keys"]
+    assert len(published) == 3
+    assert all(sorted(key) == ["alg", "crv", "kid", "kty", "use", "x", "y"] for key in published)

@@ -1,0 +1,168 @@
+"""Guessing passwords gets slower and slower, however many guess, and nobody is locked out at home (AUTH-006)."""
+
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from threading import Lock
+
+import pytest
+
+from common.clock import new_id
+from common.problem import Refusal
+from common.redis import Client
+from functions.auth.lockout import Lockout, LockoutTerms
+from functions.auth.problems import ACCOUNT_LOCKED
+from tests.concurrently import concurrently
+
+START = datetime(2026, 5, 1, 11, tzinfo=UTC)
+HONG, KIM = b"hong" * 8, b"kim." * 8
+HOME, CAFE = b"home" * 8, b"cafe" * 8
+TERMS = LockoutTerms()
+ALL_AT_ONCE = TERMS.network.wrong - 1 + TERMS.at_once  # what the docstring promises a burst gets at most
+
+
+class Door:
+    """A lockout, and a clock to move."""
+
+    def __init__(self, redis: Client) -> None:
+        self.now = START
+        self.lockout = Lockout(redis, lambda: self.now, new_id)
+
+    def guess(self, email: bytes = HONG, network: bytes = CAFE, *, known: bool = False, right: bool = False) -> int:
+        """0 when the guess was compared, else the seconds to wait."""
+        try:
+            attempt = self.lockout.check(email, network, known_network=known)
+        except Refusal as refusal:
+            if refusal.problem is not ACCOUNT_LOCKED:
+                raise
+            return int(refusal.headers["Retry-After"])
+        (self.lockout.passed if right else self.lockout.failed)(attempt)
+        return 0
+
+    def wait(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def door(redis: Client) -> Door:
+    return Door(redis)
+
+
+def test_a_hundred_guesses_at_once_get_no_more_comparisons_than_promised(door: Door) -> None:
+    compared: list[int] = []
+    counting = Lock()
+
+    def guess() -> None:
+        attempt = door.lockout.check(HONG, CAFE, known_network=False)
+        with counting:
+            compared.append(1)
+        door.lockout.failed(attempt)
+
+    for _ in range(5):
+        outcomes = concurrently([guess] * 100)
+        assert all(outcome is None or isinstance(outcome, Refusal) for outcome in outcomes)
+        assert TERMS.network.wrong <= len(compared) <= ALL_AT_ONCE
+
+
+def test_guesses_that_are_still_being_compared_count(door: Door) -> None:
+    outcomes = concurrently([partial(door.lockout.check, HONG, CAFE, known_network=False)] * 100)
+    under_way = [outcome for outcome in outcomes if not isinstance(outcome, Exception)]
+    assert len(under_way) == TERMS.at_once
+    assert door.guess() == 1
+    for attempt in under_way:
+        door.lockout.failed(attempt)
+    assert door.guess() > 60
+
+
+def test_right_passwords_at_once_are_all_let_in(door: Door) -> None:
+    for _ in range(5):
+        assert concurrently([partial(door.guess, right=True)] * TERMS.at_once) == [0] * TERMS.at_once
+
+
+def test_the_sixth_guess_waits_a_minute_and_each_one_after_it_longer_up_to_fifteen(door: Door) -> None:
+    assert [door.guess() for _ in range(5)] == [0] * 5
+    waits = []
+    for _ in range(6):
+        waits.append(door.guess())
+        assert door.guess() == waits[-1]  # a refused guess makes it no longer
+        door.wait(waits[-1] - 0.001)
+        assert door.guess() == 1
+        door.wait(0.001)
+        assert door.guess() == 0
+    assert waits == [60, 120, 240, 480, 900, 900]
+
+
+def test_after_a_lock_one_guess_gets_through_and_not_ten(door: Door) -> None:
+    for _ in range(5):
+        door.guess()
+    door.wait(60)
+    outcomes = concurrently([partial(door.lockout.check, HONG, CAFE, known_network=False)] * 20)
+    assert sum(not isinstance(outcome, Exception) for outcome in outcomes) == 1
+
+
+def test_the_right_password_clears_the_slate_of_its_network_but_waits_like_any_while_locked(door: Door) -> None:
+    for _ in range(4):
+        door.guess()
+    assert door.guess(right=True) == 0
+    assert [door.guess() for _ in range(5)] == [0] * 5
+    assert door.guess(right=True) == 60
+    door.wait(60)
+    assert door.guess(right=True) == 0
+    assert [door.guess() for _ in range(5)] == [0] * 5
+
+
+def test_a_wrong_password_is_forgotten_after_an_hour(door: Door) -> None:
+    for _ in range(4):
+        door.guess()
+    door.wait(3600)
+    assert [door.guess() for _ in range(5)] == [0] * 5
+    assert door.guess() == 60
+
+
+def test_another_address_and_another_network_are_not_locked(door: Door) -> None:
+    for _ in range(6):
+        door.guess()
+    assert door.guess() == 60
+    assert door.guess(email=KIM) == 0
+    assert door.guess(network=HOME) == 0
+
+
+def test_guessing_from_everywhere_locks_everywhere_but_home(door: Door) -> None:
+    networks = [bytes([number]) * 32 for number in range(100)]
+    outcomes = concurrently([partial(door.guess, network=network) for network in networks])
+    waited = [wait for wait in outcomes if wait]
+    at_most = TERMS.elsewhere.wrong - 1 + TERMS.at_once
+    assert len(outcomes) - len(waited) <= at_most
+    for network in networks:
+        door.guess(network=network)
+    assert door.guess(network=CAFE) == 300
+    assert door.guess(network=HOME, known=True, right=True) == 0
+    assert door.guess(email=KIM) == 0
+    door.wait(299.5)
+    assert door.guess(network=CAFE) == 1
+    door.wait(0.5)
+    assert door.guess(network=CAFE) == 0
+    assert door.guess(network=networks[7]) == 300
+
+
+def test_the_owners_slips_at_home_lock_no_other_network(door: Door) -> None:
+    for number in range(60):
+        door.guess(network=bytes([number]) * 32, known=True)
+    assert door.guess(network=CAFE) == 0
+
+
+def test_an_attempt_that_never_ended_is_forgotten(door: Door) -> None:
+    for _ in range(TERMS.at_once):
+        door.lockout.check(HONG, CAFE, known_network=False)
+    assert door.guess() == 1
+    door.wait(30)
+    assert door.guess() == 0
+
+
+def test_nothing_is_kept_for_longer_than_it_counts_and_no_address_is(door: Door, redis: Client) -> None:
+    for _ in range(3):
+        door.guess()
+    door.lockout.check(HONG, CAFE, known_network=False)
+    keys = [str(key) for key in redis.scan_iter()]
+    assert len(keys) == 4
+    assert all(0 < redis.ttl(key) <= 3600 for key in keys)
+    assert len({key[key.index("{") : key.index("}")] for key in keys}) == 1  # one slot
