@@ -14,8 +14,12 @@ from sandbox.bodies import InvalidBody, refuse
 from sandbox.buyer import Buyer
 from sandbox.clock import Clock, utc_now
 from sandbox.faults import Faults
+from sandbox.google import Google
 from sandbox.idempotency import IdempotencyKeys
 from sandbox.identity import IdentityVerifications
+from sandbox.kakao import Kakao
+from sandbox.naver import Naver
+from sandbox.oauth import Client
 from sandbox.portone import Guard, PortOnePayments
 from sandbox.recaptcha import Recaptcha
 from sandbox.settings import Settings
@@ -47,6 +51,9 @@ def make_app(settings: Settings, webhook_url: str, world: World) -> web.Applicat
         PortOnePayments(settings, bank, guard),
         IdentityVerifications(settings, guard, world.clock, world.new_id),
         Recaptcha(settings, faults, world.clock),
+        Kakao(Client(settings.kakao_client_id, settings.kakao_client_secret), faults, world.clock),
+        Naver(Client(settings.naver_client_id, settings.naver_client_secret), faults, world.clock),
+        Google(Client(settings.google_client_id, settings.google_client_secret), faults, world.clock),
         Buyer(bank),
         faults,
     ):

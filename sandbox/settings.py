@@ -19,10 +19,17 @@ class Settings:
     captcha_secret: str = "sandbox-captcha-secret"  # noqa: S105  (see above)
     portone_store_id: str = "store-00000000-0000-4000-8000-000000000001"
     portone_channel_key: str = "channel-key-00000000-0000-4000-8000-000000000001"
+    kakao_client_id: str = "sandbox-kakao-client"
+    kakao_client_secret: str = "sandbox-kakao-secret"  # noqa: S105  (see above)
+    naver_client_id: str = "sandbox-naver-client"
+    naver_client_secret: str = "sandbox-naver-secret"  # noqa: S105  (see above)
+    google_client_id: str = "sandbox-google-client"
+    google_client_secret: str = "sandbox-google-secret"  # noqa: S105  (see above)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
-        """PORTONE_API_SECRET, PORTONE_WEBHOOK_SECRET, CAPTCHA_SECRET, PORTONE_STORE_ID, PORTONE_CHANNEL_KEY.
+        """PORTONE_API_SECRET, PORTONE_WEBHOOK_SECRET, CAPTCHA_SECRET, PORTONE_STORE_ID, PORTONE_CHANNEL_KEY, and of
+        KAKAO, NAVER and GOOGLE each …_CLIENT_ID and …_CLIENT_SECRET.
 
         One that is missing or empty has its default. Raises `SettingsError`.
         """

@@ -1,0 +1,27 @@
+"""PUT /users/me/email-verification: the code that was mailed (AUTH-022)."""
+
+from functools import cache
+
+from common import redis
+from common.clock import utc_now
+from common.edge import endpoint
+from common.request import Body, User
+from functions.auth.bounds import MailedCode
+from functions.auth.composition import accounts, vault
+from functions.auth.email_code_store import EmailCodeStore
+from functions.auth.email_verification import CodeConfirmation
+from functions.auth.problems import CODE_INVALID
+
+
+class ConfirmBody(Body):
+    code: MailedCode
+
+
+@cache
+def code_confirmation() -> CodeConfirmation:
+    return CodeConfirmation(accounts(), EmailCodeStore(redis.client()), vault().lookup, utc_now)
+
+
+@endpoint(refuses=[CODE_INVALID])
+def handler(user: User, body: ConfirmBody) -> None:
+    code_confirmation().confirm(user.id, body.code.get_secret_value())

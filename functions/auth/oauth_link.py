@@ -1,0 +1,28 @@
+"""POST /users/me/oauth: from now on, the person a provider vouched for signs in to the user's account (AUTH-007)."""
+
+from functools import cache
+
+from common import redis
+from common.clock import utc_now
+from common.edge import endpoint
+from common.postgres import database
+from common.request import Body, User
+from functions.auth.bounds import LinkToken
+from functions.auth.link_tokens import LinkTokens
+from functions.auth.problems import ALREADY_LINKED, OAUTH_FAILED
+from functions.auth.social_identity_store import SocialIdentityStore
+from functions.auth.social_linking import SocialLinking
+
+
+class LinkBody(Body):
+    link_token: LinkToken
+
+
+@cache
+def social_linking() -> SocialLinking:
+    return SocialLinking(SocialIdentityStore(database()), LinkTokens(redis.client()), utc_now)
+
+
+@endpoint(refuses=[OAUTH_FAILED, ALREADY_LINKED])
+def handler(user: User, body: LinkBody) -> None:
+    social_linking().link(user.id, body.link_token.get_secret_value())

@@ -1,0 +1,30 @@
+"""GET /auth/oauth/{provider}: where to send a browser that wants to sign in at Kakao, Naver or Google (AUTH-007)."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from common.edge import endpoint
+from common.model import Model
+from common.request import Path, Query
+from functions.auth.oauth_composition import oauth_flow
+from functions.auth.social_identity import Provider
+
+
+class StartPath(Path):
+    provider: Provider
+
+
+class StartQuery(Query):
+    redirect_uri: Annotated[str, Field(max_length=2000)] | None = None
+
+
+class StartAnswer(Model):
+    authorization_url: str
+    state: str
+
+
+@endpoint
+def handler(path: StartPath, query: StartQuery) -> StartAnswer:
+    begun = oauth_flow().begin(path.provider, query.redirect_uri)
+    return StartAnswer(authorization_url=begun.authorization_url, state=begun.state)

@@ -1,0 +1,92 @@
+"""A mailed code proves the account's address, over HTTP; the mail is read where moto keeps it (AUTH-022)."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from demo.buyer import Api, Buyer, Refused
+
+pytestmark = pytest.mark.e2e
+
+NewBuyer = Callable[[], Buyer]
+PATH = "/users/me/email-verification"
+
+
+@pytest.fixture
+def mails(stack: dict[str, Any]) -> Callable[[str], list[dict[str, Any]]]:
+    """The mails an address was sent, oldest first."""
+
+    def of(address: str) -> list[dict[str, Any]]:
+        kept = httpx.get(f"{stack['aws']}/moto-api/data.json", timeout=30).raise_for_status().json()
+        return [mail for mail in kept["ses"]["Message"] if address in mail["destinations"]["ToAddresses"]]
+
+    return of
+
+
+def refusal(call: Callable[[], object]) -> tuple[int, str]:
+    with pytest.raises(Refused) as refused:
+        call()
+    return refused.value.status, refused.value.code
+
+
+def code_in(mail: dict[str, Any]) -> str:
+    (code,) = re.findall(r"\b\d{6}\b", mail["body"])
+    return str(code)
+
+
+def test_the_code_that_was_mailed_proves_the_address(new_buyer: NewBuyer, mails: Any) -> None:
+    buyer = new_buyer()
+    assert buyer.api("GET", "/users/me")["emailVerified"] is False
+    assert buyer.api.client.post(PATH).status_code == 202
+    (mail,) = mails(buyer.email)
+    assert mail["source"] == "no-reply@example.com"
+    assert mail["subject"] == "이메일 인증 코드"
+    code = code_in(mail)
+    assert buyer.api("PUT", PATH, {"code": code}) is None
+    assert buyer.api("GET", "/users/me")["emailVerified"] is True
+    assert refusal(lambda: buyer.api("PUT", PATH, {"code": code})) == (422, "CODE_INVALID")
+
+
+def test_within_a_minute_one_mail_is_sent_however_often_it_is_asked_for(new_buyer: NewBuyer, mails: Any) -> None:
+    buyer = new_buyer()
+    for _ in range(3):
+        assert buyer.api.client.post(PATH, headers={"Accept-Language": "en"}).status_code == 202
+    (mail,) = mails(buyer.email)
+    assert mail["subject"] == "Your e-mail verification code"
+
+
+def test_a_code_may_be_guessed_five_times(new_buyer: NewBuyer, mails: Any) -> None:
+    buyer = new_buyer()
+    buyer.api.client.post(PATH)
+    code = code_in(mails(buyer.email)[0])
+    wrong = f"{(int(code) + 1) % 1_000_000:06}"
+    for _ in range(5):
+        assert refusal(lambda: buyer.api("PUT", PATH, {"code": wrong})) == (422, "CODE_INVALID")
+    assert refusal(lambda: buyer.api("PUT", PATH, {"code": code})) == (422, "CODE_INVALID")
+    assert buyer.api("GET", "/users/me")["emailVerified"] is False
+
+
+def test_a_code_is_nobody_elses(new_buyer: NewBuyer, mails: Any) -> None:
+    buyer, other = new_buyer(), new_buyer()
+    for each in (buyer, other):
+        each.api.client.post(PATH)
+    code = code_in(mails(buyer.email)[0])
+    if code == code_in(mails(other.email)[0]):
+        pytest.skip("one in a million: both codes are the same")
+    assert refusal(lambda: other.api("PUT", PATH, {"code": code})) == (422, "CODE_INVALID")
+
+
+def test_what_cannot_be_a_code_is_a_wrong_one_and_a_body_without_one_is_invalid(new_buyer: NewBuyer) -> None:
+    api = new_buyer().api
+    for code in ("000000x", "없음", "٠٠٠٠٠٠", " ", "\x00"):
+        assert api.client.put(PATH, json={"code": code}).json()["code"] == "CODE_INVALID", code
+    for body in ({}, {"code": None}, {"code": 123456}, {"code": ""}, {"code": "1" * 101}):
+        assert api.client.put(PATH, json=body).json()["code"] == "VALIDATION_ERROR", body
+
+
+def test_only_a_signed_in_user_has_an_address_to_prove(public: Api) -> None:
+    assert refusal(lambda: public("POST", PATH)) == (401, "TOKEN_MISSING")
+    assert refusal(lambda: public("PUT", PATH, {"code": "000000"})) == (401, "TOKEN_MISSING")

@@ -1,0 +1,162 @@
+"""A code goes to the account's address, and only that code proves it (AUTH-022)."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+from moto import mock_aws
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.ses.models import ses_backends
+
+from common.problem import SERVICE_UNAVAILABLE, TOKEN_INVALID, Refusal
+from functions.auth.account import Account, Role
+from functions.auth.email_verification import CodeConfirmation, CodeSending
+from functions.auth.mailer import Mailer
+from functions.auth.problems import CODE_INVALID
+from seed.mail import verify_sender
+
+NOW = datetime(2026, 5, 1, 11, tzinfo=UTC)
+HONG = Account(UUID(int=7), "Hong@example.com", "홍길동", None, Role.USER, NOW)
+REGION = "ap-northeast-2"
+
+
+@dataclass
+class Town:
+    """Accounts, codes and the mail in one."""
+
+    account_found: Account | None = HONG
+    pause: bool = False
+    mail_is_away: bool = False
+    kept: dict[UUID, bytes] = field(default_factory=dict)
+    mailed: list[tuple[str, str, str]] = field(default_factory=list)
+    confirmed: list[tuple[UUID, datetime]] = field(default_factory=list)
+
+    def account(self, user_id: UUID) -> Account | None:
+        return self.account_found
+
+    def confirm_email(self, user_id: UUID, now: datetime) -> None:
+        self.confirmed.append((user_id, now))
+
+    def keep(self, user_id: UUID, code_hash: bytes) -> bool:
+        if not self.pause:
+            self.kept[user_id] = code_hash
+        return not self.pause
+
+    def forget(self, user_id: UUID) -> None:
+        del self.kept[user_id]
+
+    spend = forget
+
+    def matches(self, user_id: UUID, code_hash: bytes) -> bool:
+        return self.kept.get(user_id) == code_hash
+
+    def send_code(self, address: str, code: str, language: str) -> None:
+        assert self.kept  # a code is good before it can be read
+        if self.mail_is_away:
+            raise SERVICE_UNAVAILABLE.refusal()
+        self.mailed.append((address, code, language))
+
+    def lookup(self, kind: str, text: str) -> bytes:
+        return f"{kind}/{text}".encode()
+
+    def send(self, language: str = "ko") -> None:
+        CodeSending(self, self, self.lookup, self, lambda: "004217").send(HONG.id, language)
+
+    def confirm(self, code: str, user_id: UUID = HONG.id) -> None:
+        CodeConfirmation(self, self, self.lookup, lambda: NOW).confirm(user_id, code)
+
+
+def test_the_code_that_was_mailed_proves_the_address_once() -> None:
+    town = Town()
+    town.send("en")
+    assert town.mailed == [("Hong@example.com", "004217", "en")]
+    town.confirm("004217")
+    assert town.confirmed == [(HONG.id, NOW)]
+    with pytest.raises(Refusal) as refusal:
+        town.confirm("004217")
+    assert refusal.value.problem is CODE_INVALID
+
+
+@pytest.mark.parametrize("code", ["004218", "4217", "", "004217 ", "００４２１７", "x" * 100])
+def test_any_other_code_proves_nothing(code: str) -> None:
+    town = Town()
+    town.send()
+    with pytest.raises(Refusal) as refusal:
+        town.confirm(code)
+    assert refusal.value.problem is CODE_INVALID
+    assert town.confirmed == []
+
+
+def test_a_code_is_its_users_alone() -> None:
+    town = Town()
+    town.send()
+    town.kept[UUID(int=8)] = town.kept[HONG.id]
+    with pytest.raises(Refusal):
+        town.confirm("004217", UUID(int=8))
+
+
+def test_what_is_kept_of_a_code_is_made_with_a_key() -> None:
+    town = Town()
+    town.send()
+    assert town.kept == {HONG.id: town.lookup("email-code", f"{HONG.id}:004217")}
+
+
+def test_within_a_minute_of_the_last_nothing_is_mailed() -> None:
+    town = Town(pause=True)
+    town.send()
+    assert town.mailed == []
+
+
+def test_a_code_that_could_not_be_mailed_is_forgotten() -> None:
+    town = Town(mail_is_away=True)
+    with pytest.raises(Refusal):
+        town.send()
+    assert town.kept == {}
+
+
+def test_a_token_that_outlived_its_account_mails_nobody() -> None:
+    town = Town(account_found=None)
+    with pytest.raises(Refusal) as refusal:
+        town.send()
+    assert refusal.value.problem is TOKEN_INVALID
+    assert town.kept == {}
+
+
+@pytest.fixture
+def ses(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    for name, value in {
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        yield ses_backends[DEFAULT_ACCOUNT_ID][REGION]
+
+
+@pytest.mark.parametrize(("language", "word"), [("ko", "인증 코드: 004217"), ("en", "Your code: 004217")])
+def test_a_mail_says_the_code_in_the_readers_language(ses: Any, language: str, word: str) -> None:
+    verify_sender("no-reply@example.com")
+    verify_sender("no-reply@example.com")
+    Mailer("no-reply@example.com").send_code("hong@example.com", "004217", language)
+    (mail,) = ses.sent_messages
+    assert (mail.source, mail.destinations) == ("no-reply@example.com", {"ToAddresses": ["hong@example.com"]})
+    assert word in mail.body
+
+
+def test_a_mail_that_ses_refuses_is_told_as_an_outage_and_logged_without_address_and_code(
+    ses: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    with pytest.raises(Refusal) as refusal:
+        Mailer("unverified@example.com").send_code("hong@example.com", "004217", "ko")
+    assert refusal.value.problem is SERVICE_UNAVAILABLE
+    assert refusal.value.__suppress_context__
+    logged = " ".join(str(vars(record)) for record in caplog.records)
+    assert "mail not sent" in logged
+    assert not any(secret in logged for secret in ("004217", "hong@", "unverified@"))

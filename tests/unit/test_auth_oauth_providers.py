@@ -1,0 +1,361 @@
+"""Kakao, Naver and Google as they are asked, as they answer and as they fail (AUTH-007)."""
+
+import base64
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+
+from common.circuit import CircuitOpen
+from common.problem import SERVICE_UNAVAILABLE, Problem, Refusal
+from functions.auth.oauth_composition import OAuthSettings, dialects
+from functions.auth.oauth_flow import Flow
+from functions.auth.oauth_providers import OAuthProviders, Registered
+from functions.auth.problems import OAUTH_FAILED
+from functions.auth.social_identity import Profile, Provider
+
+Respond = Callable[[httpx.Request], httpx.Response]
+KAKAO, NAVER, GOOGLE = Provider
+SETTINGS = OAuthSettings(
+    allowed_origins="",
+    kakao_auth_url="https://kauth.example",
+    kakao_api_url="https://kapi.example",
+    naver_auth_url="https://nid.example",
+    naver_api_url="https://openapi.example",
+    google_url="https://accounts.example",
+)
+DISCOVERY = {
+    "issuer": "https://accounts.example",
+    "authorization_endpoint": "https://accounts.example/auth",
+    "token_endpoint": "https://oauth2.example/token",
+    "userinfo_endpoint": "https://oidc.example/userinfo",
+    "jwks_uri": "https://www.example/certs",
+}
+VERIFIER = "the-verifier-of-this-flow"
+CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).decode().rstrip("=")
+TOKEN = {"access_token": "their-token", "token_type": "bearer", "expires_in": "3600"}
+PROFILES: dict[Provider, Any] = {
+    KAKAO: {
+        "id": 1234,
+        "kakao_account": {
+            "email": "hong@example.com",
+            "is_email_valid": True,
+            "is_email_verified": True,
+            "profile": {"nickname": "길동"},
+        },
+    },
+    NAVER: {
+        "resultcode": "00",
+        "message": "success",
+        "response": {"id": "abcd", "email": "hong@example.com", "name": "홍길동"},
+    },
+    GOOGLE: {"sub": "21", "email": "hong@example.com", "email_verified": True, "name": "홍길동"},
+}
+every_provider = pytest.mark.parametrize("provider", list(Provider))
+
+
+def answer(status: int, **more: Any) -> Respond:
+    return lambda _: httpx.Response(status, **more)
+
+
+def timed_out(request: httpx.Request) -> httpx.Response:
+    raise httpx.ReadTimeout("no answer", request=request)
+
+
+def refused_connection(request: httpx.Request) -> httpx.Response:
+    raise httpx.ConnectError("refused", request=request)
+
+
+class Outside:
+    """Every provider at once, and what it was asked."""
+
+    def __init__(self, token: Respond | None = None, profile: Respond | None = None, discovery: Any = DISCOVERY):
+        self.asked: list[httpx.Request] = []
+        self.token, self.profile, self.discovery = token, profile, discovery
+        self.guard = nullcontext
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(request)
+        if request.url.path == "/.well-known/openid-configuration":
+            return httpx.Response(200, json=self.discovery)
+        if request.method == "POST":
+            return self.token(request) if self.token else httpx.Response(200, json=TOKEN)
+        if self.profile:
+            return self.profile(request)
+        provider = {"kapi.example": KAKAO, "openapi.example": NAVER, "oidc.example": GOOGLE}[request.url.host]
+        return httpx.Response(200, json=PROFILES[provider])
+
+    @property
+    def providers(self) -> OAuthProviders:
+        client = httpx.Client(transport=httpx.MockTransport(self))
+        registered = lambda provider: Registered(f"{provider}-client", f"{provider}-secret")  # noqa: E731
+        return OAuthProviders(client, dialects(SETTINGS, client), registered, lambda _: self.guard)
+
+    def profile_of(self, provider: Provider) -> Profile:
+        return self.providers.profile(flow(provider), "the-state", "the-code")
+
+    def refused(self, provider: Provider) -> Problem:
+        with pytest.raises(Refusal) as refusal:
+            self.profile_of(provider)
+        return refusal.value.problem
+
+
+def flow(provider: Provider) -> Flow:
+    return Flow(provider, "https://shop.example/oauth/callback?a=b", VERIFIER)
+
+
+def form(request: httpx.Request) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(request.content.decode()).items()}
+
+
+@pytest.mark.parametrize(
+    ("provider", "address", "more"),
+    [
+        (
+            KAKAO,
+            "https://kauth.example/oauth/authorize",
+            {"code_challenge": CHALLENGE, "code_challenge_method": "S256"},
+        ),
+        (NAVER, "https://nid.example/oauth2.0/authorize", {}),
+        (
+            GOOGLE,
+            "https://accounts.example/auth",
+            {"code_challenge": CHALLENGE, "code_challenge_method": "S256", "scope": "openid email profile"},
+        ),
+    ],
+)
+def test_a_browser_is_sent_with_state_and_challenge_and_without_a_secret(
+    provider: Provider, address: str, more: dict[str, str]
+) -> None:
+    url = Outside().providers.authorization_url(flow(provider), "the-state")
+    base, query = url.split("?", 1)
+    assert base == address
+    assert {name: values[0] for name, values in parse_qs(query).items()} == {
+        "response_type": "code",
+        "client_id": f"{provider}-client",
+        "redirect_uri": "https://shop.example/oauth/callback?a=b",
+        "state": "the-state",
+        **more,
+    }
+    assert VERIFIER not in url
+
+
+@every_provider
+def test_a_code_is_exchanged_with_our_secret_and_the_flows_verifier(provider: Provider) -> None:
+    outside = Outside()
+    outside.profile_of(provider)
+    (exchange,) = [request for request in outside.asked if request.method == "POST"]
+    more = {"state": "the-state"} if provider is NAVER else {"code_verifier": VERIFIER}
+    assert form(exchange) == {
+        "grant_type": "authorization_code",
+        "client_id": f"{provider}-client",
+        "client_secret": f"{provider}-secret",
+        "redirect_uri": "https://shop.example/oauth/callback?a=b",
+        "code": "the-code",
+        **more,
+    }
+    assert "Authorization" not in exchange.headers
+    assert outside.asked[-1].headers["Authorization"] == "Bearer their-token"
+    assert "secret" not in str(outside.asked[-1].url)
+
+
+@pytest.mark.parametrize(
+    ("provider", "profile"),
+    [
+        (KAKAO, Profile("1234", "hong@example.com", "길동")),
+        (NAVER, Profile("abcd", "hong@example.com", "홍길동")),
+        (GOOGLE, Profile("21", "hong@example.com", "홍길동")),
+    ],
+)
+def test_a_person_is_known_by_the_providers_own_id(provider: Provider, profile: Profile) -> None:
+    assert Outside().profile_of(provider) == profile
+
+
+@pytest.mark.parametrize(
+    ("provider", "body"),
+    [
+        (KAKAO, {"id": 1}),
+        (KAKAO, {"id": 1, "kakao_account": {}}),
+        (KAKAO, {"id": 1, "kakao_account": None}),
+        (KAKAO, {"id": 1, "kakao_account": {"profile": None, "has_email": False}}),
+        (NAVER, {"resultcode": "00", "response": {"id": "1"}}),
+        (GOOGLE, {"sub": "1"}),
+    ],
+)
+def test_a_person_may_give_nothing_but_the_id(provider: Provider, body: Any) -> None:
+    assert Outside(profile=answer(200, json=body)).profile_of(provider) == Profile("1", None, None)
+
+
+@pytest.mark.parametrize(
+    ("provider", "body"),
+    [
+        (KAKAO, {"id": 1, "kakao_account": {"email": "v@example.com"}}),
+        (KAKAO, {"id": 1, "kakao_account": {"email": "v@example.com", "is_email_verified": True}}),
+        (KAKAO, {"id": 1, "kakao_account": {"email": "v@example.com", "is_email_valid": True}}),
+        (GOOGLE, {"sub": "1", "email": "v@example.com"}),
+        (GOOGLE, {"sub": "1", "email": "v@example.com", "email_verified": False}),
+    ],
+)
+def test_an_address_the_provider_never_proved_is_left_out(provider: Provider, body: Any) -> None:
+    assert Outside(profile=answer(200, json=body)).profile_of(provider).email is None
+
+
+REFUSALS = [
+    answer(
+        400, json={"error": "invalid_grant", "error_description": "authorization code not found", "error_code": "X"}
+    ),
+    answer(200, json={"error": "invalid_request", "error_description": "no valid data in session"}),
+    answer(400, json={"error": "invalid_grant", "error_description": '잘못된 코드입니다. "따옴표"'}),
+    answer(401, json={}),
+]
+
+
+@every_provider
+@pytest.mark.parametrize("token", REFUSALS)
+def test_a_code_the_provider_does_not_know_fails(provider: Provider, token: Respond) -> None:
+    outside = Outside(token)
+    assert outside.refused(provider) is OAUTH_FAILED
+    assert outside.asked[-1].method == "POST"  # and nobody was asked for
+
+
+@every_provider
+def test_a_person_the_provider_does_not_show_fails(provider: Provider) -> None:
+    assert Outside(profile=answer(403, json={"code": -402})).refused(provider) is OAUTH_FAILED
+
+
+GARBAGE: list[Respond] = [
+    timed_out,
+    refused_connection,
+    answer(500, json={"error": "invalid_grant"}),
+    answer(503, html="<title>busy</title>"),
+    answer(200, html="<title>hello</title>"),
+    answer(200, content=b"\xff\xfe\x00"),
+    answer(200, content=b"[" * 100_000),
+    answer(200, json=[]),
+    answer(200, json=None),
+    answer(200, content=b""),
+    answer(302, headers={"Location": "https://elsewhere.example"}),
+]
+
+
+@every_provider
+@pytest.mark.parametrize(
+    "token",
+    [
+        *GARBAGE,
+        answer(429, html="<title>slow down</title>"),
+        answer(200, json={"access_token": 7}),
+        answer(200, json={"access_token": ""}),
+        answer(200, json={"access_token": "한글"}),
+        answer(200, json={"access_token": "a\r\nX-Injected: b"}),
+        answer(401, json={"error": "invalid_client"}),
+        answer(400, json={"error": "redirect_uri_mismatch"}),
+        answer(400, json={"error": "temporarily_unavailable"}),
+    ],
+)
+def test_a_provider_that_gives_no_token_is_away(provider: Provider, token: Respond) -> None:
+    assert Outside(token).refused(provider) is SERVICE_UNAVAILABLE
+
+
+@every_provider
+@pytest.mark.parametrize(
+    "profile",
+    [
+        *GARBAGE,
+        answer(200, json={}),
+        answer(200, json={"id": None, "sub": None, "response": None}),
+        answer(200, json={"id": "", "sub": "", "resultcode": "00", "response": {"id": ""}}),
+        answer(200, json={"id": -1, "sub": 1, "resultcode": "00", "response": {"id": 1}}),
+        answer(200, json={"id": True, "sub": True, "resultcode": "024", "response": {"id": "1"}}),
+        answer(200, json={"id": 1.5, "sub": ["1"], "resultcode": "00", "response": {"id": ["1"]}}),
+    ],
+)
+def test_a_provider_that_shows_nobody_is_away(provider: Provider, profile: Respond) -> None:
+    assert Outside(profile=profile).refused(provider) is SERVICE_UNAVAILABLE
+
+
+def test_a_lifetime_that_is_no_number_harms_nobody() -> None:
+    token = answer(200, json={**TOKEN, "expires_in": {"a": [1]}, "expires_at": "never"})
+    assert Outside(token).profile_of(KAKAO).subject == "1234"
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {**DISCOVERY, "issuer": "https://evil.example"},
+        {**DISCOVERY, "token_endpoint": None},
+        {**DISCOVERY, "token_endpoint": "not an address"},
+        {},
+        [],
+    ],
+)
+def test_a_discovery_document_that_is_not_googles_is_not_followed(document: Any) -> None:
+    outside = Outside(discovery=document)
+    assert outside.refused(GOOGLE) is SERVICE_UNAVAILABLE
+    assert "google-secret" not in "".join(request.content.decode() for request in outside.asked)
+
+
+def test_google_is_discovered_once_and_again_after_a_failure() -> None:
+    outside = Outside(discovery={})
+    providers = outside.providers
+    with pytest.raises(Refusal):
+        providers.authorization_url(flow(GOOGLE), "s")
+    outside.discovery = DISCOVERY
+    for _ in range(3):
+        providers.authorization_url(flow(GOOGLE), "s")
+        providers.profile(flow(GOOGLE), "s", "code")
+    assert len([request for request in outside.asked if "well-known" in request.url.path]) == 2
+
+
+def test_who_is_not_google_needs_no_discovery() -> None:
+    outside = Outside()
+    providers = outside.providers
+    for provider in (KAKAO, NAVER):
+        providers.authorization_url(flow(provider), "s")
+    assert outside.asked == []
+
+
+@every_provider
+def test_a_provider_that_has_been_failing_is_not_asked(provider: Provider) -> None:
+    @contextmanager
+    def opened() -> Iterator[None]:
+        raise CircuitOpen("oauth", 42)
+        yield
+
+    outside = Outside()
+    outside.guard = opened  # type: ignore[assignment]
+    with pytest.raises(Refusal) as refusal:
+        outside.profile_of(provider)
+    assert (refusal.value.problem, refusal.value.headers) == (SERVICE_UNAVAILABLE, {"Retry-After": "42"})
+    assert outside.asked == []
+
+
+@every_provider
+def test_nothing_of_a_person_or_a_secret_is_logged(provider: Provider, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    secrets = (VERIFIER, "the-code", "the-state", "their-token", "-secret", "hong@example.com", "길동", "1234", "abcd")
+    for outside in (Outside(), Outside(timed_out), *map(Outside, REFUSALS), Outside(profile=answer(500))):
+        with suppress(Refusal):
+            outside.profile_of(provider)
+    logged = " ".join(
+        json.dumps({**vars(record), "message": record.getMessage()}, default=str)
+        for record in caplog.records
+        if not record.name.startswith("httpx")
+    )
+    assert logged
+    assert [secret for secret in secrets if secret in logged] == []
+    assert all("their-token" not in record.getMessage() for record in caplog.records)
+
+
+def test_an_address_is_never_part_of_a_log_of_http(caplog: pytest.LogCaptureFixture) -> None:
+    """httpx logs addresses at INFO: none of ours may hold a secret."""
+    outside = Outside()
+    for provider in Provider:
+        outside.profile_of(provider)
+    assert all(urlsplit(str(request.url)).query == "" for request in outside.asked)
