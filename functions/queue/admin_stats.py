@@ -4,6 +4,7 @@ from uuid import UUID
 
 from common.edge import endpoint
 from common.model import Model
+from common.problem import NOT_FOUND
 from common.request import Admin, Query
 from functions.queue.composition import waiting_room
 from functions.queue.stats_answer import StatsAnswer
@@ -17,6 +18,6 @@ class StatsList(Model):
     items: list[StatsAnswer]
 
 
-@endpoint
+@endpoint(refuses=[NOT_FOUND])
 def handler(_admin: Admin, query: StatsQuery) -> StatsList:
     return StatsList(items=[StatsAnswer.of(each) for each in waiting_room().stats(query.event_id)])

@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import Field
 
 from common.edge import endpoint
+from common.model import Whole
 from common.request import Admin, Body, Path
 from functions.queue.composition import waiting_room
 from functions.queue.stats_answer import StatsAnswer
@@ -16,7 +17,7 @@ class EventPath(Path):
 
 
 class SteerBody(Body):
-    admission_per_second: Annotated[int | None, Field(ge=1, le=1000)] = None
+    admission_per_second: Annotated[Whole | None, Field(ge=1, le=1000)] = None
     paused: bool | None = None
 
 

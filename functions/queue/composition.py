@@ -1,37 +1,68 @@
 """The waiting room put together: built on the first request, kept for the warm container."""
 
+import time
+from base64 import b64decode
+from collections.abc import Sequence
+from datetime import timedelta
 from functools import cache
 from uuid import UUID
 
 from common import redis
 from common.clock import utc_now
 from common.internal import call
+from common.log import log
+from common.problem import store_away
 from common.sale_terms import SaleTermsAnswer, SaleTermsAsked
+from common.secrets import RETRY_SECONDS, secret
 from common.settings import Settings
+from common.waiting_line import WAITER_GRACE_SECONDS
 from functions.queue.line_store import LineStore
-from functions.queue.waiting_room import SaleTerms, WaitingRoom
+from functions.queue.place_ticket import PlaceTickets
+from functions.queue.waiting_room import WaitingRoom
 
 
 class SalesSettings(Settings):
     sale_terms_function: str
 
 
+class LineSettings(Settings):
+    waiter_grace_seconds: int = WAITER_GRACE_SECONDS
+
+
 class EventSales:
     """The events service, asked by direct invocation; only a function that asks needs to know its name."""
 
-    def terms(self, event_id: UUID) -> SaleTerms:
+    def terms(self, event_id: UUID) -> SaleTermsAnswer:
         function = SalesSettings.from_environment().sale_terms_function
-        answer = call(function, SaleTermsAsked(event_id=event_id), SaleTermsAnswer, read=True)
-        return SaleTerms(
-            event_id=event_id,
-            opens_at=answer.sale_starts_at,
-            closes_at=answer.sale_ends_at,
-            capacity=answer.queue_capacity,
-            admission_per_second=answer.admission_per_second,
-            sold_out=answer.sold_out,
-        )
+        return call(function, SaleTermsAsked(event_id=event_id), SaleTermsAnswer, read=True)
+
+
+class PlaceKeys:
+    """The keys places are signed with; none while Secrets Manager is away and none was read yet.
+
+    A place is worth more than its ticket: the line goes on without.
+    """
+
+    def __init__(self) -> None:
+        self._away_until = 0.0
+
+    def __call__(self) -> Sequence[bytes]:
+        if time.monotonic() < self._away_until:
+            return ()
+        try:
+            return [b64decode(key) for key in secret("queue/place")["keys"]]
+        except store_away():
+            log.exception("Secrets Manager is away; places go unsigned")
+            self._away_until = time.monotonic() + RETRY_SECONDS
+            return ()
 
 
 @cache
 def waiting_room() -> WaitingRoom:
-    return WaitingRoom(LineStore(redis.client()), EventSales(), utc_now)
+    grace = timedelta(seconds=LineSettings.from_environment().waiter_grace_seconds)
+    return WaitingRoom(LineStore(redis.client(), grace), EventSales(), utc_now)
+
+
+@cache
+def tickets() -> PlaceTickets:
+    return PlaceTickets(PlaceKeys())

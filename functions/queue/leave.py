@@ -5,6 +5,7 @@ from uuid import UUID
 from common.edge import endpoint
 from common.request import Query, User
 from functions.queue.composition import waiting_room
+from functions.queue.line_record import record
 
 
 class LeaveQuery(Query):
@@ -14,3 +15,4 @@ class LeaveQuery(Query):
 @endpoint
 def handler(user: User, query: LeaveQuery) -> None:
     waiting_room().leave(query.event_id, user.id)
+    record(query.event_id, "LEFT")

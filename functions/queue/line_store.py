@@ -1,4 +1,4 @@
-"""The line in Redis: one script a step, all of an event's keys in one slot."""
+"""The lines in Redis: one script a step, all of an event's keys in one slot, one round trip a call."""
 
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -6,71 +6,101 @@ from typing import Any
 from uuid import UUID
 
 from common.queue_tokens import RESERVATION, token_key
-from common.redis import Client, Script
-from common.waiting_line import LIVE_LINES, active_key, admitted_key, line_key, sale_key
-from functions.queue.waiting_room import Admitted, Claim, LineStats, Place, SaleTerms, Turned, Waiting
+from common.redis import Client, Script, run_together
+from common.sale_terms import SaleTermsAnswer
+from common.waiting_line import (
+    LIVE_LINES,
+    WAITER_GRACE_SECONDS,
+    SaleTermsLearner,
+    active_key,
+    admitted_key,
+    line_key,
+    microseconds,
+    sale_key,
+    seen_key,
+)
+from functions.queue.place_ticket import Standing, Ticket
+from functions.queue.waiting_room import (
+    SLOWEST_PACE,
+    Admitted,
+    Claim,
+    LineStats,
+    Place,
+    Serving,
+    Speed,
+    Turned,
+    Waiting,
+)
 
-TERMS_FRESH = timedelta(seconds=30)  # how long a change of an event's sale may take to reach its line
 CLAIM_SECONDS = 24 * 3600
+GATHER = timedelta(seconds=10)  # two polls: until then nobody is let in after Redis forgot a line
 
 _LUA = Path(__file__).parent / "lua"
 
 
-def _microseconds(moment: datetime) -> int:
-    return int(moment.timestamp() * 1_000_000)
-
-
 class LineStore:
-    def __init__(self, redis: Client) -> None:
+    """`grace`: how long a waiter may go unseen. His place is kept that long, and at most a tenth longer."""
+
+    def __init__(self, redis: Client, grace: timedelta = timedelta(seconds=WAITER_GRACE_SECONDS)) -> None:
         self._redis = redis
+        self._grace = grace
+        self._terms = SaleTermsLearner(redis)
         self._enter = Script(_LUA / "enter_line.lua")
         self._read = Script(_LUA / "read_place.lua")
         self._leave = Script(_LUA / "leave_line.lua")
-        self._learn = Script(_LUA / "learn_terms.lua")
         self._stats = Script(_LUA / "read_stats.lua")
+        self._serving = Script(_LUA / "read_serving.lua")
         self._claim = Script(_LUA / "claim_user.lua")
         self._release = Script(_LUA / "release_user.lua")
 
-    def enter(self, event_id: UUID, user_id: UUID, now: datetime, *, accept_stale: bool) -> Place | Turned | None:
-        keys = [line_key(event_id), sale_key(event_id), token_key(RESERVATION, event_id, user_id)]
-        result = self._enter(self._redis, keys, [str(user_id), _microseconds(now), "1" if accept_stale else "0"])
-        if result[0] == "UNKNOWN":
-            return None
-        return _place(result) or Turned(result[0])
+    def enter(
+        self, event_id: UUID, user_id: UUID, now: datetime, ticket: Ticket | None, *, accept_stale: bool
+    ) -> tuple[Claim, Place | Turned | None]:
+        at = microseconds(now)
+        keys = self._places(event_id, user_id)
+        arguments: list[str | int] = [str(user_id), at, int(accept_stale), _span(self._grace), _span(GATHER)]
+        if ticket is not None:
+            was = ticket.standing
+            arguments += [was.place, was.front, was.birth, ticket.signed_at]
+        claiming: list[str | int] = [str(event_id), at // 1000, "", CLAIM_SECONDS]
+        claim, place = _answers(
+            run_together(
+                self._redis,
+                [(self._claim, [active_key(user_id)], claiming), (self._enter, keys, arguments)],
+            )
+        )
+        return _claim(claim), _place(place)
 
-    def place(self, event_id: UUID, user_id: UUID) -> Place | None:
-        keys = [line_key(event_id), sale_key(event_id), token_key(RESERVATION, event_id, user_id)]
-        return _place(self._read(self._redis, keys, [str(user_id)]))
+    def place(self, event_id: UUID, user_id: UUID, now: datetime) -> Place | Turned | None:
+        arguments: list[str | int] = [str(user_id), microseconds(now), _span(self._grace) // 10]
+        return _place(self._read(self._redis, self._places(event_id, user_id), arguments))
 
     def leave(self, event_id: UUID, user_id: UUID) -> None:
-        keys = [line_key(event_id), admitted_key(event_id), token_key(RESERVATION, event_id, user_id)]
-        self._leave(self._redis, keys, [str(user_id)])
+        _answers(run_together(self._redis, [self._leaving(event_id, user_id), self._releasing(user_id, event_id)]))
 
-    def learn(self, terms: SaleTerms, now: datetime) -> None:
-        # First the list the admitter walks: a line that takes users but is on no list would never move.
-        self._redis.zadd(LIVE_LINES, {str(terms.event_id): terms.closes_at.timestamp()})
-        self._learn(
-            self._redis,
-            [sale_key(terms.event_id)],
-            [
-                _microseconds(terms.opens_at),
-                _microseconds(terms.closes_at),
-                terms.capacity,
-                terms.admission_per_second,
-                int(terms.sold_out),
-                _microseconds(now + TERMS_FRESH),
-            ],
-        )
+    def undo(self, event_id: UUID, user_id: UUID) -> None:
+        _answers(run_together(self._redis, [self._leaving(event_id, user_id)]))
+
+    def release(self, user_id: UUID, event_id: UUID) -> None:
+        _answers(run_together(self._redis, [self._releasing(user_id, event_id)]))
+
+    def claim(self, user_id: UUID, event_id: UUID, now: datetime, instead_of: Claim) -> Claim:
+        """The claim that holds after this: ours, or one on another event that is not the one we saw."""
+        stale = f"{instead_of.event_id} {instead_of.at_ms}"
+        arguments: list[str | int] = [str(event_id), microseconds(now) // 1000, stale, CLAIM_SECONDS]
+        return _claim(self._claim(self._redis, [active_key(user_id)], arguments))
+
+    def learn(self, terms: SaleTermsAnswer, now: datetime) -> None:
+        self._terms.learn(terms, now)
 
     def live(self, now: datetime) -> list[UUID]:
         return [UUID(str(event)) for event in self._redis.zrangebyscore(LIVE_LINES, now.timestamp(), "+inf")]
 
-    def stats(self, event_id: UUID, now: datetime) -> LineStats:
-        keys = [line_key(event_id), sale_key(event_id), admitted_key(event_id)]
-        found = self._stats(self._redis, keys, [int(now.timestamp() * 1000)])
-        waiting, admitted, active, rate, paused, first, capacity = found
-        waited = timedelta(microseconds=max(0, _microseconds(now) - int(float(first)))) if first else timedelta()
-        return LineStats(event_id, waiting, admitted, active, rate, paused == "1", waited, capacity)
+    def stats(self, event_ids: list[UUID], now: datetime) -> list[LineStats]:
+        now_ms = microseconds(now) // 1000
+        calls = [(self._stats, [line_key(each), sale_key(each), admitted_key(each)], [now_ms]) for each in event_ids]
+        answers = _answers(run_together(self._redis, calls)) if calls else []
+        return [_stats(each, found, now) for each, found in zip(event_ids, answers, strict=True)]
 
     def steer(self, event_id: UUID, admission_per_second: int | None, paused: bool | None) -> None:
         changed: dict[str, int] = {}
@@ -81,21 +111,59 @@ class LineStore:
         if changed:
             self._redis.hset(sale_key(event_id), mapping=changed)  # type: ignore[arg-type]
 
-    def claim(self, user_id: UUID, event_id: UUID, now: datetime, instead_of: Claim | None = None) -> Claim:
-        """The claim that holds after this: ours, or an older one on another event."""
-        stale = f"{instead_of.event_id} {instead_of.at_ms}" if instead_of else ""
-        now_ms = _microseconds(now) // 1000
-        held = self._claim(self._redis, [active_key(user_id)], [str(event_id), now_ms, stale, CLAIM_SECONDS])
-        event, at_ms = held.split(" ")
-        return Claim(UUID(event), int(at_ms))
+    def serving(self, event_id: UUID, now: datetime) -> Serving | None:
+        found = self._serving(self._redis, [line_key(event_id), sale_key(event_id)], [microseconds(now)])
+        if found[0] == "UNKNOWN":
+            return None
+        state, front, admitted, waiting, rate, pace = found
+        return Serving(state, int(front), int(admitted), waiting, _speed(rate, pace, ""))
 
-    def release(self, user_id: UUID, event_id: UUID) -> None:
-        self._release(self._redis, [active_key(user_id)], [str(event_id)])
+    @staticmethod
+    def _places(event_id: UUID, user_id: UUID) -> list[str]:
+        token = token_key(RESERVATION, event_id, user_id)
+        return [line_key(event_id), sale_key(event_id), seen_key(event_id), token]
+
+    def _leaving(self, event_id: UUID, user_id: UUID) -> tuple[Script, list[str], list[str | int]]:
+        *places, token = self._places(event_id, user_id)
+        return self._leave, [*places, admitted_key(event_id), token], [str(user_id)]
+
+    def _releasing(self, user_id: UUID, event_id: UUID) -> tuple[Script, list[str], list[str | int]]:
+        return self._release, [active_key(user_id)], [str(event_id)]
 
 
-def _place(result: list[Any]) -> Place | None:
+def _answers(results: list[Any]) -> list[Any]:
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
+    return results
+
+
+def _span(duration: timedelta) -> int:
+    return duration // timedelta(microseconds=1)
+
+
+def _claim(held: str) -> Claim:
+    event, at_ms = held.split(" ")
+    return Claim(UUID(event), int(at_ms))
+
+
+def _place(result: list[Any]) -> Place | Turned | None:
+    if result[0] == "WAITING":
+        _, ahead, place, front, birth, rate, pace, churn, seats, how = result
+        standing = Standing(int(place), int(front), int(birth))
+        return Waiting(ahead, standing, _speed(rate, pace, churn), int(seats) if seats else None, how)
     if result[0] == "ADMITTED":
         return Admitted(result[1], timedelta(milliseconds=int(result[2])))
-    if result[0] == "WAITING":
-        return Waiting(int(result[1]), int(result[2] or 1))
-    return None
+    if result[0] in ("UNKNOWN", "ABSENT"):
+        return None
+    return Turned(result[0])
+
+
+def _speed(rate: str, pace: str, churn: str) -> Speed:
+    return Speed(int(rate) * max(float(pace or 1), SLOWEST_PACE), float(churn or 0))
+
+
+def _stats(event_id: UUID, found: list[Any], now: datetime) -> LineStats:
+    waiting, admitted, active, rate, paused, first, capacity = found
+    waited = timedelta(microseconds=max(0, microseconds(now) - int(float(first)))) if first else timedelta()
+    return LineStats(event_id, waiting, admitted, active, rate, paused == "1", waited, capacity)

@@ -1,10 +1,12 @@
-"""What a user in line, or let in, is told (`docs/api.md`, Waiting room)."""
+"""What a user in line, or let in, is told (`docs/api.md`, Waiting room; `docs/waiting-room.md`)."""
 
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
 from common.model import Model, Moment
+from common.waiting_line import microseconds
+from functions.queue.place_ticket import PlaceTickets, Ticket
 from functions.queue.waiting_room import POLL_SECONDS, Admitted, Place
 
 
@@ -15,6 +17,9 @@ class WaitingAnswer(Model):
     ahead: int
     estimated_wait_seconds: int
     poll_after_seconds: int = POLL_SECONDS
+    place: int  # compares with `serving` of GET /queue/serving/{eventId}
+    ticket: str | None  # to be sent with the next enter, should the line have been forgotten
+    may_miss_out: bool
 
 
 class AdmittedAnswer(Model):
@@ -24,7 +29,9 @@ class AdmittedAnswer(Model):
     token_expires_at: Moment
 
 
-def place_answer(event_id: UUID, place: Place, now: datetime) -> WaitingAnswer | AdmittedAnswer:
+def place_answer(
+    event_id: UUID, user_id: UUID, place: Place, tickets: PlaceTickets, now: datetime
+) -> WaitingAnswer | AdmittedAnswer:
     if isinstance(place, Admitted):
         return AdmittedAnswer(event_id=event_id, token=place.token, token_expires_at=now + place.left)
     return WaitingAnswer(
@@ -32,4 +39,7 @@ def place_answer(event_id: UUID, place: Place, now: datetime) -> WaitingAnswer |
         position=place.ahead + 1,
         ahead=place.ahead,
         estimated_wait_seconds=place.estimated_seconds,
+        place=place.standing.place,
+        ticket=tickets.sign(event_id, user_id, Ticket(place.standing, microseconds(now))),
+        may_miss_out=place.may_miss_out,
     )

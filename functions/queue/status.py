@@ -5,14 +5,19 @@ from uuid import UUID
 from common.clock import utc_now
 from common.edge import endpoint
 from common.request import Query, User
-from functions.queue.composition import waiting_room
+from common.route_class import QUEUE_STATUS
+from functions.queue.composition import tickets, waiting_room
+from functions.queue.line_record import refusals_recorded
 from functions.queue.place_answer import AdmittedAnswer, WaitingAnswer, place_answer
+from functions.queue.problems import NOT_IN_QUEUE, SALE_CLOSED, SOLD_OUT
 
 
 class StatusQuery(Query):
     event_id: UUID
 
 
-@endpoint
+@endpoint(limit=QUEUE_STATUS, refuses=[NOT_IN_QUEUE, SALE_CLOSED, SOLD_OUT])
 def handler(user: User, query: StatusQuery) -> WaitingAnswer | AdmittedAnswer:
-    return place_answer(query.event_id, waiting_room().status(query.event_id, user.id), utc_now())
+    with refusals_recorded(query.event_id):
+        place = waiting_room().status(query.event_id, user.id)
+    return place_answer(query.event_id, user.id, place, tickets(), utc_now())

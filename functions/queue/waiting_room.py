@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import ceil
-from typing import Protocol
+from math import ceil, log1p
+from typing import Literal, Protocol
 from uuid import UUID
 
 from common.clock import Clock
-from common.problem import SERVICE_UNAVAILABLE, Refusal
+from common.problem import NOT_FOUND, SERVICE_UNAVAILABLE, Refusal
+from common.sale_terms import SaleTermsAnswer
+from functions.queue.place_ticket import Standing, Ticket
 from functions.queue.problems import (
     ALREADY_WAITING,
     NOT_IN_QUEUE,
@@ -20,18 +22,7 @@ from functions.queue.problems import (
 POLL_SECONDS = 5
 # Longer than any `enter` may run: a claim this old whose user is in no line belongs to one that died.
 CLAIM_GRACE = timedelta(seconds=30)
-
-
-@dataclass(frozen=True)
-class SaleTerms:
-    """What the waiting room must know of an event's sale."""
-
-    event_id: UUID
-    opens_at: datetime
-    closes_at: datetime
-    capacity: int  # users waiting at once
-    admission_per_second: int
-    sold_out: bool
+SLOWEST_PACE = 0.02  # of the rate: a line that has stood still is not for ever
 
 
 @dataclass(frozen=True)
@@ -49,13 +40,35 @@ class LineStats:
 
 
 @dataclass(frozen=True)
+class Speed:
+    """How a line has moved in the last minutes, as measured where people are let in."""
+
+    per_second: float  # let in
+    churn: float = 0.0  # of those waiting, the part that gives up in a second
+
+    def seconds_for(self, ahead: int) -> int:
+        """Until `ahead` users are gone, let in or tired: n' = -per_second - churn·n, solved for n = 0."""
+        if self.churn * ahead < self.per_second * 1e-6:
+            return max(1, ceil(ahead / self.per_second))
+        return max(1, ceil(log1p(ahead * self.churn / self.per_second) / self.churn))
+
+
+@dataclass(frozen=True)
 class Waiting:
     ahead: int  # users before this one
-    per_second: int
+    standing: Standing
+    speed: Speed
+    seats_left: int | None = None  # not sold, as far as known
+    how: str = "KEPT"  # the place: KEPT, TAKEN just now, or RETURNED after Redis forgot it
 
     @property
     def estimated_seconds(self) -> int:
-        return max(1, ceil(self.ahead / self.per_second))
+        return self.speed.seconds_for(self.ahead)
+
+    @property
+    def may_miss_out(self) -> bool:
+        """More users ahead than seats left: if each of them takes one, none is left."""
+        return self.seats_left is not None and self.ahead >= self.seats_left
 
 
 @dataclass(frozen=True)
@@ -65,20 +78,14 @@ class Admitted:
 
 
 Place = Waiting | Admitted
+SaleState = Literal["NOT_OPEN", "OPEN", "PAUSED", "SOLD_OUT", "CLOSED"]
 
 
-class Line(Protocol):
-    """An event's line. `enter` answers None when it does not know the sale's terms, or knows only stale ones."""
+@dataclass(frozen=True)
+class Turned:
+    """Why the line does not take, or no longer serves, a user: NOT_OPEN, CLOSED, SOLD_OUT or FULL."""
 
-    def enter(self, event_id: UUID, user_id: UUID, now: datetime, *, accept_stale: bool) -> "Place | Turned | None": ...
-    def place(self, event_id: UUID, user_id: UUID) -> Place | None: ...
-    def leave(self, event_id: UUID, user_id: UUID) -> None: ...
-    def learn(self, terms: SaleTerms, now: datetime) -> None: ...
-    def claim(self, user_id: UUID, event_id: UUID, now: datetime, instead_of: "Claim | None" = None) -> "Claim": ...
-    def release(self, user_id: UUID, event_id: UUID) -> None: ...
-    def stats(self, event_id: UUID, now: datetime) -> LineStats: ...
-    def live(self, now: datetime) -> list[UUID]: ...
-    def steer(self, event_id: UUID, admission_per_second: int | None, paused: bool | None) -> None: ...
+    away: str
 
 
 @dataclass(frozen=True)
@@ -90,14 +97,38 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Turned:
-    """Why the line did not take a user: NOT_OPEN, CLOSED, SOLD_OUT or FULL."""
+class Serving:
+    """How far a line has come: the same for all of it."""
 
-    away: str
+    state: SaleState
+    front: int  # the place, in µs, of whoever was let in last
+    admitted: int
+    waiting: int
+    speed: Speed
+
+
+class Line(Protocol):
+    """The events' lines. `enter` answers no place when it does not know the sale's terms, or knows only stale ones."""
+
+    def enter(
+        self, event_id: UUID, user_id: UUID, now: datetime, ticket: Ticket | None, *, accept_stale: bool
+    ) -> tuple[Claim, Place | Turned | None]:
+        """Claims the user for the event and takes the place; the two are not atomic together."""
+
+    def place(self, event_id: UUID, user_id: UUID, now: datetime) -> Place | Turned | None: ...
+    def leave(self, event_id: UUID, user_id: UUID) -> None: ...
+    def learn(self, terms: SaleTermsAnswer, now: datetime) -> None: ...
+    def claim(self, user_id: UUID, event_id: UUID, now: datetime, instead_of: Claim) -> Claim: ...
+    def undo(self, event_id: UUID, user_id: UUID) -> None: ...
+    def release(self, user_id: UUID, event_id: UUID) -> None: ...
+    def stats(self, event_ids: list[UUID], now: datetime) -> list[LineStats]: ...
+    def live(self, now: datetime) -> list[UUID]: ...
+    def steer(self, event_id: UUID, admission_per_second: int | None, paused: bool | None) -> None: ...
+    def serving(self, event_id: UUID, now: datetime) -> Serving | None: ...
 
 
 class Sales(Protocol):
-    def terms(self, event_id: UUID) -> SaleTerms:
+    def terms(self, event_id: UUID) -> SaleTermsAnswer:
         """Refuses NOT_FOUND for an event there is none of, SERVICE_UNAVAILABLE when nobody answers."""
 
 
@@ -110,80 +141,95 @@ class WaitingRoom:
         self._sales = sales
         self._clock = clock
 
-    def enter(self, event_id: UUID, user_id: UUID) -> Place:
-        """Take a place, or learn the one already held (QUEUE-001).
+    def enter(self, event_id: UUID, user_id: UUID, ticket: Ticket | None = None) -> Place:
+        """Take a place, or learn the one already held (QUEUE-001), in one round trip unless something is unusual.
 
-        The claim on the user and the place in line are in two slots, so not atomic together: the claim comes first
-        and is undone when the line refuses. Die in between and the claim names a line the user is not in, which an
-        `enter` elsewhere notices, and takes over after CLAIM_GRACE.
+        The claim on the user and the place in line are in two slots. Both are asked for at once, and whichever was
+        granted alone is undone. Die in between and either the claim names a line the user is not in, which an `enter`
+        elsewhere notices, and takes over after CLAIM_GRACE; or the user is in a line his claim does not name, which his
+        next `enter` there undoes, and if there is none the place is dropped with those not seen.
         """
-        self._claim(user_id, event_id)
+        now = self._clock()
+        claim, place = self._line.enter(event_id, user_id, now, ticket, accept_stale=False)
         try:
-            place = self._enter(event_id, user_id)
+            if place is None:
+                claim, place = self._enter_with_terms(event_id, user_id, now, ticket)
         except Refusal:
-            # Only when no place was taken. After a lost answer the user may be in line, and the claim says so.
             self._line.release(user_id, event_id)
             raise
+        if isinstance(place, Admitted):
+            return place
+        if claim.event_id != event_id:
+            self._settle(claim, event_id, user_id, now)
         if isinstance(place, Turned):
             self._line.release(user_id, event_id)
-            headers = {"Retry-After": str(POLL_SECONDS)} if place.away == "FULL" else {}
-            raise REFUSALS[place.away].refusal(headers=headers)
+            raise _refusal(place)
         return place
 
-    def _claim(self, user_id: UUID, event_id: UUID) -> None:
-        now = self._clock()
-        held = self._line.claim(user_id, event_id, now)
-        if held.event_id == event_id:
-            return
-        place = self._line.place(held.event_id, user_id)
+    def _settle(self, held: Claim, event_id: UUID, user_id: UUID, now: datetime) -> None:
+        """The user is claimed for another line: he stands there, or the claim is taken over."""
+        place = self._line.place(held.event_id, user_id, now)
         # In no line and young: that `enter` may still be on its way, and to take over would put the user in both.
         under_way = place is None and now < datetime.fromtimestamp(held.at_ms / 1000, now.tzinfo) + CLAIM_GRACE
-        if isinstance(place, Waiting) or under_way:
-            raise ALREADY_WAITING.refusal(eventId=str(held.event_id))
-        held = self._line.claim(user_id, event_id, now, instead_of=held)
-        if held.event_id != event_id:
-            raise ALREADY_WAITING.refusal(eventId=str(held.event_id))
+        if not isinstance(place, Waiting) and not under_way:
+            held = self._line.claim(user_id, event_id, now, instead_of=held)
+            if held.event_id == event_id:
+                return
+        self._line.undo(event_id, user_id)
+        raise ALREADY_WAITING.refusal(eventId=str(held.event_id))
 
-    def _enter(self, event_id: UUID, user_id: UUID) -> Place | Turned:
-        now = self._clock()
-        place = self._line.enter(event_id, user_id, now, accept_stale=False)
-        if place is not None:
-            return place
+    def _enter_with_terms(
+        self, event_id: UUID, user_id: UUID, now: datetime, ticket: Ticket | None
+    ) -> tuple[Claim, Place | Turned]:
+        """Learn the sale's terms and enter. With the events service away, old terms are better than a closed door."""
+        away: Refusal | None = None
         try:
             self._line.learn(self._sales.terms(event_id), now)
         except Refusal as refusal:
             if refusal.problem.code != SERVICE_UNAVAILABLE.code:
                 raise
-            # With the events service away, yesterday's terms are better than a closed door.
-            place = self._line.enter(event_id, user_id, now, accept_stale=True)
-            if place is None:
-                raise
-            return place
-        place = self._line.enter(event_id, user_id, now, accept_stale=True)
-        if place is None:  # Redis lost the terms within this millisecond
-            raise SERVICE_UNAVAILABLE.refusal()
-        return place
+            away = refusal
+        claim, place = self._line.enter(event_id, user_id, now, ticket, accept_stale=True)
+        if place is None:  # never learnt, or lost again within this millisecond
+            raise away or SERVICE_UNAVAILABLE.refusal()
+        return claim, place
 
     def status(self, event_id: UUID, user_id: UUID) -> Place:
-        place = self._line.place(event_id, user_id)
+        place = self._line.place(event_id, user_id, self._clock())
         if place is None:
             raise NOT_IN_QUEUE.refusal()
+        if isinstance(place, Turned):
+            raise _refusal(place)
         return place
 
     def leave(self, event_id: UUID, user_id: UUID) -> None:
         self._line.leave(event_id, user_id)
-        self._line.release(user_id, event_id)
+
+    def serving(self, event_id: UUID) -> Serving:
+        now = self._clock()
+        found = self._line.serving(event_id, now)
+        if found is None:
+            self._line.learn(self._sales.terms(event_id), now)
+            found = self._line.serving(event_id, now)
+        if found is None:
+            raise NOT_FOUND.refusal()
+        return found
 
     def stats(self, event_id: UUID | None) -> list[LineStats]:
         """Of one event's line, or of all whose sale is not over."""
         now = self._clock()
         if event_id is not None:
             self._line.learn(self._sales.terms(event_id), now)
-        return [self._line.stats(each, now) for each in ([event_id] if event_id else self._line.live(now))]
+        return self._line.stats([event_id] if event_id else self._line.live(now), now)
 
     def steer(self, event_id: UUID, admission_per_second: int | None, paused: bool | None) -> LineStats:
         """Change a line's rate, or pause it; in force from the next second."""
         now = self._clock()
         self._line.learn(self._sales.terms(event_id), now)
         self._line.steer(event_id, admission_per_second, paused)
-        return self._line.stats(event_id, now)
+        return self._line.stats([event_id], now)[0]
+
+
+def _refusal(turned: Turned) -> Refusal:
+    headers = {"Retry-After": str(POLL_SECONDS)} if turned.away == "FULL" else {}
+    return REFUSALS[turned.away].refusal(headers=headers)

@@ -1,6 +1,7 @@
 """The limits on real Redis: how many get through, and what the others are told."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -47,7 +48,7 @@ def test_a_fifth_more_than_a_minutes_worth_may_come_at_once(limiter: RateLimiter
 def test_a_hundred_at_the_same_moment_are_counted_exactly(redis_url: str, redis: Client, now: Now) -> None:
     limiters = [RateLimiter(connect(redis_url, cluster=False), now) for _ in range(10)]
 
-    results = concurrently([lambda each=limiters[i % 10]: each.admit(BOOKING, "u1", None) for i in range(100)])
+    results = concurrently([partial(limiters[i % 10].admit, BOOKING, "u1", None) for i in range(100)])
 
     assert sum(isinstance(result, Refusal) for result in results) == 76
 
@@ -130,7 +131,7 @@ def test_user_and_address_are_asked_in_one_round_trip(redis_url: str, redis: Cli
 
     def counted(command: object, *more: object, **options: object) -> object:
         sent.append(b"")
-        return send(command, *more, **options)  # type: ignore[arg-type]
+        return send(command, *more, **options)
 
     connection.send_packed_command = counted  # type: ignore[method-assign]
     client.connection_pool.release(connection)
@@ -152,4 +153,4 @@ def test_no_address_is_kept_in_the_clear_and_no_limit_for_ever(limiter: RateLimi
     keys = [str(key) for key in redis.scan_iter()]
     assert len(keys) == 2
     assert not any("198.51.100.7" in key for key in keys)
-    assert all(0 < int(redis.pttl(key)) <= 60_000 for key in keys)  # type: ignore[arg-type]
+    assert all(0 < int(redis.pttl(key)) <= 60_000 for key in keys)

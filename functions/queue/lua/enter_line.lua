@@ -1,34 +1,63 @@
 #!lua
--- Take a place at the end of the line, or keep the one held (QUEUE-001, QUEUE-010).
--- KEYS 1 line (zset user -> µs)  2 sale (hash)  3 the user's qr_ token (string)
--- ARGV 1 user id  2 now in µs  3 "1" to accept terms that are no longer fresh
--- Result {"ADMITTED", token, ms left} | {"WAITING", users ahead, admissions per second}
+-- Take a place at the end of the line, or keep the one held (QUEUE-001, QUEUE-010); or, after Redis forgot the line, take
+-- back the place a ticket says.
+-- KEYS 1 line (zset user -> µs)  2 sale (hash)  3 seen (zset user -> µs)  4 the user's qr_ token (string)
+-- ARGV 1 user id  2 now in µs  3 "1" to accept terms that are no longer fresh  4 grace of waiters in µs
+--      5 µs for the others to come back too  6.. of a genuine ticket, if any: place, front, birth, when signed (all µs)
+-- Result {"ADMITTED", token, ms left}
+--      | {"WAITING", users ahead, place µs, front µs, birth µs, rate, pace or "", churn or "", seats or "", how},
+--        how "KEPT", "TAKEN" or "RETURNED"
 --      | {"UNKNOWN"} terms missing or stale | {"NOT_OPEN"} | {"CLOSED"} | {"SOLD_OUT"} | {"FULL"}
-local line, sale, token_key = KEYS[1], KEYS[2], KEYS[3]
+local line, sale, seen, token_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local user, now, accept_stale = ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1'
+local grace, gather = tonumber(ARGV[4]), tonumber(ARGV[5])
 
 local token = redis.call('GET', token_key)
 if token then
   return {'ADMITTED', token, redis.call('PTTL', token_key)}
 end
 
-local terms = redis.call('HMGET', sale, 'opens', 'closes', 'capacity', 'rate', 'sold_out', 'fresh_until', 'last_score')
-local opens, closes, capacity, rate = tonumber(terms[1]), tonumber(terms[2]), tonumber(terms[3]), terms[4]
-local ahead = redis.call('ZRANK', line, user)
-if ahead then
-  return {'WAITING', ahead, rate}
-end
-if not opens or (now >= tonumber(terms[6]) and not accept_stale) then
+local terms = redis.call('HMGET', sale, 'opens', 'closes', 'capacity', 'sold_out', 'fresh_until', 'last_score', 'born',
+  'front', 'rate', 'pace', 'churn', 'seats')
+local opens, closes, capacity, last_score = tonumber(terms[1]), tonumber(terms[2]), tonumber(terms[3]), tonumber(terms[6] or 0)
+local born, front = terms[7], tonumber(terms[8] or 0)
+if not opens or (now >= tonumber(terms[5]) and not accept_stale) then
   return {'UNKNOWN'}
 end
-if now < opens then return {'NOT_OPEN'} end
 if now >= closes then return {'CLOSED'} end
-if terms[5] == '1' then return {'SOLD_OUT'} end
-ahead = redis.call('ZCARD', line)
-if ahead >= capacity then return {'FULL'} end
+if terms[4] == '1' then return {'SOLD_OUT'} end
+
+local function waiting(ahead, score, how)
+  return {'WAITING', ahead, score, string.format('%.0f', front), born, terms[9], terms[10] or '', terms[11] or '',
+    terms[12] or '', how}
+end
+
+local ahead = redis.call('ZRANK', line, user)
+if ahead then
+  redis.call('ZADD', seen, ARGV[2], user)
+  return waiting(ahead, redis.call('ZSCORE', line, user), 'KEPT')
+end
+if now < opens then return {'NOT_OPEN'} end
+if redis.call('ZCARD', line) >= capacity then return {'FULL'} end
 
 -- Two arrivals in one µs, or a clock that went back, must not change who was first.
-local score = string.format('%.0f', math.max(now, tonumber(terms[7] or 0) + 1))
-redis.call('ZADD', line, score, user)
-redis.call('HSET', sale, 'last_score', score)
-return {'WAITING', ahead, rate}
+local score, how = math.max(now, last_score + 1), 'TAKEN'
+if ARGV[6] then
+  local place, signed_front, signed_birth, signed = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+  local birth = tonumber(born)
+  -- Of the line Redis forgot, by someone who stood in it when that happened, and back before a waiter's grace is over.
+  if signed_birth < birth and signed >= birth - grace and now < birth + grace then
+    front = math.max(front, signed_front)
+    redis.call('HSET', sale, 'front', string.format('%.0f', front))
+    redis.call('HSETNX', sale, 'gather_until', string.format('%.0f', now + gather))
+    -- Up to the front everybody has been let in once, and lines up anew.
+    if place > front then
+      score, how = place, 'RETURNED'
+    end
+  end
+end
+local written = string.format('%.0f', score)
+redis.call('ZADD', line, written, user)
+redis.call('ZADD', seen, ARGV[2], user)
+redis.call('HSET', sale, 'last_score', string.format('%.0f', math.max(score, last_score)))
+return waiting(redis.call('ZRANK', line, user), written, how)

@@ -26,6 +26,7 @@ QUEUE_TOKEN_MISMATCH = Problem(
     "이 요청에 사용할 수 없는 대기열 토큰입니다.",
     "The queue token belongs to another user, event, reservation or step.",
 )
+QUEUE_TOKEN_PROBLEMS = (QUEUE_TOKEN_MISSING, QUEUE_TOKEN_INVALID, QUEUE_TOKEN_MISMATCH)
 
 RESERVATION, PAYMENT = "qr", "qp"
 

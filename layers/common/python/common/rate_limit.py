@@ -48,7 +48,7 @@ class RateLimiter:
             (f"rate:{kind.name}:{scope}:{{{who}}}", limit)
             for scope, who, limit in (
                 ("user", user, kind.user_per_minute),
-                ("address", _network(address) if self._address_limits else None, kind.address_per_minute),
+                ("address", network_hash(address) if self._address_limits else None, kind.address_per_minute),
             )
             if who and limit
         ]
@@ -73,7 +73,7 @@ class RateLimiter:
         return tightest
 
 
-def _network(address: str | None) -> str | None:
+def network_hash(address: str | None) -> str | None:
     """Whom an address belongs to: an IPv6 customer has a whole /64. Only its hash is kept."""
     if not address:
         return None

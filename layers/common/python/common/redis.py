@@ -54,13 +54,19 @@ class Script:
             return on.eval(self.text, len(keys), *keys, *arguments)
 
 
+def _aim(on: Client, key: str) -> dict[str, Any]:
+    """The node to ask, said aloud: a cluster's pipeline would ask Redis for each script's keys, a round trip each."""
+    return {"target_nodes": on.get_node_from_key(key)} if isinstance(on, redis.RedisCluster) else {}
+
+
 def run_together(on: Client, calls: Sequence[tuple[Script, Sequence[str], Sequence[str | int]]]) -> list[Any]:
     """What each script answered, or the error it ended with, in one round trip: a cluster's nodes are asked at the same
     time. The scripts are not atomic together, and on a cluster they run in no order.
     """
     with on.pipeline(transaction=False) as pipeline:
         for script, keys, arguments in calls:
-            pipeline.execute_command("EVALSHA", script.sha, len(keys), *keys, *arguments)
+            command = ("EVALSHA", script.sha, len(keys), *keys, *arguments)
+            pipeline.execute_command(*command, **_aim(on, keys[0]))  # type: ignore[no-untyped-call]
         results: list[Any] = pipeline.execute(raise_on_error=False)
     for i, result in enumerate(results):
         if isinstance(result, NoScriptError):

@@ -16,3 +16,4 @@ class SaleTermsAnswer(Model):
     queue_capacity: int
     admission_per_second: int
     sold_out: bool
+    seats_left: int | None = None  # not sold; held ones count

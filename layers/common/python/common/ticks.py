@@ -20,9 +20,11 @@ def ticks(
     """The moments (epoch seconds) at which to work, on whole multiples of `every` seconds, until `spare` seconds
     before the function's timeout.
 
-    A tick that overran is not made up for: the next one falls on the clock again, so there is no drift.
+    A tick that overran is not made up for: the next one falls on the clock again, so there is no drift. Never early:
+    a sleep cut short, or a clock set back meanwhile, is slept on.
     """
     while context.get_remaining_time_in_millis() / 1000 > spare + every:
         due = (wall() // every + 1) * every
-        sleep(max(0.0, due - wall()))
+        while (left := due - wall()) > 0:
+            sleep(min(left, every))
         yield due

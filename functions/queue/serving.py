@@ -1,0 +1,52 @@
+"""GET /queue/serving/{eventId}: how far a line has come: one answer for everybody, so a crowd costs what one costs.
+
+A cache in front (CloudFront) asks once a second and place, however many wait; `docs/waiting-room.md` has the client's
+side.
+"""
+
+from uuid import UUID
+
+from common.edge import Answer, endpoint
+from common.model import Model
+from common.problem import Refusal
+from common.request import Path
+from functions.queue.composition import waiting_room
+from functions.queue.waiting_room import SaleState, Serving
+
+FRESH = {"Cache-Control": "public, max-age=1, s-maxage=1, stale-while-revalidate=2, stale-if-error=10"}
+UNKNOWN = {"Cache-Control": "public, max-age=10, s-maxage=10"}  # an event there is none of does not come soon
+
+
+class EventPath(Path):
+    event_id: UUID
+
+
+class ServingAnswer(Model):
+    event_id: UUID
+    state: SaleState
+    serving: int  # whoever's `place` is at most this has been let in, or has lost it
+    admitted: int  # since the sale began: what it grew by since one's last status is by how much one moved up
+    waiting: int
+    admission_per_second: float  # as measured
+    poll_after_seconds: int = 2
+
+
+def _answer(event_id: UUID, found: Serving) -> ServingAnswer:
+    return ServingAnswer(
+        event_id=event_id,
+        state=found.state,
+        serving=found.front,
+        admitted=found.admitted,
+        waiting=found.waiting,
+        admission_per_second=round(found.speed.per_second, 2),
+    )
+
+
+@endpoint(answers={200: ServingAnswer})
+def handler(path: EventPath) -> Answer:
+    try:
+        return Answer(_answer(path.event_id, waiting_room().serving(path.event_id)), headers=FRESH)
+    except Refusal as refusal:
+        if refusal.problem.status != 404:
+            raise
+        raise Refusal(refusal.problem, refusal.details, UNKNOWN) from None

