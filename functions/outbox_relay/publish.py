@@ -1,69 +1,94 @@
-"""Every minute, for a minute: keep the outbox empty (RSV-012, PAY-013).
+"""Started every minute, for two: keeps the outbox empty (RSV-012, PAY-013).
 
-Polls rather than LISTENs: LISTEN pins RDS Proxy's connection, and NOTIFY takes a lock on the whole database. Busy
-shards are drained without pause; idle ones are looked at every 50 ms.
+In its first minute a relay works; in its second it stands by, looking twice a second, while the next one works. So two
+are alive at any time, and when one is killed the other has its shards within a second: they share nothing but locks
+that die with their holder. A crowd brings the second one to work, too.
+
+Polls rather than LISTENs: LISTEN pins RDS Proxy's connection, and NOTIFY takes a lock on the whole database.
 """
 
 import time
-from functools import cache
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
 from common.log import log
 from common.metrics import emit
-from common.postgres import database
 from common.problem import store_away
-from common.settings import Settings
-from functions.outbox_relay.kafka_publisher import KafkaPublisher
+from functions.outbox_relay.composition import relay
+from functions.outbox_relay.polling import Pace
 from functions.outbox_relay.relay import BrokerAway, Pass, Relay
 
-IDLE_SECONDS = 0.05
+IDLE_SECONDS = 0.1  # between looks, of the one that works
+STANDBY_SECONDS = 0.5  # and of the one that stands by
+SHIFT_SECONDS = 63.0  # a minute, and the next one's cold start
 AWAY_SECONDS = 1.0
-SPARE_SECONDS = 2.0
-
-
-class RelaySettings(Settings):
-    kafka_bootstrap_servers: str
-    kafka_security: str = "AWS_MSK_IAM"  # or PLAINTEXT
-    relay_batch: int = 200
-
-
-@cache
-def relay() -> Relay:
-    settings = RelaySettings.from_environment()
-    iam = {"security_protocol": "SASL_SSL", "sasl_mechanism": "AWS_MSK_IAM"}
-    security = iam if settings.kafka_security == "AWS_MSK_IAM" else {}
-    publisher = KafkaPublisher(settings.kafka_bootstrap_servers.split(","), security)
-    return Relay(database(), publisher, settings.relay_batch)
+REPORT_SECONDS = 10.0
+SPARE_SECONDS = 12.0  # more than a pass takes with a broker that answers as late as it may
 
 
 def handler(event: dict[str, Any], context: Any) -> None:
-    while context.get_remaining_time_in_millis() / 1000 > SPARE_SECONDS:
+    run(relay(), lambda: context.get_remaining_time_in_millis() / 1000 > SPARE_SECONDS)
+
+
+def run(
+    relay: Relay,
+    may_go_on: Callable[[], bool],
+    shift_seconds: float = SHIFT_SECONDS,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Sweep until told to stop. Ends between passes: nothing is under way when it returns."""
+    began = time.monotonic()
+    pace, report = Pace(IDLE_SECONDS), _Report(relay)
+    while may_go_on():
+        if time.monotonic() - began > shift_seconds:
+            pace.longest = STANDBY_SECONDS
         try:
-            pause = IDLE_SECONDS if _sweep(relay()) == 0 else 0.0
-        except store_away(BrokerAway):
-            log.exception("nothing can be published now")
+            done = relay.sweep()
+            report.add(done)
+            pause = pace.after(done.published)
+        except store_away(BrokerAway) as error:
+            log.warning("nothing can be published now", extra={"reason": str(error)})
             pause = AWAY_SECONDS
-        time.sleep(pause)
+        report.tell_if_due()
+        if pause:
+            sleep(pause)
+    report.tell()
 
 
-def _sweep(relay: Relay) -> int:
-    """One pass over the shards that have work; how many records it looked at."""
-    looked_at = 0
-    for shard in relay.busy_shards():
-        done = relay.drain(shard)
-        looked_at += done.published
-        _record(done)
-    return looked_at
+@dataclass
+class _Report:
+    """What was done, in one line of metrics every ten seconds."""
 
+    relay: Relay
+    published: int = 0
+    failed: int = 0
+    buried: int = 0
+    told: float = field(default_factory=time.monotonic)
 
-def _record(done: Pass) -> None:
-    if not done.published and not done.failed:
-        return
-    emit(
-        {"service": "outbox_relay"},
-        Published=done.published,
-        PublishFailed=done.failed,
-        OldestAge=(MetricUnit.Seconds, done.oldest_seconds),
-    )
+    def add(self, done: Pass) -> None:
+        self.published += done.published
+        self.failed += done.failed
+        self.buried += done.buried
+
+    def tell_if_due(self) -> None:
+        if time.monotonic() - self.told >= REPORT_SECONDS:
+            self.tell()
+
+    def tell(self) -> None:
+        self.told = time.monotonic()
+        try:
+            backlog = self.relay.backlog()
+        except store_away():
+            return  # Postgres is away: the counts are told with the next line
+        emit(
+            {"service": "outbox_relay"},
+            Published=self.published,
+            PublishFailed=self.failed,
+            DeadLetters=self.buried,
+            Lag=backlog.lag,
+            OldestAge=(MetricUnit.Seconds, backlog.oldest_seconds),
+        )
+        self.published = self.failed = self.buried = 0

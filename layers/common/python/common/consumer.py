@@ -1,25 +1,33 @@
 """An idempotent Kafka consumer behind an event source mapping: each message takes effect once (EVT-016, RSV-004).
 
 `processed_events` and the effect commit together, so a message that comes again, after a crash or a rebalance, finds
-itself done. What fails for want of a store is reported and comes again; what can never succeed is rolled back and
-becomes a dead letter, through the outbox, once, so that it is neither lost nor in the way (EVT-024).
+itself done. A failure is one of three:
+
+a store or another service is away   the offset is left and the message comes again, until it is back
+it can never succeed                 unreadable, or refused by a rule: a dead letter at once
+anything else, a fault of ours       comes again three times, after 1, 2 and 4 s; then a dead letter
+
+A dead letter is written through the outbox, once, so that it is neither lost nor in the way (EVT-024).
 """
 
 from base64 import b64decode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 from zlib import crc32
 
 from pydantic import ValidationError
 
 from common.log import log
-from common.messages import DEAD_LETTERS, Envelope, Payload
+from common.messages import DEAD_LETTERS, Envelope, Payload, UnknownVersion, read
 from common.metrics import emit
 from common.outbox import shard_of
 from common.postgres import Connection, Database
-from common.problem import Refusal
+from common.problem import Refusal, store_away
 from common.trace import causation_id, trace_id
+
+REPEATS = 3  # of a message that fails by a fault of ours
 
 AfterCommit = Callable[[], None]
 Handle = Callable[[Connection, Envelope, Any], AfterCommit | None]
@@ -36,8 +44,9 @@ class Record:
     value: str
 
     @property
-    def checksum(self) -> int:
-        return crc32(self.value.encode())
+    def place(self) -> str:
+        """Where it is, for good: with its checksum, as a broker that lost its log counts offsets from 0 again."""
+        return f"{self.topic}/{self.partition}/{self.offset}/{crc32(self.value.encode())}"
 
     @classmethod
     def of(cls, raw: Mapping[str, Any]) -> "Record":
@@ -59,6 +68,11 @@ class Consumer:
         self._database = database
         self._handlers = {kind.__name__: (kind, handle) for kind, handle in handlers.items()}
 
+    @property
+    def reads(self) -> Collection[type[Payload]]:
+        """The messages it acts on; others of its topic are somebody else's."""
+        return [kind for kind, _ in self._handlers.values()]
+
     def __call__(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Apply a batch; answer what to send again (AWS: partial batch responses for Kafka)."""
         failures = []
@@ -74,14 +88,16 @@ class Consumer:
         return {"batchItemFailures": failures}
 
     def _apply(self, record: Record) -> None:
+        log.append_keys(trace_id="")
         try:
             message = Envelope.model_validate_json(record.value)
             kind, handle = self._handlers.get(message.event_type, (None, None))
-            payload = kind.model_validate(message.payload) if kind else None
-        except ValidationError as error:
-            self._bury(record, f"unreadable: {error.error_count()} faults")
-            return
-        if payload is None or handle is None:
+            if kind is None or handle is None:
+                return  # somebody else's
+            payload = read(kind, message)
+        except (ValidationError, UnknownVersion) as error:
+            why = f"{error.error_count()} faults" if isinstance(error, ValidationError) else str(error)
+            self._bury(record, f"unreadable: {why}")
             return
         log.append_keys(trace_id=message.metadata.correlation_id)
         trace_id.set(message.metadata.correlation_id)
@@ -89,10 +105,35 @@ class Consumer:
         try:
             after_commit = self._once(message, lambda connection: handle(connection, message, payload))
         except Refusal as refusal:
+            if refusal.problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise  # another service is away: as with a store
             self._bury(record, f"refused: {refusal}")
+            return
+        except store_away():
+            raise
+        except Exception as error:
+            self._failed(record, error)
             return
         if after_commit is not None:
             after_commit()
+
+    def _failed(self, record: Record, error: Exception) -> None:
+        """A fault of ours, which another deploy or another moment may mend: counted, and raised until it is enough."""
+        origin, name = f"{self._name}/{record.place}", type(error).__name__
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                """
+                INSERT INTO common.failed_attempts AS known (origin, attempts, last_error) VALUES (%s, 1, %s)
+                ON CONFLICT (origin) DO UPDATE
+                   SET attempts = known.attempts + 1, last_error = excluded.last_error, failed_at = now()
+                RETURNING attempts
+                """,
+                (origin, name),
+            ).fetchone()
+        if row is None or row["attempts"] <= REPEATS:
+            raise error
+        log.exception("failed for good", exc_info=error)
+        self._bury(record, f"failed: {name}")
 
     def _once(self, message: Envelope, effect: Callable[[Connection], AfterCommit | None]) -> AfterCommit | None:
         with self._database.transaction() as connection:
@@ -101,7 +142,9 @@ class Consumer:
                 (self._name, message.event_id),
             ).rowcount
             after_commit = effect(connection) if fresh else None
-        _count(self._name, message.event_type, "Applied" if fresh else "Repeated")
+        outcome = "Applied" if fresh else "Repeated"
+        _count(self._name, message.event_type, outcome)
+        log.info(outcome.lower(), extra={"event_type": message.event_type, "aggregate_id": message.aggregate_id})
         return after_commit
 
     def _bury(self, record: Record, reason: str) -> None:
@@ -134,8 +177,7 @@ def bury(database: Database, consumer: str, record: Record, reason: str) -> None
                 "partition": record.partition,
                 "offset": record.offset,
                 "consumer": consumer,
-                # With its checksum: a broker that lost its log counts offsets from 0 again.
-                "origin": f"{consumer}/{record.topic}/{record.partition}/{record.offset}/{record.checksum}",
+                "origin": f"{consumer}/{record.place}",
             },
         )
 

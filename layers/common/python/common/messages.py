@@ -1,12 +1,14 @@
 """What the services tell each other over Kafka: one envelope, one schema a message, for producer and consumer alike.
 
-Readers ignore unknown fields and versions only ever add, so either side may be deployed first. The partition key is
-the reservation's id: what happens to one reservation is read in the order in which it happened.
+Readers ignore unknown fields, and a version only ever gains optional ones, so either side may be deployed first. What
+cannot be said that way is a new version: a reader that does not know it makes the message a dead letter, to be put
+back once the reader is deployed, rather than guess. The partition key is the reservation's id: what happens to one
+reservation is read in the order in which it happened.
 """
 
 from abc import ABC, abstractmethod
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
 from common.model import Model, Moment
@@ -41,6 +43,7 @@ class Payload(Model, ABC):
 
     topic: ClassVar[str]
     aggregate_type: ClassVar[str]
+    version: ClassVar[str] = "v1"
 
     @property
     @abstractmethod
@@ -49,6 +52,9 @@ class Payload(Model, ABC):
     @property
     @abstractmethod
     def partition_key(self) -> str: ...
+
+
+PayloadT = TypeVar("PayloadT", bound=Payload)
 
 
 class PaymentMessage(Payload):
@@ -112,7 +118,7 @@ class ReservationCancelled(ReservationMessage):
     refund_amount: int = 0
 
 
-class EventCancelled(Payload):
+class EventMessage(Payload):
     topic: ClassVar[str] = EVENT_EVENTS
     aggregate_type: ClassVar[str] = "Event"
     event_id: UUID
@@ -127,6 +133,26 @@ class EventCancelled(Payload):
         return str(self.event_id)
 
 
+class EventCancelled(EventMessage):
+    pass
+
+
+class EventRescheduled(EventMessage):
+    starts_at: Moment
+    ends_at: Moment
+
+
+class UnknownVersion(Exception):
+    """A message of a version that this reader was not written for."""
+
+
+def read(kind: type[PayloadT], message: Envelope) -> PayloadT:
+    """The payload of a message of this kind. Raises UnknownVersion, or pydantic's ValidationError."""
+    if message.version != kind.version:
+        raise UnknownVersion(f"{message.event_type} {message.version} is not {kind.version}")
+    return kind.model_validate(message.payload)
+
+
 def envelope(
     payload: Payload, *, message_id: UUID, at: datetime, correlation_id: str, causation_id: UUID | None, user_id: UUID
 ) -> Envelope:
@@ -135,6 +161,7 @@ def envelope(
         event_type=type(payload).__name__,
         aggregate_id=payload.aggregate_id,
         aggregate_type=payload.aggregate_type,
+        version=payload.version,
         timestamp=at,
         metadata=Metadata(correlation_id=correlation_id, causation_id=causation_id, user_id=user_id),
         payload=payload.to_dict(),

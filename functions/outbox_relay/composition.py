@@ -1,0 +1,30 @@
+"""The relay put together: built on the first invocation, kept for the warm container."""
+
+from functools import cache
+
+from common.postgres import database
+from common.settings import Settings
+from functions.outbox_relay.dead_letters import DeadLetters
+from functions.outbox_relay.kafka_client import kafka
+from functions.outbox_relay.kafka_publisher import KafkaPublisher
+from functions.outbox_relay.relay import Relay
+from functions.outbox_relay.retention import Retention
+
+
+class RelaySettings(Settings):
+    relay_batch: int = 1000  # records a pass, at most
+
+
+@cache
+def relay() -> Relay:
+    return Relay(database(), KafkaPublisher(kafka()), RelaySettings.from_environment().relay_batch)
+
+
+@cache
+def retention() -> Retention:
+    return Retention(database())
+
+
+@cache
+def dead_letters() -> DeadLetters:
+    return DeadLetters(database(), kafka())

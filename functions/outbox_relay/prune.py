@@ -1,0 +1,16 @@
+"""Every quarter of an hour: published messages are kept 7 days, and what was consumed is remembered for 30."""
+
+from typing import Any
+
+from common.log import log
+from common.metrics import emit
+from functions.outbox_relay.composition import retention
+
+SPARE_SECONDS = 12.0  # more than the statement timeout: a batch under way always ends
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
+    deleted = retention().prune(lambda: context.get_remaining_time_in_millis() / 1000 > SPARE_SECONDS)
+    log.info("pruned", extra=deleted)
+    emit({"service": "outbox_relay"}, Pruned=sum(deleted.values()))
+    return deleted

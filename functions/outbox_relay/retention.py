@@ -1,0 +1,53 @@
+"""What is deleted when, in batches small enough that nobody waits for them (requirements, Data)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from common.postgres import Database
+
+BATCH = 1_000
+
+
+@dataclass(frozen=True)
+class Rule:
+    table: str
+    key: str
+    moment: str  # the column that ages
+    days: int
+
+
+RULES = (
+    Rule("common.outbox_events", "id", "published_at", 7),
+    Rule("common.processed_events", "(consumer, message_id)", "processed_at", 30),
+    Rule("common.failed_attempts", "origin", "failed_at", 30),
+)
+
+
+class Retention:
+    """Each batch is a transaction of its own: die anywhere, and the next run goes on with what is left."""
+
+    def __init__(self, database: Database, batch: int = BATCH) -> None:
+        self._database = database
+        self._batch = batch
+
+    def prune(self, may_go_on: Callable[[], bool]) -> dict[str, int]:
+        """Delete what is over its days, table by table; how many rows of each. Stops between batches when told to."""
+        deleted = dict.fromkeys((rule.table for rule in RULES), 0)
+        for rule in RULES:
+            while may_go_on():
+                gone = self._prune_once(rule)
+                deleted[rule.table] += gone
+                if gone < self._batch:
+                    break
+        return deleted
+
+    def _prune_once(self, rule: Rule) -> int:
+        with self._database.transaction() as connection:
+            return connection.execute(
+                f"""
+                DELETE FROM {rule.table} WHERE {rule.key} IN (
+                  SELECT {rule.key.strip("()")} FROM {rule.table}
+                   WHERE {rule.moment} < now() - make_interval(days => %s) ORDER BY {rule.moment} LIMIT %s)
+                """,
+                (rule.days, self._batch),
+            ).rowcount

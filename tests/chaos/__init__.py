@@ -1,0 +1,1 @@
+"""`make chaos`: what must hold of messages while everything around them is killed."""

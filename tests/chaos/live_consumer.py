@@ -1,0 +1,93 @@
+"""A consumer's environment and its poller, to be killed: `… live_consumer CONNINFO SERVERS PARTITION…`.
+
+The poller does what an event source mapping does: batches of one partition, what was reported as failed again, offsets
+committed behind what is done. The consumer is the real one; its effect is a row, and two where one is due would show.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from signal import SIGKILL, SIGTERM
+from typing import Any
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+from kafka.structs import OffsetAndMetadata
+
+from common.consumer import Consumer
+from common.messages import RESERVATION_EVENTS, Envelope, ReservationConfirmed
+from common.postgres import Connection, Database
+from emulator.processes import die_with_parent
+from emulator.triggers import kafka_event
+from tests.live_relay import PYTHONPATH, ROOT
+from tests.msk_event import msk_event
+
+GROUP = "chaos"
+
+
+class LiveConsumer:
+    def __init__(self, conninfo: str, servers: Sequence[str], partitions: Sequence[int]) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.chaos.live_consumer", conninfo, ",".join(servers), *map(str, partitions)],
+            env={**os.environ, "PYTHONPATH": PYTHONPATH, "POWERTOOLS_LOG_LEVEL": "CRITICAL"},
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            preexec_fn=die_with_parent(SIGTERM),
+        )
+
+    def kill(self) -> None:
+        self.process.send_signal(SIGKILL)
+        self.process.wait(10)
+
+
+def leave_a_mark(connection: Connection, message: Envelope, payload: ReservationConfirmed) -> None:
+    connection.execute(
+        "INSERT INTO event_service.chaos_effects (message_id, key, number) VALUES (%s, %s, %s)",
+        (message.event_id, str(payload.reservation_id), payload.event_id.int),
+    )
+
+
+def pump(consume: Consumer, servers: list[str], partitions: Sequence[int]) -> None:
+    places = [TopicPartition(RESERVATION_EVENTS, number) for number in partitions]
+    poller = KafkaConsumer(
+        bootstrap_servers=servers,
+        group_id=GROUP,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_poll_records=100,
+        fetch_max_wait_ms=100,
+        bootstrap_timeout_ms=5_000,
+    )
+    poller.assign(places)
+    while True:
+        for place, records in poller.poll(timeout_ms=500).items():
+            done = _apply(consume, records)
+            if done < len(records):
+                poller.seek(place, records[done].offset)
+                time.sleep(0.5)
+            if done:
+                poller.commit({place: OffsetAndMetadata(records[done - 1].offset + 1, "", -1)})
+
+
+def _apply(consume: Consumer, records: Sequence[Any]) -> int:
+    """How many records, from the first, are done."""
+    failed = kafka_event.first_failed(json.dumps(consume(msk_event(records))).encode(), records)
+    return sum(failed is None or record.offset < failed for record in records)
+
+
+def main() -> None:
+    conninfo, servers, *partitions = sys.argv[1:]
+    consume = Consumer("events", Database(conninfo), {ReservationConfirmed: leave_a_mark})
+    while True:
+        try:
+            pump(consume, servers.split(","), [int(each) for each in partitions])
+        except KafkaError:
+            time.sleep(0.5)  # what was not committed comes again
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,191 @@
+"""The ways to MSK, as far as they can be walked here: TLS and SASL against an Apache Kafka of our own.
+
+Only AWS can check an IAM signature; here its broker is a stranger to the mechanism, and what we would send is read.
+"""
+
+import datetime
+import ipaddress
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from kafka import KafkaAdminClient
+from kafka.admin import ScramMechanism, UserScramCredentialUpsertion
+
+from common.messages import DEAD_LETTERS
+from emulator.ports import HOST, free_port
+from emulator.processes import Roster
+from emulator.services.apache_kafka import ApacheKafka
+from functions.outbox_relay.kafka_client import KafkaSettings, connection
+from functions.outbox_relay.kafka_publisher import KafkaPublisher
+from functions.outbox_relay.relay import BrokerAway, OutboxRow
+from tests.topic import Topic
+
+TOPIC = "dlq.payment"
+PASSWORD = {"username": "relay", "password": "test-only"}
+
+
+class SecureBroker(ApacheKafka):
+    """A node with a second listener: SASL over TLS, as MSK's port 9096 (SCRAM) or 9098 (IAM)."""
+
+    secure_port = 0
+    keystore: Path
+
+    def _settings(self) -> Mapping[str, object]:
+        settings = dict(super()._settings())
+        listener = f"SASL_SSL://{HOST}:{self.secure_port}"
+        return settings | {
+            "listeners": f"{settings['listeners']},{listener}",
+            "advertised.listeners": f"{settings['advertised.listeners']},{listener}",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT",
+            "sasl.enabled.mechanisms": "SCRAM-SHA-512",
+            "listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config": (
+                "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+            ),
+            "ssl.keystore.type": "PEM",
+            "ssl.keystore.location": self.keystore,
+        }
+
+
+@dataclass(frozen=True)
+class Secure:
+    plain: list[str]
+    server: str
+    ca_file: str
+
+    def settings(self, security: str, *, ca_file: str | None = None) -> KafkaSettings:
+        return KafkaSettings(
+            kafka_bootstrap_servers=self.server,
+            kafka_security=security,
+            kafka_ca_file=self.ca_file if ca_file is None else ca_file,
+        )
+
+
+def _certificate(folder: Path) -> tuple[Path, Path]:
+    """A self-signed certificate for this machine: (key and certificate, certificate)."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(HOST))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    ).public_bytes(serialization.Encoding.PEM)
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (folder / "broker.pem").write_bytes(pem + certificate)
+    (folder / "ca.pem").write_bytes(certificate)
+    return folder / "broker.pem", folder / "ca.pem"
+
+
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secure]:
+    if os.environ.get("EMULATOR_KAFKA") != "apache" or not (shutil.which("java") and shutil.which("mvn")):
+        pytest.skip("TLS and SASL are Apache Kafka's: make test-apache, with Java and Maven")
+    folder = tmp_path_factory.mktemp("secure")
+    port = free_port()
+    broker = SecureBroker(
+        {"topics": {TOPIC: 1}}, folder / "kafka", port, folder / "kafka.log", Roster(folder / "roster.json")
+    )
+    broker.secure_port = free_port(besides=frozenset({port}))
+    broker.keystore, ca_file = _certificate(folder)
+    try:
+        broker.prepare(lambda _: None)
+        broker.spawn()
+        broker.wait_ready(120)
+        admin = KafkaAdminClient(bootstrap_servers=[broker.url])
+        admin.alter_user_scram_credentials(
+            [
+                UserScramCredentialUpsertion(
+                    PASSWORD["username"], ScramMechanism.SCRAM_SHA_512, PASSWORD["password"], iterations=4096
+                )
+            ]
+        )
+        admin.close()
+        yield Secure([broker.url], f"{HOST}:{broker.secure_port}", str(ca_file))
+    finally:
+        if broker.child:
+            broker.child.kill()
+
+
+def row(number: int) -> OutboxRow:
+    return OutboxRow(number, TOPIC, "k", f"message {number}", {}, 0)
+
+
+def test_the_relay_signs_in_by_scram_over_tls_and_publishes(secure: Secure) -> None:
+    assert TOPIC in DEAD_LETTERS.values()
+    publisher = KafkaPublisher(connection(secure.settings("SCRAM"), PASSWORD))
+    with Topic(secure.plain, TOPIC) as topic:
+        assert publisher.publish([row(1), row(2)]) == [None, None]
+        publisher.close()
+        assert [record.value for record in topic.read()] == [b"message 1", b"message 2"]
+
+
+def test_a_wrong_password_publishes_nothing_and_blames_no_record(
+    secure: Secure, caplog: pytest.LogCaptureFixture
+) -> None:
+    publisher = KafkaPublisher(connection(secure.settings("SCRAM"), PASSWORD | {"password": "wrong"}), 3)
+    with Topic(secure.plain, TOPIC) as topic:
+        with pytest.raises(BrokerAway):
+            publisher.connect()
+        assert topic.read() == []
+    assert "SaslAuthenticationFailed" in caplog.text
+
+
+def test_a_broker_whose_certificate_nobody_vouches_for_is_not_spoken_to(
+    secure: Secure, caplog: pytest.LogCaptureFixture
+) -> None:
+    publisher = KafkaPublisher(connection(secure.settings("SCRAM", ca_file=""), PASSWORD), 3)
+    with pytest.raises(BrokerAway):
+        publisher.connect()
+    assert "CERTIFICATE_VERIFY_FAILED" in caplog.text
+
+
+def test_iam_goes_as_far_as_a_broker_that_is_not_msk_lets_it(
+    secure: Secure, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """TLS is made and the mechanism named; the broker says which ones it knows."""
+    _role(monkeypatch)
+    publisher = KafkaPublisher(connection(secure.settings("AWS_MSK_IAM")), 3)
+    with pytest.raises(BrokerAway):
+        publisher.connect()
+    assert "UnsupportedSaslMechanism" in caplog.text
+
+
+def test_iam_signs_the_hosts_name_with_the_functions_own_role(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What AWS's own client sends (aws-msk-iam-auth, 2020_10_22)."""
+    from kafka.net.sasl.msk import SaslMechanismAwsMskIam
+
+    _role(monkeypatch)
+    options = connection(KafkaSettings(kafka_bootstrap_servers="b-1.example:9098", kafka_security="AWS_MSK_IAM"))
+    mechanism = SaslMechanismAwsMskIam(host="b-1.example", **options)
+    said = json.loads(mechanism.auth_bytes())
+    assert said["host"] == "b-1.example"
+    assert said["action"] == "kafka-cluster:Connect"
+    assert said["x-amz-credential"].startswith("AKIDROLE/")
+    assert said["x-amz-credential"].endswith("/ap-northeast-2/kafka-cluster/aws4_request")
+    assert said["x-amz-security-token"] == "role-session"
+    assert int(said["x-amz-expires"]) <= 900
+    assert len(said["x-amz-signature"]) == 64
+
+
+def _role(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Lambda gives a function of its role."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDROLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "role-secret")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "role-session")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "ap-northeast-2")

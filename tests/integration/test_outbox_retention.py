@@ -1,0 +1,77 @@
+"""What is deleted after its days, in small batches, by however many at once, and what never is."""
+
+from collections.abc import Callable
+from functools import partial
+
+from common.postgres import Database
+from functions.outbox_relay.retention import Retention
+from tests.concurrently import concurrently
+
+GO_ON = lambda: True  # noqa: E731
+
+
+def fill(superuser: Database, rows: int, *, published_days_ago: float | None, created_days_ago: float = 90) -> None:
+    with superuser.transaction() as connection:
+        connection.execute(
+            """
+            INSERT INTO common.outbox_events (message_id, topic, partition_key, shard, aggregate_type, event_type,
+                                              payload, created_at, published_at)
+            SELECT gen_random_uuid(), 'reservation.events', 'k', 0, 'Reservation', 'ReservationConfirmed', '{}',
+                   now() - make_interval(secs => %s * 86400), now() - make_interval(secs => %s * 86400)
+              FROM generate_series(1, %s)
+            """,
+            (created_days_ago, published_days_ago, rows),
+        )
+
+
+def fill_processed(superuser: Database, rows: int, days_ago: float) -> None:
+    with superuser.transaction() as connection:
+        connection.execute(
+            """
+            INSERT INTO common.processed_events (consumer, message_id, processed_at)
+            SELECT 'events', gen_random_uuid(), now() - make_interval(secs => %s * 86400) FROM generate_series(1, %s)
+            """,
+            (days_ago, rows),
+        )
+
+
+def left(superuser: Database, table: str) -> int:
+    return len(superuser.rows(f"SELECT FROM common.{table}"))
+
+
+def test_messages_go_seven_days_after_publication_and_their_memory_after_thirty(
+    superuser: Database, database_of: Callable[[str], Database]
+) -> None:
+    fill(superuser, 12, published_days_ago=7.01)
+    fill(superuser, 3, published_days_ago=6.99)
+    fill_processed(superuser, 9, days_ago=30.01)
+    fill_processed(superuser, 4, days_ago=29.99)
+    deleted = Retention(database_of("relay"), batch=5).prune(GO_ON)
+    assert deleted == {"common.outbox_events": 12, "common.processed_events": 9, "common.failed_attempts": 0}
+    assert (left(superuser, "outbox_events"), left(superuser, "processed_events")) == (3, 4)
+
+
+def test_a_message_that_was_never_published_is_kept_however_old(
+    superuser: Database, database_of: Callable[[str], Database]
+) -> None:
+    fill(superuser, 2, published_days_ago=None, created_days_ago=365)
+    Retention(database_of("relay")).prune(GO_ON)
+    assert left(superuser, "outbox_events") == 2
+
+
+def test_a_run_that_is_stopped_leaves_whole_batches_and_the_next_goes_on(
+    superuser: Database, database_of: Callable[[str], Database]
+) -> None:
+    fill(superuser, 25, published_days_ago=8)
+    allowed = iter([True, True])
+    retention = Retention(database_of("relay"), batch=10)
+    assert retention.prune(lambda: next(allowed, False))["common.outbox_events"] == 20
+    assert retention.prune(GO_ON)["common.outbox_events"] == 5
+
+
+def test_two_at_once_delete_everything_once(superuser: Database, database_of: Callable[[str], Database]) -> None:
+    fill(superuser, 200, published_days_ago=8)
+    runs = [partial(Retention(database_of("relay"), batch=7).prune, GO_ON) for _ in range(4)]
+    deleted = [each for each in concurrently(runs) if not isinstance(each, Exception)]
+    assert sum(each["common.outbox_events"] for each in deleted) == 200
+    assert left(superuser, "outbox_events") == 0

@@ -1,0 +1,164 @@
+"""Dead letters on a real broker: listed, shown and put back, each once however often it is asked for."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from common.consumer import Consumer
+from common.messages import DEAD_LETTERS, RESERVATION_EVENTS, Envelope, ReservationConfirmed
+from common.outbox import Outbox
+from common.postgres import Connection, Database
+from common.problem import NOT_FOUND
+from emulator import services
+from functions.outbox_relay import redrive
+from functions.outbox_relay.dead_letters import DeadLetters, Letter, Wanted
+from functions.outbox_relay.kafka_publisher import KafkaPublisher
+from functions.outbox_relay.relay import Relay
+from tests.concurrently import concurrently
+from tests.msk_event import msk_event
+from tests.topic import Topic
+
+NOW = datetime(2026, 5, 1, 11, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def servers(state_folder: Path) -> Iterator[list[str]]:
+    """A broker of its own: its dead letters are these tests' alone."""
+    topics = {RESERVATION_EVENTS: 2, **dict.fromkeys(DEAD_LETTERS.values(), 1)}
+    with services.start({"kafka": {"topics": topics}}, state_folder / "kafka-of-letters") as running:
+        yield running.kafka
+
+
+class Desk:
+    """A consumer that refuses until told otherwise, the relay, and the dead letters."""
+
+    def __init__(self, database_of: Callable[[str], Database], servers: list[str]) -> None:
+        self._writer = database_of("reservation_service")
+        self._consumer = Consumer("events", database_of("event_service"), {ReservationConfirmed: self._handle})
+        self._publisher = KafkaPublisher({"bootstrap_servers": servers})
+        self._relay = Relay(database_of("relay"), self._publisher, 100)
+        self.dead_letters = lambda: DeadLetters(database_of("relay"), {"bootstrap_servers": servers})
+        self.refuses = True
+        self.applied: list[UUID] = []
+
+    def _handle(self, connection: Connection, message: Envelope, payload: ReservationConfirmed) -> None:
+        if self.refuses:
+            raise NOT_FOUND.refusal()
+        self.applied.append(payload.reservation_id)
+
+    def write(self, *reservation_ids: UUID) -> None:
+        with self._writer.transaction() as connection:
+            for each in reservation_ids:
+                payload = ReservationConfirmed(
+                    reservation_id=each, event_id=uuid4(), seat_ids=[uuid4()], confirmed_at=NOW
+                )
+                Outbox().write(connection, payload, user_id=uuid4())
+
+    def publish(self) -> None:
+        while self._relay.sweep().published:
+            pass
+
+    def consume(self, records: list[Any]) -> None:
+        assert self._consumer(msk_event(records)) == {"batchItemFailures": []}
+
+    def close(self) -> None:
+        self._publisher.close()
+
+
+@pytest.fixture
+def desk(database_of: Callable[[str], Database], servers: list[str]) -> Iterator[Desk]:
+    desk = Desk(database_of, servers)
+    yield desk
+    desk.close()
+
+
+def bury(desk: Desk, servers: list[str], *reservation_ids: UUID) -> list[Letter]:
+    """Messages that the consumer refused, as letters; those of other tests are left aside."""
+    with Topic(servers, RESERVATION_EVENTS) as topic:
+        desk.write(*reservation_ids)
+        desk.publish()
+        desk.consume(topic.read())
+        desk.publish()
+    found = desk.dead_letters().find(Wanted(limit=1000), with_done=False)
+    return [letter for letter, _ in found if letter.key in map(str, reservation_ids)]
+
+
+def test_a_letter_says_what_it_was_whose_and_why(desk: Desk, servers: list[str]) -> None:
+    reservation = uuid4()
+    (letter,) = bury(desk, servers, reservation)
+    assert letter.topic == RESERVATION_EVENTS
+    assert letter.reason == "refused: NOT_FOUND"
+    assert letter.headers["consumer"] == "events"
+    assert letter.event_type == "ReservationConfirmed"
+    assert json.loads(letter.value)["payload"]["reservationId"] == str(reservation)
+
+
+def test_a_letter_put_back_is_applied_once_however_many_ask_at_once(desk: Desk, servers: list[str]) -> None:
+    reservation = uuid4()
+    (letter,) = bury(desk, servers, reservation)
+    desk.refuses = False
+    with Topic(servers, RESERVATION_EVENTS) as topic:
+        asked = [partial(desk.dead_letters().put_back, Wanted(ids=[letter.id])) for _ in range(6)]
+        outcomes = [next(iter(each.values())) for each in concurrently(asked) if not isinstance(each, Exception)]
+        assert len(outcomes) == 6
+        assert outcomes.count(f"put back on {RESERVATION_EVENTS}") == 1
+        desk.publish()
+        records = topic.read()
+        assert [record.key.decode() for record in records] == [str(reservation)]
+        desk.consume(records)
+    assert desk.applied == [reservation]
+    assert "was put back at" in desk.dead_letters().put_back(Wanted(ids=[letter.id]))[letter.id]
+
+
+def test_a_dry_run_says_what_it_would_do_and_does_nothing(desk: Desk, servers: list[str], superuser: Database) -> None:
+    (letter,) = bury(desk, servers, uuid4())
+    outcomes = desk.dead_letters().put_back(Wanted(ids=[letter.id, "dlq.payment/0/999"]), dry_run=True)
+    assert outcomes == {letter.id: f"would be put back on {RESERVATION_EVENTS}", "dlq.payment/0/999": "is not there"}
+    assert superuser.rows("SELECT FROM common.outbox_events WHERE origin LIKE 'redrive/%%'", ()) == []
+
+
+def test_all_that_fit_are_put_back_in_their_order_and_what_is_done_is_left(desk: Desk, servers: list[str]) -> None:
+    reservations = [uuid4() for _ in range(5)]
+    letters = bury(desk, servers, *reservations)
+    first = desk.dead_letters().put_back(Wanted(reason="NOT_FOUND", event_type="ReservationConfirmed", limit=1000))
+    assert first.keys() >= {letter.id for letter in letters}
+    assert desk.dead_letters().put_back(Wanted(reason="NOT_FOUND", limit=1000)) == {}
+    assert desk.dead_letters().put_back(Wanted(reason="no such reason")) == {}
+
+
+def test_what_fails_again_comes_back_as_another_letter(desk: Desk, servers: list[str]) -> None:
+    reservation = uuid4()
+    (letter,) = bury(desk, servers, reservation)
+    with Topic(servers, RESERVATION_EVENTS) as topic:
+        desk.dead_letters().put_back(Wanted(ids=[letter.id]))
+        desk.publish()
+        desk.consume(topic.read())
+        desk.publish()
+    found = [each for each, _ in desk.dead_letters().find(Wanted(limit=1000)) if each.key == str(reservation)]
+    assert len(found) == 2
+    again = found[-1]
+    assert again.id != letter.id
+    assert again.value == letter.value
+    assert desk.dead_letters().put_back(Wanted(ids=[again.id])) == {again.id: f"put back on {RESERVATION_EVENTS}"}
+
+
+def test_the_function_lists_shows_and_puts_back(
+    desk: Desk, servers: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (letter,) = bury(desk, servers, uuid4())
+    monkeypatch.setattr(redrive, "dead_letters", desk.dead_letters)
+    listed = redrive.handler({"action": "list", "limit": 1000}, None)["letters"]
+    (line,) = [each for each in listed if each["id"] == letter.id]
+    assert line["reason"] == "refused: NOT_FOUND"
+    assert line["putBackAt"] is None
+    assert "value" not in line
+    (shown,) = redrive.handler({"action": "show", "ids": [letter.id]}, None)["letters"]
+    assert shown["value"] == letter.value
+    asked = {"action": "put-back", "ids": [letter.id], "dryRun": True}
+    assert redrive.handler(asked, None) == {"outcomes": {letter.id: f"would be put back on {RESERVATION_EVENTS}"}}

@@ -1,0 +1,66 @@
+"""The relay's loop in a process of its own, to be killed: `… live_relay CONNINFO SERVERS SHIFT`."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from signal import SIGKILL, SIGTERM, signal
+
+import psutil
+import psycopg
+
+from emulator.processes import die_with_parent
+from functions.outbox_relay.kafka_publisher import KafkaPublisher
+from functions.outbox_relay.publish import run
+from functions.outbox_relay.relay import Relay
+
+ROOT = Path(__file__).parents[1]
+PYTHONPATH = os.pathsep.join([str(ROOT), str(ROOT / "layers/common/python")])
+
+
+class LiveRelay:
+    """Works for `shift` seconds, then stands by."""
+
+    def __init__(self, conninfo: str, servers: Sequence[str], *, shift: float = 63) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.live_relay", conninfo, ",".join(servers), str(shift)],
+            env={**os.environ, "PYTHONPATH": PYTHONPATH, "POWERTOOLS_LOG_LEVEL": "CRITICAL"},
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            preexec_fn=die_with_parent(SIGTERM),
+        )
+
+    @property
+    def megabytes(self) -> float:
+        return float(psutil.Process(self.process.pid).memory_info().rss) / 1e6
+
+    def end(self) -> None:
+        """As the end of its time: it finishes what is under way."""
+        self.process.send_signal(SIGTERM)
+        self.process.wait(30)
+
+    def kill(self) -> None:
+        """As a machine's end would: nothing of it runs on."""
+        self.process.send_signal(SIGKILL)
+        self.process.wait(10)
+
+
+def relay_login(postgres_url: str, password: str) -> str:
+    return psycopg.conninfo.make_conninfo(postgres_url, user="relay", password=password)
+
+
+def main() -> None:
+    from common.postgres import Database
+
+    conninfo, servers, shift = sys.argv[1:]
+    relay = Relay(Database(conninfo), KafkaPublisher({"bootstrap_servers": servers.split(",")}), batch=1000)
+    over = threading.Event()
+    signal(SIGTERM, lambda *_: over.set())
+    run(relay, lambda: not over.is_set(), shift_seconds=float(shift))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""What a topic holds, all of it or what is new."""
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any
+
+from kafka import KafkaConsumer, TopicPartition
+
+
+class Topic:
+    """A context manager; `read` gives the records of every partition, each partition's in order: those that came after
+    this was made, or all with `whole`."""
+
+    def __init__(self, servers: Sequence[str], topic: str, *, whole: bool = False) -> None:
+        self._consumer = KafkaConsumer(bootstrap_servers=list(servers), group_id=None, enable_auto_commit=False)
+        self._partitions = [TopicPartition(topic, each) for each in sorted(self._consumer.partitions_for_topic(topic))]
+        self._consumer.assign(self._partitions)
+        (self._consumer.seek_to_beginning if whole else self._consumer.seek_to_end)(*self._partitions)
+        self._from = {each: self._consumer.position(each) for each in self._partitions}
+
+    def read(self) -> list[Any]:
+        ends = self._consumer.end_offsets(self._partitions)
+        found: list[Any] = []
+        for partition in self._partitions:
+            self._consumer.seek(partition, self._from[partition])
+        while any(self._consumer.position(each) < ends[each] for each in self._partitions):
+            for records in self._consumer.poll(timeout_ms=1000).values():
+                found.extend(records)
+        return found
+
+    def close(self) -> None:
+        self._consumer.close()
+
+    def __enter__(self) -> "Topic":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
