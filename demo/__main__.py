@@ -14,6 +14,7 @@ import httpx
 from rich.console import Console
 
 from demo.buyer import Api, Buyer, Refused, eventually
+from demo.door import check
 
 console = Console(highlight=False)
 StepT = TypeVar("StepT")
@@ -62,6 +63,12 @@ def buy(api_url: str, sandbox_url: str) -> None:
     step(
         "ReservationConfirmed → Kafka → seats SOLD",
         lambda: eventually(lambda: statuses(public, event_id, seats), lambda found: found == {"SOLD"}),
+    )
+    keys = public("GET", "/.well-known/ticket-keys.json")
+    step(
+        "at the door, offline, with the published key",
+        lambda: check(keys, ticket["ticket"]["qr"]),
+        lambda found: f"genuine: {', '.join(found['seats'])}",
     )
     numbers = ", ".join(seat["number"] for seat in ticket["seats"])
     console.print(f"\n  [bold]{event['title']}[/], {ticket['eventStartsAt']}")

@@ -1,24 +1,91 @@
 """The events service put together: built on the first request, kept for the warm container."""
 
 from functools import cache
+from uuid import UUID
 
-from common.clock import utc_now
-from common.postgres import database
+from common import redis
+from common.clock import new_id, utc_now
+from common.event_tally import EventTallyAnswer, EventTallyAsked
+from common.internal import call
+from common.postgres import database, reader
+from common.refund_tally import RefundTallyAnswer, RefundTallyAsked
+from common.seat_ledger import MendHoldsAnswer, MendHoldsAsked, SeatLedgerAnswer, SeatLedgerAsked
+from common.settings import Settings
+from functions.events.event_reads import EventReads
 from functions.events.event_store import EventStore
+from functions.events.programme import Programme
+from functions.events.read_cache import ReadCache
 from functions.events.seat_store import SeatStore
+from functions.events.seat_stores import SeatStores
 from functions.events.venue_store import VenueStore
+
+
+class TallySettings(Settings):
+    event_tally_function: str
+
+
+class RefundTallySettings(Settings):
+    refund_tally_function: str
+
+
+class LedgerSettings(Settings):
+    seat_ledger_function: str
+    mend_holds_function: str
+
+
+class OtherServices:
+    """Reservations and payments, asked by direct invocation; only a function that asks needs to know their names."""
+
+    def tally(self, event_id: UUID) -> EventTallyAnswer:
+        function = TallySettings.from_environment().event_tally_function
+        return call(function, EventTallyAsked(event_id=event_id), EventTallyAnswer, read=True)
+
+    def refunds(self, event_id: UUID) -> RefundTallyAnswer:
+        function = RefundTallySettings.from_environment().refund_tally_function
+        return call(function, RefundTallyAsked(event_id=event_id), RefundTallyAnswer, read=True)
+
+    def ledger(self, event_id: UUID, after: UUID | None) -> SeatLedgerAnswer:
+        function = LedgerSettings.from_environment().seat_ledger_function
+        return call(function, SeatLedgerAsked(event_id=event_id, after=after), SeatLedgerAnswer, read=True)
+
+    def mend(self, asked: MendHoldsAsked) -> MendHoldsAnswer:
+        function = LedgerSettings.from_environment().mend_holds_function
+        return call(function, asked, MendHoldsAnswer, read=False)
+
+
+others = OtherServices()
 
 
 @cache
 def venues() -> VenueStore:
-    return VenueStore(database())
+    return VenueStore(database(), utc_now)
 
 
 @cache
 def events() -> EventStore:
-    return EventStore(database(), utc_now)
+    return EventStore(database(), utc_now, reader())
 
 
 @cache
 def seats() -> SeatStore:
-    return SeatStore(database())
+    return SeatStore(database(), reader())
+
+
+@cache
+def read_cache() -> ReadCache:
+    return ReadCache(redis.client, utc_now)
+
+
+@cache
+def reads() -> EventReads:
+    return EventReads(events(), seats(), read_cache(), utc_now)
+
+
+@cache
+def programme() -> Programme:
+    return Programme(venues(), events(), read_cache(), others, new_id)
+
+
+@cache
+def seat_stores() -> SeatStores:
+    return SeatStores(database(), events(), seats(), others, read_cache())

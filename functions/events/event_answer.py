@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from common.model import Model, Moment
 from functions.events.seat_template import GRADES, Grade
@@ -41,6 +41,7 @@ class EventAnswer(Model):
     queue_capacity: int
     max_seats: int
     seat_count: int
+    version: Annotated[int, Field(exclude=True)]  # counts its edits; goes into the ETag
 
 
 class EventDetailAnswer(EventAnswer):

@@ -1,16 +1,19 @@
 """POST /events: an event and all of its seats (EVT-001, EVT-019)."""
 
-from common.clock import new_id
-from common.edge import Answer, created, endpoint
+from common.edge import Answer, endpoint
+from common.problem import NOT_FOUND
 from common.request import Admin, Body
-from functions.events.composition import events
+from functions.events.composition import programme
+from functions.events.event_answer import EventAnswer
 from functions.events.event_proposal import EventProposal
+from functions.events.revision import revised
 
 
 class EventBody(EventProposal, Body):
     pass
 
 
-@endpoint
+@endpoint(answers={201: EventAnswer}, refuses=[NOT_FOUND])
 def handler(_admin: Admin, body: EventBody) -> Answer:
-    return created(events().create(new_id(), body))
+    event = programme().create(body)
+    return revised(event, event.version, 201)

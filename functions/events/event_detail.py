@@ -1,11 +1,13 @@
 """GET /events/{id}: an event, where it is and what is left of each grade (EVT-005)."""
 
-from common.edge import endpoint
-from common.request import IdPath
-from functions.events.composition import events
+from common.edge import Answer, endpoint
+from common.request import IdPath, Request
+from functions.events.composition import reads
+from functions.events.conditional import unless_known
 from functions.events.event_answer import EventDetailAnswer
 
 
-@endpoint
-def handler(path: IdPath) -> EventDetailAnswer:
-    return events().event(path.id)
+@endpoint(answers={200: EventDetailAnswer, 304: None})
+def handler(request: Request, path: IdPath) -> Answer:
+    event = reads().event(path.id)
+    return unless_known(request, event.tag, lambda: event.json)

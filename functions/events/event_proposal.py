@@ -5,10 +5,15 @@ from uuid import UUID
 
 from pydantic import Field
 
-from common.model import Model
+from common.model import Model, Whole
 from common.problem import VALIDATION_ERROR, Refusal
 from functions.events.bounds import Date, Label, Price, Prose
 from functions.events.seat_template import Grade, SeatTemplate
+
+AdmissionPerSecond = Annotated[Whole, Field(strict=True, ge=1, le=1000)]  # QUEUE-005
+QueueCapacity = Annotated[Whole, Field(strict=True, ge=1, le=50_000)]  # QUEUE-010
+MaxSeats = Annotated[Whole, Field(strict=True, ge=1, le=4)]  # of one reservation, RSV-005
+Prices = dict[Grade, Price]
 
 
 class EventProposal(Model):
@@ -21,10 +26,10 @@ class EventProposal(Model):
     ends_at: Date
     sale_starts_at: Date
     sale_ends_at: Date
-    prices: dict[Grade, Price]
-    admission_per_second: Annotated[int, Field(strict=True, ge=1, le=1000)] = 10  # QUEUE-005
-    queue_capacity: Annotated[int, Field(strict=True, ge=1, le=50_000)] = 50_000  # QUEUE-010
-    max_seats: Annotated[int, Field(strict=True, ge=1, le=4)] = 4  # of one reservation, RSV-005
+    prices: Prices
+    admission_per_second: AdmissionPerSecond = 10
+    queue_capacity: QueueCapacity = 50_000
+    max_seats: MaxSeats = 4
 
     def check(self, hall: SeatTemplate) -> None:
         """Refuses VALIDATION_ERROR with every fault at once: times out of order, a grade of the hall without a

@@ -10,8 +10,8 @@ from functions.events.event_answer import EventStatus
 
 
 class EventSearch(Paging):
-    """`q` is looked for in title and artist, whatever the case; `from` is inclusive, `to` exclusive, both of the
-    show's start; `city` is the venue's."""
+    """Every word of `q` is in title or artist: as a part, whatever the case, or in English in any form. `from` is
+    inclusive, `to` exclusive, both of the show's start; `city` is the venue's."""
 
     status: EventStatus | None = None
     city: Annotated[Text, Field(max_length=200)] | None = None

@@ -1,11 +1,14 @@
 """GET /events/{id}/seats: every seat by grade, AVAILABLE or SOLD (EVT-006)."""
 
-from common.edge import endpoint
-from common.request import IdPath
-from functions.events.composition import seats
+from common.edge import Answer, endpoint
+from common.request import IdPath, Request
+from functions.events.composition import reads
+from functions.events.conditional import unless_known
+from functions.events.problems import SEAT_LIST_TOO_LARGE
 from functions.events.seat_answer import EventSeatsAnswer
 
 
-@endpoint
-def handler(path: IdPath) -> EventSeatsAnswer:
-    return seats().of_event(path.id)
+@endpoint(answers={200: EventSeatsAnswer, 304: None}, refuses=[SEAT_LIST_TOO_LARGE])
+def handler(request: Request, path: IdPath) -> Answer:
+    statuses = reads().seat_statuses(path.id)
+    return unless_known(request, statuses.tag, lambda: reads().seat_list(statuses))

@@ -3,33 +3,48 @@
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
+from uuid import UUID
 
-from common.consumer import Consumer, Handle
+from common.consumer import AfterCommit, Consumer, Handle
 from common.log import log
 from common.messages import Envelope, Payload, ReservationCancelled, ReservationConfirmed
 from common.metrics import emit
 from common.postgres import Connection, database
+from functions.events.composition import read_cache
+from functions.events.read_cache import ReadCache, event_key, seats_key
 from functions.events.seat_sale_store import free_seats, sell_seats
 
 
-def sell(connection: Connection, _message: Envelope, confirmed: ReservationConfirmed) -> None:
-    alone = sell_seats(connection, confirmed.event_id, confirmed.seat_ids, confirmed.reservation_id)
-    if not alone:
-        # A cancellation that was overtaken comes in a moment; a count that does not go with cancellations is an alarm.
-        log.warning("another reservation has a claim", extra={"reservation_id": str(confirmed.reservation_id)})
-        emit({"service": "events"}, ClaimsMet=1)
+class SeatMoves:
+    """Seats moved as reservations tell; what everybody reads of them is dropped once that has committed. Die before
+    the drop and the seats show as they were for as long as that was fit to be (`freshness`)."""
 
+    def __init__(self, cache: ReadCache) -> None:
+        self._cache = cache
 
-def free(connection: Connection, _message: Envelope, cancelled: ReservationCancelled) -> None:
-    free_seats(connection, cancelled.event_id, cancelled.seat_ids, cancelled.reservation_id)
+    def sell(self, connection: Connection, _message: Envelope, confirmed: ReservationConfirmed) -> AfterCommit:
+        alone = sell_seats(connection, confirmed.event_id, confirmed.seat_ids, confirmed.reservation_id)
+        if not alone:
+            # A cancellation that was overtaken comes in a moment; a count that does not go with them is an alarm.
+            log.warning("another reservation has a claim", extra={"reservation_id": str(confirmed.reservation_id)})
+            emit({"service": "events"}, ClaimsMet=1)
+        return self._dropped(confirmed.event_id)
 
+    def free(self, connection: Connection, _message: Envelope, cancelled: ReservationCancelled) -> AfterCommit | None:
+        moved = free_seats(connection, cancelled.event_id, cancelled.seat_ids, cancelled.reservation_id)
+        return self._dropped(cancelled.event_id) if moved else None
 
-HANDLERS: Mapping[type[Payload], Handle] = {ReservationConfirmed: sell, ReservationCancelled: free}
+    def _dropped(self, event_id: UUID) -> AfterCommit:
+        return lambda: self._cache.drop(event_key(event_id), seats_key(event_id))
+
+    @property
+    def handlers(self) -> Mapping[type[Payload], Handle]:
+        return {ReservationConfirmed: self.sell, ReservationCancelled: self.free}
 
 
 @cache
 def consumer() -> Consumer:
-    return Consumer("events", database(), HANDLERS)
+    return Consumer("events", database(), SeatMoves(read_cache()).handlers)
 
 
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:

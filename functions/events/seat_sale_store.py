@@ -4,11 +4,15 @@ from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from common.postgres import Connection
+from common.problem import means_store_away
 from functions.events.seat_sale import Seat, seats_to_free, seats_to_sell
 
 
 class SeatMoved(Exception):
     """Another writer moved a seat between our reading and our writing. To be tried again."""
+
+
+means_store_away(SeatMoved)  # as far as a consumer goes: the message comes again until it works
 
 
 def sell_seats(connection: Connection, event_id: UUID, seat_ids: Collection[UUID], reservation_id: UUID) -> bool:
@@ -17,14 +21,15 @@ def sell_seats(connection: Connection, event_id: UUID, seat_ids: Collection[UUID
     False when another's claim is there before it: to be cancelled any moment, or a seat sold twice.
     """
     seats = seats_to_sell(_read(connection, event_id, seat_ids), seat_ids, reservation_id)
-    _write(connection, seats, "array_append", reservation_id)
+    _write(connection, event_id, seats, "array_append", reservation_id)
     return not any(seat.claims for seat in seats)
 
 
-def free_seats(connection: Connection, event_id: UUID, seat_ids: Collection[UUID], reservation_id: UUID) -> None:
-    """Take the reservation's claim from those of the seats that have it. Raises `SeatMoved`."""
-    seats = _read(connection, event_id, seat_ids)
-    _write(connection, seats_to_free(seats, reservation_id), "array_remove", reservation_id)
+def free_seats(connection: Connection, event_id: UUID, seat_ids: Collection[UUID], reservation_id: UUID) -> int:
+    """Take the reservation's claim from those of the seats that have it; how many. Raises `SeatMoved`."""
+    seats = seats_to_free(_read(connection, event_id, seat_ids), reservation_id)
+    _write(connection, event_id, seats, "array_remove", reservation_id)
+    return len(seats)
 
 
 def _read(connection: Connection, event_id: UUID, seat_ids: Collection[UUID]) -> list[Seat]:
@@ -35,8 +40,10 @@ def _read(connection: Connection, event_id: UUID, seat_ids: Collection[UUID]) ->
     return [Seat(row["id"], tuple(row["claims"]), row["version"]) for row in rows]
 
 
-def _write(connection: Connection, seats: Sequence[Seat], change: str, reservation_id: UUID) -> None:
-    """Move seats that are still as they were read (EVT-023)."""
+def _write(connection: Connection, event_id: UUID, seats: Sequence[Seat], change: str, reservation_id: UUID) -> None:
+    """Move seats that are still as they were read (EVT-023), and count the move in their event's version."""
+    if not seats:
+        return
     written = connection.execute(
         f"""
         UPDATE event_service.seats
@@ -52,3 +59,5 @@ def _write(connection: Connection, seats: Sequence[Seat], change: str, reservati
     ).rowcount
     if written < len(seats):
         raise SeatMoved
+    # Last, for whoever moves another seat of the event waits here until we have committed.
+    connection.execute("UPDATE event_service.events SET seats_version = seats_version + 1 WHERE id = %s", (event_id,))

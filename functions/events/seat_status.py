@@ -2,9 +2,9 @@
 
 from common.internal import internal
 from common.seat_status import SeatStatusAnswer, SeatStatusAsked
-from functions.events.composition import seats
+from functions.events.composition import reads
 
 
 @internal
 def handler(asked: SeatStatusAsked) -> SeatStatusAnswer:
-    return seats().sold(asked.event_id)
+    return SeatStatusAnswer(event_id=asked.event_id, sold_seat_ids=reads().sold(asked.event_id))

@@ -5,18 +5,18 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from common.model import Model
+from common.model import NOT_BLANK, Model, Whole
 from functions.events.bounds import Stripped
 
 Grade = Literal["VIP", "S", "A", "B"]
 GRADES: tuple[Grade, ...] = get_args(Grade)  # the dearest first, the order in which they are shown
 SEATS_AT_MOST = 100_000
 
-Count = Annotated[int, Field(strict=True, ge=1, le=SEATS_AT_MOST)]
+Count = Annotated[Whole, Field(strict=True, ge=1, le=SEATS_AT_MOST)]
 
 
 class Section(Model):
-    name: Annotated[Stripped, Field(min_length=1, max_length=20)]
+    name: Annotated[Stripped, Field(min_length=1, max_length=20, json_schema_extra=NOT_BLANK)]
     grade: Grade
     rows: Count
     seats_per_row: Count

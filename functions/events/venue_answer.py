@@ -1,6 +1,9 @@
 """Venues and halls as clients see them."""
 
+from typing import Annotated
 from uuid import UUID
+
+from pydantic import Field
 
 from common.model import Model
 from functions.events.seat_template import SeatTemplate
@@ -15,6 +18,7 @@ class HallSummary(Model):
 class HallAnswer(HallSummary):
     venue_id: UUID
     seat_template: SeatTemplate
+    version: int = 1  # counts its edits; what If-Match names, there being no GET of one hall
 
 
 class VenueSummary(Model):
@@ -22,6 +26,7 @@ class VenueSummary(Model):
     name: str
     address: str
     city: str
+    version: Annotated[int, Field(exclude=True)] = 1  # counts its edits; goes into the ETag
 
 
 class VenueAnswer(VenueSummary):

@@ -1,11 +1,12 @@
 """POST /venues: a place with halls to come (EVT-010)."""
 
 from common.clock import new_id
-from common.edge import Answer, created, endpoint
+from common.edge import Answer, endpoint
 from common.request import Admin, Body
 from functions.events.bounds import Label
 from functions.events.composition import venues
-from functions.events.venue_answer import VenueSummary
+from functions.events.revision import revised
+from functions.events.venue_answer import VenueAnswer, VenueSummary
 
 
 class VenueBody(Body):
@@ -14,6 +15,7 @@ class VenueBody(Body):
     city: Label
 
 
-@endpoint
+@endpoint(answers={201: VenueAnswer})
 def handler(_admin: Admin, body: VenueBody) -> Answer:
-    return created(venues().create(VenueSummary(id=new_id(), name=body.name, address=body.address, city=body.city)))
+    venue = venues().create(VenueSummary(id=new_id(), name=body.name, address=body.address, city=body.city))
+    return revised(venue, venue.version, 201)

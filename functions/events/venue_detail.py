@@ -1,11 +1,15 @@
 """GET /venues/{id}: a venue, its halls and their seat templates."""
 
-from common.edge import endpoint
-from common.request import IdPath
+from common.edge import Answer, endpoint
+from common.request import IdPath, Request
 from functions.events.composition import venues
+from functions.events.conditional import unless_known
+from functions.events.revision import etag
 from functions.events.venue_answer import VenueDetailAnswer
 
 
-@endpoint
-def handler(path: IdPath) -> VenueDetailAnswer:
-    return venues().venue(path.id)
+@endpoint(answers={200: VenueDetailAnswer, 304: None})
+def handler(request: Request, path: IdPath) -> Answer:
+    venue = venues().venue(path.id)
+    text = venue.to_json()
+    return unless_known(request, etag(venue.version, text), lambda: text)

@@ -29,9 +29,9 @@ class PayableSettings(Settings):
 
 
 def payable(reservation_id: UUID, user_id: UUID, guard_seconds: int) -> PayableAnswer:
-    """Ask the reservations service. Not a read when it lengthens a hold, though doing that twice harms nobody."""
+    """Ask the reservations service. Not a read when it lengthens a hold, and PortOne needs the time of a second try."""
     asked = PayableAsked(reservation_id=reservation_id, user_id=user_id, guard_seconds=guard_seconds)
-    return call(PayableSettings.from_environment().payable_function, asked, PayableAnswer, read=True)
+    return call(PayableSettings.from_environment().payable_function, asked, PayableAnswer, read=guard_seconds == 0)
 
 
 @cache

@@ -7,11 +7,21 @@ from pydantic import Field
 
 from common.edge import endpoint
 from common.model import Model, Moment
-from common.problem import Refusal
+from common.problem import NOT_FOUND, Refusal
+from common.queue_tokens import QUEUE_TOKEN_PROBLEMS
 from common.request import Body, Request, User
 from common.route_class import PAYMENT
 from functions.payments.composition import checkout
 from functions.payments.payment import Status
+from functions.payments.problems import (
+    AMOUNT_MISMATCH,
+    HOLD_EXPIRED,
+    PAYMENT_FAILED,
+    PAYMENT_IN_PROGRESS,
+    PAYMENT_NOT_COMPLETED,
+    PAYMENT_TIMEOUT,
+    PAYMENT_UNAVAILABLE,
+)
 from functions.payments.queue_tokens import queue_tokens
 
 
@@ -27,7 +37,20 @@ class ConfirmedAnswer(Model):
     paid_at: Moment | None
 
 
-@endpoint(limit=PAYMENT)
+@endpoint(
+    limit=PAYMENT,
+    refuses=[
+        *QUEUE_TOKEN_PROBLEMS,
+        NOT_FOUND,
+        PAYMENT_FAILED,
+        PAYMENT_NOT_COMPLETED,
+        PAYMENT_IN_PROGRESS,
+        AMOUNT_MISMATCH,
+        HOLD_EXPIRED,
+        PAYMENT_UNAVAILABLE,
+        PAYMENT_TIMEOUT,
+    ],
+)
 def handler(request: Request, user: User, body: ConfirmBody) -> ConfirmedAnswer:
     payment = checkout().owned(user.id, body.payment_id)
     try:

@@ -7,11 +7,14 @@ from pydantic import Field
 
 from common.edge import Answer, endpoint
 from common.model import Model
+from common.problem import NOT_FOUND
+from common.queue_tokens import QUEUE_TOKEN_PROBLEMS
 from common.request import Body, Request, User
 from common.route_class import PAYMENT
 from common.secrets import secret
 from functions.payments.composition import checkout
 from functions.payments.payment import Status
+from functions.payments.problems import HOLD_EXPIRED, PAYMENT_IN_PROGRESS, PAYMENT_KEY_REUSED, PAYMENT_UNAVAILABLE
 from functions.payments.queue_tokens import queue_tokens
 
 
@@ -32,7 +35,18 @@ class CreatedAnswer(Model):
     order_name: str
 
 
-@endpoint(limit=PAYMENT)
+@endpoint(
+    limit=PAYMENT,
+    answers={200: CreatedAnswer, 201: CreatedAnswer},
+    refuses=[
+        *QUEUE_TOKEN_PROBLEMS,
+        NOT_FOUND,
+        PAYMENT_KEY_REUSED,
+        PAYMENT_IN_PROGRESS,
+        HOLD_EXPIRED,
+        PAYMENT_UNAVAILABLE,
+    ],
+)
 def handler(request: Request, user: User, body: CreateBody) -> Answer:
     queue_tokens().check_payment(request.queue_token, body.reservation_id)
     made = checkout().create(user.id, body.reservation_id, body.payment_key, body.method)

@@ -174,6 +174,19 @@ class PaymentStore:
         rows = self._database.rows(f"{_REFUNDS_DUE} ORDER BY attempts, created_at LIMIT %s", (limit,))
         return [_refund(row) for row in rows]
 
+    def refund_tally(self, event_id: UUID, reason: str) -> Row:
+        """How far an event's refunds for `reason` have come: `RefundTallyAnswer`'s fields."""
+        return self._database.rows(
+            """
+            SELECT count(*) FILTER (WHERE done_at IS NULL) AS due, count(done_at) AS done,
+                   coalesce(sum(r.amount) FILTER (WHERE done_at IS NULL), 0) AS amount_due,
+                   coalesce(sum(r.amount) FILTER (WHERE done_at IS NOT NULL), 0) AS amount_done
+              FROM payment_service.refunds r JOIN payment_service.payments p ON p.id = r.payment_id
+             WHERE p.event_id = %s AND r.reason = %s
+            """,
+            (event_id, reason),
+        )[0]
+
     def keep_answer(self, payment_id: UUID, call: str, status: int, answer: Any) -> None:
         """Keep what PortOne answered, whole."""
         text = json.dumps(answer).replace("\\u0000", "")  # jsonb has no U+0000

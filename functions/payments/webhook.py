@@ -22,7 +22,7 @@ class Received(Model):
     received: bool = True
 
 
-@endpoint(limit=None)
+@endpoint(limit=None, refuses=[SIGNATURE_INVALID, PAYMENT_UNAVAILABLE])
 def handler(request: Request) -> Received:
     body = request.raw_body
     if not any(_signed(body, request, each) for each in secret("portone")["webhookSecrets"]):

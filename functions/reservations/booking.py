@@ -13,6 +13,7 @@ from functions.reservations.problems import (
     HOLD_EXPIRED,
     NOT_RELEASABLE,
     SALE_CLOSED,
+    SALE_NOT_OPEN,
     SEAT_NOT_FOUND,
     SEAT_TAKEN,
     TOO_MANY_SEATS,
@@ -35,6 +36,7 @@ class Offer:
     max_seats: int
     seats: tuple[Seat, ...]  # of those asked for, the ones the event has
     sold: frozenset[UUID]
+    sale_starts_at: datetime | None = None  # the waiting room keeps people out before; it may know an older time
 
 
 class Catalogue(Protocol):
@@ -55,6 +57,7 @@ class Reservations(Protocol):
     def change(self, reservation: Reservation, seats: tuple[Seat, ...], now: datetime) -> Reservation: ...
     def cancel_own(self, reservation_id: UUID, user_id: UUID, now: datetime) -> Reservation: ...
     def expire(self, now: datetime, limit: int) -> list[Reservation]: ...
+    def cancel_for_events(self, now: datetime, limit: int) -> list[Reservation]: ...
     def keep(
         self, reservation_id: UUID, user_id: UUID, now: datetime, until: datetime | None
     ) -> Reservation | None: ...
@@ -193,6 +196,16 @@ class Booking:
             self.free(reservation)
         return len(overdue)
 
+    def cancel_for_events(self, limit: int = 200) -> int:
+        """End reservations of events that were cancelled, with all of their money, at most `limit`; how many (EVT-028).
+
+        Die in the middle and the next call goes on.
+        """
+        cancelled = self._reservations.cancel_for_events(self._clock(), limit)
+        for reservation in cancelled:
+            self.free(reservation)
+        return len(cancelled)
+
     def free(self, reservation: Reservation) -> None:
         """What Redis remembers of a reservation that is over. Lost, it ends by itself."""
         self._holds.release(reservation.event_id, reservation.id, reservation.seat_ids)
@@ -218,6 +231,8 @@ def _chosen(offer: Offer, seat_ids: Sequence[UUID], now: datetime) -> tuple[Seat
         raise TOO_MANY_SEATS.refusal(maxSeats=offer.max_seats)
     if offer.cancelled or now >= offer.sale_ends_at:
         raise SALE_CLOSED.refusal()
+    if offer.sale_starts_at is not None and now < offer.sale_starts_at:
+        raise SALE_NOT_OPEN.refusal()
     by_id = {seat.id: seat for seat in offer.seats}
     unknown = [seat for seat in seat_ids if seat not in by_id]
     if unknown:

@@ -7,6 +7,7 @@ from common.model import Model
 from common.request import IdPath, User
 from common.route_class import BOOKING
 from functions.reservations.composition import booking
+from functions.reservations.problems import NOT_CANCELLABLE
 from functions.reservations.reservation import Status
 
 
@@ -17,7 +18,7 @@ class CancelledAnswer(Model):
     fee: int
 
 
-@endpoint(limit=BOOKING)
+@endpoint(limit=BOOKING, refuses=[NOT_CANCELLABLE])
 def handler(user: User, path: IdPath) -> CancelledAnswer:
     cancelled = booking().cancel(user.id, path.id)
     return CancelledAnswer(

@@ -7,9 +7,19 @@ from pydantic import Field
 
 from common.edge import endpoint
 from common.problem import NOT_FOUND
+from common.queue_tokens import QUEUE_TOKEN_PROBLEMS
 from common.request import Body, IdPath, Request, User
 from common.route_class import BOOKING
 from functions.reservations.composition import booking, queue_tokens, store
+from functions.reservations.problems import (
+    HOLD_EXPIRED,
+    PAYMENT_STARTED,
+    SALE_CLOSED,
+    SALE_NOT_OPEN,
+    SEAT_NOT_FOUND,
+    SEAT_TAKEN,
+    TOO_MANY_SEATS,
+)
 from functions.reservations.reservation_answer import HeldAnswer
 
 
@@ -17,7 +27,19 @@ class ChangeBody(Body):
     seat_ids: Annotated[list[UUID], Field(min_length=1, max_length=100)]
 
 
-@endpoint(limit=BOOKING)
+@endpoint(
+    limit=BOOKING,
+    refuses=[
+        *QUEUE_TOKEN_PROBLEMS,
+        SEAT_NOT_FOUND,
+        SEAT_TAKEN,
+        TOO_MANY_SEATS,
+        HOLD_EXPIRED,
+        PAYMENT_STARTED,
+        SALE_NOT_OPEN,
+        SALE_CLOSED,
+    ],
+)
 def handler(request: Request, user: User, path: IdPath, body: ChangeBody) -> HeldAnswer:
     reservation = store().find(path.id, user.id)
     if reservation is None:

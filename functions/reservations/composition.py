@@ -15,6 +15,7 @@ from common.seat_status import SeatStatusAnswer, SeatStatusAsked
 from common.secrets import secret
 from common.settings import Settings
 from functions.reservations.booking import Booking, Offer
+from functions.reservations.hold_mending import HoldMending
 from functions.reservations.payment_outcome import PaymentOutcome
 from functions.reservations.reservation import Reservation, Seat
 from functions.reservations.reservation_store import ReservationStore
@@ -44,6 +45,7 @@ class EventCatalogue:
             max_seats=answer.max_seats,
             seats=tuple(Seat(seat.id, seat.number, seat.grade, seat.price) for seat in answer.seats),
             sold=frozenset(seat.id for seat in answer.seats if seat.status == "SOLD"),
+            sale_starts_at=answer.sale_starts_at,
         )
 
     def seat_count(self, event_id: UUID) -> int:
@@ -95,6 +97,11 @@ def booking() -> Booking:
 @cache
 def payment_outcome() -> PaymentOutcome:
     return PaymentOutcome(store(), booking(), queue_tokens(), utc_now)
+
+
+@cache
+def hold_mending() -> HoldMending:
+    return HoldMending(store(), seat_holds(), utc_now)
 
 
 def ticket_qr(reservation: Reservation) -> str:

@@ -6,9 +6,19 @@ from uuid import UUID
 from pydantic import Field
 
 from common.edge import Answer, created, endpoint
+from common.problem import NOT_FOUND
+from common.queue_tokens import QUEUE_TOKEN_PROBLEMS
 from common.request import Body, Request, User
 from common.route_class import BOOKING
 from functions.reservations.composition import booking, queue_tokens
+from functions.reservations.problems import (
+    HOLD_EXISTS,
+    SALE_CLOSED,
+    SALE_NOT_OPEN,
+    SEAT_NOT_FOUND,
+    SEAT_TAKEN,
+    TOO_MANY_SEATS,
+)
 from functions.reservations.reservation_answer import HeldAnswer
 
 
@@ -18,7 +28,21 @@ class HoldBody(Body):
     seat_ids: Annotated[list[UUID], Field(min_length=1, max_length=100)]
 
 
-@endpoint(limit=BOOKING)
+@endpoint(
+    limit=BOOKING,
+    bots=True,
+    answers={201: HeldAnswer},
+    refuses=[
+        *QUEUE_TOKEN_PROBLEMS,
+        NOT_FOUND,
+        SEAT_NOT_FOUND,
+        SEAT_TAKEN,
+        TOO_MANY_SEATS,
+        HOLD_EXISTS,
+        SALE_NOT_OPEN,
+        SALE_CLOSED,
+    ],
+)
 def handler(request: Request, user: User, body: HoldBody) -> Answer:
     queue_tokens().check_reservation(request.queue_token, user.id, body.event_id)
     return created(HeldAnswer.of(booking().hold(user.id, body.event_id, body.seat_ids)))

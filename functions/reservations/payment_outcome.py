@@ -1,6 +1,7 @@
 """What a payment's outcome makes of its reservation, inside the consumer's transaction (RSV-004, PAY-012)."""
 
 from collections.abc import Callable
+from datetime import datetime
 from uuid import UUID
 
 from common.clock import Clock
@@ -29,12 +30,26 @@ class PaymentOutcome:
         if reservation.status is Status.CONFIRMED:
             return None
         now = self._clock()
+        if self._store.is_event_cancelled(connection, reservation.event_id):
+            return self._paid_for_nothing(connection, reservation, payment.payment_id, now)
         wanted = reservation.status is Status.PENDING or reservation.cancel_reason in GIVEN_BACK
         if wanted and self._store.confirm(connection, reservation, payment.payment_id, now):
             return lambda: self._tokens.end(reservation.event_id, reservation.user_id, reservation.id)
         log.warning("money came for seats that are gone: refunding", extra={"reservation_id": str(reservation.id)})
         self._store.give_back(connection, reservation, payment.payment_id, now)
         return None
+
+    def _paid_for_nothing(
+        self, connection: Connection, reservation: Reservation, payment_id: UUID, now: datetime
+    ) -> Callable[[], None]:
+        """The event is off: all of it back, whether its cancellation has come to this reservation or not (EVT-028)."""
+        if reservation.status is Status.PENDING:
+            paid = reservation.total_amount
+            reason = CancelReason.EVENT_CANCELLED
+            self._store.cancel(connection, reservation, reason, now, paid, payment_id=payment_id)
+        else:
+            self._store.give_back(connection, reservation, payment_id, now)
+        return lambda: self._booking.free(reservation)
 
     def failed(self, connection: Connection, _message: Envelope, payment: PaymentFailed) -> Callable[[], None] | None:
         reservation = self._locked(connection, payment.reservation_id)

@@ -14,6 +14,7 @@ HOLD_EXISTS = Problem(
 )
 SEAT_NOT_FOUND = Problem("SEAT_NOT_FOUND", 404, "좌석을 찾을 수 없습니다.", "The event has no such seats.")
 SALE_CLOSED = Problem("SALE_CLOSED", 409, "예매가 종료되었습니다.", "The sale is over.")
+SALE_NOT_OPEN = Problem("SALE_NOT_OPEN", 409, "아직 예매가 시작되지 않았습니다.", "The sale has not started.")
 HOLD_EXPIRED = Problem("HOLD_EXPIRED", 409, "좌석 선점 시간이 만료되었습니다.", "The hold on these seats has ended.")
 NOT_CANCELLABLE = Problem(
     "NOT_CANCELLABLE",

@@ -4,8 +4,9 @@ from common.edge import endpoint
 from common.request import IdPath, User
 from common.route_class import BOOKING
 from functions.reservations.composition import booking
+from functions.reservations.problems import NOT_RELEASABLE
 
 
-@endpoint(limit=BOOKING)
+@endpoint(limit=BOOKING, refuses=[NOT_RELEASABLE])
 def handler(user: User, path: IdPath) -> None:
     booking().release(user.id, path.id)

@@ -51,6 +51,7 @@ class Reservation:
     payment_started_at: datetime | None = None
     fee: int = 0  # won, kept when it was cancelled
     refund_amount: int = 0  # won, given back when it was cancelled
+    rescheduled_at: datetime | None = None  # when the show was moved after it was booked
 
     @property
     def seat_ids(self) -> list[UUID]:

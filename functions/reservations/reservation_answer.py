@@ -63,6 +63,7 @@ class ReservationAnswer(Model):
     created_at: Moment
     confirmed_at: Moment | None
     cancelled_at: Moment | None
+    rescheduled_at: Moment | None = None  # the show was moved since it was booked: giving it back is free
     ticket: TicketAnswer | None = None
 
     @classmethod
@@ -82,5 +83,6 @@ class ReservationAnswer(Model):
             created_at=reservation.created_at,
             confirmed_at=reservation.confirmed_at,
             cancelled_at=reservation.cancelled_at,
+            rescheduled_at=reservation.rescheduled_at,
             ticket=TicketAnswer(number=reservation.ticket_number, qr=qr) if reservation.ticket_number and qr else None,
         )

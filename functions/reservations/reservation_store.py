@@ -180,15 +180,17 @@ class ReservationStore:
         now: datetime,
         refund_amount: int = 0,
         fee: int = 0,
+        payment_id: UUID | None = None,
     ) -> None:
         """CANCELLED, its seats free, and ReservationCancelled told; the row is locked by the caller."""
         connection.execute(
             """
             UPDATE reservation_service.reservations
-               SET status = 'CANCELLED', cancel_reason = %s, cancelled_at = %s, refund_amount = %s, fee = %s
+               SET status = 'CANCELLED', cancel_reason = %s, cancelled_at = %s, refund_amount = %s, fee = %s,
+                   payment_id = coalesce(%s, payment_id)
              WHERE id = %s
             """,
-            (reason, now, refund_amount, fee, reservation.id),
+            (reason, now, refund_amount, fee, payment_id, reservation.id),
         )
         connection.execute(
             "UPDATE reservation_service.reservation_seats SET live = false WHERE reservation_id = %s",
@@ -236,7 +238,8 @@ class ReservationStore:
     def give_back(self, connection: Connection, reservation: Reservation, payment_id: UUID, now: datetime) -> None:
         """The seats are gone and the money came: say again that it is cancelled, now with a refund."""
         connection.execute(
-            "UPDATE reservation_service.reservations SET payment_id = %s WHERE id = %s", (payment_id, reservation.id)
+            "UPDATE reservation_service.reservations SET payment_id = %s, refund_amount = total_amount WHERE id = %s",
+            (payment_id, reservation.id),
         )
         reason = reservation.cancel_reason or CancelReason.HOLD_TIMEOUT
         self._tell_cancelled(connection, reservation, reason, now, reservation.total_amount)
@@ -280,7 +283,12 @@ class ReservationStore:
                 return reservation
             fee, refund = 0, 0
             if reservation.status is Status.CONFIRMED:
-                percent = fee_percent(now, reservation.confirmed_at or now, reservation.event_starts_at)
+                percent = fee_percent(
+                    now,
+                    reservation.confirmed_at or now,
+                    reservation.event_starts_at,
+                    rescheduled=reservation.rescheduled_at is not None,
+                )
                 if percent is None:
                     raise NOT_CANCELLABLE.refusal()
                 fee = reservation.total_amount * percent // 100
@@ -305,7 +313,106 @@ class ReservationStore:
                 self.cancel(connection, reservation, CancelReason.HOLD_TIMEOUT, now)
             return overdue
 
+    # -- what becomes of its event --------------------------------------------------------------------------------
+
+    def event_cancelled(self, connection: Connection, event_id: UUID, now: datetime) -> None:
+        """Note that an event is off: `cancel_for_events` does the rest, and money that comes yet goes back."""
+        connection.execute(
+            """
+            INSERT INTO reservation_service.cancelled_events (event_id, cancelled_at) VALUES (%s, %s)
+            ON CONFLICT DO NOTHING
+            """,
+            (event_id, now),
+        )
+
+    def is_event_cancelled(self, connection: Connection, event_id: UUID) -> bool:
+        row = connection.execute(
+            "SELECT 1 FROM reservation_service.cancelled_events WHERE event_id = %s", (event_id,)
+        ).fetchone()
+        return row is not None
+
+    def cancel_for_events(self, now: datetime, limit: int) -> list[Reservation]:
+        """Cancel reservations of cancelled events, at most `limit`, and give all of their money back (EVT-028); those
+        it cancelled. An event with none left is seen through.
+
+        Each batch is a transaction: die in one, and the next goes on where the last one ended. Two at once take turns.
+        """
+        with self._database.transaction() as connection:
+            event = connection.execute(
+                """
+                SELECT event_id FROM reservation_service.cancelled_events
+                 WHERE finished_at IS NULL ORDER BY cancelled_at LIMIT 1 FOR UPDATE
+                """
+            ).fetchone()
+            if event is None:
+                return []
+            rows = connection.execute(
+                f"""{_SELECT} WHERE r.event_id = %s AND r.status IN ('PENDING', 'CONFIRMED')
+                 ORDER BY r.id LIMIT %s FOR UPDATE OF r
+                """,
+                (event["event_id"], limit),
+            ).fetchall()
+            live = [_reservation(row) for row in rows]
+            for reservation in live:
+                paid = reservation.total_amount if reservation.status is Status.CONFIRMED else 0
+                self.cancel(connection, reservation, CancelReason.EVENT_CANCELLED, now, paid)
+            if not live:
+                connection.execute(
+                    "UPDATE reservation_service.cancelled_events SET finished_at = %s WHERE event_id = %s",
+                    (now, event["event_id"]),
+                )
+            return live
+
+    def event_rescheduled(self, connection: Connection, event_id: UUID, starts_at: datetime, now: datetime) -> None:
+        """Move the show of every live reservation that was booked for another time; their refund is free (EVT-029)."""
+        connection.execute(
+            """
+            UPDATE reservation_service.reservations SET event_starts_at = %(starts_at)s, rescheduled_at = %(now)s
+             WHERE event_id = %(event_id)s AND status IN ('PENDING', 'CONFIRMED') AND event_starts_at <> %(starts_at)s
+            """,
+            {"event_id": event_id, "starts_at": starts_at, "now": now},
+        )
+
     # -- reading ------------------------------------------------------------------------------------------------
+
+    def tally(self, event_id: UUID) -> Row:
+        """How many reservations of an event there are, by what became of them: `EventTallyAnswer`'s fields."""
+        return self._database.rows(
+            """
+            SELECT count(*) FILTER (WHERE status = 'PENDING') AS pending,
+                   count(*) FILTER (WHERE status = 'CONFIRMED') AS confirmed,
+                   count(*) FILTER (WHERE cancel_reason = 'EVENT_CANCELLED') AS event_cancelled,
+                   coalesce(sum(refund_amount) FILTER (WHERE cancel_reason = 'EVENT_CANCELLED'), 0) AS refund_amount,
+                   EXISTS (SELECT FROM reservation_service.cancelled_events
+                            WHERE event_id = %(event_id)s AND finished_at IS NOT NULL) AS seen_through
+              FROM reservation_service.reservations
+             WHERE event_id = %(event_id)s
+            """,
+            {"event_id": event_id},
+        )[0]
+
+    def ledger(self, event_id: UUID, after: UUID | None, limit: int) -> list[Row]:
+        """The live reservations of an event in the order of their ids, `limit` of those after one: reservation_id,
+        status, seat_ids, hold_expires_at. Their status decides, not what the seats' index goes by."""
+        return self._database.rows(
+            """
+            SELECT r.id AS reservation_id, r.status, r.hold_expires_at,
+                   array(SELECT seat_id FROM reservation_service.reservation_seats s
+                          WHERE s.reservation_id = r.id) AS seat_ids
+              FROM reservation_service.reservations r
+             WHERE r.event_id = %(event_id)s AND r.status IN ('PENDING', 'CONFIRMED')
+               AND (%(after)s::uuid IS NULL OR r.id > %(after)s)
+             ORDER BY r.id LIMIT %(limit)s
+            """,
+            {"event_id": event_id, "after": after, "limit": limit},
+        )
+
+    def live(self, reservation_ids: Sequence[UUID]) -> dict[UUID, Reservation]:
+        """Those of them that are PENDING or CONFIRMED."""
+        rows = self._database.rows(
+            f"{_SELECT} WHERE r.id = ANY(%s) AND r.status IN ('PENDING', 'CONFIRMED')", (list(reservation_ids),)
+        )
+        return {row["id"]: _reservation(row) for row in rows}
 
     def keep(self, reservation_id: UUID, user_id: UUID, now: datetime, until: datetime | None) -> Reservation | None:
         """The user's reservation, about to be paid for: its seats are settled now (PAYMENT_STARTED from here on).
@@ -380,4 +487,5 @@ def _reservation(row: Row) -> Reservation:
         payment_started_at=row["payment_started_at"],
         fee=row["fee"],
         refund_amount=row["refund_amount"],
+        rescheduled_at=row["rescheduled_at"],
     )

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from common.redis import Client, Script
 
+AT_ONCE = 1000  # keys in one command; ElastiCache Serverless takes 3,999 arguments
 _LUA = Path(__file__).parent / "lua"
 
 
@@ -46,3 +47,13 @@ class SeatHolds:
     def held(self, event_id: UUID, now: datetime) -> set[UUID]:
         live = self._redis.zrangebyscore(_held_key(event_id), f"({now.timestamp() * 1000:.0f}", "+inf")
         return {UUID(str(seat)) for seat in live}
+
+    def holders(self, event_id: UUID, now: datetime) -> dict[UUID, UUID | None]:
+        """The held seats and the reservation that holds each; None where the hold itself is gone."""
+        seats = sorted(self.held(event_id, now))
+        holders: dict[UUID, UUID | None] = {}
+        for at in range(0, len(seats), AT_ONCE):
+            some = seats[at : at + AT_ONCE]
+            found = self._redis.mget([_hold_key(event_id, seat) for seat in some])
+            holders |= {seat: UUID(str(holder)) if holder else None for seat, holder in zip(some, found, strict=True)}
+        return holders

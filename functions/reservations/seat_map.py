@@ -6,6 +6,7 @@ from uuid import UUID
 from common.clock import utc_now
 from common.edge import endpoint
 from common.model import Model
+from common.queue_tokens import QUEUE_TOKEN_PROBLEMS
 from common.request import Path, Request, User
 from functions.reservations.composition import catalogue, queue_tokens, seat_holds
 
@@ -33,7 +34,7 @@ def _seat_count(event_id: UUID) -> int:
     return catalogue.seat_count(event_id)  # an event's seats are made with it, once: fit to be kept
 
 
-@endpoint
+@endpoint(refuses=QUEUE_TOKEN_PROBLEMS)
 def handler(request: Request, user: User, path: EventPath) -> SeatMap:
     queue_tokens().check_reservation(request.queue_token, user.id, path.event_id)
     total = _seat_count(path.event_id)

@@ -1,5 +1,7 @@
 """The purchase over HTTP, and what goes wrong with purchases. Works against any deployment of the API."""
 
+import base64
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -11,6 +13,7 @@ import pytest
 
 from demo.__main__ import free_seats, statuses
 from demo.buyer import Api, Buyer, Refused, eventually
+from demo.door import check
 
 pytestmark = pytest.mark.e2e
 
@@ -99,8 +102,14 @@ def test_a_ticket_is_bought_from_registration_to_the_signed_qr(
 
     found = buyer.wait_for_status(held["reservationId"], "CONFIRMED")
     assert found["paymentId"] == payment["paymentId"]
-    claims = jwt.decode(found["ticket"]["qr"], options={"verify_signature": False})
-    assert claims["num"] == found["ticket"]["number"]
+    keys, ticket = public("GET", "/.well-known/ticket-keys.json"), found["ticket"]
+    claims = check(keys, ticket["qr"])
+    assert claims["num"] == ticket["number"]
+    assert not any("d" in key for key in keys["keys"]), "a private key was published"
+    header, _, signature = ticket["qr"].split(".")
+    other = base64.urlsafe_b64encode(json.dumps({**claims, "seats": ["A-1-1"]}).encode()).decode().rstrip("=")
+    with pytest.raises(jwt.InvalidSignatureError):
+        check(keys, f"{header}.{other}.{signature}")
     eventually(lambda: statuses(public, event_id, seats), lambda found: found == {"SOLD"})
     assert public("GET", f"/events/{event_id}")["remaining"] == {"VIP": 6}
     assert buyer.sandbox("GET", f"/sandbox/payments/{payment['paymentId']}")["paidAmount"] == 300_000
@@ -274,3 +283,41 @@ def test_an_operator_pauses_a_line_and_lets_it_go_on(admin: Api, new_buyer: NewB
     assert refusal(lambda: buyer.api("PUT", steer, {"paused": False})).code == "FORBIDDEN"
     admin("PUT", steer, {"paused": False, "admissionPerSecond": 20})
     buyer.wait_for_admission(event["id"])
+
+
+def test_the_buyers_of_an_event_that_is_called_off_get_everything_back(
+    public: Api, admin: Api, new_buyer: NewBuyer, event: dict[str, Any]
+) -> None:
+    path = f"/events/{event['id']}"
+    seats = [seat["id"] for seat in seats_of(public, event["id"])]
+    owner, holder = new_buyer(), new_buyer()
+    ticket = bought(owner, event["id"], seats[:2])
+    held = holding(holder, event["id"], seats[2:3])
+    assert refusal(lambda: admin("DELETE", path)).code == "EVENT_HAS_RESERVATIONS"
+    assert refusal(lambda: owner.api("POST", f"{path}/cancel", {"reason": "mine"})).code == "FORBIDDEN"
+
+    assert admin("POST", f"{path}/cancel", {"reason": "the singer is ill"})["status"] == "CANCELLED"
+    assert public("GET", path)["status"] == "CANCELLED"
+    ended = owner.wait_for_status(ticket["id"], "CANCELLED")
+    assert ended["cancelReason"] == "EVENT_CANCELLED"
+    holder.wait_for_status(held["reservationId"], "CANCELLED")
+    progress = eventually(lambda: admin("GET", f"{path}/cancellation"), lambda seen: seen["done"])
+    assert (progress["reservationsCancelled"], progress["refundsDone"], progress["amountRefunded"]) == (2, 1, 300_000)
+    bank = owner.sandbox("GET", f"/sandbox/payments/{ticket['paymentId']}")
+    assert bank["cancelledAmount"] == bank["paidAmount"] == 300_000
+    assert refusal(lambda: new_buyer().enter(event["id"])).code == "SALE_CLOSED"
+    eventually(lambda: statuses(public, event["id"], seats), lambda found: found == {"AVAILABLE"})
+
+
+def test_a_show_that_was_moved_is_given_back_for_nothing(
+    admin: Api, new_buyer: NewBuyer, public: Api, event: dict[str, Any]
+) -> None:
+    buyer = new_buyer()
+    ticket = bought(buyer, event["id"], [seats_of(public, event["id"])[0]["id"]])
+    tomorrow = datetime.now(UTC) + timedelta(days=3)
+    times = {"startsAt": rfc3339(tomorrow), "endsAt": rfc3339(tomorrow + timedelta(hours=3))}
+    assert refusal(lambda: admin("PUT", f"/events/{event['id']}", times)).code == "SALE_STARTED"
+    admin("POST", f"/events/{event['id']}/reschedule", {**times, "reason": "the hall is flooded"})
+    moved = eventually(lambda: buyer.reservation(ticket["id"]), lambda seen: seen["rescheduledAt"])
+    assert datetime.fromisoformat(moved["eventStartsAt"]) == tomorrow
+    assert buyer.api("DELETE", f"/reservations/{ticket['id']}")["fee"] == 0

@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from uuid import UUID
 
 import boto3
 import psycopg
@@ -14,8 +15,13 @@ import pytest
 from moto import mock_aws
 
 from common import postgres
+from common import redis as common_redis
 from common.clock import new_id, utc_now
+from common.event_tally import EventTallyAnswer
 from common.postgres import Database
+from common.redis import Client
+from common.refund_tally import RefundTallyAnswer
+from common.seat_ledger import SeatLedgerAnswer
 from functions.events import composition, on_reservation_event
 from seed.event import EVENT_ID, HALL_ID, VENUE_ID, seed_event
 
@@ -39,15 +45,47 @@ def answered(answer: Event) -> tuple[int, Any]:
     return answer["statusCode"], json.loads(answer["body"])
 
 
+class Others:
+    """Reservations and payments of an event with `live` reservations."""
+
+    live = 0
+
+    def tally(self, event_id: UUID) -> EventTallyAnswer:
+        return EventTallyAnswer(
+            event_id=event_id, pending=0, confirmed=self.live, event_cancelled=0, refund_amount=0, seen_through=True
+        )
+
+    def refunds(self, event_id: UUID) -> RefundTallyAnswer:
+        return RefundTallyAnswer(event_id=event_id, due=0, done=0, amount_due=0, amount_done=0)
+
+    def ledger(self, event_id: UUID, _after: UUID | None) -> SeatLedgerAnswer:
+        return SeatLedgerAnswer(event_id=event_id, seats=[], holds=[], more_after=None)
+
+
 def forget() -> None:
-    for built in (postgres.database, composition.venues, composition.events, composition.seats):
+    postgres.database.cache_clear()
+    postgres.reader.cache_clear()
+    common_redis.client.cache_clear()
+    for built in (
+        composition.venues,
+        composition.events,
+        composition.seats,
+        composition.read_cache,
+        composition.reads,
+        composition.programme,
+        composition.seat_stores,
+    ):
         built.cache_clear()
     on_reservation_event.consumer.cache_clear()
 
 
 @pytest.fixture(autouse=True)
 def _deployed(
-    postgres_url: str, database_of: Callable[[str], Database], monkeypatch: pytest.MonkeyPatch
+    postgres_url: str,
+    database_of: Callable[[str], Database],
+    redis: Client,
+    redis_url: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[None]:
     """The functions' environment and secrets as template.yaml gives them, over the seeded event."""
     address = psycopg.conninfo.conninfo_to_dict(postgres_url)
@@ -57,6 +95,8 @@ def _deployed(
         "DATABASE_NAME": address["dbname"],
         "DATABASE_USER": "event_service",
         "DATABASE_SSLMODE": "disable",
+        "REDIS_URL": redis_url,
+        "REDIS_CLUSTER": "false",
         "SECRETS_PREFIX": f"test-{new_id()}/",
         "AWS_DEFAULT_REGION": "ap-northeast-2",
         "AWS_ACCESS_KEY_ID": "test",
@@ -66,6 +106,7 @@ def _deployed(
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     seed_event(database_of("event_service"), utc_now())
     forget()
+    monkeypatch.setattr(composition, "others", Others())
     with mock_aws():
         manager = boto3.client("secretsmanager")
         for name, value in {
@@ -90,6 +131,16 @@ def _deployed(
         ("event_list", 200),
         ("event_detail", 200),
         ("event_seats", 200),
+        ("seat_layout_read", 200),
+        ("seat_statuses", 200),
+        ("venue_update", 200),
+        ("hall_update", 200),
+        ("event_update", 200),
+        ("event_cancel", 202),
+        ("venue_delete", 409),
+        ("hall_delete", 409),
+        ("event_cancellation", 404),
+        ("event_reschedule", 200),
     ],
 )
 def test_a_sample_event_is_answered(function: str, status: int) -> None:
@@ -99,6 +150,96 @@ def test_a_sample_event_is_answered(function: str, status: int) -> None:
 @pytest.mark.parametrize("function", ["seat_status", "seat_catalogue", "sale_terms"])
 def test_a_sample_internal_call_is_answered(function: str) -> None:
     assert call(function, sample(function))["body"]["eventId"] == str(EVENT_ID)
+
+
+def test_the_seeded_event_is_deleted_unless_somebody_has_a_reservation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Others, "live", 1)
+    status, refusal = answered(call("event_delete", sample("event_delete")))
+    assert (status, refusal["code"]) == (409, "EVENT_HAS_RESERVATIONS")
+    monkeypatch.setattr(Others, "live", 0)
+    assert call("event_delete", sample("event_delete"))["statusCode"] == 204
+    assert call("event_detail", sample("event_detail"))["statusCode"] == 404
+
+
+def test_the_reconciliation_that_finds_nothing_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    import_module("functions.events.reconcile").handler(sample("reconcile"), None)
+    (metrics,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "oversold_seats" in line]
+    assert (metrics["oversold_seats"], metrics["orphan_holds"], metrics["events_not_reconciled"]) == ([0], [0], [0])
+
+
+@pytest.mark.parametrize("function", ["event_list", "event_detail", "event_seats", "seat_layout_read", "seat_statuses"])
+def test_who_has_an_answer_already_is_told_so_in_no_words(function: str) -> None:
+    first = call(function, sample(function))
+    tag = first["headers"]["ETag"]
+    again = sample(function)
+    for known in (tag, f'"other", W/{tag}'):
+        again["headers"]["If-None-Match"] = known
+        told = call(function, again)
+        assert (told["statusCode"], told["body"], told["headers"]["ETag"]) == (304, "", tag)
+    again["headers"]["If-None-Match"] = '"other"'
+    assert call(function, again) | {"headers": None} == first | {"headers": None}
+
+
+def test_an_answer_changes_its_tag_with_what_it_says() -> None:
+    tags = {name: call(name, sample(name))["headers"]["ETag"] for name in ("event_list", "event_detail")}
+    call("event_update", sample("event_update"))
+    for name, tag in tags.items():
+        again = sample(name)
+        again["headers"]["If-None-Match"] = tag
+        assert call(name, again)["statusCode"] == 200
+
+
+@pytest.mark.parametrize(
+    ("read", "write"),
+    [("event_detail", "event_update"), ("venue_detail", "venue_update"), ("event_detail", "event_delete")],
+)
+def test_an_edit_of_what_was_read_goes_through_once(read: str, write: str) -> None:
+    edit = sample(write)
+    edit["headers"]["If-Match"] = '"99"'
+    status, refusal = answered(call(write, edit))
+    assert (status, refusal["code"]) == (412, "PRECONDITION_FAILED")
+    edit["headers"]["If-Match"] = call(read, sample(read))["headers"]["ETag"]
+    done = call(write, edit)
+    assert done["statusCode"] in (200, 204)
+    if write.endswith("update"):
+        assert answered(call(write, edit))[0] == 412
+        edit["headers"]["If-Match"] = done["headers"]["ETag"]
+        assert answered(call(write, edit))[0] == 200
+
+
+def test_once_the_sale_is_on_the_rest_is_settled() -> None:
+    edit = sample("event_update")
+    status, refusal = answered(call("event_update", edit | {"body": '{"artist": "Other", "title": "New"}'}))
+    assert (status, refusal["code"], refusal["details"]) == (409, "SALE_STARTED", {"fields": ["artist"]})
+
+
+def test_the_compact_seats_are_the_plain_ones() -> None:
+    _, plain = answered(call("event_seats", sample("event_seats")))
+    _, layout = answered(call("seat_layout_read", sample("seat_layout_read")))
+    _, statuses = answered(call("seat_statuses", sample("seat_statuses")))
+    width = 32 - len(layout["idPrefix"])
+    ids = [
+        str(UUID(layout["idPrefix"] + layout["idSuffixes"][at : at + width]))
+        for at in range(0, len(layout["idSuffixes"]), width)
+    ]
+    numbers = [
+        f"{section['name']}-{row}-{seat}"
+        for section in layout["sections"]
+        for row in range(1, section["rows"] + 1)
+        for seat in range(1, section["seatsPerRow"] + 1)
+    ]
+    shown = [(seat["id"], seat["number"]) for grade in plain["grades"] for seat in grade["seats"]]
+    assert sorted(zip(ids, numbers, strict=True)) == sorted(shown)
+    assert (statuses["seatCount"], statuses["soldCount"], len(statuses["sold"])) == (200, 0, 36)
+
+
+def test_a_layout_asked_for_by_its_version_may_be_kept_for_a_day() -> None:
+    asked = sample("seat_layout_read")
+    assert call("seat_layout_read", asked)["headers"]["Cache-Control"] == "no-cache"
+    asked["queryStringParameters"] = {"version": "1"}
+    assert call("seat_layout_read", asked)["headers"]["Cache-Control"] == "public, max-age=86400"
+    asked["queryStringParameters"] = {"version": "2"}
+    assert call("seat_layout_read", asked)["headers"]["Cache-Control"] == "no-cache"
 
 
 def test_the_sample_batch_is_consumed() -> None:
@@ -141,7 +282,23 @@ def test_an_events_json_is_the_one_of_the_contract() -> None:
     assert detail["hall"] == {"id": str(HALL_ID), "name": "콘서트홀", "capacity": 200}
 
 
-@pytest.mark.parametrize("function", ["venue_create", "hall_create", "event_create"])
+WRITES = [
+    "venue_create",
+    "venue_update",
+    "venue_delete",
+    "hall_create",
+    "hall_update",
+    "hall_delete",
+    "event_create",
+    "event_update",
+    "event_delete",
+    "event_cancel",
+    "event_cancellation",
+    "event_reschedule",
+]
+
+
+@pytest.mark.parametrize("function", WRITES)
 def test_only_an_admin_writes(function: str) -> None:
     event = sample(function)
     event["requestContext"]["authorizer"]["role"] = "USER"
@@ -169,8 +326,22 @@ def test_an_event_that_makes_no_sense_is_refused_by_field(change: Event, field: 
     assert field in {fault["field"] for fault in refusal["details"]}
 
 
-@pytest.mark.parametrize("body", ["", "[]", "null", "{", '{"seatTemplate": {"sections": 1}}', '"\\ud800"'])
-@pytest.mark.parametrize("function", ["venue_create", "hall_create", "event_create"])
+@pytest.mark.parametrize(
+    "body", ["", "[]", "null", "{", '{"seatTemplate": {"sections": 1}, "name": 1, "title": 1}', '"\\ud800"']
+)
+@pytest.mark.parametrize(
+    "function",
+    [
+        "venue_create",
+        "venue_update",
+        "hall_create",
+        "hall_update",
+        "event_create",
+        "event_update",
+        "event_cancel",
+        "event_reschedule",
+    ],
+)
 def test_no_body_makes_a_500(function: str, body: str) -> None:
     assert answered(call(function, sample(function) | {"body": body}))[0] == 400
 
@@ -202,10 +373,29 @@ def test_an_odd_search_finds_what_it_finds(query: dict[str, str] | None) -> None
     assert page.keys() == {"items", "page", "size", "total"}
 
 
-@pytest.mark.parametrize("function", ["venue_detail", "event_detail", "event_seats", "hall_create"])
+@pytest.mark.parametrize(
+    "function",
+    [
+        "venue_detail",
+        "venue_update",
+        "venue_delete",
+        "hall_create",
+        "hall_update",
+        "hall_delete",
+        "event_detail",
+        "event_seats",
+        "seat_layout_read",
+        "seat_statuses",
+        "event_update",
+        "event_delete",
+        "event_cancel",
+        "event_cancellation",
+        "event_reschedule",
+    ],
+)
 @pytest.mark.parametrize("name", ["no-uuid", "00000000-0000-0000-0000-000000000000", "\x00"])
 def test_what_there_is_not_is_not_found(function: str, name: str) -> None:
-    assert answered(call(function, sample(function) | {"pathParameters": {"id": name}}))[0] == 404
+    assert answered(call(function, sample(function) | {"pathParameters": {"id": name, "hallId": name}}))[0] == 404
 
 
 @pytest.mark.parametrize("function", ["seat_status", "seat_catalogue", "sale_terms"])

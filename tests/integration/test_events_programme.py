@@ -1,9 +1,7 @@
 """Venues, halls, events and what is read of them, on a real Postgres."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from typing import Any
-from uuid import UUID
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -11,75 +9,17 @@ from common.clock import new_id
 from common.postgres import Database
 from common.problem import NOT_FOUND, VALIDATION_ERROR, Refusal
 from common.request import Paging
-from functions.events.event_answer import EventAnswer
-from functions.events.event_proposal import EventProposal
-from functions.events.event_search import EventSearch
-from functions.events.event_store import EventStore
-from functions.events.seat_store import SeatStore
-from functions.events.seat_template import GRADES, SeatTemplate, Section
-from functions.events.venue_answer import VenueSummary
-from functions.events.venue_store import VenueStore
-
-SALE_STARTS = datetime(2026, 12, 1, 11, tzinfo=UTC)
-SALE_ENDS = datetime(2027, 1, 15, 9, tzinfo=UTC)
-SHOW_STARTS = datetime(2027, 1, 15, 10, tzinfo=UTC)
-SHOW_ENDS = datetime(2027, 1, 15, 12, tzinfo=UTC)
-TEMPLATE = SeatTemplate(
-    sections=[
-        Section(name="B", grade="S", rows=2, seats_per_row=3),
-        Section(name="A", grade="VIP", rows=1, seats_per_row=2),
-    ]
+from functions.events.seat_template import GRADES
+from tests.programme import (
+    ARENA,
+    ARENA_PRICES,
+    SALE_ENDS,
+    SALE_STARTS,
+    SHOW_ENDS,
+    SHOW_STARTS,
+    TEMPLATE,
+    Programme,
 )
-
-
-class Programme:
-    """The events service over one database, with its clock in the test's hand."""
-
-    def __init__(self, database: Database) -> None:
-        self.now = SALE_STARTS
-        self.database = database
-        self.venues = VenueStore(database)
-        self.events = EventStore(database, lambda: self.now)
-        self.seats = SeatStore(database)
-
-    def venue(self, city: str = "Seoul", name: str = "Arts Centre") -> UUID:
-        return self.venues.create(VenueSummary(id=new_id(), name=name, address="1 Main Street", city=city)).id
-
-    def hall(self, venue_id: UUID, template: SeatTemplate = TEMPLATE) -> UUID:
-        return self.venues.create_hall(new_id(), venue_id, "Main Hall", template).id
-
-    def event(self, **changes: Any) -> EventAnswer:
-        if "venue_id" not in changes:
-            changes["venue_id"] = self.venue()
-        if "hall_id" not in changes:
-            changes["hall_id"] = self.hall(changes["venue_id"])
-        proposal: dict[str, Any] = {
-            "title": "Concert",
-            "artist": "Artist",
-            "starts_at": SHOW_STARTS,
-            "ends_at": SHOW_ENDS,
-            "sale_starts_at": SALE_STARTS,
-            "sale_ends_at": SALE_ENDS,
-            "prices": {"VIP": 150_000, "S": 120_000},
-        }
-        return self.events.create(new_id(), EventProposal.model_validate(proposal | changes))
-
-    def cancel(self, event_id: UUID, at: datetime) -> None:
-        with self.database.transaction() as connection:
-            connection.execute("UPDATE event_service.events SET cancelled_at = %s WHERE id = %s", (at, event_id))
-
-    def sell(self, *seat_ids: UUID) -> None:
-        with self.database.transaction() as connection:
-            connection.execute(
-                "UPDATE event_service.seats SET claims = ARRAY[%s::uuid] WHERE id = ANY (%s)",
-                (new_id(), list(seat_ids)),
-            )
-
-    def seat_ids(self, event_id: UUID) -> list[UUID]:
-        return [seat.id for grade in self.seats.of_event(event_id).grades for seat in grade.seats]
-
-    def titles(self, **search: Any) -> list[str]:
-        return [event.title for event in self.events.page(EventSearch.model_validate(search)).items]
 
 
 @pytest.fixture
@@ -91,7 +31,7 @@ def test_an_event_has_every_seat_of_its_hall_by_grade_with_the_grades_price(prog
     made = programme.event()
 
     assert made.seat_count == 8
-    dearest, other = programme.seats.of_event(made.id).grades
+    dearest, other = programme.seat_list(made.id).grades
     assert (dearest.grade, dearest.price, other.grade, other.price) == ("VIP", 150_000, "S", 120_000)
     assert [seat.number for seat in dearest.seats] == ["A-1-1", "A-1-2"]
     assert [seat.number for seat in other.seats] == ["B-1-1", "B-1-2", "B-1-3", "B-2-1", "B-2-2", "B-2-3"]
@@ -113,12 +53,9 @@ def test_an_event_cannot_be_in_a_hall_of_another_venue(programme: Programme) -> 
 
 
 def test_an_arena_of_fifty_thousand_seats_is_on_sale_after_one_request(programme: Programme) -> None:
-    arena = SeatTemplate(
-        sections=[Section(name=f"S{n}", grade=GRADES[n % 4], rows=50, seats_per_row=50) for n in range(20)]
-    )
     venue_id = programme.venue()
-    hall_id = programme.hall(venue_id, arena)
-    made = programme.event(venue_id=venue_id, hall_id=hall_id, prices={"VIP": 4, "S": 3, "A": 2, "B": 1})
+    hall_id = programme.hall(venue_id, ARENA)
+    made = programme.event(venue_id=venue_id, hall_id=hall_id, prices=ARENA_PRICES)
 
     assert made.seat_count == 50_000
     assert programme.events.event(made.id).remaining == dict.fromkeys(GRADES, 12_500)
@@ -176,8 +113,8 @@ def test_an_unknown_event_is_not_found(programme: Programme, read: str) -> None:
 
 def test_the_seats_of_an_unknown_event_are_not_found(programme: Programme) -> None:
     for ask in (
-        lambda: programme.seats.of_event(new_id()),
-        lambda: programme.seats.sold(new_id()),
+        lambda: programme.seats.layout(new_id()),
+        lambda: programme.seats.statuses(new_id()),
         lambda: programme.seats.catalogue(new_id(), []),
     ):
         with pytest.raises(Refusal) as refusal:
@@ -190,7 +127,7 @@ def test_events_that_start_together_are_each_on_one_page(programme: Programme) -
     hall_id = programme.hall(venue_id)
     made = sorted(programme.event(venue_id=venue_id, hall_id=hall_id).id for _ in range(7))
     for sort in ("startsAt", "-startsAt", "saleStartsAt", "title"):
-        pages = [programme.events.page(EventSearch(page=page, size=3, sort=sort)) for page in range(4)]
+        pages = [programme.page(page=page, size=3, sort=sort) for page in range(4)]
         seen = [event.id for page in pages for event in page.items]
         assert seen == (made[::-1] if sort == "-startsAt" else made), "ids settle what the sort leaves open"
         assert {page.total for page in pages} == {7}, "the page after the last knows the total too"
@@ -260,8 +197,8 @@ def test_sold_seats_are_told_apart_by_event(programme: Programme) -> None:
     event_id, other_event_id = programme.event().id, programme.event().id
     sold, *_ = programme.seat_ids(event_id)
     programme.sell(sold)
-    assert programme.seats.sold(event_id).sold_seat_ids == [sold]
-    assert programme.seats.sold(other_event_id).sold_seat_ids == []
+    assert programme.reads.sold(event_id) == [sold]
+    assert programme.reads.sold(other_event_id) == []
 
 
 def test_an_event_is_sold_out_once_no_seat_is_left(programme: Programme) -> None:

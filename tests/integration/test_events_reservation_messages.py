@@ -14,10 +14,10 @@ from common.clock import new_id
 from common.consumer import Consumer
 from common.messages import RESERVATION_EVENTS, Envelope, ReservationCancelled, ReservationConfirmed, envelope
 from common.postgres import Database
-from functions.events.on_reservation_event import HANDLERS
+from functions.events.on_reservation_event import SeatMoves
 from functions.events.seat_sale_store import SeatMoved, sell_seats
-from functions.events.seat_store import SeatStore
 from seed.event import EVENT_ID, seed_event
+from tests.programme import NoCache, Programme
 
 NOW = datetime(2026, 11, 22, 7, tzinfo=UTC)
 DONE: dict[str, Any] = {"batchItemFailures": []}
@@ -70,7 +70,7 @@ class Seats:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self.ids = [seat.id for grade in SeatStore(database).of_event(EVENT_ID).grades for seat in grade.seats]
+        self.ids = Programme(database).seat_ids(EVENT_ID)
 
     def state(self, seat_id: UUID) -> tuple[UUID | None, int]:
         """Who has it, and how often it moved."""
@@ -92,7 +92,7 @@ def seats(superuser: Database) -> Seats:
 @pytest.fixture
 def new_consumer(database_of: Callable[[str], Database]) -> Callable[[], Consumer]:
     """A consumer with a connection of its own, as every warm container is."""
-    return lambda: Consumer("events", database_of("event_service"), HANDLERS)
+    return lambda: Consumer("events", database_of("event_service"), SeatMoves(NoCache()).handlers)
 
 
 def test_a_confirmed_reservations_seats_are_sold_to_it(new_consumer: Callable[[], Consumer], seats: Seats) -> None:

@@ -21,6 +21,7 @@ Parameters = Mapping[str, Any] | Sequence[Any] | None
 
 class DatabaseSettings(Settings):
     database_host: str
+    database_reader_host: str = ""  # a replica's, for functions that read what may be a moment old; "" is the writer's
     database_port: int = 5432
     database_name: str
     database_user: str  # one login per service; its grants stop at its own schema
@@ -101,10 +102,23 @@ class Database:
 def database() -> Database:
     """This function's database, under its service's own login."""
     settings = DatabaseSettings.from_environment()
+    return _connected_to(settings.database_host, settings)
+
+
+@cache
+def reader() -> Database:
+    """The same, read from a replica if there is one (EVT-022): what it tells may be a moment old."""
+    settings = DatabaseSettings.from_environment()
+    if settings.database_reader_host in ("", settings.database_host):
+        return database()
+    return _connected_to(settings.database_reader_host, settings)
+
+
+def _connected_to(host: str, settings: DatabaseSettings) -> Database:
     password = secret(f"database/{settings.database_user}")["password"]
     return Database(
         psycopg.conninfo.make_conninfo(
-            host=settings.database_host,
+            host=host,
             port=settings.database_port,
             dbname=settings.database_name,
             user=settings.database_user,

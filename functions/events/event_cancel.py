@@ -1,0 +1,19 @@
+"""POST /events/{id}/cancel: the show is off; every buyer gets everything back, by message (EVT-028)."""
+
+from common.edge import Answer, endpoint
+from common.request import Admin, Body, IdPath, Request
+from functions.events.bounds import Reason
+from functions.events.composition import programme
+from functions.events.event_answer import EventAnswer
+from functions.events.problems import EVENT_ENDED, PRECONDITION_FAILED
+from functions.events.revision import Expected, revised
+
+
+class CancelBody(Body):
+    reason: Reason
+
+
+@endpoint(answers={202: EventAnswer}, refuses=[PRECONDITION_FAILED, EVENT_ENDED])
+def handler(request: Request, admin: Admin, path: IdPath, body: CancelBody) -> Answer:
+    event = programme().cancel(path.id, body.reason, admin.id, Expected.by(request))
+    return revised(event, event.version, 202)

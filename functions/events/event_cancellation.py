@@ -1,0 +1,11 @@
+"""GET /events/{id}/cancellation: how far the refunds of a cancelled event have come (EVT-028)."""
+
+from common.edge import endpoint
+from common.request import Admin, IdPath
+from functions.events.composition import programme
+from functions.events.programme import CancellationAnswer
+
+
+@endpoint
+def handler(_admin: Admin, path: IdPath) -> CancellationAnswer:
+    return programme().cancellation(path.id)

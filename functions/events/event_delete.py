@@ -1,0 +1,12 @@
+"""DELETE /events/{id}: out of sight, unless somebody has a reservation (EVT-003)."""
+
+from common.edge import endpoint
+from common.request import Admin, IdPath, Request
+from functions.events.composition import programme
+from functions.events.problems import EVENT_HAS_RESERVATIONS, PRECONDITION_FAILED
+from functions.events.revision import Expected
+
+
+@endpoint(refuses=[PRECONDITION_FAILED, EVENT_HAS_RESERVATIONS])
+def handler(request: Request, admin: Admin, path: IdPath) -> None:
+    programme().delete(path.id, admin.id, Expected.by(request))

@@ -1,0 +1,28 @@
+"""POST /events/{id}/reschedule: another time for a show on sale; who has booked may give back for nothing (EVT-029)."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from common.edge import Answer, endpoint
+from common.request import Admin, Body, IdPath, Request
+from functions.events.bounds import Date, Reason
+from functions.events.composition import programme
+from functions.events.event_answer import EventAnswer
+from functions.events.event_edit import EventEdit
+from functions.events.problems import EVENT_CANCELLED, EVENT_ENDED, PRECONDITION_FAILED, SALE_NOT_STARTED
+from functions.events.revision import Expected, revised
+
+
+class RescheduleBody(Body):
+    starts_at: Date
+    ends_at: Date
+    sale_ends_at: Annotated[Date, Field(default=None)]  # left out, it stays
+    reason: Reason
+
+
+@endpoint(answers={200: EventAnswer}, refuses=[PRECONDITION_FAILED, EVENT_CANCELLED, EVENT_ENDED, SALE_NOT_STARTED])
+def handler(request: Request, admin: Admin, path: IdPath, body: RescheduleBody) -> Answer:
+    times = EventEdit.model_validate(body.model_dump(exclude_unset=True, exclude={"reason"}))
+    event = programme().reschedule(path.id, times, body.reason, admin.id, Expected.by(request))
+    return revised(event, event.version)

@@ -1,0 +1,19 @@
+"""PUT /events/{id}: what is not settled yet (EVT-002)."""
+
+from common.edge import Answer, endpoint
+from common.request import Admin, Body, IdPath, Request
+from functions.events.composition import programme
+from functions.events.event_answer import EventAnswer
+from functions.events.event_edit import EventEdit
+from functions.events.problems import EVENT_CANCELLED, PRECONDITION_FAILED, SALE_STARTED
+from functions.events.revision import Expected, revised
+
+
+class EventEditBody(EventEdit, Body):
+    pass
+
+
+@endpoint(answers={200: EventAnswer}, refuses=[PRECONDITION_FAILED, EVENT_CANCELLED, SALE_STARTED])
+def handler(request: Request, _admin: Admin, path: IdPath, body: EventEditBody) -> Answer:
+    event = programme().edit(path.id, body, Expected.by(request))
+    return revised(event, event.version)

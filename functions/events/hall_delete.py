@@ -1,0 +1,13 @@
+"""DELETE /venues/{id}/halls/{hallId}: a hall, once no event there is to come (EVT-015)."""
+
+from common.edge import endpoint
+from common.request import Admin, Request
+from functions.events.composition import venues
+from functions.events.hall_path import HallPath
+from functions.events.problems import HALL_IN_USE, PRECONDITION_FAILED
+from functions.events.revision import Expected
+
+
+@endpoint(refuses=[PRECONDITION_FAILED, HALL_IN_USE])
+def handler(request: Request, _admin: Admin, path: HallPath) -> None:
+    venues().delete_hall(path.id, path.hall_id, Expected.by(request))

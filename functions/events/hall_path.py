@@ -1,0 +1,9 @@
+"""Where a hall is: `/venues/{id}/halls/{hallId}`."""
+
+from uuid import UUID
+
+from common.request import IdPath
+
+
+class HallPath(IdPath):
+    hall_id: UUID

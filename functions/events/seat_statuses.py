@@ -1,0 +1,13 @@
+"""GET /events/{id}/seats/status: which of the layout's seats are sold, a bit a seat (EVT-006)."""
+
+from common.edge import Answer, endpoint
+from common.request import IdPath, Request
+from functions.events.composition import reads
+from functions.events.conditional import unless_known
+from functions.events.seat_layout import SeatStatusesAnswer
+
+
+@endpoint(answers={200: SeatStatusesAnswer, 304: None})
+def handler(request: Request, path: IdPath) -> Answer:
+    statuses = reads().seat_statuses(path.id)
+    return unless_known(request, statuses.tag, statuses.to_json)

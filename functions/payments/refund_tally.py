@@ -1,0 +1,11 @@
+"""Internal: how far the refunds of a cancelled event have come, asked by events (EVT-028)."""
+
+from common.internal import internal
+from common.refund_tally import RefundTallyAnswer, RefundTallyAsked
+from functions.payments.composition import store
+
+
+@internal
+def handler(asked: RefundTallyAsked) -> RefundTallyAnswer:
+    tally = store().refund_tally(asked.event_id, "EVENT_CANCELLED")
+    return RefundTallyAnswer.model_validate({"event_id": asked.event_id, **tally})

@@ -1,0 +1,11 @@
+"""Internal: how many reservations an event has, asked by events before it deletes one and after it cancelled one
+(EVT-003, EVT-028)."""
+
+from common.event_tally import EventTallyAnswer, EventTallyAsked
+from common.internal import internal
+from functions.reservations.composition import store
+
+
+@internal
+def handler(asked: EventTallyAsked) -> EventTallyAnswer:
+    return EventTallyAnswer.model_validate({"event_id": asked.event_id, **store().tally(asked.event_id)})

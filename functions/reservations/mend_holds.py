@@ -1,0 +1,10 @@
+"""Internal: release holds of nobody, take forgotten ones again, asked by reconciliation (EVT-030)."""
+
+from common.internal import internal
+from common.seat_ledger import MendHoldsAnswer, MendHoldsAsked
+from functions.reservations.composition import hold_mending
+
+
+@internal
+def handler(asked: MendHoldsAsked) -> MendHoldsAnswer:
+    return hold_mending().mend(asked.event_id, asked.release, asked.forgotten)

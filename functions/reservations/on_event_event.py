@@ -1,0 +1,23 @@
+"""Consumer of `event.events`: a cancelled event's reservations end, a rescheduled one's move (EVT-028, EVT-029)."""
+
+from functools import cache
+from typing import Any
+
+from common.clock import utc_now
+from common.consumer import Consumer
+from common.messages import EventCancelled, EventRescheduled
+from common.postgres import database
+from functions.reservations.composition import store
+from functions.reservations.event_outcome import EventOutcome
+
+
+@cache
+def consumer() -> Consumer:
+    outcome = EventOutcome(store(), utc_now)
+    return Consumer(
+        "reservations", database(), {EventCancelled: outcome.cancelled, EventRescheduled: outcome.rescheduled}
+    )
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    return consumer()(event)

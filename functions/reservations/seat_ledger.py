@@ -1,0 +1,10 @@
+"""Internal: the seats of an event's live reservations and what Redis holds, asked by reconciliation (EVT-030)."""
+
+from common.internal import internal
+from common.seat_ledger import SeatLedgerAnswer, SeatLedgerAsked
+from functions.reservations.composition import hold_mending
+
+
+@internal
+def handler(asked: SeatLedgerAsked) -> SeatLedgerAnswer:
+    return hold_mending().ledger(asked.event_id, asked.after)
