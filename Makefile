@@ -16,7 +16,7 @@ PYTHON ?= $(shell for v in 3.13 3.14 3.12 3.11; do \
 	done; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help invoke up down status logs demo reset test lint types lock emulator format validate build bench-edge test-apache
+.PHONY: openapi attack help invoke up down status logs demo reset test lint types lock emulator format validate build bench-edge bench-events test-apache
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -49,7 +49,18 @@ test: $(STAMP) ## Every test that needs no Docker, against real Postgres, Redis 
 	@$(PY) -m pytest $(ARGS)
 
 test-apache: $(STAMP) ## What speaks Kafka, again on Apache Kafka (jars from Maven Central, needs Java 17 and mvn)
-	@EMULATOR_KAFKA=apache $(PY) -m pytest tests/integration/test_outbox_relay.py tests/e2e $(ARGS)
+	@EMULATOR_KAFKA=apache $(PY) -m pytest tests/integration/test_outbox_relay.py tests/integration/test_outbox_relay_lives.py \
+		tests/integration/test_redrive.py tests/integration/test_kafka_security.py tests/chaos tests/e2e $(ARGS)
+
+.PHONY: chaos redrive bench-relay
+chaos: $(STAMP) ## Kill relays, consumers, brokers of three, Postgres, under load; then compare (MINUTES=10; needs Java and mvn)
+	@PYTHONPATH=.:layers/common/python $(PY) -m tests.chaos $(or $(MINUTES),10) $(ARGS)
+
+redrive: $(STAMP) ## Dead letters of the local stack (ARGS="list", "show ID", "put-back ID… --dry-run", "put-back --all")
+	@$(PY) -m redrive --local $(or $(ARGS),list)
+
+bench-relay: $(STAMP) ## The relay: rows a second and commit-to-consumed latency, beside a bare producer and a plain poller
+	@PYTHONPATH=.:layers/common/python $(PY) -m bench.relay
 
 lint: $(STAMP) ## Style and import rules
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && PYTHONPATH=.:layers/common/python $(VENV)/bin/lint-imports --no-cache > .lint-imports.log || { cat .lint-imports.log; exit 1; }
@@ -66,6 +77,26 @@ validate: $(SAM_STAMP) ## template.yaml, by SAM and cfn-lint
 build: $(SAM_STAMP) ## What would be deployed, into .aws-sam/
 	@$(SAM) build --cached --parallel > .aws-sam.log 2>&1 && echo "built $$(ls .aws-sam/build | grep -c Function) functions and the layer" || { tail -20 .aws-sam.log; exit 1; }
 
+bench-queue: $(STAMP) ## The waiting room with 50,000 in line, beside bare Redis and a naive version
+	@PYTHONPATH=.:layers/common/python $(PY) -m bench.queue
+
+bench-events: $(STAMP) ## Reads of a 50,000-seat event: warm, cold and without Redis, beside bare Redis and SQL
+	@PYTHONPATH=.:layers/common/python $(PY) -m bench.events
+
+openapi: $(STAMP) ## The OpenAPI document, written anew from what the handlers declare
+	@PYTHONPATH=layers/common/python $(PY) -m openapi
+
+attack: $(STAMP) ## schemathesis on a stack of its own, as nobody, user and admin (ARGS="--seed 7 --examples 50")
+	@$(PY) -m attack $(ARGS)
+
+.PHONY: bench-login
+bench-login: $(STAMP) ## A sign-in: how much of it is bcrypt, the authorizer, cold starts, and what its time tells a stranger
+	@PYTHONPATH=.:layers/common/python $(PY) -m bench.login
+
+.PHONY: cloud-ranges
+cloud-ranges: $(STAMP) ## Which addresses are clouds', from the providers' published lists (FILES="ip-ranges.json cloud.json"; docs/bots.md)
+	@PYTHONPATH=layers/common/python $(PY) -m common.cloud_ranges $(FILES)
+
 bench-edge: $(STAMP) ## Three ways to write a handler's edge, measured
 	@$(PY) -m bench.edge
 
@@ -74,6 +105,8 @@ lock: $(STAMP) ## Write the lock files anew from pyproject.toml
 		--upgrade --group dev pyproject.toml -o requirements/dev.txt
 	@$(VENV)/bin/uv pip compile -q --universal --python-version 3.13 --generate-hashes --no-header --no-emit-index-url \
 		--constraint requirements/dev.txt pyproject.toml -o layers/common/requirements.txt
+	@$(VENV)/bin/uv pip compile -q --universal --python-version 3.13 --generate-hashes --no-header --no-emit-index-url \
+		--constraint requirements/dev.txt --group docs -o layers/docs/requirements.txt
 	@$(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 		--upgrade requirements/sam.in -o requirements/sam.txt
 

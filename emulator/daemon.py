@@ -34,7 +34,7 @@ if TYPE_CHECKING:  # imported when the services are already starting: together t
 
 _log = logging.getLogger(__name__)
 
-_LAMBDA_PORT = 3002
+_LAMBDA_BESIDE_API = 2  # 3002 beside 3000; where each stack has its own API port, two may start at the same moment
 
 
 def main(options: Options) -> int:
@@ -99,7 +99,7 @@ class _Daemon:
         ports = needed_ports(config, self._options)
         require_ports(ports)
         promised = frozenset(ports.values())
-        lambda_port = free_port(_LAMBDA_PORT, besides=promised)
+        lambda_port = free_port(min(ports[API] + _LAMBDA_BESIDE_API, 65_535), besides=promised)
 
         running = services.launch(
             config.services,

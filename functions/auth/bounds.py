@@ -6,7 +6,7 @@ from unicodedata import normalize
 from pydantic import AfterValidator, Field, SecretStr, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from common.model import NOT_BLANK, Text
+from common.model import VisibleText
 
 PASSWORD_MIN_BYTES, PASSWORD_MAX_BYTES = 10, 72  # bcrypt sees no more than 72
 
@@ -36,11 +36,7 @@ Email = Annotated[str, StringConstraints(strip_whitespace=True, max_length=254, 
 NewPassword = Annotated[SecretStr, Field(max_length=1000), AfterValidator(_normal), AfterValidator(_strong_enough)]
 # One to compare: any may be wrong.
 OfferedPassword = Annotated[SecretStr, Field(min_length=1, max_length=1000), AfterValidator(_normal)]
-PersonName = Annotated[
-    Text,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
-    Field(json_schema_extra=NOT_BLANK),
-]
+PersonName = Annotated[VisibleText, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 Phone = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^\+?[0-9][0-9 -]{6,18}[0-9]$")]
 CaptchaToken = Annotated[SecretStr, Field(min_length=1, max_length=8192)]
 RefreshToken = Annotated[SecretStr, Field(min_length=1, max_length=1000)]

@@ -3,7 +3,7 @@
 from functools import cache
 
 from common.captcha import captcha
-from common.edge import endpoint
+from common.edge import count, endpoint
 from common.problem import CAPTCHA_FAILED
 from common.request import Body, Request
 from common.route_class import LOGIN
@@ -30,5 +30,6 @@ def sign_in() -> SignIn:
 
 @endpoint(limit=LOGIN, bots=True, refuses=[CAPTCHA_FAILED, INVALID_CREDENTIALS, ACCOUNT_LOCKED])
 def handler(request: Request, body: LoginBody) -> TokenPairAnswer:
+    count(LOGIN, vault().lookup("email", body.email).hex())
     password, captcha_token = body.password.get_secret_value(), body.captcha_token.get_secret_value()
     return token_pair_answer(sign_in().sign_in(body.email, password, captcha_token, Caller.of(request)))

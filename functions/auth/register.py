@@ -11,7 +11,7 @@ from common import redis
 from common.captcha import captcha
 from common.clock import new_id, utc_now
 from common.edge import Answer, created, endpoint
-from common.model import NOT_BLANK, Model, Text
+from common.model import Model, Text, VisibleText
 from common.problem import CAPTCHA_FAILED
 from common.request import Body
 from functions.auth.account import Agreement, Role
@@ -33,9 +33,7 @@ from functions.auth.registration import Application, Registration
 
 class AgreementBody(Body):
     code: Literal["TERMS_OF_SERVICE", "PRIVACY", "MARKETING"]
-    version: Annotated[
-        Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=20), Field(json_schema_extra=NOT_BLANK)
-    ]
+    version: Annotated[VisibleText, StringConstraints(strip_whitespace=True, min_length=1, max_length=20)]
     agreed: StrictBool  # a consent is not guessed from "yes" or 1
 
 

@@ -5,11 +5,11 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from common.model import NOT_BLANK, Moment, Text, Whole
+from common.model import Moment, Text, VisibleText, Whole
 
 Stripped = Annotated[Text, AfterValidator(str.strip)]
-Label = Annotated[Stripped, Field(min_length=1, max_length=200, json_schema_extra=NOT_BLANK)]
+Label = Annotated[VisibleText, AfterValidator(str.strip), Field(min_length=1, max_length=200)]
 Prose = Annotated[Stripped, Field(max_length=2000)]
 Date = Annotated[Moment, Field(ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC))]
 Price = Annotated[Whole, Field(strict=True, ge=0, le=500_000_000)]  # won; four seats stay below 2³¹
-Reason = Annotated[Stripped, Field(min_length=1, max_length=500, json_schema_extra=NOT_BLANK)]
+Reason = Annotated[VisibleText, AfterValidator(str.strip), Field(min_length=1, max_length=500)]

@@ -2,11 +2,10 @@
 
 from typing import Annotated, Literal, Self, get_args
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from common.model import NOT_BLANK, Model, Whole
-from functions.events.bounds import Stripped
+from common.model import Model, VisibleText, Whole
 
 Grade = Literal["VIP", "S", "A", "B"]
 GRADES: tuple[Grade, ...] = get_args(Grade)  # the dearest first, the order in which they are shown
@@ -16,7 +15,7 @@ Count = Annotated[Whole, Field(strict=True, ge=1, le=SEATS_AT_MOST)]
 
 
 class Section(Model):
-    name: Annotated[Stripped, Field(min_length=1, max_length=20, json_schema_extra=NOT_BLANK)]
+    name: Annotated[VisibleText, AfterValidator(str.strip), Field(min_length=1, max_length=20)]
     grade: Grade
     rows: Count
     seats_per_row: Count

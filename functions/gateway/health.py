@@ -60,7 +60,7 @@ def _state(name: str, check: Callable[[], object]) -> State:
     return "UP"
 
 
-@endpoint(limit=None)
+@endpoint(limit=None, answers={200: Health, 503: Health})
 def handler() -> Answer:
     checks = Checks(
         postgres=_state("postgres", _postgres), redis=_state("redis", _redis), kafka=_state("kafka", _kafka)

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from attack.throwaway import throwaway_stack
 from demo.buyer import Api, Buyer, sign_in
+from tests.e2e.log_search import Overheard
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,21 +37,49 @@ def _emulator(*arguments: str) -> None:
     assert done.returncode == 0, f"{' '.join(arguments)}: {done.stdout[-3000:]}{done.stderr[-2000:]}"
 
 
+@pytest.hookimpl(trylast=True)  # after the tests were shuffled
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.get_closest_marker("last_of_all") is not None)
+
+
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """The URLs of everything that runs."""
+def overheard() -> Iterator[Overheard]:
+    """Every secret that the tests and the stack have told each other so far."""
+    with Overheard().listening() as heard:
+        yield heard
+
+
+@pytest.fixture(scope="session")
+def state_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where the stack that runs keeps its URLs, secrets and logs."""
     named = os.environ.get("E2E_STACK")
     if named:
-        yield json.loads(Path(named).read_text(encoding="utf-8"))
+        yield Path(named).parent
         return
     state = tmp_path_factory.mktemp("stack")
     place = ["--state", str(state)]
     ports = ["--port", str(_free_port()), "--process-port", f"sandbox={_free_port()}"]
     try:
         _emulator("up", *place, *ports)
-        yield json.loads((state / "stack.json").read_text(encoding="utf-8"))
+        yield state
     finally:
         _emulator("down", *place)
+
+
+@pytest.fixture(scope="session")
+def stack(state_folder: Path, overheard: Overheard) -> dict[str, Any]:
+    """The URLs of everything that runs."""
+    urls: dict[str, Any] = json.loads((state_folder / "stack.json").read_text(encoding="utf-8"))
+    return urls
+
+
+@pytest.fixture(scope="session")
+def open_stack() -> Iterator[dict[str, Any]]:
+    """One to be attacked: it counts nobody's requests, and is nobody else's. Its `state` folder is named too."""
+    if os.environ.get("E2E_STACK"):
+        pytest.skip("only a stack of our own is attacked, not the one E2E_STACK names")
+    with throwaway_stack(RateLimits="off") as running:
+        yield running
 
 
 @pytest.fixture

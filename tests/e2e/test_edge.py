@@ -137,5 +137,5 @@ def test_published_keys_verify_an_access_token(stack: dict[str, Any], new_buyer:
     token = new_buyer().api.client.headers["Authorization"].removeprefix("Bearer ")
     key = keys[jwt.get_unverified_header(token)["kid"]]
     claims = jwt.decode(token, key, algorithms=["ES256"], options={"verify_aud": False})
-    assert {"sub", "role", "jti", "iat", "exp", "iss", "aud"} <= claims.keys()
+    assert {"sub", "role", "sid", "jti", "iat", "exp", "iss", "aud"} <= claims.keys()
     assert UUID(claims["sub"])

@@ -159,6 +159,18 @@ def signed_in(**body: Any) -> Event:
     return cast(Event, pair)
 
 
+def test_an_address_signs_in_a_dozen_times_at_once_and_then_ten_times_a_minute(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("RATE_LIMITS", "on")
+
+    answers = [call("login", email="DEMO@example.com", password="local-demo-1234")[0] for _ in range(14)]
+
+    assert answers == [200] * 12 + [429] * 2
+    other, _ = call("login", email="admin@example.com", password="local-admin-1234")
+    assert other == 200
+
+
 def test_from_registration_to_signing_out(verified: str) -> None:
     status, registered = call("register", identityVerificationId=verified, email="Hong@example.com")
     assert (status, sorted(registered)) == (201, ["email", "id", "name", "role"])

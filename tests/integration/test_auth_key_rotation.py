@@ -134,6 +134,7 @@ def test_a_rotation_run_twice_at_once_is_one_rotation(town: Town) -> None:
 
 def test_a_version_that_the_same_rotation_made_meanwhile_is_taken(town: Town) -> None:
     """moto writes over it, where AWS refuses."""
+    token = str(uuid4())
 
     class Slower:
         def __init__(self, client: Any) -> None:
@@ -144,9 +145,10 @@ def test_a_version_that_the_same_rotation_made_meanwhile_is_taken(town: Town) ->
 
         def put_secret_value(self, **arguments: Any) -> None:
             self._client.put_secret_value(**arguments)
+            if arguments["ClientRequestToken"] != token:
+                return
             raise self._client.exceptions.ResourceExistsException({"Error": {"Code": "ResourceExistsException"}}, "Put")
 
-    token = str(uuid4())
     town.rotation_through(Slower(town.manager)).step("createSecret", token)
     town.rotate(token)
     town.settled()

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from common import edge
 from common.edge import Answer, created, endpoint
 from common.model import Model, Text
 from common.problem import Problem, means_store_away
@@ -199,3 +200,36 @@ def test_a_handler_that_asks_for_what_there_is_none_of_fails_when_it_is_made() -
 
     with pytest.raises(TypeError):
         endpoint(wrong)
+
+
+class Offer(Body):
+    email: str
+
+
+def test_the_watch_is_told_whose_account_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str, bool, bool]] = []
+
+    def guard(request: Request, account: str, *, signed_in: bool, observe: bool) -> None:
+        seen.append((account, signed_in, observe))
+
+    monkeypatch.setenv("BOT_GUARD", "observe")
+    monkeypatch.setattr("common.bot_watch.guard", guard)
+    edge._settings.cache_clear()
+
+    @endpoint(bots=True)
+    def line_up(user: User, body: Order) -> None: ...
+
+    @endpoint(bots=True)
+    def sign_up(body: Offer) -> None: ...
+
+    @endpoint
+    def look(user: User) -> None: ...
+
+    try:
+        assert call(line_up, event({"eventId": str(uuid4())}))[0] == 204
+        assert call(sign_up, event({"email": "hong@example.com"}, role=None))[0] == 204
+        assert call(look, event())[0] == 204
+    finally:
+        edge._settings.cache_clear()
+    assert seen == [(USER, True, True), ("hong@example.com", False, True)]
+    assert {problem.code for problem in line_up.operation.problems()} > {"CAPTCHA_REQUIRED", "BOT_SUSPECTED"}  # type: ignore[attr-defined]

@@ -14,7 +14,7 @@ Chosen over Powertools' REST resolver for its import time, and over no edge at a
 import inspect
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, wraps
@@ -24,6 +24,7 @@ from typing import Any, Literal, get_args, overload
 from common.log import log
 from common.metrics import NAMESPACE
 from common.model import Model, rfc3339
+from common.operation import Answers, Limit, Operation
 from common.problem import INTERNAL_ERROR, PAYLOAD_TOO_LARGE, SERVICE_UNAVAILABLE, Problem, Refusal, store_away
 from common.request import Body, Path, Query, Request, User, parse_body, parse_path, parse_query
 from common.route_class import OTHERS, READS, RouteClass
@@ -56,13 +57,14 @@ METRICS = {
 class EdgeSettings(Settings):
     allowed_origins: str = ""  # comma-separated
     rate_limits: Literal["on", "users", "off"] = "off"  # "users": addresses are not counted
+    bot_guard: Literal["on", "observe", "off"] = "off"
 
 
 @dataclass(frozen=True)
 class Answer:
     """An answer that is more than its body."""
 
-    body: Model | None
+    body: Model | str | None  # a str is JSON as it is: one that was kept
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -73,19 +75,6 @@ def created(body: Model) -> Answer:
 
 Result = Model | Answer | None
 Event = dict[str, Any]
-Limit = RouteClass | Literal["by method"] | None
-
-
-@dataclass(frozen=True)
-class Operation:
-    """What a handler declares, for the OpenAPI document as for the edge itself."""
-
-    parameters: Mapping[str, Any]  # kinds by name
-    returns: Any
-    limit: Limit
-    refuses: Sequence[Problem]
-
-
 Handle = Callable[..., Result]
 Handler = Callable[[Event, Any], Event]
 
@@ -95,31 +84,44 @@ def endpoint(handle: Handle) -> Handler: ...
 
 
 @overload
-def endpoint(*, limit: Limit = "by method", refuses: Sequence[Problem] = ()) -> Callable[[Handle], Handler]: ...
+def endpoint(
+    *,
+    limit: Limit = "by method",
+    bots: bool = False,
+    refuses: Sequence[Problem] = (),
+    answers: Answers | None = None,
+) -> Callable[[Handle], Handler]: ...
 
 
 def endpoint(
     handle: Handle | None = None,
     *,
     limit: Limit = "by method",
+    bots: bool = False,
     refuses: Sequence[Problem] = (),
+    answers: Answers | None = None,
 ) -> Handler | Callable[[Handle], Handler]:
     """Make `handle` a Lambda proxy handler that fills its parameters from the event by their kind.
 
     `limit` says with which routes it is counted, READS or OTHERS by its method if nothing is said, None for not at all.
-    `refuses` names the problems of its own that it may answer.
+    `bots` has callers watched: it must take a `User`, or a body with an `email`.
+    `refuses` names the problems of its own that it may answer, `answers` what an `Answer` may hold, by status.
     """
     if handle is None:
-        return lambda handle: _endpoint(handle, limit, refuses)
-    return _endpoint(handle, limit, refuses)
+        return lambda handle: _endpoint(handle, limit, bots, refuses, answers)
+    return _endpoint(handle, limit, bots, refuses, answers)
 
 
-def _endpoint(handle: Handle, limit: Limit, refuses: Sequence[Problem]) -> Handler:
+def _endpoint(handle: Handle, limit: Limit, bots: bool, refuses: Sequence[Problem], answers: Answers | None) -> Handler:
     signature = inspect.signature(handle, eval_str=True)
     kinds = {name: parameter.annotation for name, parameter in signature.parameters.items()}
     fill = {name: _source(kind) for name, kind in kinds.items()}
+    operation = Operation(kinds, signature.return_annotation, limit, refuses, answers or {}, bots)
+    declared = {(problem.code, problem.status) for problem in operation.problems()}
     if limit is not None:
-        import common.rate_limit  # noqa: F401 - Redis's client is loaded with the function rather than at its first call
+        import common.rate_limit  # Redis's client is loaded with the function rather than at its first call
+    if bots:
+        import common.bot_watch  # noqa: F401
 
     @wraps(handle)
     def handler(event: Event, context: Any) -> Event:
@@ -132,15 +134,18 @@ def _endpoint(handle: Handle, limit: Limit, refuses: Sequence[Problem]) -> Handl
         try:
             _check_size(request)
             limits = _limits(limit, request)
-            answer = _answer(handle(**{name: source(request) for name, source in fill.items()}))
+            arguments = {name: source(request) for name, source in fill.items()}
+            if bots and _settings().bot_guard != "off":
+                _watch(request, arguments)
+            answer = _answer(handle(**arguments))
         except Exception as error:
-            answer = _refused(error, request)
+            answer = _refused(error, request, declared)
         _record(event, answer["statusCode"], (time.perf_counter() - started) * 1000)
         # What a handler sets itself stands.
         answer["headers"] = {**_common_headers(request), **limits, **answer["headers"]}
         return answer
 
-    handler.operation = Operation(kinds, signature.return_annotation, limit, refuses)  # type: ignore[attr-defined]
+    handler.operation = operation  # type: ignore[attr-defined]
     return handler
 
 
@@ -162,6 +167,26 @@ def _limits(kind: Limit, request: Request) -> Mapping[str, str]:
     claims = request.event.get("requestContext", {}).get("authorizer") or {}
     left = limiter(address_limits=counted == "on").admit(kind, claims.get("sub"), request.source_ip)
     return left.headers() if left else {}
+
+
+def count(kind: RouteClass, who: str) -> None:
+    """Count somebody whom the gateway does not know: an address that signs in. Refuses RATE_LIMITED.
+
+    Only where addresses are counted, too: on a developer's machine everybody is the demo account.
+    """
+    if _settings().rate_limits == "on":
+        from common.rate_limit import limiter
+
+        limiter(address_limits=True).admit(kind, who, None)
+
+
+def _watch(request: Request, arguments: Mapping[str, Any]) -> None:
+    """Refuses what looks like a bot."""
+    from common.bot_watch import guard
+
+    user = next((str(given.id) for given in arguments.values() if isinstance(given, User)), None)
+    account = user or next(str(given.email) for given in arguments.values() if hasattr(given, "email"))
+    guard(request, account, signed_in=user is not None, observe=_settings().bot_guard == "observe")
 
 
 def _source(kind: Any) -> Callable[[Request], Any]:
@@ -190,13 +215,14 @@ def _signed_in(kind: type[User], request: Request) -> User:
 def _answer(result: Result) -> Event:
     answer = result if isinstance(result, Answer) else Answer(result, 204 if result is None else 200)
     headers = dict(answer.headers)
-    if answer.body is None:
+    body = answer.body
+    if body is None:
         return {"statusCode": answer.status, "headers": headers, "body": ""}
     headers.setdefault("Content-Type", "application/json")
-    return {"statusCode": answer.status, "headers": headers, "body": answer.body.to_json()}
+    return {"statusCode": answer.status, "headers": headers, "body": body if isinstance(body, str) else body.to_json()}
 
 
-def _refused(error: Exception, request: Request) -> Event:
+def _refused(error: Exception, request: Request, declared: Collection[tuple[str, int]]) -> Event:
     if isinstance(error, Refusal):
         refusal = error
     elif isinstance(error, store_away()):
@@ -205,6 +231,8 @@ def _refused(error: Exception, request: Request) -> Event:
     else:
         log.exception("unhandled")
         refusal = INTERNAL_ERROR.refusal()
+    if (refusal.problem.code, refusal.problem.status) not in declared:
+        log.error("undeclared refusal", extra={"code": refusal.problem.code, "status": refusal.problem.status})
     body: dict[str, Any] = {
         "code": refusal.problem.code,
         "message": refusal.problem.message(request.language),

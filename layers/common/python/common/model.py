@@ -27,6 +27,9 @@ def _printable(text: str) -> str:
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
+_VISIBLE = re.compile(r"[^\x00-\x20\s]")
+
+
 def _read(moment: Any) -> Any:
     # Pydantic would read "7" too, as seconds since 1970.
     if not isinstance(moment, str):
@@ -44,6 +47,12 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("is out of range") from None
 
 
+def _visible(text: str) -> str:
+    if not _VISIBLE.search(text):
+        raise ValueError("must not be blank")
+    return text
+
+
 def _whole(number: Any) -> Any:
     # JSON and its schemas have one kind of number: 3.0 is 3.
     return int(number) if isinstance(number, float) and number.is_integer() else number
@@ -54,9 +63,10 @@ def rfc3339(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-# How the OpenAPI document says that a text is more than white space, for fields that strip it.
-NOT_BLANK = {"pattern": r"^[^\x00]*[^\x00-\x20\s][^\x00]*$"}
 Text = Annotated[str, AfterValidator(_printable), Field(json_schema_extra={"pattern": r"^[^\x00]*$"})]
+VisibleText = Annotated[
+    Text, AfterValidator(_visible), Field(json_schema_extra={"pattern": r"^[^\x00]*[^\x00-\x20\s][^\x00]*$"})
+]
 Whole = Annotated[int, BeforeValidator(_whole)]
 Moment = Annotated[
     AwareDatetime,

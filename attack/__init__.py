@@ -1,0 +1,1 @@
+"""schemathesis over the whole OpenAPI document, as nobody, as a user and as an admin; `make attack`."""

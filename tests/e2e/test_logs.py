@@ -1,0 +1,96 @@
+"""What the functions write down: a purchase can be followed by its trace id, and nothing in it is secret."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from demo.buyer import Api, Buyer, eventually
+from tests.e2e.log_search import Overheard, found, kept_secrets, logged, mailed_codes
+from tests.e2e.test_purchase import event, seats_of
+
+__all__ = ["event"]
+pytestmark = pytest.mark.e2e
+
+TOUCHED = {
+    "QueueEnterFunction",
+    "EventsSaleTermsFunction",
+    "QueueStatusFunction",
+    "ReservationsSeatMapFunction",
+    "EventsSeatStatusFunction",
+    "ReservationsHoldFunction",
+    "EventsSeatCatalogueFunction",
+    "PaymentsCreateFunction",
+    "ReservationsPayableFunction",
+    "PaymentsConfirmFunction",
+    "ReservationsOnPaymentEventFunction",
+    "EventsOnReservationEventFunction",
+}
+
+
+@pytest.fixture
+def logs(state_folder: Path) -> Path:
+    if not (state_folder / "logs" / "functions.log").exists():
+        pytest.skip("this stack keeps its logs elsewhere")
+    return state_folder
+
+
+def test_a_trace_id_comes_back_and_is_in_the_log_of_everything_a_purchase_touches(
+    public: Api, new_buyer: Callable[[], Buyer], event: dict[str, Any], logs: Path
+) -> None:
+    trace_id, buyer = str(uuid4()), new_buyer()
+    buyer.api.client.headers["X-Trace-Id"] = trace_id
+    answered: set[str] = set()
+    buyer.api.client.event_hooks["response"] = [lambda answer: answered.add(answer.headers["x-trace-id"])]
+
+    buyer.enter(event["id"])
+    buyer.wait_for_admission(event["id"])
+    buyer.seat_map(event["id"])
+    held = buyer.hold(event["id"], [seats_of(public, event["id"])[0]["id"]])
+    payment = buyer.create_payment(held["reservationId"])
+    buyer.confirm(payment["paymentId"], buyer.pay(payment["paymentId"], "AUTHORIZED")["paymentToken"])
+    buyer.wait_for_status(held["reservationId"], "CONFIRMED")
+
+    assert answered == {trace_id}
+    eventually(
+        lambda: TOUCHED - {function for function, line in logged(logs) if trace_id in line},
+        lambda missing: not missing,
+    )
+
+
+@pytest.mark.last_of_all
+def test_no_secret_of_the_whole_run_is_in_any_functions_log(
+    stack: dict[str, Any], logs: Path, overheard: Overheard, new_buyer: Callable[[], Buyer]
+) -> None:
+    buyer = new_buyer()  # so that there is something to find, alone as well as last
+    own, lines = kept_secrets(logs), logged(logs)
+    secrets = own | overheard.secrets | mailed_codes(stack["aws"])
+    assert {buyer.email, buyer.password, buyer.refresh_token} <= secrets
+    assert len(own) > 15
+
+    leaks = found(lines, secrets)
+
+    print(f"{len(lines)} log lines searched for {len(secrets)} secrets")
+    assert not leaks, f"of {len(lines)} lines and {len(secrets)} secrets: {leaks}"
+
+
+@pytest.mark.parametrize(
+    ("secret", "line"),
+    [
+        ("seoul-12345-1", '{"message":"wrong password seoul-12345-1"}'),
+        ("김하늘", '{"name":"\\uae40\\ud558\\ub298"}'),
+        ("123456", '{"code":"123456"}'),
+        ("eyJhbGciOiJFUzI1NiJ9.e30.c2lnbmF0dXJl", "signature c2lnbmF0dXJl"),
+        ("-----BEGIN KEY-----\nMC4CAQAwBQYDK2Vw\n-----END", '{"key":"-----BEGIN KEY-----\\nMC4CAQAwBQYDK2Vw"}'),
+        ("someone@example.com", "no row for someone@example.com."),
+    ],
+)  # fmt: skip
+def test_the_search_finds_what_was_planted(secret: str, line: str) -> None:
+    assert found([("F", '{"message":"request"}'), ("F", line)], {secret, "another-secret"})
+    assert not found([("F", line)], {"another-secret"})
+
+
+def test_six_digits_of_a_time_are_no_code() -> None:
+    assert not found([("F", '{"Duration":1.123456,"_aws":{"Timestamp":1795123456000}}')], {"123456"})

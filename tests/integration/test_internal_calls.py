@@ -1,0 +1,101 @@
+"""Calls between services: an answer within 3 s, and one more try for reads alone (docs/requirements.md, INT)."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from common import internal
+from common.clock import new_id
+from common.problem import SERVICE_UNAVAILABLE, Refusal
+from common.seat_status import SeatStatusAnswer, SeatStatusAsked
+
+EVENT_ID = new_id()
+HANGS, FAILS, ANSWERS = "hangs", "fails", "answers"
+
+
+class Endpoint:
+    """A Lambda Invoke endpoint that does to each call what it was told."""
+
+    def __init__(self) -> None:
+        self.does: list[str] = []
+        self.calls = 0
+        self.over = threading.Event()
+        endpoint = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["Content-Length"]))
+                endpoint.calls += 1
+                what = endpoint.does.pop(0)
+                if what == HANGS:
+                    endpoint.over.wait(20)
+                body = json.dumps({"body": {"eventId": str(EVENT_ID), "soldSeatIds": []}}).encode()
+                self.send_response(500 if what == FAILS else 200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *arguments: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+
+@pytest.fixture
+def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
+    made = Endpoint()
+    thread = threading.Thread(target=made.server.serve_forever)
+    thread.start()
+    for name, value in {
+        "AWS_ENDPOINT_URL_LAMBDA": made.url,
+        "AWS_DEFAULT_REGION": "ap-northeast-2",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "SERVICE_NAME": "reservations",
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(internal, "secret", lambda _name: {"reservations": ["key"]})
+    internal._lambda_client.cache_clear()
+    yield made
+    internal._lambda_client.cache_clear()
+    made.over.set()
+    made.server.shutdown()
+    thread.join()
+    made.server.server_close()
+
+
+def seat_status(*, read: bool) -> SeatStatusAnswer:
+    return internal.call("SeatStatus", SeatStatusAsked(event_id=EVENT_ID), SeatStatusAnswer, read=read)
+
+
+def unavailable_after(call: Callable[[], object]) -> float:
+    began = time.monotonic()
+    with pytest.raises(Refusal) as refusal:
+        call()
+    assert refusal.value.problem is SERVICE_UNAVAILABLE
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize("first", [HANGS, FAILS])
+def test_a_read_is_tried_once_more(endpoint: Endpoint, first: str) -> None:
+    endpoint.does = [first, ANSWERS]
+    assert seat_status(read=True).sold_seat_ids == []
+    assert endpoint.calls == 2
+
+
+def test_a_read_nobody_answers_is_given_up_after_the_second_try(endpoint: Endpoint) -> None:
+    endpoint.does = [HANGS, HANGS, ANSWERS]
+    assert 6 <= unavailable_after(lambda: seat_status(read=True)) < 12
+    assert endpoint.calls == 2
+
+
+def test_what_is_not_a_read_is_tried_once(endpoint: Endpoint) -> None:
+    endpoint.does = [HANGS, ANSWERS]
+    assert 3 <= unavailable_after(lambda: seat_status(read=False)) < 6
+    assert endpoint.calls == 1

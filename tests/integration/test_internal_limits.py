@@ -1,0 +1,155 @@
+"""Who may call a service from inside, how often, and what is written down about the others (INT-004 to INT-010)."""
+
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+
+from common import internal, rate_limit
+from common.clock import utc_now
+from common.model import Model
+from common.problem import SERVICE_UNAVAILABLE, Refusal
+from common.rate_limit import RateLimiter
+from common.redis import Client, connect
+from tests.concurrently import concurrently
+
+Invoke = Callable[..., dict[str, Any]]
+
+
+class Ping(Model):
+    pass
+
+
+@internal.internal
+def ping(asked: Ping) -> Ping:
+    return Ping()
+
+
+@pytest.fixture
+def invoke(monkeypatch: pytest.MonkeyPatch, redis: Client) -> Invoke:
+    monkeypatch.setattr(internal, "secret", lambda _name: {"queue": ["right", "next"], "events": ["other"]})
+    monkeypatch.setenv("INTERNAL_CALLS_PER_MINUTE", "10")
+    limiter = RateLimiter(redis, utc_now)
+    monkeypatch.setattr(rate_limit, "limiter", lambda address_limits: limiter)
+
+    def call(service: str = "queue", key: str = "right") -> dict[str, Any]:
+        answer: dict[str, Any] = ping({"headers": {"x-service": service, "X-SERVICE-API-KEY": key}, "body": {}}, None)
+        return answer
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("service", "key"), [("queue", "wrong"), ("queue", ""), ("queue", "other"), ("nobody", "right"), ("", "")]
+)
+def test_a_wrong_key_is_refused_and_written_down(
+    invoke: Invoke,
+    service: str,
+    key: str,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert invoke(service, key)["refusal"]["status"] == 401
+
+    (audit,) = (vars(record) for record in caplog.records if record.getMessage() == "service key refused")
+    assert (audit["caller"], audit["function"]) == (service, ping.__module__)
+    assert abs(audit["created"] - time.time()) < 60
+    assert key not in [value for name, value in audit.items() if name != "caller" and value]
+    (metric,) = (json.loads(line) for line in capsys.readouterr().out.splitlines() if "ServiceKeyRefused" in line)
+    assert (metric["ServiceKeyRefused"], metric["function"]) == ([1.0], ping.__module__)
+
+
+def test_both_keys_of_a_service_open(invoke: Invoke) -> None:
+    assert "body" in invoke(key="right")
+    assert "body" in invoke(key="next")
+
+
+@pytest.mark.usefixtures("invoke")
+@pytest.mark.parametrize("event", [{}, {"headers": None}, {"headers": {"X-Service": "queue"}, "body": {}}])
+def test_an_event_without_a_key_is_refused(event: dict[str, Any]) -> None:
+    assert ping(event, None)["refusal"]["code"] == "SERVICE_KEY_INVALID"
+
+
+def test_calls_are_counted_by_caller_however_many_come_at_once(invoke: Invoke) -> None:
+    answers = concurrently([partial(invoke) for _ in range(30)])
+
+    assert sum("body" in answer for answer in answers if isinstance(answer, dict)) == 12  # 10, and a fifth
+    assert {answer["refusal"]["code"] for answer in answers if isinstance(answer, dict) and "refusal" in answer} == {
+        "RATE_LIMITED"
+    }
+    assert "body" in invoke("events", "other")
+
+
+def test_whoever_has_no_key_uses_up_nobodys_calls(invoke: Invoke) -> None:
+    for _ in range(50):
+        invoke(key="wrong")
+
+    assert "body" in invoke()
+
+
+def test_without_redis_services_call_each_other_uncounted(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    away = RateLimiter(connect("redis://127.0.0.1:9", cluster=False), utc_now)
+    monkeypatch.setattr(rate_limit, "limiter", lambda address_limits: away)
+
+    assert all("body" in invoke() for _ in range(20))
+
+
+# -- the caller's side -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def caller(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    for name, value in {
+        "AWS_DEFAULT_REGION": "ap-northeast-2",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "SERVICE_NAME": "queue",
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(internal, "secret", lambda _name: {"queue": ["key"]})
+    made = internal._lambda_client
+    made.cache_clear()
+    yield monkeypatch
+    made.cache_clear()
+
+
+@pytest.mark.parametrize(("code", "status"), [("RATE_LIMITED", 429), ("SERVICE_KEY_INVALID", 401)])
+def test_what_we_are_refused_for_is_not_put_on_our_own_caller(
+    caller: pytest.MonkeyPatch, code: str, status: int
+) -> None:
+    """He would sign in again, or his message would be a dead letter."""
+
+    class Payload:
+        def read(self) -> bytes:
+            return json.dumps({"refusal": {"code": code, "status": status, "ko": "", "en": ""}, "details": {}}).encode()
+
+    class Lambda:
+        def invoke(self, **_: str) -> dict[str, Any]:
+            return {"Payload": Payload()}
+
+    caller.setattr(internal, "_lambda_client", lambda _attempts: Lambda())
+    with pytest.raises(Refusal) as refused:
+        internal.call("SaleTerms", Ping(), Ping, read=True)
+
+    assert refused.value.problem is SERVICE_UNAVAILABLE
+    assert refused.value.headers["Retry-After"] == "1"
+
+
+def test_a_call_that_cannot_connect_is_given_up_after_two_seconds(caller: pytest.MonkeyPatch) -> None:
+    with socket.socket() as full, socket.socket() as first, socket.socket() as second:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)  # nobody accepts: two fill the line, and the kernel leaves the next unanswered
+        for filler in (first, second):
+            filler.setblocking(False)
+            filler.connect_ex(full.getsockname())
+        caller.setenv("AWS_ENDPOINT_URL_LAMBDA", f"http://127.0.0.1:{full.getsockname()[1]}")
+        began = time.monotonic()
+        with pytest.raises(Refusal) as refused:
+            internal.call("SaleTerms", Ping(), Ping, read=False)
+
+    assert refused.value.problem is SERVICE_UNAVAILABLE
+    assert 1.9 <= time.monotonic() - began < 2.9

@@ -1,0 +1,28 @@
+"""What a run's log says of refusals that no handler declared, and so no document tells."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+
+def undeclared_refusals(state: Path) -> list[str]:
+    """`POST /events/{id}/cancel 409 EVENT_ENDED`, each once, of the stack whose state folder this is."""
+    refused = {}
+    route_of = {}
+    for entry in _entries(state / "logs" / "functions.log"):
+        if entry.get("message") == "undeclared refusal":
+            refused[entry["trace_id"]] = f"{entry['status']} {entry['code']}"
+        elif entry.get("message") == "request":
+            route_of[entry["trace_id"]] = entry["route"]
+    return sorted({f"{route_of.get(trace_id, 'somewhere')} {told}" for trace_id, told in refused.items()})
+
+
+def _entries(log: Path) -> Iterator[dict[str, Any]]:
+    """The functions' own lines, out of the emulator's lines about them."""
+    for line in log.read_text(encoding="utf-8").splitlines():
+        if "undeclared refusal" in line or "route" in line:
+            try:
+                yield json.loads(json.loads(line)["line"])
+            except (ValueError, KeyError):
+                continue  # a traceback, a word of the runtime's

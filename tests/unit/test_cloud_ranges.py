@@ -1,0 +1,82 @@
+"""Which addresses are machines for rent: read from what their owners publish."""
+
+import json
+
+import pytest
+
+from common.cloud_ranges import FILE, CloudRanges, joined
+
+# In the providers' formats; the networks are those of RFC 5737 and RFC 3849, for documentation.
+AWS = {
+    "syncToken": "1",
+    "createDate": "2026-11-16-20-23-10",
+    "prefixes": [
+        {"ip_prefix": "192.0.2.0/25", "region": "ap-northeast-2", "service": "EC2"},
+        {"ip_prefix": "203.0.113.0/24", "region": "GLOBAL", "service": "CLOUDFRONT"},
+    ],
+    "ipv6_prefixes": [{"ipv6_prefix": "2001:db8:1::/48", "region": "ap-northeast-2", "service": "EC2"}],
+}
+GOOGLE = {
+    "syncToken": "1",
+    "creationTime": "2026-11-15T17:03:11",
+    "prefixes": [{"ipv4Prefix": "192.0.2.128/25"}, {"ipv6Prefix": "2001:db8:2::/48"}],
+}
+AZURE = {
+    "changeNumber": 391,
+    "cloud": "Public",
+    "values": [
+        {"name": "ActionGroup", "properties": {"addressPrefixes": ["203.0.113.0/28"]}},
+        {"name": "AzureCloud", "properties": {"addressPrefixes": ["198.51.100.0/26"]}},
+    ],
+}
+ORACLE = {
+    "last_updated_timestamp": "2026-11-01T00:00:00",
+    "regions": [
+        {
+            "region": "ap-seoul-1",
+            "cidrs": [{"cidr": "198.51.100.64/26", "tags": ["OCI"]}, {"cidr": "203.0.113.64/26", "tags": ["OSN"]}],
+        }
+    ],
+}
+
+
+def test_the_lists_are_joined_and_say_how_old_they_are() -> None:
+    assert joined([AWS, GOOGLE, AZURE, ORACLE]) == {
+        "sources": [
+            {"provider": "aws", "published": "2026-11-16-20-23-10"},
+            {"provider": "google", "published": "2026-11-15T17:03:11"},
+            {"provider": "azure", "published": "391"},
+            {"provider": "oracle", "published": "2026-11-01T00:00:00"},
+        ],
+        "ranges": ["192.0.2.0/24", "198.51.100.0/25", "2001:db8:1::/48", "2001:db8:2::/48"],
+    }
+
+
+def test_what_nobody_publishes_is_not_taken_for_an_empty_list() -> None:
+    with pytest.raises(ValueError, match="not a list"):
+        joined([{"prefixes": []}])
+
+
+@pytest.mark.parametrize(
+    ("address", "inside"),
+    [
+        ("192.0.2.0", True),
+        ("192.0.2.255", True),
+        ("192.0.3.0", False),
+        ("192.0.1.255", False),
+        ("::ffff:192.0.2.9", True),
+        ("2001:db8:1::9", True),
+        ("2001:db8:3::", False),
+        ("0.0.0.0", False),  # noqa: S104
+        ("", False),
+        ("not an address", False),
+    ],
+)
+def test_an_address_is_in_a_range_or_not(address: str, inside: bool) -> None:
+    assert (address in CloudRanges(joined([AWS, GOOGLE])["ranges"])) is inside
+
+
+def test_the_shipped_file_can_be_read_and_names_its_sources() -> None:
+    shipped = json.loads(FILE.read_text(encoding="utf-8"))
+    CloudRanges(shipped["ranges"])
+    assert bool(shipped["ranges"]) == bool(shipped["sources"])

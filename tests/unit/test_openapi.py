@@ -1,0 +1,216 @@
+"""The OpenAPI document is what the handlers do: made anew it is the same, and it says what they accept."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import jsonschema_rs
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from openapi_spec_validator import validate
+from schemathesis import GenerationMode
+
+from common.problem import Refusal
+from common.request import Body, Path, Query, Request, parse_body, parse_path, parse_query
+from openapi.document import PATH, document, text
+from openapi.routes import ROOT, Route, routes
+from tests.moments import register_moments
+
+ROUTES = {route.name: route for route in routes()}
+COMMITTED = json.loads(PATH.read_text(encoding="utf-8"))
+register_moments()
+
+
+def test_the_committed_document_is_what_the_handlers_declare() -> None:
+    assert PATH.read_text(encoding="utf-8") == text(document(routes())), "`make openapi` writes it anew"
+
+
+def test_the_document_is_openapi() -> None:
+    validate(COMMITTED)
+
+
+# -- what it says is what they accept ---------------------------------------------------------------------------------
+
+GENERATED = schemathesis.openapi.from_dict(COMMITTED)
+MODES = {"as said": GenerationMode.POSITIVE, "otherwise": GenerationMode.NEGATIVE}
+# A rule about several fields at once, or about bytes, is more than a schema can say.
+MORE_THAN_A_SCHEMA = {
+    "password": "10 to 72 bytes with a letter and a digit",
+    "newPassword": "10 to 72 bytes with a letter and a digit",
+    "agreements": "each code once",
+    "seatTemplate": "section names differ, 100,000 seats at most",
+}
+
+
+def taking(*kinds: type) -> list[str]:
+    return [name for name, route in ROUTES.items() if any(route.operation.taken(kind) for kind in kinds)]
+
+
+def operation(route: Route) -> Any:
+    return GENERATED[route.path][route.method]
+
+
+def event_of(case: Any) -> dict[str, Any]:
+    """The proxy event that the gateway would make of it."""
+    sent = requests.Request(**case.as_transport_kwargs(base_url="http://api")).prepare()
+    body = sent.body.decode("utf-8", "replace") if isinstance(sent.body, bytes) else sent.body
+    return {
+        "body": body,
+        "headers": {"Content-Type": "application/json"},
+        "queryStringParameters": dict(parse_qsl(urlsplit(sent.url or "").query, keep_blank_values=True)),
+        "pathParameters": {name: str(value) for name, value in (case.path_parameters or {}).items()},
+    }
+
+
+def refused(parse: Any, kind: type, event: dict[str, Any]) -> list[str] | None:
+    """The fields at fault; None when it was accepted."""
+    try:
+        parse(kind, Request.of(event))
+    except Refusal as refusal:
+        return [fault["field"] for fault in refusal.details] if refusal.details else [refusal.problem.code]
+    return None
+
+
+def each_case(route: Route, mode: GenerationMode, check: Any, examples: int = 25) -> None:
+    @seed(20261122)
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation(route).as_strategy(generation_mode=mode))
+    def run(case: Any) -> None:
+        check(case)
+
+    run()
+
+
+@pytest.mark.parametrize("name", taking(Query, Path))
+def test_parameters_as_the_document_says_are_accepted(name: str) -> None:
+    route = ROUTES[name]
+
+    def check(case: Any) -> None:
+        event = event_of(case)
+        for base, parse in ((Query, parse_query), (Path, parse_path)):
+            kind = route.operation.taken(base)
+            assert kind is None or refused(parse, kind, event) is None, event
+
+    each_case(route, GenerationMode.POSITIVE, check)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", taking(Body))
+def test_a_body_is_accepted_if_and_only_if_the_document_allows_it(name: str, mode: str) -> None:
+    route = ROUTES[name]
+    kind = route.operation.taken(Body)
+    assert kind is not None
+    content = COMMITTED["paths"][route.path][route.method.lower()]["requestBody"]["content"]
+    allowed = jsonschema_rs.validator_for(
+        {**content["application/json"]["schema"], "components": COMMITTED["components"]}, validate_formats=True
+    )
+
+    def check(case: Any) -> None:
+        event = event_of(case)
+        try:
+            sent = json.loads(event["body"] or "")
+        except ValueError:
+            assert refused(parse_body, kind, event) is not None
+            return
+        at_fault = refused(parse_body, kind, event)
+        if allowed.is_valid(sent):
+            assert all(field in MORE_THAN_A_SCHEMA for field in at_fault or ()), (at_fault, sent)
+        else:
+            assert at_fault is not None, sent
+
+    each_case(route, MODES[mode], check)
+
+
+@pytest.mark.parametrize("name", taking(Body))
+def test_the_example_of_a_body_is_accepted(name: str) -> None:
+    kind = ROUTES[name].operation.taken(Body)
+    assert kind is not None
+    sample = ROUTES[name].sample
+    assert sample["body"]
+    parse_body(kind, Request.of(sample))
+
+
+def test_lone_surrogates_and_duplicate_keys_have_one_meaning() -> None:
+    login = ROUTES["auth_login"].operation.taken(Body)
+    assert login is not None
+    body = '{"email": "a@example.com", "password": "x", "captchaToken": "x", "email": "b@example.com"}'
+    assert parse_body(login, Request.of({"body": body})).email == "b@example.com"  # type: ignore[attr-defined]
+    with pytest.raises(Refusal):
+        parse_body(login, Request.of({"body": body.replace("b@", "\\ud800@")}))
+
+
+# -- what it says is docs/api.md --------------------------------------------------------------------------------------
+
+
+def contract() -> Iterator[tuple[list[tuple[str, str]], str, str]]:
+    """The rows of docs/api.md's tables: methods and paths, for whom, and all that is said of answers."""
+    for line in (ROOT / "docs" / "api.md").read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("| ") and re.match(r"(GET|POST|PUT|DELETE)\b", cells[0]):
+            yield list(_operations(cells[0])), cells[1], " ".join(cells[3:])
+
+
+def _operations(cell: str) -> Iterator[tuple[str, str]]:
+    """`POST, PUT /venues/{id?}`: a POST to /venues and a PUT to /venues/{id}."""
+    methods: list[str] = []
+    fresh = True
+    for word in cell.replace(",", " ").split():
+        if word.startswith("/"):
+            path = re.sub(r"\?\w+[=?]?.*$", "", word)
+            for method in methods:
+                whole = path if method != "POST" else re.sub(r"/{\w+\?}$", "", path)
+                yield method, whole.replace("?}", "}")
+            fresh = True
+        else:
+            methods = [word] if fresh else [*methods, word]
+            fresh = False
+
+
+def test_every_route_of_the_contract_is_there_with_its_answers() -> None:
+    shapes = {
+        (method.upper(), re.sub(r"{\w+}", "{}", path)): operation
+        for path, methods in COMMITTED["paths"].items()
+        for method, operation in methods.items()
+    }
+    missing = []
+    rows = list(contract())
+    assert len(rows) > 30
+    for operations, who, told in rows:
+        there = [shapes.get((method, re.sub(r"{\w+}", "{}", path))) for method, path in operations]
+        missing += [f"{method} {path}" for (method, path), found in zip(operations, there, strict=True) if not found]
+        responses = [operation["responses"] for operation in there if operation]
+        for operation in filter(None, there):
+            assert bool(operation.get("security")) == (who[0] in "UA"), operations
+            assert who != "A" or "403" in operation["responses"], operations
+        for status, codes in re.findall(r"(?<![\w-])([2-5]\d\d)\b((?: `[A-Z_]+`)*)", told):
+            of_status = [each[status] for each in responses if status in each]
+            if responses and not of_status:
+                missing.append(f"{operations}: {status}")
+            known = set().union(*map(_codes, of_status)) if of_status else set()
+            missing += [f"{operations}: {status} {code}" for code in re.findall("[A-Z_]+", codes) if code not in known]
+    assert missing == []
+
+
+def _codes(response: dict[str, Any]) -> set[str]:
+    name = response.get("$ref", "").removeprefix("#/components/responses/")
+    return set(re.findall("[A-Z_]{2,}", json.dumps(COMMITTED["components"]["responses"].get(name, response))))
+
+
+def test_the_gateways_own_answers_are_in_the_document() -> None:
+    """What the template makes the gateway say by itself has a code that some operation documents with its status."""
+    template = (ROOT / "template.yaml").read_text(encoding="utf-8")
+    said = re.findall(r"StatusCode: (\d{3})\n(?:.*\n){2,3}?.*'{\"code\": \"([A-Z_]+)\"", template)
+    assert len(said) > 5
+    for status, code in said:
+        documented = [name for name in COMMITTED["components"]["responses"] if name.startswith(f"{status}.")]
+        assert any(code in name.split(".") for name in documented), (status, code)
