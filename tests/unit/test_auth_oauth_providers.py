@@ -42,7 +42,7 @@ CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest())
 TOKEN = {"access_token": "their-token", "token_type": "bearer", "expires_in": "3600"}
 PROFILES: dict[Provider, Any] = {
     KAKAO: {
-        "id": 1234,
+        "id": 98765432198765,
         "kakao_account": {
             "email": "hong@example.com",
             "is_email_valid": True,
@@ -53,7 +53,7 @@ PROFILES: dict[Provider, Any] = {
     NAVER: {
         "resultcode": "00",
         "message": "success",
-        "response": {"id": "abcd", "email": "hong@example.com", "name": "홍길동"},
+        "response": {"id": "naver-person", "email": "hong@example.com", "name": "홍길동"},
     },
     GOOGLE: {"sub": "21", "email": "hong@example.com", "email_verified": True, "name": "홍길동"},
 }
@@ -168,8 +168,8 @@ def test_a_code_is_exchanged_with_our_secret_and_the_flows_verifier(provider: Pr
 @pytest.mark.parametrize(
     ("provider", "profile"),
     [
-        (KAKAO, Profile("1234", "hong@example.com", "길동")),
-        (NAVER, Profile("abcd", "hong@example.com", "홍길동")),
+        (KAKAO, Profile("98765432198765", "hong@example.com", "길동")),
+        (NAVER, Profile("naver-person", "hong@example.com", "홍길동")),
         (GOOGLE, Profile("21", "hong@example.com", "홍길동")),
     ],
 )
@@ -282,7 +282,7 @@ def test_a_provider_that_shows_nobody_is_away(provider: Provider, profile: Respo
 
 def test_a_lifetime_that_is_no_number_harms_nobody() -> None:
     token = answer(200, json={**TOKEN, "expires_in": {"a": [1]}, "expires_at": "never"})
-    assert Outside(token).profile_of(KAKAO).subject == "1234"
+    assert Outside(token).profile_of(KAKAO).subject == "98765432198765"
 
 
 @pytest.mark.parametrize(
@@ -339,7 +339,17 @@ def test_a_provider_that_has_been_failing_is_not_asked(provider: Provider) -> No
 @every_provider
 def test_nothing_of_a_person_or_a_secret_is_logged(provider: Provider, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    secrets = (VERIFIER, "the-code", "the-state", "their-token", "-secret", "hong@example.com", "길동", "1234", "abcd")
+    secrets = (
+        VERIFIER,
+        "the-code",
+        "the-state",
+        "their-token",
+        "-secret",
+        "hong@example.com",
+        "길동",
+        "98765432198765",
+        "naver-person",
+    )
     for outside in (Outside(), Outside(timed_out), *map(Outside, REFUSALS), Outside(profile=answer(500))):
         with suppress(Refusal):
             outside.profile_of(provider)
