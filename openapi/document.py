@@ -90,6 +90,9 @@ HEADERS = {
     "X-RateLimit-Remaining": {"description": "may come at once", "schema": {"type": "integer"}},
     "ETag": {"schema": {"type": "string"}},
 }
+TOO_MUCH_HEADER: Schema = {
+    "description": "More than 10 KB of path, query and headers: refused before there is an API, in words of the gateway"
+}
 COUNTED = ("X-RateLimit-Limit", "X-RateLimit-Remaining")
 
 
@@ -115,7 +118,7 @@ def document(routes: Sequence[Route]) -> Schema:
         "components": {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
             "headers": HEADERS,
-            "responses": dict(sorted(refusals.items())),
+            "responses": dict(sorted({**refusals, "431": TOO_MUCH_HEADER}.items())),
             "schemas": {"Error": ERROR} | schemas.reachable(paths),
         },
     }
@@ -233,6 +236,7 @@ def _responses(route: Route, schemas: Schemas, refusals: dict[str, Schema]) -> S
         name = ".".join([str(problem_status), *codes])
         refusals[name] = _refusal(problem_status, codes)
         made[str(problem_status)] = {"$ref": f"#/components/responses/{name}"}
+    made["431"] = {"$ref": "#/components/responses/431"}
     return dict(sorted(made.items()))
 
 

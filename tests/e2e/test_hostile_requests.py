@@ -403,7 +403,7 @@ def placeholders() -> Iterator[tuple[str, str, str, str]]:
                     yield method.upper(), path, parameter["in"], parameter["name"]
 
 
-@pytest.mark.parametrize(("method", "path", "place", "name"), placeholders())
+@pytest.mark.parametrize(("method", "path", "place", "name"), list(placeholders()))
 def test_nothing_put_for_an_id_or_a_query_is_run(
     wire: Wire, open_stack: dict[str, Any], method: str, path: str, place: str, name: str
 ) -> None:

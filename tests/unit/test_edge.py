@@ -135,6 +135,45 @@ def test_one_line_is_the_log_of_a_request_and_its_metrics(caplog: pytest.LogCapt
     assert all(isinstance(line[metric["Name"]], int | float) for metric in named["Metrics"])
 
 
+def test_a_refusal_that_was_not_declared_is_an_error_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    @endpoint(refuses=[TEAPOT])
+    def declared() -> None:
+        raise TEAPOT.refusal()
+
+    @endpoint
+    def undeclared() -> None:
+        raise TEAPOT.refusal()
+
+    call(declared, event())
+    assert [record.levelname for record in caplog.records] == ["INFO"]
+    assert call(undeclared, event())[0] == 418
+    (line,) = (vars(record) for record in caplog.records if record.levelname == "ERROR")
+    assert (line["message"], line["code"], line["status"]) == ("undeclared refusal", "TEAPOT", 418)
+
+
+@pytest.mark.parametrize("role", [None, "USER"])
+def test_what_follows_from_a_handlers_parameters_need_not_be_declared(
+    role: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    @endpoint
+    def admin_only(admin: Admin, path: IdPath, query: Paging, body: Order) -> None:
+        pass
+
+    call(admin_only, event(role=role))
+    for wrong in ({"pathParameters": {"id": "x"}}, {"queryStringParameters": {"size": "0"}}, {"body": "{"}):
+        good: dict[str, Any] = {"pathParameters": {"id": USER}, "body": json.dumps({"eventId": USER})}
+        call(admin_only, event(**{"role": "ADMIN", **good, **wrong}))
+    call(admin_only, event("x", role="ADMIN", pathParameters={"id": USER}, headers={"Content-Type": "text/plain"}))
+    assert {record.levelname for record in caplog.records} == {"INFO"}
+
+
+@pytest.mark.parametrize(
+    "body", [{"eventId": USER, "note": 7}, {"event_id": USER}, {"eventId": [USER]}], ids=["type", "name", "list"]
+)
+def test_a_body_is_read_as_its_schema_has_it(body: dict[str, Any]) -> None:
+    assert call(echo, event(body))[0] == 400
+
+
 def test_a_store_that_is_away_is_a_503() -> None:
     @endpoint
     def away() -> None:

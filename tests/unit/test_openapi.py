@@ -75,7 +75,7 @@ def refused(parse: Any, kind: type, event: dict[str, Any]) -> list[str] | None:
     return None
 
 
-def each_case(route: Route, mode: GenerationMode, check: Any, examples: int = 25) -> None:
+def each_case(route: Route, mode: GenerationMode, check: Any, examples: int = 15) -> None:
     @seed(20261122)
     @settings(
         max_examples=examples,
