@@ -58,6 +58,8 @@ class Overheard:
             yield self
 
     def hear(self, request: httpx.Request, response: httpx.Response) -> None:
+        if request.url.host != "127.0.0.1":  # a unit test's fake, not the stack
+            return
         names = SAID_IN if request.url.path.startswith(PEOPLE) else SAID_IN - {"name"}
         self.secrets.update(strings(_json(request.content), names | ASKED_IN))
         self.secrets.update(strings(_json(response.content), names))
@@ -68,7 +70,7 @@ class Overheard:
 def _json(content: bytes) -> object:
     try:
         return json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):  # what a test sends on purpose: broken, or nested too deep
         return None
 
 
