@@ -80,6 +80,13 @@ READ_BY = {
         for name in ("webhook-id", "webhook-timestamp", "webhook-signature")
     ],
     "PRECONDITION_FAILED": [_header("If-Match", "The ETag the change was made from")],
+    "CAPTCHA_REQUIRED": [
+        _header(
+            "X-Device-Fingerprint",
+            "The same on every call of one device: 16 to 128 of A-Z a-z 0-9 _ . -; without it one is trusted less",
+        ),
+        _header("X-Captcha-Token", "Of a captcha that was passed, when CAPTCHA_REQUIRED asked for it"),
+    ],
 }
 IF_NONE_MATCH = _header("If-None-Match", "The ETag of what is known already: 304 if it still is")
 
@@ -169,7 +176,7 @@ def _parameters(route: Route, schemas: Schemas) -> list[Schema]:
             made.append(parameter)
     if re.findall(r"{(\w+)}", route.path) != [each["name"] for each in made if each["in"] == "path"]:
         raise Undeclared(f"{route.name}: its Path names other variables than {route.path}")
-    codes = {problem.code for problem in route.operation.refuses}
+    codes = {problem.code for problem in route.operation.problems()}
     made += [parameter for code, read in READ_BY.items() if code in codes for parameter in read]
     if HTTPStatus.NOT_MODIFIED in route.operation.answers:
         made.append(IF_NONE_MATCH)
