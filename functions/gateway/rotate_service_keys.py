@@ -1,5 +1,4 @@
-"""Gives every service a new key for its calls to others, in the four steps of Secrets Manager's rotation (INT-009,
-https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html).
+"""Gives every service a new key for its calls to others, in the four steps of Secrets Manager's rotation (INT-009).
 
     {"Step": "createSecret", "SecretId": …, "ClientRequestToken": …}   one step, from Secrets Manager
     {}                                                                 all four, by hand
@@ -9,7 +8,6 @@ for five minutes, so for as long after a rotation some call with the old first k
 Both lists hold both first keys, and no call is refused. A leaked key is out after three rotations.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import cache
@@ -18,21 +16,12 @@ from uuid import uuid4
 
 from common.clock import Clock, utc_now
 from common.log import log
+from common.secret_rotation import CURRENT, Rotation, SecretVersions, Superseded, TooSoon
 from common.secrets import KEEP_SECONDS, SecretSettings
 
-CURRENT, PENDING = "AWSCURRENT", "AWSPENDING"
-STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
 SETTLE = timedelta(seconds=KEEP_SECONDS + 60)  # until everybody has read a change and every call under way has ended
 
 Keys = Mapping[str, Sequence[str]]
-
-
-class TooSoon(Exception):
-    """Some may not know the last change yet. Nothing was changed."""
-
-
-class Superseded(Exception):
-    """Another rotation was faster. Nothing was changed."""
 
 
 def rotated(keys: Keys, new_key: Callable[[], str]) -> dict[str, list[str]]:
@@ -50,76 +39,43 @@ def follows(after: Keys, before: Keys) -> bool:
     )
 
 
-class ServiceKeyRotation:
+class ServiceKeyRotation(Rotation):
     """`manager` is boto3's client."""
 
     def __init__(self, manager: Any, prefix: str, clock: Clock, new_key: Callable[[], str]) -> None:
-        self._manager = manager
-        self._secret = f"{prefix}service-keys"
+        self._keys = SecretVersions(manager, f"{prefix}service-keys")
         self._clock = clock
         self._new_key = new_key
 
     def is_of(self, secret_id: str) -> bool:
-        return secret_id in (self._secret, self._manager.describe_secret(SecretId=self._secret)["ARN"])
+        return self._keys.is_called(secret_id)
 
-    def rotate(self) -> None:
-        token = str(uuid4())
-        for step in STEPS:
-            self.step(step, token)
+    def create(self, token: str) -> None:
+        if self._keys.holds(token):
+            return
+        if self._clock() < self._keys.described()["LastChangedDate"] + SETTLE:
+            raise TooSoon
+        self._keys.add(token, rotated(self._keys.read(self._current()), self._new_key))
 
-    def step(self, name: str, token: str) -> None:
-        """One step of the rotation `token`, which is also the id of the version it makes; each may be repeated."""
-        log.info("rotation of the service keys", extra={"step": name})
-        match name:
-            case "createSecret":
-                self._create(token)
-            case "setSecret":
-                pass  # nobody but this secret's readers has to learn of it
-            case "testSecret":
-                self._test(token)
-            case "finishSecret":
-                self._finish(token)
-            case _:
-                raise ValueError(f"no such step: {name}")
+    def set(self, token: str) -> None:
+        """Nobody but this secret's readers has to learn of it."""
 
-    def _create(self, token: str) -> None:
-        try:
-            self._read(token)
-        except self._manager.exceptions.ResourceNotFoundException:
-            described = self._manager.describe_secret(SecretId=self._secret)
-            if self._clock() < described["LastChangedDate"] + SETTLE:
-                raise TooSoon from None
-            self._manager.put_secret_value(
-                SecretId=self._secret,
-                ClientRequestToken=token,
-                SecretString=json.dumps(rotated(self._read(self._current()), self._new_key)),
-                VersionStages=[PENDING],
-            )
-
-    def _test(self, token: str) -> str:
-        """The version it would replace."""
+    def test(self, token: str) -> None:
         current = self._current()
-        if token != current and not follows(self._read(token), self._read(current)):
+        if token != current and not follows(self._keys.read(token), self._keys.read(current)):
             raise Superseded(token)
-        return current
 
-    def _finish(self, token: str) -> None:
-        replaced = self._test(token)
+    def finish(self, token: str) -> None:
+        replaced = self._current()
         if replaced == token:
             return  # said twice
+        self.test(token)
         # One command: Secrets Manager refuses it when another rotation has moved the label meanwhile.
-        self._manager.update_secret_version_stage(
-            SecretId=self._secret, VersionStage=CURRENT, RemoveFromVersionId=replaced, MoveToVersionId=token
-        )
+        if not self._keys.move(CURRENT, replaced, token):
+            self.finish(token)
 
     def _current(self) -> str:
-        versions: dict[str, list[str]] = self._manager.describe_secret(SecretId=self._secret)["VersionIdsToStages"]
-        return next(version for version, labels in versions.items() if CURRENT in labels)
-
-    def _read(self, version: str) -> dict[str, list[str]]:
-        answer = self._manager.get_secret_value(SecretId=self._secret, VersionId=version)
-        keys: dict[str, list[str]] = json.loads(answer["SecretString"])
-        return keys
+        return self._keys.labelled()[CURRENT]
 
 
 @cache
@@ -133,9 +89,4 @@ def rotation() -> ServiceKeyRotation:
 
 def handler(event: dict[str, Any], _context: Any) -> None:
     log.clear_state()
-    if "Step" not in event:
-        rotation().rotate()
-    elif rotation().is_of(event["SecretId"]):
-        rotation().step(event["Step"], event["ClientRequestToken"])
-    else:
-        raise ValueError("not the secret that is rotated here")
+    rotation().run(event)

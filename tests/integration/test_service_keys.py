@@ -16,15 +16,8 @@ from common import internal, secrets
 from common.internal import CallerSettings
 from common.model import Model
 from common.problem import SERVICE_KEY_INVALID
-from functions.gateway.rotate_service_keys import (
-    SETTLE,
-    STEPS,
-    ServiceKeyRotation,
-    Superseded,
-    TooSoon,
-    follows,
-    rotated,
-)
+from common.secret_rotation import STEPS, Superseded, TooSoon
+from functions.gateway.rotate_service_keys import SETTLE, ServiceKeyRotation, follows, rotated
 from tests.concurrently import concurrently
 
 NAME = "ticketing/service-keys"
