@@ -37,6 +37,10 @@ class LiveRelay:
     def megabytes(self) -> float:
         return float(psutil.Process(self.process.pid).memory_info().rss) / 1e6
 
+    @property
+    def threads(self) -> int:
+        return psutil.Process(self.process.pid).num_threads()
+
     def end(self) -> None:
         """As the end of its time: it finishes what is under way."""
         self.process.send_signal(SIGTERM)

@@ -8,7 +8,6 @@ from functions.outbox_relay.dead_letters import DeadLetters
 from functions.outbox_relay.kafka_client import kafka
 from functions.outbox_relay.kafka_publisher import KafkaPublisher
 from functions.outbox_relay.relay import Relay
-from functions.outbox_relay.retention import Retention
 
 
 class RelaySettings(Settings):
@@ -18,11 +17,6 @@ class RelaySettings(Settings):
 @cache
 def relay() -> Relay:
     return Relay(database(), KafkaPublisher(kafka()), RelaySettings.from_environment().relay_batch)
-
-
-@cache
-def retention() -> Retention:
-    return Retention(database())
 
 
 @cache

@@ -34,12 +34,22 @@ RECORDS_FAULT = (
 )
 
 
+class _Producer(KafkaProducer):
+    def flush(self, timeout: float | None = None) -> None:
+        """Returns when all is answered or the time is over: each future tells what became of its record.
+
+        KafkaProducer's own raises, out of its `close()` too, which then leaves its thread and connections behind.
+        """
+        with suppress(KafkaError):
+            super().flush(timeout)
+
+
 class KafkaPublisher:
     def __init__(self, connection: Mapping[str, Any], connect_seconds: float = 10) -> None:
         """`connection` is what kafka-python takes: `bootstrap_servers`, `security_protocol` and the like."""
         self._connect_seconds = connect_seconds
         self._connection = connection
-        self._producer: KafkaProducer | None = None
+        self._producer: _Producer | None = None
 
     def publish(self, rows: Sequence[OutboxRow]) -> list[Exception | None]:
         """Send all, then ask what became of each: `flush()` would only log it."""
@@ -47,15 +57,14 @@ class KafkaPublisher:
         silent: dict[str, Exception] = {}  # topics that gave no answer: asking again for each row would add up
         deadline = time.monotonic() + ANSWER_SECONDS
         sent = [silent.get(row.topic) or self._send(producer, row, silent) for row in rows]
-        with suppress(KafkaError):
-            producer.flush(timeout=max(0.0, deadline - time.monotonic()))  # now, in as few requests as they fit in
+        producer.flush(timeout=max(0.0, deadline - time.monotonic()))  # now, in as few requests as they fit in
         outcomes = [self._outcome(each, deadline) for each in sent]
         if any(isinstance(outcome, BrokerAway) for outcome in outcomes):
             # This one may still send what it has buffered, which is only "once more"; the next knows nothing of it.
             self.close()
         return outcomes
 
-    def _send(self, producer: KafkaProducer, row: OutboxRow, silent: dict[str, Exception]) -> Any:
+    def _send(self, producer: _Producer, row: OutboxRow, silent: dict[str, Exception]) -> Any:
         """The future of its answer, or why there is none."""
         try:
             return producer.send(
@@ -87,9 +96,9 @@ class KafkaPublisher:
         except KafkaError as error:
             raise BrokerAway(f"{type(error).__name__}: {error}") from error
 
-    def _connected(self) -> KafkaProducer:
+    def _connected(self) -> _Producer:
         if self._producer is None:
-            self._producer = KafkaProducer(
+            self._producer = _Producer(
                 **self._connection,
                 acks="all",
                 enable_idempotence=True,

@@ -1,12 +1,20 @@
 """Every quarter of an hour: published messages are kept 7 days, and what was consumed is remembered for 30."""
 
+from functools import cache
 from typing import Any
 
 from common.log import log
 from common.metrics import emit
-from functions.outbox_relay.composition import retention
+from common.postgres import database
+from functions.outbox_relay.retention import Retention
 
 SPARE_SECONDS = 12.0  # more than the statement timeout: a batch under way always ends
+
+
+@cache
+def retention() -> Retention:
+    """Here rather than in `composition`, which loads Kafka's client."""
+    return Retention(database())
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
