@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from common.log import _Masking, mask
+from common.log import _Masking, log, mask, write
 
 JWT = "eyJhbGciOiJFUzI1NiIsImtpZCI6IjEifQ.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
 TOKEN = "qr_" + "0" * 32 + "_" + "a" * 32 + "_" + "Zx-_" * 8
@@ -67,3 +67,22 @@ def test_a_whole_line_with_its_traceback_is_masked_and_still_json() -> None:
     assert "ValueError" in line["exception"]
     assert "fan@example.com" not in stream.getvalue()
     assert JWT not in stream.getvalue()
+
+
+def test_a_line_to_measure_by_is_written_at_any_level_with_the_loggers_keys_and_masked(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before = log.log_level
+    log.setLevel("CRITICAL")
+    log.append_keys(trace_id="t-1")
+    try:
+        write("request", path=f"/x/{TOKEN}/\ud800", status=200, nothing=None)
+    finally:
+        log.setLevel(before)
+        log.clear_state()
+
+    line = json.loads(capsys.readouterr().out)
+    assert line.pop("timestamp").endswith("+00:00")
+    assert line.items() >= {"level": "INFO", "message": "request", "trace_id": "t-1", "status": 200}.items()
+    assert line["path"] == "/x/qr_***/\ud800"
+    assert not line.keys() & {"location", "nothing"}

@@ -21,7 +21,7 @@ from functools import cache, wraps
 from types import NoneType, UnionType
 from typing import Any, Literal, get_args, overload
 
-from common.log import log
+from common.log import log, write
 from common.metrics import NAMESPACE
 from common.model import Model, rfc3339
 from common.operation import Answers, Limit, Operation
@@ -275,17 +275,15 @@ def _record(event: Event, status: int, duration_ms: float) -> None:
     """One line that is log and metrics alike: CloudWatch takes the metrics that `_aws` names out of any JSON line
     (embedded metric format), and a line of their own would cost as much again."""
     method, route = event.get("httpMethod", ""), event.get("resource", "")
-    log.info(
+    write(
         "request",
-        extra={
-            "method": method,
-            "path": event.get("path", ""),
-            "status": status,
-            "duration_ms": round(duration_ms, 1),
-            "route": f"{method} {route}",
-            "Duration": duration_ms,
-            "Requests": 1,
-            "ServerErrors": int(status >= 500),
-            "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [METRICS]},
-        },
+        method=method,
+        path=event.get("path", ""),
+        status=status,
+        duration_ms=round(duration_ms, 1),
+        route=f"{method} {route}",
+        Duration=duration_ms,
+        Requests=1,
+        ServerErrors=int(status >= 500),
+        _aws={"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [METRICS]},
     )
