@@ -49,6 +49,9 @@ def main() -> None:
         _admission(redis, event_id)
         _thousand_lines(redis)
         print(f"\nMemory for each waiting user: {per_user:.0f} bytes (line, when seen, claim).")
+    from bench import crowd  # here: it takes the line from this module
+
+    crowd.over_http()
 
 
 def _sale(event_id: UUID, capacity: int = 10_000_000, rate: int = 10) -> SaleTermsAnswer:
@@ -69,19 +72,25 @@ def _fill(redis: Client, event_id: UUID) -> float:
     line, before = LineStore(redis), redis.info("memory")["used_memory"]
     line.learn(_sale(event_id), datetime.now(UTC))
     redis.hset(sale_key(event_id), "fresh_until", "9" * 16)
-    first = microseconds(datetime.now(UTC)) - IN_LINE
-    for start in range(0, IN_LINE, 1000):
-        users = [str(uuid4()) for _ in range(1000)]
-        places = {user: first + start + i for i, user in enumerate(users)}
+    stand_in_line(redis, event_id, IN_LINE)
+    used: int = redis.info("memory")["used_memory"] - before
+    return used / IN_LINE
+
+
+def stand_in_line(redis: Client, event_id: UUID, count: int) -> list[UUID]:
+    """Who they are, in their order."""
+    first = microseconds(datetime.now(UTC)) - count
+    everybody = [uuid4() for _ in range(count)]
+    for start in range(0, count, 1000):
+        places = {str(user): first + start + i for i, user in enumerate(everybody[start : start + 1000])}
         with redis.pipeline(transaction=False) as pipeline:
             pipeline.zadd(line_key(event_id), places)
             pipeline.zadd(seen_key(event_id), places)
-            for user in users:
+            for user in places:
                 pipeline.set(active_key(UUID(user)), f"{event_id} {first // 1000}", ex=86_400)
             pipeline.execute()
-    redis.hset(sale_key(event_id), "last_score", first + IN_LINE)
-    used: int = redis.info("memory")["used_memory"] - before
-    return used / IN_LINE
+    redis.hset(sale_key(event_id), "last_score", first + count)
+    return everybody
 
 
 def _request(name: str, user: UUID, event_id: UUID) -> dict[str, Any]:
