@@ -15,17 +15,32 @@ import psycopg
 from psycopg import sql
 from yoyo import get_backend, read_migrations
 
+SQL = Path(__file__).parent / "sql"
 LOGINS = ("user_service", "event_service", "reservation_service", "payment_service", "relay", "health")
 
 
 def migrate(url: str) -> int:
     """Apply what is missing; how many that was."""
     backend = get_backend(url.replace("postgresql://", "postgresql+psycopg://", 1))
-    migrations = read_migrations(str(Path(__file__).parent / "sql"))
+    migrations = read_migrations(str(SQL))
     with backend.lock():
         pending = backend.to_apply(migrations)
         backend.apply_migrations(pending)
     return len(pending)
+
+
+def newest() -> str:
+    """The last migration's name: its number, a point and what it is about."""
+    return max(path.stem for path in SQL.glob("*.sql"))
+
+
+def passwords(prefix: str) -> dict[str, str]:
+    """Each login's, as Secrets Manager has them."""
+    secrets = boto3.client("secretsmanager")
+    return {
+        login: json.loads(secrets.get_secret_value(SecretId=f"{prefix}database/{login}")["SecretString"])["password"]
+        for login in LOGINS
+    }
 
 
 def set_passwords(url: str, passwords: dict[str, str]) -> None:
@@ -39,17 +54,7 @@ def set_passwords(url: str, passwords: dict[str, str]) -> None:
 def main() -> None:
     url = sys.argv[1]
     applied = migrate(url)
-    secrets = boto3.client("secretsmanager")
-    prefix = os.environ["SECRETS_PREFIX"]
-    set_passwords(
-        url,
-        {
-            login: json.loads(secrets.get_secret_value(SecretId=f"{prefix}database/{login}")["SecretString"])[
-                "password"
-            ]
-            for login in LOGINS
-        },
-    )
+    set_passwords(url, passwords(os.environ["SECRETS_PREFIX"]))
     print(f"{applied} migrations applied")
 
 

@@ -41,14 +41,32 @@ def _ticket_key(key: dict[str, str]) -> dict[str, Any]:
     return {**public, "kid": key["kid"], "use": "sig", "alg": "EdDSA"}
 
 
+def ours() -> dict[str, Any]:
+    """The secrets nobody gives us: made at random."""
+    return {
+        "service-keys": {service: [str(uuid4())] for service in SERVICES},
+        **_token_keys(),
+        "ticket": {"keys": [{"kid": secrets.token_hex(4), "pem": _pem(ed25519.Ed25519PrivateKey.generate())}]},
+        "queue/place": {"keys": [b64encode(secrets.token_bytes(32)).decode()]},  # the first signs, all verify
+        # Of the hashes personal data are found by. Unlike the others it cannot be replaced.
+        "personal-data/lookup": {"key": b64encode(secrets.token_bytes(32)).decode()},
+    }
+
+
+def passwords() -> dict[str, Any]:
+    return {f"database/{login}": {"password": secrets.token_urlsafe(24)} for login in LOGINS}
+
+
+def ticket_verification(ticket: dict[str, Any]) -> dict[str, Any]:
+    return {"keys": [_ticket_key(key) for key in ticket["keys"]]}
+
+
 def make() -> dict[str, Any]:
     """Every secret the template's functions read, by its name without the prefix."""
     sandbox = SandboxSettings()
     return {
-        **{f"database/{login}": {"password": secrets.token_urlsafe(24)} for login in LOGINS},
-        "service-keys": {service: [str(uuid4())] for service in SERVICES},
-        **_token_keys(),
-        "ticket": {"keys": [{"kid": secrets.token_hex(4), "pem": _pem(ed25519.Ed25519PrivateKey.generate())}]},
+        **passwords(),
+        **ours(),
         # What the sandbox expects: it plays the other side of these.
         "portone": {
             "apiSecret": sandbox.portone_api_secret,
@@ -60,9 +78,6 @@ def make() -> dict[str, Any]:
         "oauth/kakao": {"clientId": sandbox.kakao_client_id, "clientSecret": sandbox.kakao_client_secret},
         "oauth/naver": {"clientId": sandbox.naver_client_id, "clientSecret": sandbox.naver_client_secret},
         "oauth/google": {"clientId": sandbox.google_client_id, "clientSecret": sandbox.google_client_secret},
-        "queue/place": {"keys": [b64encode(secrets.token_bytes(32)).decode()]},  # the first signs, all verify
-        # Of the hashes personal data are found by. Unlike the others it cannot be replaced.
-        "personal-data/lookup": {"key": b64encode(secrets.token_bytes(32)).decode()},
     }
 
 
@@ -72,7 +87,7 @@ def kept(path: Path) -> dict[str, Any]:
     if path.exists():
         made |= json.loads(path.read_text(encoding="utf-8"))
     # Of the keys that are kept, whichever they are.
-    made["ticket/verification"] = {"keys": [_ticket_key(key) for key in made["ticket"]["keys"]]}
+    made["ticket/verification"] = ticket_verification(made["ticket"])
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600)
     path.write_text(json.dumps(made), encoding="utf-8")

@@ -26,6 +26,7 @@ from functions.admitter.admission import Admission, Moved, Policy, Share
 TICK_SECONDS = 0.5  # on the second, and between for what a late tick left of it
 LINES_PER_INVOCATION = 250  # guessed from `make bench-queue`'s thousand lines: half a second is a tick's time
 ASKING_AT_ONCE = 4
+REPORT_SECONDS = 10
 SPARE_SECONDS = 12.0  # before the timeout: a question on its way takes two tries of 2 + 3 s at the most
 
 
@@ -57,16 +58,23 @@ def learner() -> SaleTermsLearner:
 def handler(event: dict[str, Any], context: Any) -> None:
     share = Share(**event["share"]) if "share" in event else _split(context)
     lines: list[UUID] = []
+    ticked = behind = 0
     # Beside the ticks: the events service may take its time, the second does not.
     with ThreadPoolExecutor(ASKING_AT_ONCE) as asking:
         for due in ticks(context, TICK_SECONDS, spare=SPARE_SECONDS):
+            new_second = due.is_integer()
+            if new_second and due % REPORT_SECONDS == 0:
+                emit({"service": "admitter"}, SecondsTicked=ticked, LinesBehind=behind)
+                ticked = behind = 0
             try:
-                if due.is_integer():
+                if new_second:
+                    behind += len(admission().unfilled(lines))  # the second that ended had room for who waits there
                     lines = [line for line in admission().live(utc_now()) if line in share]
-                moved = admission().tick(lines if due.is_integer() else admission().unfilled(lines))
+                moved = admission().tick(lines if new_second else admission().unfilled(lines))
             except store_away():
                 log.exception("Redis is away; lines that it holds stand still")
                 continue
+            ticked += new_second
             for each in moved:
                 if each.terms_due:
                     asking.submit(_learn_terms, each.event_id)

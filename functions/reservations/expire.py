@@ -1,5 +1,5 @@
-"""Every minute, for a minute: each second end the holds whose time is up (RSV-007), and the reservations of events
-that were cancelled (EVT-028).
+"""Started every minute, for two as a schedule may be a minute late: each second end the holds whose time is up
+(RSV-007), and the reservations of events that were cancelled (EVT-028).
 
 No hold depends on it for correctness: one past its end cannot be paid for, and whoever wants its seats ends it himself
 (`reservation_store.add`). This makes it show within a second.

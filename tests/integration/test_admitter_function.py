@@ -16,6 +16,7 @@ from common.redis import Client
 from common.sale_terms import SaleTermsAnswer
 from common.waiting_line import LIVE_LINES
 from functions.admitter import admit
+from functions.admitter.admission import Moved
 from functions.queue.line_store import LineStore
 from functions.queue.waiting_room import Turned
 from tests.on_sale import in_line, sale
@@ -108,3 +109,41 @@ def test_more_lines_than_one_run_takes_are_shared_with_others(warm: Client, monk
     invoked.clear()
     admit.handler({"share": {"number": 1, "of": 3}}, Run(0))
     assert invoked == [], "a share is not shared again"
+
+
+class Overrun:
+    """An admission whose line has people waiting and room for them at the end of every second."""
+
+    def __init__(self, event_id: UUID) -> None:
+        self._lines = [event_id]
+
+    def live(self, _now: datetime) -> list[UUID]:
+        return self._lines
+
+    def unfilled(self, lines: list[UUID]) -> list[UUID]:
+        return lines
+
+    def tick(self, _lines: list[UUID]) -> list[Moved]:
+        return []
+
+    def forget_closed(self, _now: datetime) -> int:
+        return 0
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_it_is_told_how_many_lines_fall_behind_their_rate(
+    late: bool, warm: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the alarms AdmissionBelowRate and AdmissionStopped look at."""
+    event_id = uuid4()
+    in_line(warm, event_id, 100)
+    told: list[dict[str, Any]] = []
+    monkeypatch.setattr(admit, "call", lambda *_, **__: sale(event_id, now=datetime.now(UTC)))
+    monkeypatch.setattr(admit, "emit", lambda _dimensions, **metrics: told.append(metrics))
+    monkeypatch.setattr(admit, "REPORT_SECONDS", 1)
+    if late:
+        monkeypatch.setattr(admit, "admission", lambda: Overrun(event_id))
+    admit.handler({}, Run(4))
+    reports = [each for each in told if "LinesBehind" in each]
+    assert sum(each["SecondsTicked"] for each in reports) >= 2
+    assert (sum(each["LinesBehind"] for each in reports) > 0) == late

@@ -35,3 +35,17 @@ def test_the_last_value_read_serves_on_and_without_one_the_answer_is_503() -> No
 
     answer: dict[str, Any] = needs_a_secret({"headers": {}}, None)
     assert answer["statusCode"] == 503
+
+
+def test_a_snapshot_is_taken_with_the_client_made_and_no_secret_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SnapStart: whatever a snapshot holds, every restored copy has."""
+    from snapshot_restore_py import get_before_snapshot
+
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "ap-northeast-2")
+    monkeypatch.setattr(secrets, "_kept", {})
+    secrets._secrets_manager.cache_clear()
+    for hook, arguments, named in list(get_before_snapshot()):
+        hook(*arguments, **named)
+    assert secrets._secrets_manager.cache_info().currsize == 1
+    assert secrets._kept == {}
+    secrets._secrets_manager.cache_clear()

@@ -32,3 +32,11 @@ def test_every_file_with_a_handler_is_deployed() -> None:
         if re.search(r"^(def handler\(|handler = )", path.read_text(encoding="utf-8"), re.MULTILINE)
     }
     assert handlers == set(HANDLERS)
+
+
+def test_no_function_that_signs_tokens_is_restored_from_a_snapshot() -> None:
+    """Two ES256 signatures made of one random number give the key away, and copies of a snapshot may share theirs."""
+    functions = (ROOT / "template.yaml").read_text(encoding="utf-8").split("    Type: AWS::Serverless::Function\n")
+    restored = [text for text in functions if "SnapStart: {ApplyOn" in text.split("\n\n")[0]]
+    assert restored
+    assert not [text for text in restored if "jwt/signing" in text.split("\n\n")[0]]

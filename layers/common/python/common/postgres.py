@@ -1,9 +1,9 @@
 """One Postgres connection a warm container, shaped for RDS Proxy: nothing here pins its connection."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import psycopg
 from psycopg.rows import dict_row
@@ -24,15 +24,20 @@ class DatabaseSettings(Settings):
     database_reader_host: str = ""  # a replica's, for functions that read what may be a moment old; "" is the writer's
     database_port: int = 5432
     database_name: str
+    database_auth: Literal["password", "iam"] = "password"  # iam: with the function's own role, as to RDS Proxy
     database_user: str  # one login per service; its grants stop at its own schema
     database_sslmode: str = "require"
 
 
 class Database:
-    """Statements and transactions on one connection that is renewed when found dead."""
+    """Statements and transactions on one connection that is renewed when found dead.
 
-    def __init__(self, conninfo: str) -> None:
+    `password` is asked at each connect: it may have been rotated since the last one, or be good for minutes only.
+    """
+
+    def __init__(self, conninfo: str, password: Callable[[], str] | None = None) -> None:
         self._conninfo = conninfo
+        self._password = password
         self._connection: Connection | None = None
 
     def _connect(self) -> Connection:
@@ -40,6 +45,7 @@ class Database:
         if connection is None or connection.closed:
             connection = self._connection = psycopg.connect(
                 self._conninfo,
+                password=self._password() if self._password else None,
                 autocommit=True,
                 # Without this a rollback sends DEALLOCATE ALL, which pins the proxy's connection to us.
                 prepare_threshold=None,
@@ -115,14 +121,20 @@ def reader() -> Database:
 
 
 def _connected_to(host: str, settings: DatabaseSettings) -> Database:
-    password = secret(f"database/{settings.database_user}")["password"]
+    def password() -> str:
+        if settings.database_auth == "iam":
+            from common.database_token import database_token  # botocore: only where it serves
+
+            return database_token(host, settings.database_port, settings.database_user)
+        return str(secret(f"database/{settings.database_user}")["password"])
+
     return Database(
         psycopg.conninfo.make_conninfo(
             host=host,
             port=settings.database_port,
             dbname=settings.database_name,
             user=settings.database_user,
-            password=password,
             sslmode=settings.database_sslmode,
-        )
+        ),
+        password,
     )

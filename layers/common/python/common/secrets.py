@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -28,6 +29,13 @@ def _secrets_manager() -> Any:
         "secretsmanager", config=Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 3})
     )
 
+
+# Under SnapStart the client is made before the snapshot is taken, boto3's import with it. No secret, connection or
+# random number is: those are had on first use, by each restored copy for itself.
+with suppress(ImportError):  # Lambda's runtime brings it along, other emulators may not
+    from snapshot_restore_py import register_before_snapshot
+
+    register_before_snapshot(_secrets_manager)
 
 _kept: dict[str, tuple[float, dict[str, Any]]] = {}
 

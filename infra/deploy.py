@@ -1,0 +1,60 @@
+"""`sam deploy` of what `make build` made, with the parameters samconfig.toml has for a stage and others over them.
+
+make deploy STAGE=prod SET="HoldSeconds=240 BotGuard=observe"
+
+Given to SAM itself, the others would replace the whole list.
+"""
+
+import hashlib
+import subprocess
+import sys
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+SAM = ROOT / ".sam-venv" / "bin" / "sam"
+BUILT = ROOT / ".aws-sam" / "build" / "template.yaml"
+CONFIG = ROOT / "samconfig.toml"
+
+
+def with_settings(built: Path, parameters: Mapping[str, str]) -> Path:
+    """A copy of the built template, beside it, of which functions with an alias get a new version for new parameters.
+
+    Nothing calls such a function but in the version that its alias names. SAM publishes one when the function's
+    properties have changed, and there a parameter is `Ref: HoldSeconds` whatever its value: new settings would reach
+    nobody.
+    """
+    template = yaml.safe_load(built.read_text(encoding="utf-8"))
+    digest = hashlib.sha256(repr(sorted(parameters.items())).encode()).hexdigest()[:12]
+    for resource in template["Resources"].values():
+        if "AutoPublishAlias" in resource.get("Properties", {}):
+            resource["Properties"]["Environment"]["Variables"]["SETTINGS"] = digest
+    path = built.with_name("settings.yaml")
+    path.write_text(yaml.safe_dump(template), encoding="utf-8")
+    return path
+
+
+def settings(stage: str) -> dict[str, str]:
+    """samconfig.toml's parameters of a stage."""
+    config = tomllib.loads(CONFIG.read_text(encoding="utf-8"))
+    return pairs(config[stage]["deploy"]["parameters"]["parameter_overrides"])
+
+
+def pairs(words: list[str]) -> dict[str, str]:
+    """`["A=1", "B=2"]` as a mapping."""
+    return dict(word.split("=", 1) for word in words)
+
+
+def main() -> int:
+    stage, *changes = sys.argv[1:]
+    parameters = settings(stage) | pairs(changes)
+    command = [str(SAM), "deploy", "--config-file", str(CONFIG), "--config-env", stage]
+    command += ["--template-file", str(with_settings(BUILT, parameters)), "--parameter-overrides"]
+    return subprocess.call([*command, *(f"{name}={value}" for name, value in parameters.items())], cwd=ROOT)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+"""IAM in place of a password at RDS Proxy (facts: a token at connect, good for 15 minutes)."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import boto3
+import botocore.auth
+import pytest
+from botocore.exceptions import NoCredentialsError
+
+from common import database_token as tokens
+from common.database_token import database_token
+
+HOST, PORT, USER = "proxy.example.ap-northeast-2.rds.amazonaws.com", 5432, "event_service"
+
+
+@pytest.fixture
+def role(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """A function's role, as Lambda tells it."""
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "ASIAEXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_SESSION_TOKEN": "session/+=",
+        "AWS_REGION": "ap-northeast-2",
+        "AWS_DEFAULT_REGION": "ap-northeast-2",
+    }.items():
+        monkeypatch.setenv(name, value)
+    tokens._session.cache_clear()
+    yield monkeypatch
+    tokens._session.cache_clear()
+
+
+def test_it_is_what_boto3_makes(role: pytest.MonkeyPatch) -> None:
+    class StandingStill(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime(2026, 11, 22, 12, 0, tzinfo=tz)
+
+    moment = StandingStill.now(UTC)
+    if hasattr(botocore.auth, "get_current_datetime"):
+        role.setattr(botocore.auth, "get_current_datetime", lambda remove_tzinfo=True: moment.replace(tzinfo=None))
+    else:
+        role.setattr(botocore.auth.datetime, "datetime", StandingStill)
+    theirs = boto3.client("rds").generate_db_auth_token(HOST, PORT, USER)
+    assert database_token(HOST, PORT, USER) == theirs
+
+
+def test_without_a_role_it_says_so(role: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        role.delenv(name)
+    role.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    role.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+    role.setenv("AWS_CONFIG_FILE", "/dev/null")
+    with pytest.raises(NoCredentialsError):
+        database_token(HOST, PORT, USER)

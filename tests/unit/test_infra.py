@@ -1,0 +1,71 @@
+"""template.yaml and the nested stacks of infra/ fit together, whichever way they are deployed."""
+
+import re
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
+
+from emulator.dependencies import refuse_circles
+from emulator.translate import translate
+from openapi.routes import ROOT
+
+TEXT = (ROOT / "template.yaml").read_text(encoding="utf-8")
+TEMPLATE = yaml_parse(TEXT)
+NESTED = {
+    name: resource["Properties"]
+    for name, resource in TEMPLATE["Resources"].items()
+    if resource["Type"] == "AWS::CloudFormation::Stack"
+}
+STAGES = ("dev", "staging", "prod")
+
+
+@cache
+def of(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml_parse((ROOT / NESTED[name]["TemplateURL"]).read_text(encoding="utf-8"))
+    return found
+
+
+def overrides(stage: str) -> dict[str, str]:
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text(encoding="utf-8"))
+    return dict(each.split("=", 1) for each in config[stage]["deploy"]["parameters"]["parameter_overrides"])
+
+
+def test_every_template_of_infra_is_a_stack_of_the_application() -> None:
+    made = {Path(properties["TemplateURL"]).name for properties in NESTED.values()}
+    assert made == {path.name for path in (ROOT / "infra").glob("*.yaml")}
+
+
+@pytest.mark.parametrize("name", NESTED)
+def test_a_nested_stack_is_handed_what_it_asks_for_and_nothing_else(name: str) -> None:
+    asked = of(name)["Parameters"]
+    handed = set(NESTED[name].get("Parameters", {}))
+    assert handed <= set(asked)
+    assert {each for each, body in asked.items() if "Default" not in body} <= handed
+
+
+def test_outputs_that_are_read_are_there() -> None:
+    read = set(re.findall(r"(\w+)\.Outputs\.(\w+)", TEXT))
+    assert read
+    assert {(name, output) for name, output in read if output not in of(name)["Outputs"]} == set()
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_sets_parameters_there_are_to_values_they_take(stage: str) -> None:
+    for name, value in overrides(stage).items():
+        assert value in [str(each) for each in TEMPLATE["Parameters"][name].get("AllowedValues", [value])], name
+    assert overrides(stage)["Stage"] == stage
+
+
+def test_the_whole_application_stays_under_cloudformations_limit_and_waits_in_no_circle() -> None:
+    """500 resources a stack; aliases wait for CodeDeploy, it for the alarms, they for functions."""
+    resources = translate(ROOT / "template.yaml", overrides("prod"), "ap-northeast-2", None)["Resources"]
+    refuse_circles(resources)
+    assert len(resources) < 400, "leave room for what SAM adds"
+
+
+def test_no_stack_inside_is_near_the_limit_either() -> None:
+    assert all(len(of(name)["Resources"]) < 300 for name in NESTED)
