@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from emulator import services
@@ -91,7 +92,7 @@ def _limits() -> None:
     """What counting costs a call, in turns, on a Redis of its own."""
     with tempfile.TemporaryDirectory() as folder, services.start({"redis": {}}, Path(folder)) as running:
         redis = {"REDIS_URL": running.redis, "REDIS_CLUSTER": "false"}
-        ways = {
+        ways: dict[str, Callable[[], float]] = {
             "no edge": lambda: _warm("bench.edges.bare"),
             "edge, nobody counted": lambda: _warm("bench.edges.decorator", RATE_LIMITS="off"),
             "edge, user counted": lambda: _warm("bench.edges.decorator", RATE_LIMITS="users", **redis),

@@ -34,7 +34,7 @@ RECORDS_FAULT = (
 )
 
 
-class _Producer(KafkaProducer):
+class _Producer(KafkaProducer):  # type: ignore[misc]
     def flush(self, timeout: float | None = None) -> None:
         """Returns when all is answered or the time is over: each future tells what became of its record.
 

@@ -8,15 +8,13 @@ from common import redis
 from common.circuit import Circuit
 from common.clock import new_id, utc_now
 from common.internal import call
-from common.outbox import Outbox
 from common.payable import GUARD_SECONDS, PayableAnswer, PayableAsked
-from common.postgres import database
 from common.secrets import secret
 from common.settings import Settings
 from functions.payments.bank import PortOneAway
 from functions.payments.checkout import Checkout
-from functions.payments.payment_store import PaymentStore
-from functions.payments.portone import PortOne
+from functions.payments.payment_store import payment_store
+from functions.payments.portone import PortOne, portone_client
 
 
 class CheckoutSettings(Settings):
@@ -35,15 +33,11 @@ def payable(reservation_id: UUID, user_id: UUID, guard_seconds: int) -> PayableA
 
 
 @cache
-def store() -> PaymentStore:
-    return PaymentStore(database(), Outbox())
-
-
-@cache
 def checkout() -> Checkout:
     settings = CheckoutSettings.from_environment()
     circuit = Circuit("portone", redis.client(), utc_now, failures=(PortOneAway,))
-    bank = PortOne(settings.portone_url, secret("portone")["apiSecret"], store().keep_answer, circuit.guard)
+    client = portone_client(settings.portone_url, secret("portone")["apiSecret"])
+    bank = PortOne(client, payment_store().keep_answer, circuit.guard)
     # A payment is abandoned once its hold, and the guard it may have been given, are surely over.
     settle_after = timedelta(seconds=settings.hold_seconds + GUARD_SECONDS + 10)
-    return Checkout(store(), bank, payable, utc_now, new_id, settle_after)
+    return Checkout(payment_store(), bank, payable, utc_now, new_id, settle_after)

@@ -3,13 +3,13 @@
 from common.edge import endpoint
 from common.problem import NOT_FOUND
 from common.request import IdPath, User
-from functions.payments.composition import store
 from functions.payments.payment_answer import PaymentAnswer
+from functions.payments.payment_store import payment_store
 
 
 @endpoint
 def handler(user: User, path: IdPath) -> PaymentAnswer:
-    payment = store().find(path.id)
+    payment = payment_store().find(path.id)
     if payment is None or payment.user_id != user.id:
         raise NOT_FOUND.refusal()
     return PaymentAnswer.of(payment)

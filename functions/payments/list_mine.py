@@ -3,11 +3,11 @@
 from common.edge import endpoint
 from common.page import Page
 from common.request import Paging, User
-from functions.payments.composition import store
 from functions.payments.payment_answer import PaymentAnswer
+from functions.payments.payment_store import payment_store
 
 
 @endpoint
 def handler(user: User, query: Paging) -> Page[PaymentAnswer]:
-    found, total = store().of_user(user.id, query.size, query.offset)
+    found, total = payment_store().of_user(user.id, query.size, query.offset)
     return Page(items=[PaymentAnswer.of(each) for each in found], page=query.page, size=query.size, total=total)

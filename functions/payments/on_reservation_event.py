@@ -8,24 +8,33 @@ from common.consumer import Consumer
 from common.messages import Envelope, ReservationCancelled
 from common.postgres import Connection, database
 from common.problem import NOT_FOUND
-from functions.payments.composition import checkout, store
+from functions.payments.checkout import Checkout
+from functions.payments.composition import checkout
+from functions.payments.payment_store import PaymentStore, payment_store
 
 
-def refund(connection: Connection, message: Envelope, cancelled: ReservationCancelled) -> Callable[[], None] | None:
-    """Write down that the money is owed; give it back right after, or settle will."""
-    if cancelled.refund_amount == 0:
-        return None
-    owed = store().owe(
-        connection, message.event_id, cancelled.reservation_id, cancelled.refund_amount, cancelled.reason
-    )
-    if not owed:
-        raise NOT_FOUND.refusal()  # a dead letter: money asked back that never came
-    return lambda: checkout().refund_now(message.event_id)
+class MoneyBack:
+    def __init__(self, store: PaymentStore, checkout: Checkout) -> None:
+        self._store = store
+        self._checkout = checkout
+
+    def owe(
+        self, connection: Connection, message: Envelope, cancelled: ReservationCancelled
+    ) -> Callable[[], None] | None:
+        """Write down that the money is owed; give it back right after, or settle will."""
+        if cancelled.refund_amount == 0:
+            return None
+        owed = self._store.owe(
+            connection, message.event_id, cancelled.reservation_id, cancelled.refund_amount, cancelled.reason
+        )
+        if not owed:
+            raise NOT_FOUND.refusal()  # a dead letter: money asked back that never came
+        return lambda: self._checkout.refund_now(message.event_id)
 
 
 @cache
 def consumer() -> Consumer:
-    return Consumer("payments", database(), {ReservationCancelled: refund})
+    return Consumer("payments", database(), {ReservationCancelled: MoneyBack(payment_store(), checkout()).owe})
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

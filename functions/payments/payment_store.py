@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from psycopg import errors
 
 from common.messages import PaymentFailed, PaymentRefunded, PaymentSuccess
 from common.outbox import Outbox
-from common.postgres import Connection, Database, Row
+from common.postgres import Connection, Database, Row, database
 from functions.payments.bank import BankView
 from functions.payments.payment import Payment, Status
 from functions.payments.problems import PAYMENT_IN_PROGRESS
@@ -273,3 +274,9 @@ def _payment(row: Row) -> Payment:
 
 def _refund(row: Row) -> Refund:
     return Refund(row["id"], row["payment_id"], row["amount"], row["reason"], row["attempts"])
+
+
+@cache
+def payment_store() -> PaymentStore:
+    """Here rather than in `composition`, which loads an HTTP client: who only reads payments needs none."""
+    return PaymentStore(database(), Outbox())

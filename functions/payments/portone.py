@@ -17,11 +17,13 @@ TIMEOUT_SECONDS = 10.0  # PAY-008
 KeepAnswer = Callable[[UUID, str, int, Any], None]  # payment id, call, HTTP status, answer
 
 
+def portone_client(url: str, api_secret: str) -> httpx.Client:
+    return httpx.Client(base_url=url, timeout=TIMEOUT_SECONDS, headers={"Authorization": f"PortOne {api_secret}"})
+
+
 class PortOne:
-    def __init__(self, url: str, api_secret: str, keep_answer: KeepAnswer, guard: Guard) -> None:
-        self._client = httpx.Client(
-            base_url=url, timeout=TIMEOUT_SECONDS, headers={"Authorization": f"PortOne {api_secret}"}
-        )
+    def __init__(self, client: httpx.Client, keep_answer: KeepAnswer, guard: Guard) -> None:
+        self._client = client
         self._keep_answer = keep_answer
         self._guard = guard
 

@@ -2,10 +2,10 @@
 
 from common.internal import internal
 from common.refund_tally import RefundTallyAnswer, RefundTallyAsked
-from functions.payments.composition import store
+from functions.payments.payment_store import payment_store
 
 
 @internal
 def handler(asked: RefundTallyAsked) -> RefundTallyAnswer:
-    tally = store().refund_tally(asked.event_id, "EVENT_CANCELLED")
+    tally = payment_store().refund_tally(asked.event_id, "EVENT_CANCELLED")
     return RefundTallyAnswer.model_validate({"event_id": asked.event_id, **tally})

@@ -10,7 +10,7 @@ from common.problem import NOT_FOUND
 from common.queue_tokens import QUEUE_TOKEN_PROBLEMS
 from common.request import Body, Request, User
 from common.route_class import BOOKING
-from functions.reservations.composition import booking, queue_tokens
+from functions.reservations.composition import booking
 from functions.reservations.problems import (
     HOLD_EXISTS,
     SALE_CLOSED,
@@ -19,6 +19,7 @@ from functions.reservations.problems import (
     SEAT_TAKEN,
     TOO_MANY_SEATS,
 )
+from functions.reservations.queue_tokens import queue_tokens
 from functions.reservations.reservation_answer import HeldAnswer
 
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from uuid import UUID
 
+from common import redis
 from common.redis import Client, Script
 
 AT_ONCE = 1000  # keys in one command; ElastiCache Serverless takes 3,999 arguments
@@ -57,3 +59,8 @@ class SeatHolds:
             found = self._redis.mget([_hold_key(event_id, seat) for seat in some])
             holders |= {seat: UUID(str(holder)) if holder else None for seat, holder in zip(some, found, strict=True)}
         return holders
+
+
+@cache
+def seat_holds() -> SeatHolds:
+    return SeatHolds(redis.client())

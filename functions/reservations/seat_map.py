@@ -8,7 +8,9 @@ from common.edge import endpoint
 from common.model import Model
 from common.queue_tokens import QUEUE_TOKEN_PROBLEMS
 from common.request import Path, Request, User
-from functions.reservations.composition import catalogue, queue_tokens, seat_holds
+from functions.reservations.event_catalogue import catalogue
+from functions.reservations.queue_tokens import queue_tokens
+from functions.reservations.seat_holds import seat_holds
 
 
 class EventPath(Path):

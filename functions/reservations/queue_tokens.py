@@ -1,0 +1,11 @@
+"""The waiting room's tokens, as this service reads and gives them; apart from `composition`, which loads Postgres."""
+
+from functools import cache
+
+from common import redis
+from common.queue_tokens import QueueTokens
+
+
+@cache
+def queue_tokens() -> QueueTokens:
+    return QueueTokens(redis.client())
