@@ -85,6 +85,7 @@ class FunctionStats:
     errors: int
     throttles: int
     cold_starts: int
+    busy_seconds: float  # in invocations that ended; what Lambda calls their duration
 
 
 @dataclass
@@ -100,6 +101,7 @@ class _Pool:
     errors: int = 0
     throttles: int = 0
     cold_starts: int = 0
+    busy_seconds: float = 0.0
 
 
 class Runtime:
@@ -171,6 +173,7 @@ class Runtime:
                 errors=pool.errors,
                 throttles=pool.throttles,
                 cold_starts=pool.cold_starts,
+                busy_seconds=pool.busy_seconds,
             )
             for name, pool in self._pools.items()
         }
@@ -244,6 +247,7 @@ class Runtime:
                     await environment.start(invocation.request_id, init_timeout)
                 began = time.monotonic()
                 answer = await environment.invoke(invocation, pool.function.timeout)
+                pool.busy_seconds += time.monotonic() - began
             except NotDelivered:
                 invocation.answer = asyncio.get_running_loop().create_future()
                 continue
