@@ -263,6 +263,10 @@ class Bank:
             raise Refused(Refusal.PAYMENT_NOT_FOUND, "No such payment")
         return payment
 
+    def all(self) -> list[Payment]:
+        """Every payment, pre-registered ones included, the oldest first."""
+        return list(self._payments.values())
+
     def attempted(self, payment_id: str) -> tuple[Payment, Attempt]:
         """The payment with its last attempt; refuses with PAYMENT_NOT_FOUND before the buyer acts."""
         payment = self.known(payment_id)

@@ -1,11 +1,12 @@
 """The buyer at the payment window, and a look at what the bank holds: for tests and demos."""
 
 from enum import StrEnum
+from typing import Any
 
 from aiohttp import web
 from pydantic import Field
 
-from sandbox.bank import Bank, Refusal, Refused
+from sandbox.bank import Bank, Payment, Refusal, Refused
 from sandbox.bodies import SandboxBody, read_body, refuse
 
 
@@ -34,6 +35,7 @@ class Buyer:
         """`/sandbox/payments/**`."""
         return [
             web.post("/sandbox/payments/{payment_id}/pay", self._pay),
+            web.get("/sandbox/payments", self._list),
             web.get("/sandbox/payments/{payment_id}", self._get),
         ]
 
@@ -53,13 +55,18 @@ class Buyer:
             payment = self._bank.known(request.match_info["payment_id"])
         except Refused as error:
             return _refuse(error)
-        return web.json_response(
-            {
-                "status": payment.status,
-                "paidAmount": payment.paid_amount,
-                "cancelledAmount": payment.cancelled_amount,
-            }
-        )
+        return web.json_response(_held(payment))
+
+    async def _list(self, _request: web.Request) -> web.Response:
+        return web.json_response({"items": [{"id": each.id, **_held(each)} for each in self._bank.all()]})
+
+
+def _held(payment: Payment) -> dict[str, Any]:
+    return {
+        "status": payment.status,
+        "paidAmount": payment.paid_amount,
+        "cancelledAmount": payment.cancelled_amount,
+    }
 
 
 def _refuse(error: Refused) -> web.Response:

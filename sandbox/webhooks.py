@@ -20,6 +20,14 @@ RETRY_AFTER = (1.0, 2.0, 4.0, 8.0, 16.0)
 _ATTEMPT_TIMEOUT = aiohttp.ClientTimeout(total=30)
 
 
+def webhook_body(change: Change, store_id: str) -> str:
+    """What PortOne sends about a change."""
+    data = {"storeId": store_id, "paymentId": change.payment_id, "transactionId": change.transaction_id}
+    if change.cancellation_id is not None:
+        data["cancellationId"] = change.cancellation_id
+    return json.dumps({"type": f"Transaction.{change.announcement}", "timestamp": rfc3339(change.at), "data": data})
+
+
 class WebhookSender:
     """Sends each change on its own, so webhooks arrive in any order, as they do in life.
 
@@ -59,7 +67,7 @@ class WebhookSender:
 
     async def _deliver(self, change: Change) -> None:
         webhook_id = self._new_id()  # the same on every retry: it is how a receiver knows a repetition
-        body = self._body(change)
+        body = webhook_body(change, self._store_id)
         for wait in (*self._retry_after, None):
             outcome = await self._attempt(webhook_id, body)
             if outcome is None:
@@ -85,13 +93,3 @@ class WebhookSender:
                 return None if 200 <= response.status < 300 else f"answered {response.status}"
         except (aiohttp.ClientError, TimeoutError) as error:
             return f"not delivered ({type(error).__name__})"
-
-    def _body(self, change: Change) -> str:
-        data = {
-            "storeId": self._store_id,
-            "paymentId": change.payment_id,
-            "transactionId": change.transaction_id,
-        }
-        if change.cancellation_id is not None:
-            data["cancellationId"] = change.cancellation_id
-        return json.dumps({"type": f"Transaction.{change.announcement}", "timestamp": rfc3339(change.at), "data": data})

@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from common.clock import new_id
-from common.consumer import Consumer
+from common.consumer import AfterCommit, Consumer
 from common.event_tally import EventTallyAnswer
 from common.messages import EVENT_EVENTS, RESERVATION_EVENTS, EventCancelled, EventRescheduled, PaymentSuccess, envelope
 from common.outbox import Outbox
-from common.postgres import Database
+from common.postgres import Connection, Database
 from common.queue_tokens import QueueTokens
 from common.redis import Client
 from common.seat_ledger import MendHoldsAnswer, MendHoldsAsked, SeatLedgerAnswer
@@ -87,6 +87,13 @@ class BoxOffice:
         return self.booking.hold(uuid4(), self.event.id, [self.seat_ids[seat] for seat in seats]).reservation
 
     def pay(self, reservation: Reservation) -> None:
+        with self.database.transaction() as connection:
+            after = self.hear_of_payment(connection, reservation)
+        if after:
+            after()
+
+    def hear_of_payment(self, connection: Connection, reservation: Reservation) -> AfterCommit | None:
+        """What PaymentSuccess does, in the caller's transaction."""
         paid = PaymentSuccess(
             payment_id=uuid4(), reservation_id=reservation.id, payment_key="k" * 8, amount=1, paid_at=self.clock()
         )
@@ -98,10 +105,7 @@ class BoxOffice:
             causation_id=None,
             user_id=reservation.user_id,
         )
-        with self.database.transaction() as connection:
-            after = self.outcome.paid(connection, message, paid)
-        if after:
-            after()
+        return self.outcome.paid(connection, message, paid)
 
     def buy(self, *seats: int) -> Reservation:
         reservation = self.hold(*seats)

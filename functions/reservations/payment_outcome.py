@@ -30,7 +30,7 @@ class PaymentOutcome:
         if reservation.status is Status.CONFIRMED:
             return None
         now = self._clock()
-        if self._store.is_event_cancelled(connection, reservation.event_id):
+        if self._store.is_event_cancelled(connection, reservation):
             return self._paid_for_nothing(connection, reservation, payment.payment_id, now)
         wanted = reservation.status is Status.PENDING or reservation.cancel_reason in GIVEN_BACK
         if wanted and self._store.confirm(connection, reservation, payment.payment_id, now):

@@ -317,6 +317,7 @@ class ReservationStore:
 
     def event_cancelled(self, connection: Connection, event_id: UUID, now: datetime) -> None:
         """Note that an event is off: `cancel_for_events` does the rest, and money that comes yet goes back."""
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_lock_of(event_id),))
         connection.execute(
             """
             INSERT INTO reservation_service.cancelled_events (event_id, cancelled_at) VALUES (%s, %s)
@@ -325,9 +326,14 @@ class ReservationStore:
             (event_id, now),
         )
 
-    def is_event_cancelled(self, connection: Connection, event_id: UUID) -> bool:
+    def is_event_cancelled(self, connection: Connection, reservation: Reservation) -> bool:
+        """Whether a reservation's event is off. If not, the reservation, which the caller has locked, may be confirmed:
+        a cancellation of the event that comes right then will see it."""
+        if reservation.status is Status.CANCELLED:
+            # For a live one's row lock `cancel_for_events` waits. One that comes back is in no row it looks at.
+            connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (_lock_of(reservation.event_id),))
         row = connection.execute(
-            "SELECT 1 FROM reservation_service.cancelled_events WHERE event_id = %s", (event_id,)
+            "SELECT 1 FROM reservation_service.cancelled_events WHERE event_id = %s", (reservation.event_id,)
         ).fetchone()
         return row is not None
 
@@ -427,7 +433,8 @@ class ReservationStore:
                 connection.execute(
                     """
                     UPDATE reservation_service.reservations
-                       SET hold_expires_at = greatest(hold_expires_at, least(%s, guarded_until)),
+                       SET hold_expires_at =
+                             greatest(hold_expires_at, least(coalesce(%s, hold_expires_at), guarded_until)),
                            payment_started_at = coalesce(payment_started_at, %s)
                      WHERE id = %s
                     """,
@@ -464,6 +471,11 @@ class ReservationStore:
             (*parameters, limit, offset),
         )
         return [_reservation(row) for row in rows if row["id"]], int(rows[0]["total"])
+
+
+def _lock_of(event_id: UUID) -> int:
+    """An event's advisory lock: 64 of its id's random bits, signed."""
+    return int.from_bytes(event_id.bytes[8:], signed=True)
 
 
 def _reservation(row: Row) -> Reservation:

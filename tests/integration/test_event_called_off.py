@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from threading import Thread
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,6 +15,7 @@ from common.postgres import Database
 from common.problem import Problem, Refusal
 from common.redis import Client
 from common.refund_tally import RefundTallyAnswer
+from demo.buyer import eventually
 from functions.events.event_edit import EventEdit
 from functions.events.problems import EVENT_CANCELLED, EVENT_ENDED, EVENT_HAS_RESERVATIONS, SALE_NOT_STARTED
 from functions.events.programme import Programme as Desk
@@ -179,6 +181,33 @@ def test_a_payment_and_the_cancellation_at_once_never_leave_a_ticket_to_nothing(
     refunds = {each["reservationId"]: each["refundAmount"] for each in given if each["refundAmount"]}
     assert refunds == {str(each.id): each.total_amount for each in held}
     assert len([each for each in given if each["refundAmount"]]) == 8, "once each"
+
+
+def test_who_is_confirmed_late_while_the_event_is_cancelled_gets_everything_back(
+    office: BoxOffice, superuser: Database, database_of: Callable[[str], Database]
+) -> None:
+    """Timed out, then paid after all: no row of its was live for the cancellation to wait for."""
+    late = office.hold(0)
+    office.later(seconds=301)
+    assert office.booking.expire() == 1
+    cancel(office)
+
+    def call_off() -> None:
+        office.courier.deliver()
+        while office.booking.cancel_for_events():
+            pass
+
+    def waits_or_is_through() -> bool:
+        return not calling_off.is_alive() or bool(superuser.rows("SELECT FROM pg_locks WHERE NOT granted"))
+
+    calling_off = Thread(target=call_off)
+    with database_of("reservation_service").transaction() as connection:
+        office.hear_of_payment(connection, late)
+        calling_off.start()
+        eventually(waits_or_is_through, bool)
+    calling_off.join(10)
+    assert office.statuses(late) == [CANCELLED]
+    assert refunds_told(superuser) == {str(late.id): late.total_amount}
 
 
 def test_an_admin_sees_how_far_the_refunds_have_come(

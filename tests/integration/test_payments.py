@@ -20,10 +20,11 @@ from functions.payments.bank import BankView, PortOneAway
 from functions.payments.checkout import Checkout, Created
 from functions.payments.payment import Payment, Status
 from functions.payments.payment_store import PaymentStore
-from functions.payments.portone import PortOne
+from functions.payments.portone import PortOne, portone_client
 from functions.payments.problems import HOLD_EXPIRED
 from sandbox.settings import Settings
 from tests.concurrently import concurrently
+from tests.model.portone_stand import portone_stand
 
 EVENT = uuid4()
 AMOUNT = 300_000
@@ -40,16 +41,16 @@ class Clock:
 class Desk:
     """The payments service over connections of its own, and the buyer's and the bank's side of the sandbox."""
 
-    def __init__(self, database: Database, redis: Client, sandbox: str) -> None:
+    def __init__(self, database: Database, redis: Client, portone: httpx.Client) -> None:
         self.clock = Clock()
         self.store = PaymentStore(database, Outbox(self.clock))
         self.hold_expired = False
         circuit = Circuit("portone", redis, self.clock, failures=(PortOneAway,))
-        self.bank = PortOne(sandbox, Settings().portone_api_secret, self.store.keep_answer, circuit.guard)
+        self.bank = PortOne(portone, self.store.keep_answer, circuit.guard)
         self.checkout = Checkout(
             self.store, self.bank, self._payable, self.clock, new_id, settle_after=timedelta(seconds=340)
         )
-        self._sandbox = httpx.Client(base_url=sandbox)
+        self._sandbox = portone
 
     def _payable(self, reservation_id: UUID, user_id: UUID, guard_seconds: int) -> PayableAnswer:
         if self.hold_expired:
@@ -67,7 +68,9 @@ class Desk:
         return self.checkout.create(user or uuid4(), reservation or uuid4(), key or uuid4().hex, "CARD").payment
 
     def pay(self, payment: Payment, outcome: str, **more: int) -> str | None:
-        answer = self._sandbox.post(f"/sandbox/payments/{payment.id}/pay", json={"outcome": outcome, **more})
+        answer = self._sandbox.post(
+            f"/sandbox/payments/{payment.id}/pay", json={"outcome": outcome, **more}, timeout=10
+        )
         answer.raise_for_status()
         token: str | None = answer.json().get("paymentToken")
         return token
@@ -87,14 +90,9 @@ class Desk:
 def desks(
     database_of: Callable[[str], Database], redis: Client, sandbox_url: str
 ) -> Iterator[Callable[[int], list[Desk]]]:
-    made: list[Desk] = []
-
-    def make(count: int) -> list[Desk]:
-        made.extend(Desk(database_of("payment_service"), redis, sandbox_url) for _ in range(count))
-        return made[-count:]
-
-    yield make
-    made[0].faults("none")
+    with portone_client(sandbox_url, Settings().portone_api_secret) as client:
+        yield lambda count: [Desk(database_of("payment_service"), redis, client) for _ in range(count)]
+        client.put("/sandbox/faults", json={"mode": "none"}, timeout=10).raise_for_status()
 
 
 @pytest.fixture
@@ -112,17 +110,24 @@ def code_of(call: Callable[[], object]) -> str:
     return refused.value.problem.code
 
 
-def test_the_same_request_a_hundred_times_is_one_payment(
-    desks: Callable[[int], list[Desk]], superuser: Database
+def test_the_same_request_a_hundred_times_at_once_is_one_payment_and_one_pre_registration(
+    database_of: Callable[[str], Database], redis: Client, superuser: Database
 ) -> None:
     user, reservation, key = uuid4(), uuid4(), uuid4().hex
-    calls = [partial(each.checkout.create, user, reservation, key, "CARD") for each in desks(20)]
-    outcomes = [outcome for _ in range(5) for outcome in concurrently(calls)]
-    assert [each for each in outcomes if isinstance(each, Exception)] == []
-    made = [each for each in outcomes if isinstance(each, Created)]
-    assert len({each.payment.id for each in made}) == 1
-    assert len([each for each in made if each.fresh]) == 1
-    assert len(superuser.rows("SELECT id FROM payment_service.payments")) == 1
+    with portone_stand() as stand:
+        stand.open(lambda: datetime.now(UTC))
+        with portone_client(stand.url, Settings().portone_api_secret) as client:
+            desks = [Desk(database_of("payment_service"), redis, client) for _ in range(100)]
+            outcomes = concurrently([partial(each.checkout.create, user, reservation, key, "CARD") for each in desks])
+            made = [each for each in outcomes if isinstance(each, Created)]
+            assert len(made) == 100, {str(each) for each in outcomes if isinstance(each, Exception)}
+            shown = {
+                (each.payment.id, each.payment.amount, each.payment.status, each.payment.order_name) for each in made
+            }
+            assert len(shown) == 1, "not everybody was shown the same"
+            assert len([each for each in made if each.fresh]) == 1
+            assert len(superuser.rows("SELECT id FROM payment_service.payments")) == 1
+            assert stand.carried_out == 1
 
 
 def test_a_reservation_has_one_payment_alive(desks: Callable[[int], list[Desk]]) -> None:

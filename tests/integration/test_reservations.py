@@ -346,6 +346,12 @@ def test_a_hold_being_paid_for_outlasts_the_bank(shop: Shop) -> None:
     assert shop.booking.expire() == 1
 
 
+def test_a_payment_that_is_only_begun_lengthens_no_hold(shop: Shop) -> None:
+    held = shop.hold(SEATS[0]).reservation
+    shop.booking.payable(held.user_id, held.id, timedelta())
+    assert find(shop, held).hold_expires_at == held.hold_expires_at
+
+
 def test_asking_again_and_again_does_not_stretch_a_hold(shop: Shop) -> None:
     held = shop.hold(SEATS[0]).reservation
     for _ in range(32):

@@ -1,0 +1,206 @@
+"""The checker of invariants finds what is planted, by its name, and nothing in a world where all is well."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from common.postgres import Database
+from common.redis import Client
+from functions.payments.portone import portone_client
+from invariants import BankPayment, violations
+from invariants.checker import connect, rules
+from tests.conftest import PASSWORD
+from tests.model.portone_stand import SETTINGS, portone_stand
+from tests.model.world import BEGIN, USERS, Stores, World, logins
+
+
+class Sound:
+    """A world in which seats were bought, given back, declined and left alone, and all of it has settled."""
+
+    def __init__(self, world: World, redis: Client) -> None:
+        self.world, self.redis = world, redis
+        event = world.event_ids[0]
+        first, second, third, fourth = world.seat_ids[event]
+        self.bought, self.given_back = self.buy(0, first), self.buy(1, second)
+        self.declined = self.buy(2, third, outcome="FAILED")
+        world.settle_down()
+        world.next_day()
+        world.cancel(self.given_back)
+        world.settle_down()
+        self.held = UUID(world.hold(USERS[3], event, [fourth]).body["reservationId"])
+        self.bank = world.stores.stand.holdings()
+
+    def buy(self, user: int, seat: UUID, outcome: str = "AUTHORIZED") -> UUID:
+        held = self.world.hold(USERS[user], self.world.event_ids[0], [seat]).body["reservationId"]
+        payment = UUID(self.world.create_payment(UUID(held), held).body["paymentId"])
+        self.world.pay(payment, outcome)
+        self.world.confirm(payment, approve=True)
+        return UUID(held)
+
+    def payment_of(self, reservation: UUID) -> UUID:
+        payment: UUID = next(row["id"] for row in self.world.payment_rows() if row["reservation_id"] == reservation)
+        return payment
+
+    def found(self, planted: str = "SELECT") -> set[str]:
+        """The rules that are broken once that SQL was run; it is undone. `{bought}` and others are reservations."""
+        ids = {name: f"'{value}'" for name, value in vars(self).items() if isinstance(value, UUID)}
+        with connect(self.world.stores.superuser) as postgres, postgres.transaction(force_rollback=True):
+            postgres.execute(planted.format(**ids).encode())
+            return {each.rule for each in violations(postgres, self.redis, self.bank, self.world.now)}
+
+    @contextmanager
+    def as_it_was(self) -> Iterator[None]:
+        """Redis and the bank are put back afterwards."""
+        bank, keys = dict(self.bank), set(self.redis.scan_iter())
+        tokens = {str(key): str(self.redis.get(str(key))) for key in self.redis.scan_iter("queue:token:*")}
+        yield
+        self.bank = bank
+        self.redis.delete(*set(self.redis.scan_iter()) - keys, "nothing")
+        for hold in self.redis.scan_iter("seat:hold:*"):
+            self.redis.expire(str(hold), 300)
+        for key, token in tokens.items():
+            self.redis.set(key, token, ex=300)
+
+
+@pytest.fixture
+def sound(postgres_url: str, superuser: Database, redis_url: str, redis: Client) -> Iterator[Sound]:
+    with portone_stand() as stand, portone_client("http://127.0.0.1:9", SETTINGS.portone_api_secret) as client:
+        world = World(Stores(logins(postgres_url, PASSWORD), postgres_url, redis_url, stand, client))
+        world.open()
+        yield Sound(world, redis)
+        world.close()
+
+
+SEATS, RESERVATIONS = "reservation_service.reservation_seats", "reservation_service.reservations"
+PAYMENTS, REFUNDS, OUTBOX = "payment_service.payments", "payment_service.refunds", "common.outbox_events"
+PLANTED_IN_POSTGRES = {
+    "1 a seat in two live reservations": f"""
+        INSERT INTO {SEATS} (reservation_id, event_id, seat_id, number, grade, price, live)
+        SELECT {{held}}, event_id, seat_id, number, grade, price, false
+          FROM {SEATS} WHERE reservation_id = {{bought}}""",
+    "1 a seat that is live though its reservation is not, or the reverse": f"""
+        UPDATE {SEATS} SET live = true WHERE reservation_id = {{declined}}""",
+    "1 a seat sold to others than its confirmed reservation": f"""
+        UPDATE event_service.seats SET claims = '{{{{}}}}'
+         WHERE id = (SELECT seat_id FROM {SEATS} WHERE reservation_id = {{bought}})""",
+    "1 a reservation whose sum is not that of its seats": f"""
+        UPDATE {RESERVATIONS} SET total_amount = total_amount + 1 WHERE id = {{held}}""",
+    "2 a confirmed reservation without its payment": f"""
+        UPDATE {RESERVATIONS} SET payment_id = gen_random_uuid() WHERE id = {{bought}}""",
+    "2 a payment kept without its reservation": f"""
+        UPDATE {RESERVATIONS} SET status = 'CANCELLED', cancelled_at = now(), cancel_reason = 'USER_REQUEST'
+         WHERE id = {{bought}}""",
+    "2 a reservation paid more than once": f"""
+        DROP INDEX payment_service.one_payment_a_reservation;
+        INSERT INTO {PAYMENTS} (id, payment_key, reservation_id, event_id, user_id, order_name, amount, method, status,
+                                paid_at)
+        SELECT gen_random_uuid(), 'twice', reservation_id, event_id, user_id, order_name, amount, method, status,
+               paid_at
+          FROM {PAYMENTS} WHERE reservation_id = {{bought}}""",
+    "2 a refund that is not what was due": f"""
+        UPDATE {PAYMENTS} SET refunded_amount = refunded_amount - 1 WHERE reservation_id = {{given_back}}""",
+    "3 a message that is not published": f"""
+        UPDATE {OUTBOX} SET published_at = NULL WHERE event_type = 'PaymentSuccess'""",
+    "3 a dead letter": f"""
+        INSERT INTO {OUTBOX} (message_id, topic, partition_key, shard, aggregate_type, event_type, payload, headers)
+        VALUES (gen_random_uuid(), 'dlq.payment', 'key', 0, 'Payment', 'DeadLetter', '', '{{{{}}}}')""",
+    "3 a change told other than once": f"""
+        DELETE FROM {OUTBOX} WHERE event_type = 'ReservationConfirmed'""",
+    "4 a message that its reader has not applied": """
+        DELETE FROM common.processed_events WHERE consumer = 'events'""",
+    "4 a refund asked for and not written down": f"""
+        DELETE FROM {REFUNDS}""",
+    "7 a reservation PENDING past its hold": f"""
+        UPDATE {RESERVATIONS} SET hold_expires_at = created_at - interval '1 minute' WHERE id = {{held}}""",
+    "7 a payment PENDING past its settling time": f"""
+        UPDATE {PAYMENTS} SET status = 'PENDING', failure_reason = NULL WHERE reservation_id = {{declined}}""",
+    "7 a refund that is still due": f"""
+        UPDATE {REFUNDS} SET done_at = NULL""",
+    "7 a live reservation of a cancelled event": """
+        UPDATE event_service.events SET cancelled_at = now()""",
+    "7 a cancelled event that is not seen through": """
+        INSERT INTO reservation_service.cancelled_events (event_id, cancelled_at) VALUES (gen_random_uuid(), now())""",
+}
+
+
+def money_of_nobody(sound: Sound) -> None:
+    sound.bank[uuid4()] = BankPayment(1000, 0)
+
+
+def no_money(sound: Sound) -> None:
+    del sound.bank[sound.payment_of(sound.bought)]
+
+
+def kept_too_much(sound: Sound) -> None:
+    taken = sound.bank[sound.payment_of(sound.given_back)]
+    sound.bank[sound.payment_of(sound.given_back)] = BankPayment(taken.paid, taken.cancelled - 1)
+
+
+def kept_of_a_failure(sound: Sound) -> None:
+    sound.bank[sound.payment_of(sound.declined)] = BankPayment(1, 0)
+
+
+def hold_of_nobody(sound: Sound) -> None:
+    sound.redis.set(f"seat:hold:{{{uuid4()}}}:{uuid4()}", str(uuid4()), ex=300)
+
+
+def hold_without_end(sound: Sound) -> None:
+    key = next(iter(sound.redis.scan_iter("seat:hold:*")))
+    sound.redis.persist(str(key))
+
+
+def shown_as_held(sound: Sound) -> None:
+    until = (sound.world.now + timedelta(minutes=1)).timestamp() * 1000
+    sound.redis.zadd(f"hold_seats:{{{uuid4()}}}", {str(uuid4()): until})
+
+
+def token_that_outlived(sound: Sound) -> None:
+    event = sound.world.event_ids[0]
+    sound.redis.set(f"queue:token:{{{event}}}:qp:{sound.bought}", f"qp_{event.hex}_{sound.bought.hex}_secret", ex=60)
+
+
+def token_of_another(sound: Sound) -> None:
+    event = sound.world.event_ids[0]
+    sound.redis.set(f"queue:token:{{{event}}}:qp:{sound.held}", f"qp_{event.hex}_{sound.bought.hex}_secret", ex=60)
+
+
+PLANTED_ELSEWHERE: list[tuple[str, Callable[[Sound], None]]] = [
+    ("2 money of a payment that nobody knows", money_of_nobody),
+    ("2 a payment recorded as paid that the bank was never paid", no_money),
+    ("2 money kept that is not owed, or owed and not kept", kept_too_much),
+    ("2 money kept that is not owed, or owed and not kept", kept_of_a_failure),
+    ("7 a seat held in Redis by no live reservation", hold_of_nobody),
+    ("7 a hold in Redis that never ends", hold_without_end),
+    ("7 a seat shown as held by no live reservation", shown_as_held),
+    ("6 a payment token that is not its own reservation's, or outlived it", token_that_outlived),
+    ("6 a payment token that is not its own reservation's, or outlived it", token_of_another),
+]
+
+
+def test_where_all_is_well_nothing_is_found(sound: Sound) -> None:
+    assert sound.found() == set()
+    rows = {row["id"]: row["status"] for row in sound.world.reservation_rows()}
+    assert [rows[each] for each in (sound.bought, sound.given_back, sound.declined, sound.held)] == [
+        *("CONFIRMED", "CANCELLED", "CANCELLED", "PENDING")
+    ]
+    kept = sound.bank[sound.payment_of(sound.given_back)]
+    assert kept.paid > kept.kept > 0, "a fee is kept, and the rest given back"
+    assert sound.world.now > BEGIN
+
+
+def test_every_rule_has_something_planted_for_it() -> None:
+    assert {*PLANTED_IN_POSTGRES, *(rule for rule, _ in PLANTED_ELSEWHERE)} == set(rules())
+
+
+def test_what_is_planted_is_found_by_its_name(sound: Sound) -> None:
+    missed = [rule for rule, sql in PLANTED_IN_POSTGRES.items() if rule not in sound.found(sql)]
+    for rule, plant in PLANTED_ELSEWHERE:
+        with sound.as_it_was():
+            plant(sound)
+            if rule not in sound.found():
+                missed.append(rule)
+    assert missed == []
+    assert sound.found() == set(), "what was planted is gone again"

@@ -1,0 +1,69 @@
+"""`make model MINUTES=60`: runs of the model, each with seeds of its own, and a table of what they went through."""
+
+import argparse
+import contextlib
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from emulator import services
+from functions.payments.portone import portone_client
+from invariants.checker import rules
+from migrations.__main__ import LOGINS, migrate, set_passwords
+from tests.model.machine import machine
+from tests.model.portone_stand import SETTINGS, portone_stand
+from tests.model.run import RUN
+from tests.model.world import Stats, Stores, logins, quiet
+
+PASSWORD = "model-only"
+AT_A_TIME = 20  # runs; then the clock is looked at
+
+
+def table(stats: Stats) -> str:
+    def block(name: str, counts: Counter[str]) -> list[str]:
+        rows = [f"| {what} | {times:,} |" for what, times in sorted(counts.items())]
+        return ["", f"| {name} | times |", "|---|---:|", *rows]
+
+    lines = [
+        ("runs", stats.runs),
+        ("steps", stats.steps),
+        ("operations, with those of the settling", stats.operations.total()),
+        ("faults", stats.faults.total()),
+        ("places in the product where one struck", len(stats.places)),
+        ("won taken", stats.taken),
+        ("won given back", stats.given_back),
+        ("tickets at the end", stats.tickets),
+        (f"violations of {len(rules())} invariants", stats.violations),
+    ]
+    figures = ["| | |", "|---|---:|", *(f"| {name} | {count:,} |" for name, count in lines)]
+    return "\n".join([*figures, *block("fault", stats.faults), *block("operation and how it ended", stats.outcomes)])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.model", description=__doc__)
+    parser.add_argument("minutes", type=float)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        wanted: dict[str, dict[str, object]] = {"postgres": {"database": "ticketing"}, "redis": {}}
+        running = stack.enter_context(services.start(wanted, Path(folder)))
+        migrate(running.postgres)
+        set_passwords(running.postgres, dict.fromkeys(LOGINS, PASSWORD))
+        client = stack.enter_context(portone_client("http://127.0.0.1:9", SETTINGS.portone_api_secret))
+        stand = stack.enter_context(portone_stand())
+        stores = Stores(logins(running.postgres, PASSWORD), running.postgres, running.redis, stand, client)
+        end = time.monotonic() + asked.minutes * 60
+        try:
+            while time.monotonic() < end:
+                with quiet():
+                    run_state_machine_as_test(machine(stores), settings=settings(RUN, max_examples=AT_A_TIME))
+                print(f"{stores.stats.steps:,} steps, {stores.stats.faults.total():,} faults", flush=True)
+        finally:
+            print(f"\n{table(stores.stats)}")
+
+
+if __name__ == "__main__":
+    main()

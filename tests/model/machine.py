@@ -1,0 +1,205 @@
+"""What may be done in the world, in any order and number: hypothesis looks for the order that breaks it."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from tests.model.exchanges import Fault, Kind
+from tests.model.world import USERS, Stores, World
+
+MEANWHILE = (
+    *("a freeze of 400 s", "expiry", "settling", "messages", "webhooks", "release", "cancellation", "payment"),
+    *(
+        "confirmation",
+        "late confirmation",
+        "another hold",
+        "the event's end",
+        "Redis forgetting",
+        "Postgres restarting",
+    ),
+)
+FEW, SEVERAL = st.integers(0, 5), st.integers(0, 30)
+EARLY = st.sampled_from([*range(12), *range(26)])  # the longest operations have some thirty exchanges
+BUYERS = st.sampled_from(
+    [
+        *("hold", "hold", "hold", "change", "release", "cancel", "cancel", "create", "create"),
+        *("AUTHORIZED", "PAID", "PAID", "FAILED", "confirm with approval", "confirm"),
+    ]
+)
+TROUBLES = st.sampled_from(
+    [
+        *(f"the clock moves {seconds} s" for seconds in (20, 65, 65, 170, 301, 301, 345, 1800, -45)),
+        *("Redis forgets everything", "Redis forgets a key", "Redis forgets a key", "Postgres ends all connections"),
+        *("PortOne refuses everything", "PortOne acts and does not answer", *["PortOne answers again"] * 4),
+        *("Kafka goes away or comes back", "the event is cancelled", "a day passes"),
+    ]
+)
+FAULTS = st.one_of(
+    st.none(),
+    st.none(),
+    st.builds(Fault, st.sampled_from([kind for kind in Kind if kind is not Kind.MEANWHILE]), EARLY),
+    st.builds(Fault, st.just(Kind.MEANWHILE), EARLY, st.sampled_from(MEANWHILE)),
+)
+SIGNATURES = st.sampled_from(
+    [*["signed"] * 6, "signed by the old secret", "signed by another", "tampered with", "replayed late"]
+)
+
+
+def machine(stores: Stores) -> type[RuleBasedStateMachine]:
+    """The rules over these stores. Each run has the stores to itself."""
+
+    class Purchases(RuleBasedStateMachine):
+        def __init__(self) -> None:
+            super().__init__()
+            self.world = World(stores)
+            self.world.open()
+            self.broken = False
+
+        def _step(self, do: Callable[[], Any]) -> None:
+            stores.stats.steps += 1
+            try:
+                do()
+            except BaseException:
+                self.broken = True
+                raise
+
+        def _reservation(self, which: int) -> UUID | None:
+            rows = self.world.reservation_rows()
+            return rows[-1 - which % len(rows)]["id"] if rows else None  # 0 is the newest
+
+        def _payment(self, which: int) -> UUID | None:
+            rows = self.world.payment_rows()
+            return rows[-1 - which % len(rows)]["id"] if rows else None
+
+        def _seats(self, event: int, mask: int) -> tuple[UUID, list[UUID]]:
+            event_id = self.world.event_ids[event]
+            return event_id, [seat for at, seat in enumerate(self.world.seat_ids[event_id]) if mask >> at & 1]
+
+        # Few rules with much to choose from: of many, hypothesis leaves out a random half in every run.
+
+        @rule(does=BUYERS, user=st.integers(0, 4), which=FEW, mask=st.integers(1, 15), fault=FAULTS)
+        def a_buyer_acts(self, does: str, user: int, which: int, mask: int, fault: Fault | None) -> None:
+            self._step(lambda: self._act(does, user, which, mask, fault))
+
+        def _act(self, does: str, user: int, which: int, mask: int, fault: Fault | None) -> None:
+            world, reservation, payment = self.world, self._reservation(which), self._payment(which)
+            match does:
+                case "hold":
+                    world.hold(USERS[user], *self._seats(user // 4, mask), fault=fault)
+                case "change" if reservation:
+                    world.change(reservation, self._seats(0, mask)[1], fault)
+                case "release" if reservation:
+                    world.release(reservation, fault)
+                case "cancel" if reservation:
+                    world.cancel(reservation, fault)
+                case "create" if reservation:
+                    world.create_payment(reservation, f"{reservation}-{mask // 12}", fault)  # sometimes a new key
+                case "confirm with approval" | "confirm" if payment:
+                    world.confirm(payment, approve=does != "confirm", fault=fault)
+                case "AUTHORIZED" | "PAID" | "FAILED" if payment:
+                    world.pay(payment, does, 1 if mask == 15 else None)  # sometimes another sum
+                case _:
+                    pass  # there is nothing yet that it could be done to
+
+        @rule(user=st.integers(0, 4), seat=st.integers(0, 3), early=FAULTS, late=FAULTS)
+        def a_buyer_buys(self, user: int, seat: int, early: Fault | None, late: Fault | None) -> None:
+            """All of it, for otherwise few get as far."""
+
+            def purchase() -> None:
+                held = self.world.hold(USERS[user], *self._seats(user // 4, 1 << seat))
+                if held.status != 201:
+                    return
+                made = self.world.create_payment(UUID(held.body["reservationId"]), held.body["reservationId"], early)
+                if made.status in (200, 201):
+                    payment = UUID(made.body["paymentId"])
+                    self.world.pay(payment, "AUTHORIZED")
+                    self.world.confirm(payment, approve=True, fault=late)
+
+            self._step(purchase)
+
+        @precondition(lambda self: self.world.stores.stand.webhooks)
+        @rule(which=SEVERAL, how=SIGNATURES, fault=FAULTS)
+        def portone_tells(self, which: int, how: str, fault: Fault | None) -> None:
+            sent = len(self.world.stores.stand.webhooks)
+            self._step(lambda: self.world.webhook(sent - 1 - which % sent, how, fault))
+
+        @rule(what=st.sampled_from(["expire", "settle", "settle", "reconcile", "publish"]), fault=FAULTS)
+        def the_schedule_runs(self, what: str, fault: Fault | None) -> None:
+            self._step(lambda: getattr(self.world, what)(fault))
+
+        @rule(which=SEVERAL, most=st.integers(1, 5), fault=FAULTS)
+        def a_message_is_delivered(self, which: int, most: int, fault: Fault | None) -> None:
+            def one() -> None:
+                self.world.publish()
+                places = self.world.unread()
+                if places:
+                    self.world.deliver(places[which % len(places)], most, fault)
+
+            self._step(one)
+
+        @precondition(lambda self: self.world.read())
+        @rule(which=SEVERAL, by=st.integers(1, 5), fault=FAULTS)
+        def messages_come_again(self, which: int, by: int, fault: Fault | None) -> None:
+            def again() -> None:
+                places = self.world.read()
+                place = places[which % len(places)]
+                self.world.rewind(place, by)
+                self.world.deliver(place, by, fault)
+
+            self._step(again)
+
+        @rule(what=TROUBLES, which=SEVERAL)
+        def something_befalls(self, what: str, which: int) -> None:
+            stores.stats.faults[what] += 1
+            self._step(lambda: self._befall(what, which))
+
+        def _befall(self, what: str, which: int) -> None:
+            world = self.world
+            if what.startswith("the clock moves"):
+                world.later(int(what.split()[-2]))
+                return
+            match what:
+                case "Redis forgets everything":
+                    world.forget()
+                case "Redis forgets a key":
+                    world.forget(which)
+                case "Postgres ends all connections":
+                    world.restart_postgres()
+                case "PortOne answers again":
+                    world.portone("none")
+                case "PortOne refuses everything":
+                    world.portone("error")
+                case "PortOne acts and does not answer":
+                    world.portone("timeout")
+                case "Kafka goes away or comes back":
+                    world.broker.away = not world.broker.away
+                case "the event is cancelled":
+                    world.cancel_event(world.event_ids[which % 2])
+                case "a day passes":
+                    self._check()
+                    world.next_day()
+
+        # -- what must hold -----------------------------------------------------------------------------------------
+
+        @invariant()
+        def no_seat_is_in_two_live_reservations(self) -> None:
+            assert not self.world.twice_sold()
+
+        def _check(self) -> None:
+            self.world.settle_down()
+            found = self.world.violations()
+            stores.stats.violations += len(found)
+            assert not found, "\n".join(map(str, found))
+
+        def teardown(self) -> None:
+            try:
+                if not self.broken:
+                    self._check()
+                    self.world.count()
+            finally:
+                self.world.close()
+
+    return Purchases

@@ -1,0 +1,91 @@
+"""The sandbox's PortOne in a thread of this process, its webhooks kept here to be delivered whenever, and how often."""
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from itertools import count
+from typing import Any, TypeVar
+from uuid import UUID
+
+from aiohttp import web
+
+from common.clock import Clock
+from invariants import BankPayment
+from sandbox.bank import Bank, Change
+from sandbox.buyer import Buyer
+from sandbox.faults import Faults
+from sandbox.idempotency import IdempotencyKeys
+from sandbox.portone import Guard, PortOnePayments
+from sandbox.server import HOST
+from sandbox.settings import Settings
+from sandbox.webhooks import webhook_body
+
+SETTINGS = Settings()
+ResultT = TypeVar("ResultT")
+
+
+class PortOneStand:
+    """One PortOne that has seen nothing yet, for each `open`; the port changes with it."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, daemon=True).start()
+        self._runner: web.AppRunner | None = None
+        self.webhooks: list[str] = []  # bodies, in the order of what happened
+        self.url = ""
+
+    def open(self, clock: Clock) -> None:
+        self.close()
+        self.webhooks = []
+        numbers = count(1)
+        self._bank = _CountingBank(clock, lambda: f"portone-{next(numbers)}", self._announced)
+        faults = Faults()
+        guard = Guard(SETTINGS, faults, IdempotencyKeys(clock))
+        app = web.Application()
+        for party in (PortOnePayments(SETTINGS, self._bank, guard), Buyer(self._bank), faults):
+            app.router.add_routes(party.routes())
+        self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.2, access_log=None)
+        self._await(self._runner.setup())
+        self._await(web.TCPSite(self._runner, HOST, 0).start())
+        self.url = f"http://{HOST}:{self._runner.addresses[0][1]}"
+
+    def close(self) -> None:
+        if self._runner is not None:
+            self._await(self._runner.cleanup())
+            self._runner = None
+
+    @property
+    def carried_out(self) -> int:
+        """How many pre-registrations were carried out."""
+        return self._bank.pre_registrations
+
+    def holdings(self) -> dict[UUID, BankPayment]:
+        return {UUID(each.id): BankPayment(each.paid_amount, each.cancelled_amount) for each in self._bank.all()}
+
+    def _announced(self, change: Change) -> None:
+        self.webhooks.append(webhook_body(change, SETTINGS.portone_store_id))
+
+    def _await(self, doing: Coroutine[Any, Any, ResultT]) -> ResultT:
+        return asyncio.run_coroutine_threadsafe(doing, self._loop).result(10)
+
+    def end(self) -> None:
+        self.close()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+
+class _CountingBank(Bank):
+    pre_registrations = 0
+
+    def pre_register(self, payment_id: str, amount: int) -> None:
+        self.pre_registrations += 1
+        super().pre_register(payment_id, amount)
+
+
+@contextmanager
+def portone_stand() -> Iterator[PortOneStand]:
+    stand = PortOneStand()
+    try:
+        yield stand
+    finally:
+        stand.end()

@@ -1,0 +1,28 @@
+"""Whatever is done, and whatever befalls it: once it is over every seat and every won is where it belongs."""
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from functions.payments.portone import portone_client
+from tests.conftest import PASSWORD
+from tests.model.machine import machine
+from tests.model.portone_stand import SETTINGS, portone_stand
+from tests.model.run import RUN
+from tests.model.world import Stores, logins, quiet
+
+
+@pytest.fixture
+def stores(postgres_url: str, superuser: object, redis_url: str) -> Iterator[Stores]:
+    with portone_stand() as stand, portone_client("http://127.0.0.1:9", SETTINGS.portone_api_secret) as client, quiet():
+        yield Stores(logins(postgres_url, PASSWORD), postgres_url, redis_url, stand, client)
+
+
+@pytest.mark.timeout(600)
+def test_every_seat_and_every_won_is_where_it_belongs_whatever_befalls(stores: Stores) -> None:
+    run_state_machine_as_test(machine(stores), settings=settings(RUN, max_examples=75))
+    assert stores.stats.steps > 1_500
+    assert stores.stats.tickets > 10
+    assert stores.stats.faults.total() > 300

@@ -1,0 +1,827 @@
+"""The services in this process over real stores and the sandbox's PortOne; time, messages and faults in one hand.
+
+Handlers, use cases, stores and consumers are the product's. Ours are the clock, the ids, the broker (a list a
+partition) and the invocation of one service by another. Each service has its own login.
+"""
+
+import io
+import json
+import logging
+from base64 import b64encode
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stdout
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any, TypeVar
+from unittest.mock import patch
+from uuid import UUID
+from zlib import crc32
+
+import httpx
+import psycopg
+from standardwebhooks import Webhook
+
+from common import edge
+from common.circuit import Circuit
+from common.consumer import Consumer
+from common.messages import (
+    EVENT_EVENTS,
+    PAYMENT_EVENTS,
+    RESERVATION_EVENTS,
+    EventCancelled,
+    EventRescheduled,
+    PaymentFailed,
+    PaymentSuccess,
+    ReservationCancelled,
+)
+from common.outbox import Outbox
+from common.payable import PayableAnswer, PayableAsked
+from common.postgres import Database
+from common.problem import SERVICE_UNAVAILABLE, store_away
+from common.queue_tokens import RESERVATION, QueueTokens, new_secret, token_key, token_prefix
+from common.redis import connect
+from common.seat_ledger import MendHoldsAnswer, MendHoldsAsked, SeatLedgerAnswer
+from functions.events.event_store import EventStore
+from functions.events.on_reservation_event import SeatMoves
+from functions.events.seat_reconciliation import reconcile
+from functions.events.seat_store import SeatStore
+from functions.events.seat_stores import SeatStores
+from functions.events.seat_template import Grade, SeatTemplate, Section
+from functions.outbox_relay.relay import BrokerAway, OutboxRow, Relay
+from functions.payments import confirm, create, settle, webhook
+from functions.payments.bank import PortOneAway
+from functions.payments.checkout import Checkout
+from functions.payments.on_reservation_event import MoneyBack
+from functions.payments.payment_store import PaymentStore
+from functions.payments.portone import PortOne
+from functions.reservations import cancel, change, hold, payable, release
+from functions.reservations.booking import Booking, Offer
+from functions.reservations.event_outcome import EventOutcome
+from functions.reservations.hold_mending import HoldMending
+from functions.reservations.payment_outcome import PaymentOutcome
+from functions.reservations.reservation import Seat
+from functions.reservations.reservation_store import ReservationStore
+from functions.reservations.seat_holds import SeatHolds
+from invariants import Violation, violations
+from invariants.checker import connect as look_into
+from tests.model.exchanges import Container, Died, Fate, Fault, portone_away
+from tests.model.portone_stand import SETTINGS, PortOneStand
+from tests.programme import NoCache, Programme
+
+ResultT = TypeVar("ResultT")
+
+HOLD, SETTLE_AFTER = 300, timedelta(seconds=340)  # as template.yaml and payments' composition have them
+SHOW = datetime(2027, 3, 20, 10, tzinfo=UTC)
+BEGIN = SHOW - timedelta(days=9)  # giving back costs something, a day after booking
+AN_EXAMPLES_DAY = timedelta(hours=11)  # PortOne is asked about a failed payment for a day: nobody pays later than this
+USERS = [UUID(int=user) for user in range(1, 6)]
+NEWCOMER = UUID(int=99)
+ROWS: list[tuple[str, Grade]] = [("A", "VIP"), ("B", "S")]
+HALL = SeatTemplate(sections=[Section(name=name, grade=grade, rows=1, seats_per_row=2) for name, grade in ROWS])
+OLD_SECRET, OTHER_SECRET = (f"whsec_{b64encode(each * 32).decode()}" for each in (b"o", b"x"))
+PARTITIONS = 3
+READERS = (
+    ("reservations", PAYMENT_EVENTS),
+    ("reservations", EVENT_EVENTS),
+    ("events", RESERVATION_EVENTS),
+    ("payments", RESERVATION_EVENTS),
+)
+WIPED = (
+    *("common.outbox_events", "common.processed_events", "common.failed_attempts"),
+    *(f"reservation_service.{table}" for table in ("reservation_seats", "reservations", "cancelled_events")),
+    *(f"payment_service.{table}" for table in ("refunds", "portone_answers", "payments")),
+    *(f"event_service.{table}" for table in ("seats", "events", "halls", "venues")),
+)
+# Redis's time does not jump when ours does: what it keeps for a while gets so much older.
+AGE = """
+for _, key in ipairs(redis.call('KEYS', '*')) do
+  local left = redis.call('PTTL', key)
+  if left >= 0 then redis.call('PEXPIRE', key, math.max(0, left - ARGV[1])) end
+end
+"""
+
+
+@dataclass
+class Stats:
+    """What was done and what befell it, over all runs."""
+
+    runs: int = 0
+    steps: int = 0
+    operations: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+    places: Counter[str] = field(default_factory=Counter)
+    taken: int = 0  # won
+    given_back: int = 0
+    tickets: int = 0
+    violations: int = 0
+
+
+@dataclass
+class Stores:
+    """What outlives a run: the servers, and one client for PortOne, whose making costs 50 ms."""
+
+    login: Callable[[str], str]  # a Postgres login's URL
+    superuser: str
+    redis_url: str
+    stand: PortOneStand
+    client: httpx.Client
+    stats: Stats = field(default_factory=Stats)
+
+
+class Broker:
+    """Kafka: what is published, by topic and partition. `away` takes nothing."""
+
+    def __init__(self) -> None:
+        self.lines: defaultdict[tuple[str, int], list[OutboxRow]] = defaultdict(list)
+        self.away = False
+
+    def connect(self) -> None:
+        if self.away:
+            raise BrokerAway
+
+    def publish(self, rows: Sequence[OutboxRow]) -> list[Exception | None]:
+        for row in rows:
+            self.lines[row.topic, crc32(row.partition_key.encode()) % PARTITIONS].append(row)
+        return [None] * len(rows)
+
+
+# -- the services, each as its composition.py puts it together --------------------------------------------------------
+
+
+class Reservations(Container):
+    def __init__(self, world: "World") -> None:
+        super().__init__(world.fate, world.stores.login("reservation_service"), world.stores.redis_url)
+        self.holds, self.tokens = SeatHolds(self.redis), QueueTokens(self.redis)
+        self.store = ReservationStore(self.database, Outbox(world.clock, world.new_id))
+        self.booking = Booking(
+            catalogue=_Catalogue(world, self),
+            holds=self.holds,
+            reservations=self.store,
+            tokens=self.tokens,
+            clock=world.clock,
+            new_id=world.new_id,
+            hold_seconds=HOLD,
+            payment_token_seconds=600,
+        )
+        self.mending = HoldMending(self.store, self.holds, world.clock)
+        payments = PaymentOutcome(self.store, self.booking, self.tokens, world.clock)
+        events = EventOutcome(self.store, world.clock)
+        self.consumers = {
+            PAYMENT_EVENTS: Consumer(
+                "reservations", self.database, {PaymentSuccess: payments.paid, PaymentFailed: payments.failed}
+            ),
+            EVENT_EVENTS: Consumer(
+                "reservations", self.database, {EventCancelled: events.cancelled, EventRescheduled: events.rescheduled}
+            ),
+        }
+
+
+class Payments(Container):
+    def __init__(self, world: "World") -> None:
+        super().__init__(world.fate, world.stores.login("payment_service"), world.stores.redis_url)
+        self.tokens = QueueTokens(self.redis)
+        self.store = PaymentStore(self.database, Outbox(world.clock, world.new_id))
+        circuit = Circuit("portone", self.redis, world.clock, failures=(PortOneAway,))
+        bank = PortOne(_Wire(self, world.stores.client), self.store.keep_answer, circuit.guard)  # type: ignore[arg-type]
+        ask = self.mortal("another service", _payable_of(world), SERVICE_UNAVAILABLE.refusal)
+        self.checkout = Checkout(self.store, bank, ask, world.clock, world.new_id, SETTLE_AFTER)
+        back = MoneyBack(self.store, self.checkout)
+        self.consumers = {RESERVATION_EVENTS: Consumer("payments", self.database, {ReservationCancelled: back.owe})}
+
+
+class Events(Container):
+    def __init__(self, world: "World") -> None:
+        super().__init__(world.fate, world.stores.login("event_service"), world.stores.redis_url)
+        cache = NoCache()
+        self.events, self.seats = EventStore(self.database, world.clock), SeatStore(self.database)
+        self.seat_stores = SeatStores(self.database, self.events, self.seats, _Ledger(world, self), cache)
+        self.consumers = {RESERVATION_EVENTS: Consumer("events", self.database, SeatMoves(cache).handlers)}
+
+
+class OutboxRelay(Container):
+    consumers: dict[str, Consumer] = {}  # noqa: RUF012
+
+    def __init__(self, world: "World") -> None:
+        super().__init__(world.fate, world.stores.login("relay"), world.stores.redis_url)
+        self._broker = world.broker
+        self.relay = Relay(self.database, self, batch=100)
+        self._publish = self.mortal("Kafka", world.broker.publish, BrokerAway)
+
+    def connect(self) -> None:
+        self._broker.connect()
+
+    def publish(self, rows: Sequence[OutboxRow]) -> list[Exception | None]:
+        try:
+            return self._publish(rows)
+        except BrokerAway as away:
+            return [away] * len(rows)
+
+
+class _Wire:
+    """The HTTP client, as exchanges."""
+
+    def __init__(self, container: Container, client: httpx.Client) -> None:
+        self.build_request = client.build_request
+        self.send = container.mortal("PortOne", client.send, portone_away)
+
+
+class _Catalogue:
+    def __init__(self, world: "World", asking: Container) -> None:
+        self.offer = asking.mortal("another service", self._offer, SERVICE_UNAVAILABLE.refusal)
+        self._world = world
+
+    def _offer(self, event_id: UUID, seat_ids: Sequence[UUID]) -> Offer:
+        answer = self._world.invoke("events", lambda: self._world.events.seats.catalogue(event_id, seat_ids))
+        return Offer(
+            answer.title,
+            answer.starts_at,
+            answer.sale_ends_at,
+            answer.cancelled,
+            answer.max_seats,
+            tuple(Seat(seat.id, seat.number, seat.grade, seat.price) for seat in answer.seats),
+            frozenset(seat.id for seat in answer.seats if seat.status == "SOLD"),
+            answer.sale_starts_at,
+        )
+
+
+class _Ledger:
+    def __init__(self, world: "World", asking: Container) -> None:
+        self._world = world
+
+    def ledger(self, event_id: UUID, after: UUID | None) -> SeatLedgerAnswer:
+        return self._world.invoke("reservations", lambda: self._world.reservations.mending.ledger(event_id, after))
+
+    def mend(self, asked: MendHoldsAsked) -> MendHoldsAnswer:
+        mending = lambda: self._world.reservations.mending  # noqa: E731
+        return self._world.invoke(
+            "reservations", lambda: mending().mend(asked.event_id, asked.release, asked.forgotten)
+        )
+
+
+def _payable_of(world: "World") -> Callable[[UUID, UUID, int], PayableAnswer]:
+    def ask(reservation_id: UUID, user_id: UUID, guard_seconds: int) -> PayableAnswer:
+        asked = PayableAsked(reservation_id=reservation_id, user_id=user_id, guard_seconds=guard_seconds)
+        handle = payable.handler.__wrapped__  # type: ignore[attr-defined]
+        answer: PayableAnswer = world.invoke("reservations", lambda: handle(asked))
+        return answer
+
+    return ask
+
+
+SERVICES: dict[str, Callable[["World"], Any]] = {
+    "reservations": Reservations,
+    "payments": Payments,
+    "events": Events,
+    "relay": OutboxRelay,
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: dict[str, Any]
+
+    @property
+    def code(self) -> str:
+        return str(self.body.get("code", self.status))
+
+
+DIED = Answer(0, {"code": "died"})
+
+
+class World:
+    """Two events of four seats, five buyers, and what they do; nothing of it has happened yet."""
+
+    def __init__(self, stores: Stores) -> None:
+        self.stores, self.stats = stores, stores.stats
+        self.now = BEGIN
+        self.fate = Fate(self._meanwhile)
+        self.broker = Broker()
+        self._ids = count(1 << 100)
+        self._containers: dict[str, Any] = {}
+        self._others: dict[str, Any] = {}
+        self._read: Counter[tuple[str, str, int]] = Counter()  # by reader, topic, partition: the next to be read
+        self.tokens: dict[UUID, str] = {}  # a reservation's payment token, as its buyer was told
+        self.approvals: dict[UUID, str] = {}  # a payment's token from PortOne's window
+        self.told: dict[UUID, str] = {}  # what a buyer was told of a payment for good
+        self.subject: UUID | None = None  # the reservation that is being worked on
+        self.day_began = self.now
+        self.yesterday: set[UUID] = set()  # payments whose window at PortOne is closed
+        self._owner = Database(stores.superuser)
+        self._look = look_into(stores.superuser)
+        self._redis = connect(stores.redis_url, cluster=False)
+        self._patches = ExitStack()
+
+    # -- beginning and end ------------------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        with self._owner.transaction() as connection:
+            connection.execute(";".join(f"DELETE FROM {table}" for table in WIPED))
+        self._redis.flushall()
+        self.stores.stand.open(self.clock)
+        self.stores.client.base_url = self.stores.stand.url
+        self._put_in_place()
+        programme = Programme(self.events.database)
+        programme.now = self.now
+        venue = programme.venue()
+        made = programme.hall(venue, HALL)
+        times = {"starts_at": SHOW, "ends_at": SHOW + timedelta(hours=2), "sale_ends_at": SHOW}
+        self.event_ids = [
+            programme.event(venue_id=venue, hall_id=made, sale_starts_at=BEGIN - timedelta(days=1), **times).id
+            for _ in range(2)
+        ]
+        self.seat_ids = {event: programme.seat_ids(event) for event in self.event_ids}
+
+    def _put_in_place(self) -> None:
+        """The handlers ask their compositions for what the container under way has."""
+
+        def named(name: str) -> dict[str, str | list[str]]:
+            return {
+                "webhookSecrets": [SETTINGS.portone_webhook_secret, OLD_SECRET],
+                "storeId": SETTINGS.portone_store_id,
+                "channelKey": SETTINGS.portone_channel_key,
+            }
+
+        booking, checkout = (lambda: self.reservations.booking), (lambda: self.payments.checkout)
+        theirs, ours = (lambda: self.reservations.tokens), (lambda: self.payments.tokens)
+        for module, parts in (
+            (hold, {"booking": booking, "queue_tokens": theirs}),
+            (change, {"booking": booking, "queue_tokens": theirs, "store": lambda: self.reservations.store}),
+            (release, {"booking": booking}),
+            (cancel, {"booking": booking}),
+            (payable, {"booking": booking}),
+            (create, {"checkout": checkout, "queue_tokens": ours, "secret": named}),
+            (confirm, {"checkout": checkout, "queue_tokens": ours}),
+            (webhook, {"checkout": checkout, "secret": named}),
+            (settle, {"checkout": checkout}),
+            (edge, {"_settings": lambda: edge.EdgeSettings()}),
+        ):
+            for name, part in parts.items():
+                self._patches.enter_context(patch.object(module, name, part))
+
+    def close(self) -> None:
+        self._patches.close()
+        for container in (*self._containers.values(), *self._others.values()):
+            container.bury()
+        self.stats.faults += self.fate.struck
+        self.stats.places += self.fate.places
+        self._owner.close()
+        self._look.close()
+        self._redis.close()
+
+    # -- who is there -----------------------------------------------------------------------------------------------
+
+    def clock(self) -> datetime:
+        return self.now
+
+    def new_id(self) -> UUID:
+        return UUID(int=next(self._ids))
+
+    def _warm(self, service: str) -> Any:
+        container = self._containers.get(service)
+        if container is None or container.dead:
+            container = self._containers[service] = SERVICES[service](self)
+        return container
+
+    @property
+    def reservations(self) -> Reservations:
+        return self._warm("reservations")  # type: ignore[no-any-return]
+
+    @property
+    def payments(self) -> Payments:
+        return self._warm("payments")  # type: ignore[no-any-return]
+
+    @property
+    def events(self) -> Events:
+        return self._warm("events")  # type: ignore[no-any-return]
+
+    @property
+    def relay(self) -> OutboxRelay:
+        return self._warm("relay")  # type: ignore[no-any-return]
+
+    def invoke(self, service: str, call: Callable[[], ResultT]) -> ResultT:
+        """What another service answers; that it died, or its store is away, is all the same to who asked."""
+        asked = self._warm(service)
+        try:
+            return call()
+        except Died:
+            if not asked.dead:
+                raise
+            asked.bury()
+            raise SERVICE_UNAVAILABLE.refusal() from None
+        except store_away():
+            raise SERVICE_UNAVAILABLE.refusal() from None
+
+    # -- operations -------------------------------------------------------------------------------------------------
+
+    def run(self, name: str, service: str, call: Callable[[], ResultT], fault: Fault | None = None) -> ResultT | None:
+        """What `call` returns; None if it died or a store was away. Anything else that is raised is a bug."""
+        self.stats.operations[name] += 1
+        self._let_ghosts_go()
+        container, before = self._warm(service), self.fate.await_(fault)
+        try:
+            return call()
+        except Died:
+            container.bury()
+            self.stats.outcomes[f"{name}: died"] += 1
+        except store_away(BrokerAway):
+            self.stats.outcomes[f"{name}: store away"] += 1
+        finally:
+            self.fate.await_(before)
+        return None
+
+    def http(self, name: str, service: str, handler: Any, event: dict[str, Any], fault: Fault | None) -> Answer:
+        found = self.run(name, service, lambda: handler(event, None), fault)
+        if found is None:
+            return DIED
+        answer = Answer(found["statusCode"], json.loads(found["body"] or "{}"))
+        self.stats.outcomes[f"{name}: {answer.code}"] += 1
+        if answer.status == 500:
+            raise AssertionError(f"{name} answered 500")
+        return answer
+
+    def _let_ghosts_go(self) -> None:
+        """Until Postgres has noticed that those who died are gone: a lock of theirs would be anybody's luck."""
+        gone = [pid for each in (self._containers, self._others) for box in each.values() for pid in box.database.gone]
+        for box in (*self._containers.values(), *self._others.values()):
+            box.database.gone.clear()
+        while gone and self._owner.rows("SELECT FROM pg_stat_activity WHERE pid = ANY(%s)", (gone,)):
+            pass
+
+    def _meanwhile(self, what: str) -> None:
+        """Something happens between two exchanges of an operation, done by other containers."""
+        self._containers, self._others = self._others, self._containers
+        subject = self.subject
+        try:
+            self.happen(what)
+        finally:
+            self._containers, self._others, self.subject = self._others, self._containers, subject
+
+    def happen(self, what: str) -> None:
+        """By its name: what may befall `subject`, or everybody."""
+        event = next(
+            (row["event_id"] for row in self.reservation_rows() if row["id"] == self.subject), self.event_ids[0]
+        )
+        match what:
+            case "a freeze of 400 s":
+                self.later(400)
+            case "expiry":
+                self.expire()
+            case "settling":
+                self.settle()
+            case "messages":
+                self.publish()
+                self.deliver_all(patient=False)
+            case "webhooks":
+                for which in range(len(self.stores.stand.webhooks)):
+                    self.webhook(which)
+            case "release" if self.subject:
+                self.release(self.subject)
+            case "cancellation" if self.subject:
+                self.cancel(self.subject)
+            case "payment" | "confirmation" | "late confirmation" if self.subject:
+                if what == "late confirmation":
+                    self.later(400)
+                for row in self.payment_rows():
+                    if row["reservation_id"] == self.subject:
+                        if what == "payment":
+                            self.pay(row["id"], "PAID")
+                        else:
+                            self.confirm(row["id"], approve=True)
+            case "another hold":
+                self.hold(NEWCOMER, event, self.seat_ids[event][:1])
+            case "the event's end":
+                self.cancel_event(event)
+                self.publish()
+                self.deliver_all(patient=False)
+                self.expire()
+            case "Redis forgetting":
+                self.forget()
+            case "Postgres restarting":
+                self.restart_postgres()
+
+    # -- buyers -----------------------------------------------------------------------------------------------------
+
+    def _request(
+        self, user: UUID | None, body: object = None, path: UUID | None = None, token: str = ""
+    ) -> dict[str, Any]:
+        claims = {"sub": str(user), "role": "USER", "sid": str(UUID(int=7)), "jti": "jti", "exp": "9999999999"}
+        return {
+            "httpMethod": "POST",
+            "headers": {"X-Queue-Token": token} if token else {},
+            "requestContext": {"authorizer": claims} if user else {},
+            "pathParameters": {"id": str(path)} if path else None,
+            "body": json.dumps(body, default=str) if body is not None else None,
+        }
+
+    def _admitted(self, user: UUID, event_id: UUID) -> str:
+        """The waiting room lets everybody in."""
+        token = token_prefix(RESERVATION, event_id, user) + new_secret()
+        self._redis.set(token_key(RESERVATION, event_id, user), token, ex=600)
+        return token
+
+    def hold(self, user: UUID, event_id: UUID, seats: Sequence[UUID], fault: Fault | None = None) -> Answer:
+        body = {"eventId": event_id, "seatIds": list(map(str, seats))}
+        request = self._request(user, body, token=self._admitted(user, event_id))
+        return self._told_token(self.http("hold", "reservations", hold.handler, request, fault))
+
+    def change(self, reservation_id: UUID, seats: Sequence[UUID], fault: Fault | None = None) -> Answer:
+        row = self._reservation(reservation_id)
+        token = self._admitted(row["user_id"], row["event_id"])
+        request = self._request(row["user_id"], {"seatIds": list(map(str, seats))}, reservation_id, token)
+        return self._told_token(self.http("change", "reservations", change.handler, request, fault))
+
+    def _told_token(self, answer: Answer) -> Answer:
+        if answer.status in (200, 201):
+            self.tokens[UUID(answer.body["reservationId"])] = answer.body["paymentToken"]
+        return answer
+
+    def release(self, reservation_id: UUID, fault: Fault | None = None) -> Answer:
+        user = self._reservation(reservation_id)["user_id"]
+        return self.http("release", "reservations", release.handler, self._request(user, path=reservation_id), fault)
+
+    def cancel(self, reservation_id: UUID, fault: Fault | None = None) -> Answer:
+        user = self._reservation(reservation_id)["user_id"]
+        return self.http("cancel", "reservations", cancel.handler, self._request(user, path=reservation_id), fault)
+
+    def create_payment(self, reservation_id: UUID, key: str, fault: Fault | None = None) -> Answer:
+        row = self._reservation(reservation_id)
+        body = {"reservationId": reservation_id, "paymentKey": key, "method": "CARD"}
+        request = self._request(row["user_id"], body, token=self.tokens.get(reservation_id, "qp_unknown"))
+        return self.http("create payment", "payments", create.handler, request, fault)
+
+    def pay(self, payment_id: UUID, outcome: str, amount: int | None = None) -> None:
+        """What the buyer does in PortOne's window."""
+        if payment_id in self.yesterday:
+            return
+        self.stats.operations[f"buyer: {outcome}"] += 1
+        body: dict[str, object] = {"outcome": outcome} | ({"amount": amount} if amount else {})
+        answer = self.stores.client.post(f"/sandbox/payments/{payment_id}/pay", json=body)
+        if answer.is_success and outcome == "AUTHORIZED":
+            self.approvals[payment_id] = answer.json()["paymentToken"]
+
+    def confirm(self, payment_id: UUID, *, approve: bool, fault: Fault | None = None) -> Answer:
+        row = next(row for row in self.payment_rows() if row["id"] == payment_id)
+        self.subject = row["reservation_id"]
+        body: dict[str, object] = {"paymentId": payment_id}
+        if approve and payment_id in self.approvals:
+            body["portonePaymentToken"] = self.approvals[payment_id]
+        request = self._request(row["user_id"], body, token=self.tokens.get(row["reservation_id"], "qp_unknown"))
+        answer = self.http("confirm", "payments", confirm.handler, request, fault)
+        if answer.status == 200:
+            self._tell(payment_id, "paid")
+        elif answer.code in ("PAYMENT_FAILED", "AMOUNT_MISMATCH", "HOLD_EXPIRED"):
+            self._tell(payment_id, "not paid")
+        return answer
+
+    def _tell(self, payment_id: UUID, what: str) -> None:
+        before = self.told.setdefault(payment_id, what)
+        if before != what:
+            raise AssertionError(f"told {before} first, and then {what}, of payment {payment_id}")
+
+    # -- PortOne, schedules, messages -------------------------------------------------------------------------------
+
+    def webhook(self, which: int, how: str = "signed", fault: Fault | None = None) -> Answer:
+        """The `which`-th thing PortOne has to tell; again if it was told before."""
+        body = self.stores.stand.webhooks[which]
+        about = json.loads(body)["data"]["paymentId"]
+        self.subject = next((row["reservation_id"] for row in self.payment_rows() if str(row["id"]) == about), None)
+        secret = {"signed by the old secret": OLD_SECRET, "signed by another": OTHER_SECRET}.get(
+            how, SETTINGS.portone_webhook_secret
+        )
+        at = datetime.now(UTC) - timedelta(minutes=6 if how == "replayed late" else 0)
+        name = f"webhook-{which}"
+        request = self._request(None) | {"body": body + " " if how == "tampered with" else body}
+        request["headers"] = {
+            "webhook-id": name,
+            "webhook-timestamp": str(int(at.timestamp())),
+            "webhook-signature": Webhook(secret).sign(name, at, body),
+        }
+        answer = self.http("webhook", "payments", webhook.handler, request, fault)
+        believed = how in ("signed", "signed by the old secret")
+        if answer is not DIED and (answer.status == 401) == believed:
+            raise AssertionError(f"a webhook {how} was answered {answer.status}")
+        return answer
+
+    def expire(self, fault: Fault | None = None) -> None:
+        def sweep() -> None:
+            self.reservations.booking.expire()
+            while self.reservations.booking.cancel_for_events():
+                pass
+
+        self.run("expire", "reservations", sweep, fault)
+
+    def settle(self, fault: Fault | None = None) -> None:
+        self.run("settle", "payments", lambda: settle.handler({}, None), fault)
+
+    def reconcile(self, fault: Fault | None = None) -> None:
+        def look() -> None:
+            reconcile(self.events.seat_stores, lambda _: None, lambda _event, _error: None)
+
+        self.run("reconcile", "events", look, fault)
+
+    def publish(self, fault: Fault | None = None) -> None:
+        self.run("publish", "relay", lambda: self.relay.relay.sweep(), fault)
+
+    def unread(self) -> list[tuple[str, str, int]]:
+        """Readers that have something to read, with topic and partition."""
+        return [
+            (reader, topic, partition)
+            for reader, topic in READERS
+            for partition in range(PARTITIONS)
+            if len(self.broker.lines[topic, partition]) > self._read[reader, topic, partition]
+        ]
+
+    def read(self) -> list[tuple[str, str, int]]:
+        """Readers that have read something."""
+        return sorted(place for place, offset in self._read.items() if offset)
+
+    def deliver(self, place: tuple[str, str, int], most: int, fault: Fault | None = None) -> bool:
+        """Hand a reader its next messages, as an event source mapping does; whether it took any."""
+        reader, topic, partition = place
+        offset = self._read[place]
+        rows = self.broker.lines[topic, partition][offset : offset + most]
+        records = [_record(row, partition, offset + at) for at, row in enumerate(rows)]
+        event = {"eventSource": "aws:kafka", "records": {f"{topic}-{partition}": records}}
+        consume = lambda: self._warm(reader).consumers[topic](event)  # noqa: E731
+        answer = self.run("deliver", reader, consume, fault)
+        if answer is None:
+            return False
+        failures = answer["batchItemFailures"]
+        self.stats.outcomes[f"deliver: {'to come again' if failures else 'taken'}"] += 1
+        self._read[place] = failures[0]["itemIdentifier"]["offset"] if failures else offset + len(rows)
+        return self._read[place] > offset
+
+    def rewind(self, place: tuple[str, str, int], by: int) -> None:
+        """A rebalance: what was not committed comes again."""
+        self._read[place] = max(0, self._read[place] - by)
+
+    def deliver_all(self, *, patient: bool = True) -> None:
+        while places := self.unread():
+            took = [self.deliver(place, 10) for place in places]
+            if not any(took):
+                if patient:
+                    raise AssertionError(f"messages that cannot be delivered: {places}")
+                return
+
+    def cancel_event(self, event_id: UUID, fault: Fault | None = None) -> None:
+        self.run("cancel event", "events", lambda: self.events.events.cancel(event_id, "storm", NEWCOMER), fault)
+
+    # -- the world around -------------------------------------------------------------------------------------------
+
+    def later(self, seconds: float) -> None:
+        """A clock may also be set back; Redis's own goes on."""
+        if self.now + timedelta(seconds=seconds) - self.day_began > AN_EXAMPLES_DAY:
+            return
+        self.pass_time(seconds)
+
+    def pass_time(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+        if seconds > 0:
+            self._redis.eval(AGE, 0, int(seconds * 1000))
+
+    def forget(self, which: int | None = None) -> None:
+        """Redis loses everything, or one key that it was to keep for a while: it may, when it is full."""
+        keys = sorted(str(key) for key in self._redis.scan_iter(count=1000) if self._redis.ttl(key) > 0)
+        if which is None:
+            self._redis.flushall()
+            self._redis.script_flush()
+        elif keys:
+            self._redis.delete(keys[which % len(keys)])
+
+    def restart_postgres(self) -> None:
+        """Every connection of the services ends."""
+        self._owner.rows(
+            "SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity"
+            " WHERE usename IN ('reservation_service', 'payment_service', 'event_service', 'relay')"
+        )
+
+    def portone(self, mode: str) -> None:
+        self.stores.client.put("/sandbox/faults", json={"mode": mode}).raise_for_status()
+        # `timeout` answers nobody: there is nothing to wait for.
+        self.stores.client.timeout = httpx.Timeout(0.1 if mode == "timeout" else 10)
+
+    # -- looking ----------------------------------------------------------------------------------------------------
+
+    def reservation_rows(self) -> list[dict[str, Any]]:
+        """As GET /reservations tells each buyer: id, user_id, event_id, status, of every reservation, in order."""
+        return self._owner.rows(
+            "SELECT id, user_id, event_id, status FROM reservation_service.reservations ORDER BY id"
+        )
+
+    def payment_rows(self) -> list[dict[str, Any]]:
+        return self._owner.rows(
+            "SELECT id, user_id, reservation_id, amount, status, created_at FROM payment_service.payments ORDER BY id"
+        )
+
+    def _reservation(self, reservation_id: UUID) -> dict[str, Any]:
+        self.subject = reservation_id
+        return next(row for row in self.reservation_rows() if row["id"] == reservation_id)
+
+    def twice_sold(self) -> list[dict[str, Any]]:
+        """Seats in two live reservations, at any moment."""
+        return self._owner.rows(
+            """
+            SELECT seat_id FROM reservation_service.reservation_seats s
+              JOIN reservation_service.reservations r ON r.id = s.reservation_id AND r.status <> 'CANCELLED'
+             GROUP BY s.event_id, seat_id HAVING count(*) > 1
+            """
+        )
+
+    # -- the end ----------------------------------------------------------------------------------------------------
+
+    def settle_down(self) -> None:
+        """No more faults; time passes, and what is scheduled runs: eight minutes, and twice much later, for the money
+        that came to a failed payment without a webhook is looked for ever less often."""
+        self.portone("none")
+        self.broker.away = False
+        for _ in range(8):
+            self._minute()
+        self.pass_time(0.6 * (self.now - self.day_began).total_seconds() + 600)
+        for _ in range(2):
+            self._minute()
+
+    def next_day(self) -> None:
+        """After all has settled: what was bought costs something to give back, and yesterday's windows are closed."""
+        self.pass_time(timedelta(hours=25).total_seconds())
+        self.day_began = self.now
+        self.yesterday = {row["id"] for row in self.payment_rows()}
+
+    def _minute(self) -> None:
+        self.pass_time(60)
+        self.expire()
+        self.settle()
+        self.publish()
+        while self.unread():  # a message leads to another
+            self.deliver_all()
+            self.publish()
+
+    def violations(self) -> list[Violation]:
+        """What the checker finds, and what only those who saw it happen can know."""
+        found = violations(self._look, self._redis, self.stores.stand.holdings(), self.now)
+        rows = {row["id"]: row["status"] for row in self.payment_rows()}
+        for payment_id, what in self.told.items():
+            if (rows[payment_id] in ("SUCCESS", "REFUNDED")) != (what == "paid"):
+                found.append(Violation("a buyer was told what is not so", f"{what}: payment {payment_id}"))
+        return [*found, *self._unsellable()]
+
+    def _unsellable(self) -> Iterator[Violation]:
+        """Every seat that nobody has can be had."""
+        sold = {
+            row["seat_id"]
+            for row in self._owner.rows("SELECT seat_id FROM reservation_service.reservation_seats WHERE live")
+        }
+        off = {
+            row["id"] for row in self._owner.rows("SELECT id FROM event_service.events WHERE cancelled_at IS NOT NULL")
+        }
+        if self.now >= SHOW:
+            return
+        for number, event in enumerate(self.event_ids):
+            free = [seat for seat in self.seat_ids[event] if event not in off and seat not in sold]
+            if not free:
+                continue
+            answer = self.hold(UUID(int=1000 + number), event, free)
+            if answer.status == 201:
+                self.release(UUID(answer.body["reservationId"]))
+            else:
+                yield Violation("7 a free seat that cannot be had", f"one of {free}: {answer.code}")
+
+    def count(self) -> None:
+        holdings = self.stores.stand.holdings().values()
+        self.stats.runs += 1
+        self.stats.taken += sum(each.paid for each in holdings)
+        self.stats.given_back += sum(each.cancelled for each in holdings)
+        self.stats.tickets += sum(row["status"] == "CONFIRMED" for row in self.reservation_rows())
+
+
+def _record(row: OutboxRow, partition: int, offset: int) -> dict[str, Any]:
+    return {
+        "topic": row.topic,
+        "partition": partition,
+        "offset": offset,
+        "timestamp": 0,
+        "timestampType": "CREATE_TIME",
+        "key": b64encode(row.partition_key.encode()).decode(),
+        "value": b64encode(row.payload.encode()).decode(),
+        "headers": [],
+    }
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Thousands of steps log tens of thousands of lines."""
+    logging.disable(logging.CRITICAL)
+    try:
+        with redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def logins(postgres_url: str, password: str) -> Callable[[str], str]:
+    """A service's URL. It waits for a lock 60 ms at most: what happens meanwhile is done by the thread that waits."""
+    options = "-c lock_timeout=60 -c synchronous_commit=off"  # no machine is lost here
+    return lambda user: psycopg.conninfo.make_conninfo(postgres_url, user=user, password=password, options=options)
