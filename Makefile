@@ -9,6 +9,10 @@ SAM_VENV := .sam-venv
 SAM_STAMP := $(SAM_VENV)/.installed
 SAM := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=ap-northeast-2 PYTHON313="$(abspath $(PY))" $(SAM_VENV)/bin/sam
 
+# checkov pins what it depends on, too.
+CHECKOV_VENV := .checkov-venv
+CHECKOV_STAMP := $(CHECKOV_VENV)/.installed
+
 # Python 3.13 wherever it is, else the newest of 3.11 or later.
 PYTHON ?= $(shell for v in 3.13 3.14 3.12 3.11; do \
 	for p in "$$(command -v python$$v)" "$$HOME"/.pyenv/versions/$$v*/bin/python$$v "$$(command -v python3)"; do \
@@ -16,7 +20,7 @@ PYTHON ?= $(shell for v in 3.13 3.14 3.12 3.11; do \
 	done; done)
 
 .DEFAULT_GOAL := help
-.PHONY: openapi attack help invoke up down status logs demo reset test lint types lock emulator format validate build bench-edge bench-events test-apache
+.PHONY: openapi alarms attack help invoke up down status logs demo reset test lint types lock emulator format validate build bench-edge bench-events test-apache
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -52,9 +56,32 @@ test-apache: $(STAMP) ## What speaks Kafka, again on Apache Kafka (jars from Mav
 	@EMULATOR_KAFKA=apache $(PY) -m pytest tests/integration/test_outbox_relay.py tests/integration/test_outbox_relay_lives.py \
 		tests/integration/test_redrive.py tests/integration/test_kafka_security.py tests/chaos tests/e2e $(ARGS)
 
-.PHONY: chaos redrive bench-relay
+.PHONY: deploy
+deploy: $(STAMP) build ## To AWS (STAGE=prod, SET="HoldSeconds=240" over samconfig.toml's parameters; docs/runbook.md)
+	@$(PY) -m infra.deploy $(or $(STAGE),dev) $(SET)
+
+.PHONY: test-deploy test-sam-local
+test-deploy: $(STAMP) $(SAM_STAMP) .ministack-venv/.installed ## `sam deploy` onto MiniStack, the e2e suite there, update, rollback (docs/deploy.md)
+	@DEPLOY=ministack $(PY) -m pytest tests/deploy/test_ministack.py -q -s -p no:randomly $(ARGS)
+
+test-sam-local: $(STAMP) $(SAM_STAMP) ## Every sample event and the purchase in `sam local`'s containers; skipped without Docker
+	@DEPLOY=sam-local $(PY) -m pytest tests/deploy/test_sam_local.py -q -s -p no:randomly $(ARGS)
+
+.PHONY: chaos model stampede invariants redrive bench-relay bench-holds
 chaos: $(STAMP) ## Kill relays, consumers, brokers of three, Postgres, under load; then compare (MINUTES=10; needs Java and mvn)
 	@PYTHONPATH=.:layers/common/python $(PY) -m tests.chaos $(or $(MINUTES),10) $(ARGS)
+
+model: $(STAMP) ## Buy, cancel, refund in any order, with crashes at every exchange; then look at every seat and won (MINUTES=60)
+	@PYTHONPATH=.:layers/common/python $(PY) -m tests.model $(or $(MINUTES),60)
+
+stampede: $(STAMP) ## 2,000 buyers on 200 seats of a stack of their own, over HTTP (ARGS="200 20")
+	@PYTHONPATH=.:layers/common/python $(PY) -m tests.stampede $(ARGS)
+
+invariants: $(STAMP) ## Every seat and every won of the stack that runs (ARGS="PATH/stack.json --within 60")
+	@$(PY) -m invariants $(ARGS)
+
+bench-holds: $(STAMP) ## Holds a second beside a bare INSERT, round trips, and seconds from PortOne's yes to CONFIRMED and SOLD
+	@PYTHONPATH=.:layers/common/python $(PY) -m bench.holds
 
 redrive: $(STAMP) ## Dead letters of the local stack (ARGS="list", "show ID", "put-back ID… --dry-run", "put-back --all")
 	@$(PY) -m redrive --local $(or $(ARGS),list)
@@ -71,11 +98,36 @@ format: $(STAMP)
 types: $(STAMP) ## Types, strictly
 	@$(PY) -m mypy
 
-validate: $(SAM_STAMP) ## template.yaml, by SAM and cfn-lint
+validate: $(SAM_STAMP) $(CHECKOV_STAMP) ## template.yaml and infra/, by SAM, cfn-lint and checkov
 	@$(SAM) validate --lint
+	@$(SAM_VENV)/bin/cfn-lint --regions ap-northeast-2 --template infra/*.yaml
+	@$(CHECKOV_VENV)/bin/checkov --config-file .checkov.yaml
 
+alarms: $(STAMP) ## infra/observe.yaml, alarms and dashboard, written anew from infra/alarms.toml
+	@PYTHONPATH=layers/common/python $(PY) -m infra.alarms
+
+# What the layer is built for: arm64 as deployed, or x86_64 for emulators on such a machine.
+ARCHITECTURE ?= arm64
+BUILD := .aws-sam$(if $(filter arm64,$(ARCHITECTURE)),,/$(ARCHITECTURE))
 build: $(SAM_STAMP) ## What would be deployed, into .aws-sam/
-	@$(SAM) build --cached --parallel > .aws-sam.log 2>&1 && echo "built $$(ls .aws-sam/build | grep -c Function) functions and the layer" || { tail -20 .aws-sam.log; exit 1; }
+	@ARCHITECTURE=$(ARCHITECTURE) $(SAM) build --cached --parallel --build-dir $(BUILD)/build --cache-dir $(BUILD)/cache \
+		--parameter-overrides Architecture=$(ARCHITECTURE) > .aws-sam.log 2>&1 && echo "built $$(ls $(BUILD)/build | grep -c Function) functions and the layer" || { tail -20 .aws-sam.log; exit 1; }
+
+.PHONY: sizes bench-init budget cost cost-measure
+cost: $(STAMP) ## What an on-sale costs on AWS (ARGS="--crowd 50000 --seats 20000 --minutes 30 --poll 3 --edge-counter")
+	@$(PY) -m cost $(ARGS)
+
+cost-measure: $(STAMP) ## What the steps of an on-sale take, on a stack of its own, for `make cost`
+	@PYTHONPATH=.:layers/common/python $(PY) -m cost.measure
+
+sizes: $(STAMP) ## What `make build` would deploy: how large, and nothing in it that should not be
+	@$(PY) -m bench.sizes
+
+bench-init: $(STAMP) ## Each function's start from the built artifact, with bytecode and without, and its first call
+	@PYTHONPATH=.:layers/common/python $(PY) -m bench.init
+
+budget: $(STAMP) ## What each function may load before its first event, counted anew (bench/init_budget.toml)
+	@PYTHONPATH=.:layers/common/python $(PY) -m bench.budget
 
 bench-queue: $(STAMP) ## The waiting room with 50,000 in line, beside bare Redis and a naive version
 	@PYTHONPATH=.:layers/common/python $(PY) -m bench.queue
@@ -107,8 +159,12 @@ lock: $(STAMP) ## Write the lock files anew from pyproject.toml
 		--constraint requirements/dev.txt pyproject.toml -o layers/common/requirements.txt
 	@$(VENV)/bin/uv pip compile -q --universal --python-version 3.13 --generate-hashes --no-header --no-emit-index-url \
 		--constraint requirements/dev.txt --group docs -o layers/docs/requirements.txt
+	@$(VENV)/bin/uv pip compile -q --universal --python-version 3.13 --generate-hashes --no-header --no-emit-index-url \
+		--constraint requirements/dev.txt --group migrations -o migrations/requirements.txt
 	@$(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 		--upgrade requirements/sam.in -o requirements/sam.txt
+	@$(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+		--upgrade requirements/checkov.in -o requirements/checkov.txt
 
 $(STAMP): $(LOCK)
 	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or later is needed and was not found; name it with PYTHON=/path/to/python3.13"; exit 1; }
@@ -121,6 +177,11 @@ $(STAMP): $(LOCK)
 $(SAM_STAMP): requirements/sam.txt $(STAMP)
 	@$(VENV)/bin/uv venv -q --clear --python $(PY) $(SAM_VENV)
 	@$(VENV)/bin/uv pip install -q --python $(SAM_VENV)/bin/python --require-hashes -r requirements/sam.txt
+	@touch $@
+
+$(CHECKOV_STAMP): requirements/checkov.txt $(STAMP)
+	@$(VENV)/bin/uv venv -q --clear --python $(PY) $(CHECKOV_VENV)
+	@$(VENV)/bin/uv pip install -q --python $(CHECKOV_VENV)/bin/python --require-hashes -r requirements/checkov.txt
 	@touch $@
 
 .PHONY: conformance bench-emulator

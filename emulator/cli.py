@@ -187,7 +187,10 @@ def triggers(
     kafka: Annotated[
         str | None, typer.Option(metavar="HOST:PORT,...", help="The brokers of the event sources.")
     ] = None,
-    aws: Annotated[str | None, typer.Option(metavar="URL", help="Where SQS destinations are.")] = None,
+    aws: Annotated[str | None, typer.Option(metavar="URL", help="Where SQS destinations and --stack are.")] = None,
+    stack: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The CloudFormation stack that named the functions, if one did.")
+    ] = None,
     parameter_overrides: Overrides = None,
 ) -> None:
     """Calls another emulator's functions for Kafka records and schedules, until Ctrl-C."""
@@ -199,7 +202,7 @@ def triggers(
         parameters=parse_parameters(parameter_overrides or []),
         template=str(template.absolute()) if template else None,
     )
-    run(options, lambda_url, kafka.split(",") if kafka else None, aws)
+    run(options, lambda_url, kafka.split(",") if kafka else None, aws, stack)
 
 
 def main() -> int:

@@ -113,8 +113,8 @@ def fill(text: str, values: Mapping[str, str]) -> str:
 
 
 def fill_known(text: str, values: Mapping[str, str]) -> str:
-    """`fill`, with "unknown" for what is not known."""
-    return _PLACEHOLDER.sub(lambda match: values.get(match[1], "unknown"), text)
+    """`fill`, with 0 for what is not known: a text and a number alike."""
+    return _PLACEHOLDER.sub(lambda match: values.get(match[1], "0"), text)
 
 
 def fill_all(texts: Mapping[str, str], values: Mapping[str, str]) -> dict[str, str]:

@@ -59,7 +59,7 @@ class ApacheKafka(Kafka):
             "node.id": 1,
             "controller.quorum.voters": f"1@{HOST}:{controller}",
             "listeners": f"PLAINTEXT://{HOST}:{self.port},CONTROLLER://{HOST}:{controller}",
-            "advertised.listeners": f"PLAINTEXT://{HOST}:{self.port}",
+            "advertised.listeners": f"PLAINTEXT://{self.options.get('advertised', HOST)}:{self.port}",
             "controller.listener.names": "CONTROLLER",
             "log.dirs": (self.folder / "data").resolve(),
             "offsets.topic.replication.factor": 1,

@@ -15,7 +15,7 @@ class Kafka(Service):
     name = "kafka"
     preferred_port = 19092
     address_variable = "EMULATOR_KAFKA_BOOTSTRAP"
-    option_names = frozenset({"broker", "topics"})
+    option_names = frozenset({"broker", "topics", "advertised"})
 
     @property
     def url(self) -> str:
@@ -28,8 +28,10 @@ class Kafka(Service):
         return topics
 
     def command(self) -> Sequence[str]:
-        listen = f"tcp://{HOST}:{self.port}"
-        return [_tansu(), "broker", "--listener-url", listen, "--advertised-listener-url", listen]
+        # What clients are told to connect to; an option, for those in containers that reach this machine elsewhere.
+        told = self.options.get("advertised", HOST)
+        listen, told = (f"tcp://{host}:{self.port}" for host in (HOST, told))
+        return [_tansu(), "broker", "--listener-url", listen, "--advertised-listener-url", told]
 
     def answers(self) -> bool:
         from kafka import KafkaAdminClient

@@ -4,16 +4,26 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from emulator import config as configuration
 from emulator import template
 from emulator.options import Options
+from emulator.stack import StackError
 from emulator.triggers.running import Triggers
 
 
-def run(options: Options, lambda_url: str, bootstrap: Sequence[str] | None, aws_url: str | None) -> None:
-    """Returns at SIGINT or SIGTERM, with what is done committed. Raises StackError."""
+def run(
+    options: Options,
+    lambda_url: str,
+    bootstrap: Sequence[str] | None,
+    aws_url: str | None,
+    deployed_as: str | None = None,
+) -> None:
+    """Returns at SIGINT or SIGTERM, with what is done committed. Raises StackError.
+
+    `deployed_as` is the CloudFormation stack at `aws_url` that the template became.
+    """
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     config = configuration.of(options)
     values = {"aws.url": aws_url or "", "kafka.url": ",".join(bootstrap or ()), "lambda.url": lambda_url}
@@ -21,7 +31,27 @@ def run(options: Options, lambda_url: str, bootstrap: Sequence[str] | None, aws_
     # The template asks for parameters that only its functions read, and those run elsewhere.
     parameters = {name: configuration.fill_known(text, values) for name, text in config.parameters.items()}
     stack = template.load(config.template, {**parameters, **options.parameters}, region=config.region)
-    asyncio.run(_run(Triggers(stack, lambda_url, bootstrap, aws_url), lambda_url))
+    names = deployed_names(deployed_as, config.region, aws_url) if deployed_as else {}
+    asyncio.run(_run(Triggers(stack, lambda_url, bootstrap, aws_url, names), lambda_url))
+
+
+def deployed_names(stack: str, region: str, aws_url: str | None) -> Mapping[str, str]:
+    """What CloudFormation called each function: name in the template -> name. Raises StackError."""
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        pages = boto3.client("cloudformation", region_name=region, endpoint_url=aws_url).get_paginator(
+            "list_stack_resources"
+        )
+        resources = [one for page in pages.paginate(StackName=stack) for one in page["StackResourceSummaries"]]
+    except (BotoCoreError, ClientError) as error:
+        raise StackError(f"the stack {stack} cannot be read: {error}") from None
+    return {
+        one["LogicalResourceId"]: one["PhysicalResourceId"]
+        for one in resources
+        if one["ResourceType"] == "AWS::Lambda::Function"
+    }
 
 
 async def _run(triggers: Triggers, lambda_url: str) -> None:

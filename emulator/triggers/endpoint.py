@@ -1,5 +1,6 @@
 """A Lambda Invoke endpoint, ours or anyone's."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -17,10 +18,14 @@ class Answer:
 
 
 class LambdaEndpoint:
-    """Calls functions by name at `url`. An asynchronous context manager."""
+    """Calls functions at `url`, by their names in the template or what `names` says they are called there.
 
-    def __init__(self, url: str) -> None:
+    An asynchronous context manager.
+    """
+
+    def __init__(self, url: str, names: Mapping[str, str] | None = None) -> None:
         self._url = url.rstrip("/")
+        self._names = names or {}
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> "LambdaEndpoint":
@@ -41,7 +46,7 @@ class LambdaEndpoint:
         assert self._session
         kind = "Event" if asynchronous else "RequestResponse"
         headers = {"X-Amz-Invocation-Type": kind, "Content-Type": "application/json"}
-        url = f"{self._url}/2015-03-31/functions/{function}/invocations"
+        url = f"{self._url}/2015-03-31/functions/{self._names.get(function, function)}/invocations"
         try:
             async with self._session.post(url, data=payload, headers=headers) as response:
                 body = await response.read()

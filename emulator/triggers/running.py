@@ -1,7 +1,7 @@
 """All triggers of a stack, running against one Lambda Invoke endpoint: ours, `sam local start-lambda` or any other."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +17,18 @@ class Triggers:
     """An asynchronous context manager: inside it, records and the clock call functions."""
 
     def __init__(
-        self, stack: Stack, lambda_url: str, bootstrap: Sequence[str] | None, aws_url: str | None = None
+        self,
+        stack: Stack,
+        lambda_url: str,
+        bootstrap: Sequence[str] | None,
+        aws_url: str | None = None,
+        names: Mapping[str, str] | None = None,
     ) -> None:
-        """Raises StackError, before anything runs, for what is not emulated or has no service."""
-        self._endpoint = LambdaEndpoint(lambda_url)
+        """`names` says what functions are called at `lambda_url`, where it is not as in the template.
+
+        Raises StackError, before anything runs, for what is not emulated or has no service.
+        """
+        self._endpoint = LambdaEndpoint(lambda_url, names)
         self._kafka: list[KafkaTrigger] = []
         self._schedules = [
             ScheduleTrigger(schedule, self._endpoint, aws_url=aws_url)

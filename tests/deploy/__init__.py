@@ -1,0 +1,1 @@
+"""The application on emulators of AWS that are not ours: `make test-deploy`, `make test-sam-local`."""

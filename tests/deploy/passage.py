@@ -1,0 +1,41 @@
+"""Passes connections on: `python -m tests.deploy.passage 172.17.0.1 15432 16379` → the same ports of 127.0.0.1.
+
+Containers reach this machine at Docker's bridge, and what serves them should listen nowhere but on 127.0.0.1.
+"""
+
+import asyncio
+import contextlib
+import sys
+
+from emulator.ports import HOST
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(ConnectionError):
+        while chunk := await reader.read(65_536):
+            writer.write(chunk)
+            await writer.drain()
+        if writer.can_write_eof():
+            writer.write_eof()
+
+
+async def _listen(host: str, port: int) -> None:
+    async def passed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.closing(writer):
+            try:
+                there, back = await asyncio.open_connection(HOST, port)
+            except OSError:
+                return  # nobody serves there yet: whoever asked is hung up on, and asks again
+            with contextlib.closing(back):
+                await asyncio.gather(_copy(reader, back), _copy(there, writer))
+
+    server = await asyncio.start_server(passed, host, port)
+    await server.serve_forever()
+
+
+async def _main(host: str, ports: list[int]) -> None:
+    await asyncio.gather(*(_listen(host, port) for port in ports))
+
+
+if __name__ == "__main__":
+    asyncio.run(_main(sys.argv[1], [int(word) for word in sys.argv[2:]]))

@@ -1,0 +1,79 @@
+"""The sample events of events/, and whether an answer to one is what a function in order gives."""
+
+import json
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.deploy.surroundings import ROOT
+
+# What runs for its whole minute, or two: begun first, so that it ends while the others are asked.
+LONG = frozenset({"AdmitterFunction", "OutboxRelayFunction", "ReservationsExpireFunction"})
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One file of events/."""
+
+    function: str  # its name in the template
+    path: Path
+
+    def event(self) -> Any:
+        return json.loads(self.path.read_text(encoding="utf-8"))
+
+
+def samples() -> list[Sample]:
+    """One for each function of template.yaml that has a file."""
+    template = (ROOT / "template.yaml").read_text(encoding="utf-8")
+    # A function's handler stands in its own resource, indented deeper than the resource's name.
+    handler = r"^  (\w+):\n(?:    .*\n|\n)*?      Handler: functions\.(\w+)\.(\w+)\.handler$"
+    found = [
+        Sample(name, ROOT / "events" / f"{service}_{module}.json")
+        for name, service, module in re.findall(handler, template, re.MULTILINE)
+    ]
+    return sorted(found, key=lambda sample: sample.function not in LONG)
+
+
+class Broken(AssertionError):
+    """A function failed rather than answered."""
+
+
+def told(ask: Callable[[], Any], tries: int = 3) -> str:
+    """What an answer says, briefly: a status, a refusal's code. Raises Broken where it is an error or a 5xx.
+
+    Asks again before: a function that starts, and starts another, may on a busy machine take longer than it has.
+    """
+    for _ in range(tries - 1):
+        with suppress(Broken):
+            return _brief(ask())
+    return _brief(ask())
+
+
+def _brief(answer: Any) -> str:
+    text = json.dumps(answer, ensure_ascii=False)[:300]
+    if isinstance(answer, dict):
+        if "errorType" in answer or "errorMessage" in answer:
+            raise Broken(text)
+        if "statusCode" in answer:
+            if answer["statusCode"] >= 500:
+                raise Broken(text)
+            return f"{answer['statusCode']} {_code(answer)}".strip()
+        if "refusal" in answer:
+            if answer["refusal"]["status"] >= 500:
+                raise Broken(text)
+            return f"refused: {answer['refusal']['code']}"
+        if "batchItemFailures" in answer:
+            return f"{len(answer['batchItemFailures'])} of the batch to be repeated"
+        if "policyDocument" in answer:
+            return f"{answer['policyDocument']['Statement'][0]['Effect']} {answer['context'].get('code', '')}".strip()
+    return text[:60]
+
+
+def _code(answer: dict[str, Any]) -> str:
+    try:
+        return str(json.loads(answer["body"]).get("code", ""))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return ""

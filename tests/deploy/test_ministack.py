@@ -1,0 +1,107 @@
+"""`sam deploy` for real, onto MiniStack: functions, gateway, update and rollback of the stack (`make test-deploy`)."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+
+from tests.deploy.conftest import timed
+from tests.deploy.ministack import MiniStack
+from tests.deploy.samples import LONG, Sample, samples, told
+from tests.deploy.surroundings import ROOT
+
+pytestmark = [
+    pytest.mark.skipif(os.environ.get("DEPLOY") != "ministack", reason="a stack is deployed by `make test-deploy`"),
+    pytest.mark.timeout(900),
+]
+
+
+def test_every_function_is_deployed_and_answers_its_sample_event(deployed: MiniStack) -> None:
+    """All start: code and layer are where Lambda looks for them, and the template gives each its environment."""
+    client, names = deployed.client("lambda"), deployed.functions()
+
+    def ask(sample: Sample) -> str:
+        payload, name = json.dumps(sample.event()), names[sample.function]
+        return told(lambda: json.loads(client.invoke(FunctionName=name, Payload=payload)["Payload"].read()))
+
+    asked = [sample for sample in samples() if sample.function not in LONG]  # those the triggers have called already
+    with timed(f"{len(asked)} functions start and answer their samples"), ThreadPoolExecutor(2) as pool:
+        answers = dict(zip((sample.path.stem for sample in asked), pool.map(ask, asked), strict=True))
+    print("\n".join(f"          {name:<32} {answer}" for name, answer in answers.items()))
+    assert set(names) == {sample.function for sample in samples()}
+
+
+def test_the_e2e_suite_passes_through_the_deployed_gateway(deployed: MiniStack) -> None:
+    command = [sys.executable, "-m", "pytest", "tests/e2e", "-p", "tests.deploy.lacks", "-p", "no:cacheprovider", "-q"]
+    # They attack a stack of their own, never the one E2E_STACK names.
+    command += ["--ignore", "tests/e2e/test_attack.py", "--ignore", "tests/e2e/test_hostile_requests.py"]
+    variables = {**os.environ, "E2E_STACK": str(deployed.description), "LACKS": "ministack_lacks.toml"}
+    with timed("e2e suite"):
+        done = subprocess.run([*command, "--timeout", "300"], cwd=ROOT, env=variables, timeout=800, check=False)
+    assert done.returncode == 0
+
+
+@contextmanager
+def next_version(built: Path, title: str, **resources: object) -> Iterator[Path]:
+    """The built template with more resources, and another code of one function: its document is called `title`."""
+    code, path = built.with_name("OpenApiNext"), built.with_name("next.yaml")
+    template = yaml.safe_load(built.read_text(encoding="utf-8"))
+    template["Resources"]["OpenApiFunction"]["Properties"]["CodeUri"] = code.name
+    template["Resources"] |= resources
+    try:
+        shutil.copytree(built.with_name("OpenApiFunction"), code)
+        document = code / "functions" / "gateway" / "openapi.json"
+        content = json.loads(document.read_text(encoding="utf-8"))
+        content["info"]["title"] = title
+        document.write_text(json.dumps(content), encoding="utf-8")
+        path.write_text(yaml.safe_dump(template), encoding="utf-8")
+        yield path
+    finally:
+        shutil.rmtree(code, ignore_errors=True)
+        path.unlink(missing_ok=True)
+
+
+def title_served(stack: MiniStack) -> str:
+    answer = httpx.get(f"{stack.api_url()}/openapi.json", timeout=30).raise_for_status()
+    return str(answer.json()["info"]["title"])
+
+
+def token_seconds(stack: MiniStack) -> int:
+    """How long an access token lives that is issued now."""
+    credentials = {"email": "demo@example.com", "password": "local-demo-1234", "captchaToken": "sandbox-human"}
+    answer = httpx.post(f"{stack.api_url()}/auth/login", json=credentials, timeout=30).raise_for_status()
+    return int(answer.json()["expiresIn"])
+
+
+def test_an_update_brings_new_code_and_new_settings(deployed: MiniStack, built: Path) -> None:
+    assert (title_served(deployed), token_seconds(deployed)) == ("Ticketing", 3600)
+    with next_version(built, "Ticketing, next") as template, timed("sam deploy of an update: one code, one parameter"):
+        deployed.deploy(template, AccessTokenSeconds="1800")
+    assert deployed.status() == "UPDATE_COMPLETE"
+    assert (title_served(deployed), token_seconds(deployed)) == ("Ticketing, next", 1800)
+
+
+def test_an_update_that_fails_leaves_the_old_version_serving(deployed: MiniStack, built: Path) -> None:
+    before = title_served(deployed), token_seconds(deployed)
+    failing = {
+        "Type": "AWS::Lambda::Permission",
+        "DependsOn": ["OpenApiFunction", "AuthLoginFunction"],  # so that it fails when those have been updated
+        "Properties": {"Action": "lambda:InvokeFunction", "FunctionName": "nowhere", "Principal": "*"},
+    }
+    with (
+        next_version(built, "never to be seen", PermissionOnNothing=failing) as template,
+        timed("sam deploy of an update that fails, and its rollback"),
+    ):
+        said = deployed.deploy(template, must_succeed=False, AccessTokenSeconds="60")
+    assert "PermissionOnNothing" in said
+    assert deployed.status() == "UPDATE_ROLLBACK_COMPLETE"
+    assert (title_served(deployed), token_seconds(deployed)) == before
