@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -70,6 +71,7 @@ def state_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def stack(state_folder: Path, overheard: Overheard) -> dict[str, Any]:
     """The URLs of everything that runs."""
     urls: dict[str, Any] = json.loads((state_folder / "stack.json").read_text(encoding="utf-8"))
+    overheard.places.update(urlsplit(urls[name]).netloc for name in ("api", "sandbox"))
     return urls
 
 

@@ -22,7 +22,8 @@ def stores(postgres_url: str, superuser: object, redis_url: str) -> Iterator[Sto
 
 @pytest.mark.timeout(600)
 def test_every_seat_and_every_won_is_where_it_belongs_whatever_befalls(stores: Stores) -> None:
-    run_state_machine_as_test(machine(stores), settings=settings(RUN, max_examples=75))
+    # The same walks each time: a change is judged by what it did. `make model` takes new ones.
+    run_state_machine_as_test(machine(stores), settings=settings(RUN, max_examples=75, derandomize=True))
     assert stores.stats.steps > 1_500
     assert stores.stats.tickets > 10
     assert stores.stats.faults.total() > 300
