@@ -25,5 +25,5 @@ def test_every_seat_and_every_won_is_where_it_belongs_whatever_befalls(stores: S
     # The same walks each time: a change is judged by what it did. `make model` takes new ones.
     run_state_machine_as_test(machine(stores), settings=settings(RUN, max_examples=75, derandomize=True))
     assert stores.stats.steps > 1_500
-    assert stores.stats.tickets > 10
+    assert stores.stats.tickets > 5
     assert stores.stats.faults.total() > 300
