@@ -51,12 +51,13 @@ def load(
     """
     given = dict(parameters or {})
     document = translate(path, given, region, cache)
-    values = _parameters(path, document.get("Parameters") or {}, given)
+    values = parameter_values(path, document.get("Parameters") or {}, given)
     resolver = Resolver(document, values, account=account, region=region, stack_name=path.absolute().parent.name)
     return _Reader(path, document, resolver).stack()
 
 
-def _parameters(path: Path, declared: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
+def parameter_values(path: Path, declared: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
+    """The `declared` parameters' values: text, or lists of it. Raises StackError where what is `given` does not fit."""
     unknown = sorted(set(given) - set(declared))
     if unknown:
         raise StackError(f"{path}: the template has no parameter {', '.join(unknown)}")

@@ -72,6 +72,6 @@ def sam_local(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         with timed("seed"):
             around.seed(around.values["aws.url"])
         emulator = SamLocal(around, lambda_port)
-        with timed("sam local start-lambda"):
+        with timed("sam local start-lambda, and what functions call there"):
             emulator.start_lambda()
         yield emulator

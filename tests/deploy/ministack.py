@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore.config import Config
 
 from conformance.ground import answers
 from emulator.ports import HOST, free_port
@@ -60,6 +61,7 @@ class MiniStack:
             region_name=REGION,
             aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"],
+            config=Config(read_timeout=300, retries={"total_max_attempts": 1}),
         )
 
     def deploy(self, template: Path, *, must_succeed: bool = True, **parameters: str) -> str:

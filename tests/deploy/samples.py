@@ -2,8 +2,8 @@
 
 import json
 import re
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,11 @@ class Sample:
     def event(self) -> Any:
         return json.loads(self.path.read_text(encoding="utf-8"))
 
+    @property
+    def is_of_another_service(self) -> bool:
+        """Whether functions call it, rather than the gateway, Kafka or the clock."""
+        return {"headers", "body"} == self.event().keys()
+
 
 def samples() -> list[Sample]:
     """One for each function of template.yaml that has a file."""
@@ -41,15 +46,28 @@ class Broken(AssertionError):
     """A function failed rather than answered."""
 
 
-def told(ask: Callable[[], Any], tries: int = 3) -> str:
-    """What an answer says, briefly: a status, a refusal's code. Raises Broken where it is an error or a 5xx.
+def ask_all(asked: Sequence[Sample], ask: Callable[[Sample], Any], at_once: int) -> dict[str, str]:
+    """What each answers, briefly, by the name of its file: a status, a refusal's code; printed.
 
-    Asks again before: a function that starts, and starts another, may on a busy machine take longer than it has.
+    Raises Broken, with all of them, where an answer is an error or a 5xx.
     """
-    for _ in range(tries - 1):
-        with suppress(Broken):
-            return _brief(ask())
-    return _brief(ask())
+    with ThreadPoolExecutor(at_once) as pool:
+        told = dict(zip((one.path.name for one in asked), pool.map(lambda one: _told(one, ask), asked), strict=True))
+    print("\n".join(f"          {name:<40} {answer}" for name, answer in told.items()))
+    if broken := {name: answer for name, answer in told.items() if answer.startswith("BROKEN")}:
+        raise Broken(json.dumps(broken, indent=2))
+    return told
+
+
+def _told(sample: Sample, ask: Callable[[Sample], Any], tries: int = 3) -> str:
+    # Again, since a function that starts, and starts another, may on a busy machine take longer than it has.
+    problem = ""
+    for _ in range(tries):
+        try:
+            return _brief(ask(sample))
+        except Broken as error:
+            problem = str(error)
+    return f"BROKEN {problem}"
 
 
 def _brief(answer: Any) -> str:
