@@ -15,10 +15,11 @@ from common.redis import Client
 from common.seat_ledger import MendHoldsAnswer, MendHoldsAsked, SeatLedgerAnswer
 from functions.events.on_reservation_event import SeatMoves
 from functions.reservations.booking import Booking, Offer
+from functions.reservations.event_catalogue import offer_of
 from functions.reservations.event_outcome import EventOutcome
 from functions.reservations.hold_mending import HoldMending
 from functions.reservations.payment_outcome import PaymentOutcome
-from functions.reservations.reservation import Reservation, Seat, Status
+from functions.reservations.reservation import Reservation, Status
 from functions.reservations.reservation_store import ReservationStore
 from functions.reservations.seat_holds import SeatHolds
 from tests.courier import Courier
@@ -59,16 +60,7 @@ class BoxOffice:
 
     def offer(self, event_id: UUID, seat_ids: Sequence[UUID]) -> Offer:
         answer = self.programme.seats.catalogue(event_id, seat_ids)
-        return Offer(
-            answer.title,
-            answer.starts_at,
-            answer.sale_ends_at,
-            answer.cancelled,
-            answer.max_seats,
-            tuple(Seat(seat.id, seat.number, seat.grade, seat.price) for seat in answer.seats),
-            frozenset(seat.id for seat in answer.seats if seat.status == "SOLD"),
-            answer.sale_starts_at,
-        )
+        return offer_of(answer)
 
     # What reservations answers when it is asked.
 

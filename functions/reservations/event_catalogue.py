@@ -16,21 +16,24 @@ class CatalogueSettings(Settings):
     seat_status_function: str
 
 
+def offer_of(answer: SeatCatalogueAnswer) -> Offer:
+    return Offer(
+        title=answer.title,
+        starts_at=answer.starts_at,
+        sale_ends_at=answer.sale_ends_at,
+        cancelled=answer.cancelled,
+        max_seats=answer.max_seats,
+        seats=tuple(Seat(seat.id, seat.number, seat.grade, seat.price) for seat in answer.seats),
+        sold=frozenset(seat.id for seat in answer.seats if seat.status == "SOLD"),
+        sale_starts_at=answer.sale_starts_at,
+    )
+
+
 class EventCatalogue:
     """The events service, asked by direct invocation; only a function that asks needs to know its name."""
 
     def offer(self, event_id: UUID, seat_ids: Sequence[UUID]) -> Offer:
-        answer = self._ask(event_id, seat_ids)
-        return Offer(
-            title=answer.title,
-            starts_at=answer.starts_at,
-            sale_ends_at=answer.sale_ends_at,
-            cancelled=answer.cancelled,
-            max_seats=answer.max_seats,
-            seats=tuple(Seat(seat.id, seat.number, seat.grade, seat.price) for seat in answer.seats),
-            sold=frozenset(seat.id for seat in answer.seats if seat.status == "SOLD"),
-            sale_starts_at=answer.sale_starts_at,
-        )
+        return offer_of(self._ask(event_id, seat_ids))
 
     def seat_count(self, event_id: UUID) -> int:
         return self._ask(event_id, []).seat_count

@@ -58,10 +58,10 @@ from functions.payments.payment_store import PaymentStore
 from functions.payments.portone import PortOne
 from functions.reservations import cancel, change, hold, payable, release
 from functions.reservations.booking import Booking, Offer
+from functions.reservations.event_catalogue import offer_of
 from functions.reservations.event_outcome import EventOutcome
 from functions.reservations.hold_mending import HoldMending
 from functions.reservations.payment_outcome import PaymentOutcome
-from functions.reservations.reservation import Seat
 from functions.reservations.reservation_store import ReservationStore
 from functions.reservations.seat_holds import SeatHolds
 from invariants import Violation, violations
@@ -235,16 +235,7 @@ class _Catalogue:
 
     def _offer(self, event_id: UUID, seat_ids: Sequence[UUID]) -> Offer:
         answer = self._world.invoke("events", lambda: self._world.events.seats.catalogue(event_id, seat_ids))
-        return Offer(
-            answer.title,
-            answer.starts_at,
-            answer.sale_ends_at,
-            answer.cancelled,
-            answer.max_seats,
-            tuple(Seat(seat.id, seat.number, seat.grade, seat.price) for seat in answer.seats),
-            frozenset(seat.id for seat in answer.seats if seat.status == "SOLD"),
-            answer.sale_starts_at,
-        )
+        return offer_of(answer)
 
 
 class _Ledger:
