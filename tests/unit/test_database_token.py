@@ -41,7 +41,7 @@ def test_it_is_what_boto3_makes(role: pytest.MonkeyPatch) -> None:
         role.setattr(botocore.auth, "get_current_datetime", lambda remove_tzinfo=True: moment.replace(tzinfo=None))
     else:
         role.setattr(botocore.auth.datetime, "datetime", StandingStill)
-    theirs = boto3.client("rds").generate_db_auth_token(HOST, PORT, USER)
+    theirs = boto3.Session().client("rds").generate_db_auth_token(HOST, PORT, USER)
     assert database_token(HOST, PORT, USER) == theirs
 
 
