@@ -34,6 +34,8 @@ class Payments(Protocol):
     def preregistered(self, payment_id: UUID, now: datetime) -> None: ...
     def succeed(self, payment_id: UUID, bank: BankView, now: datetime) -> Payment: ...
     def fail(self, payment_id: UUID, reason: str, now: datetime) -> Payment: ...
+    def owes_back(self, payment_id: UUID, now: datetime) -> Payment: ...
+    def gave_back(self, payment_id: UUID) -> None: ...
     def refunded(self, refund: Refund, now: datetime) -> None: ...
     def refund_failed(self, refund_id: UUID, error: str) -> None: ...
     def refund(self, refund_id: UUID) -> Refund | None: ...
@@ -43,6 +45,7 @@ class Payments(Protocol):
     def failed_to_look_at(self, now: datetime, since: datetime, limit: int) -> list[Payment]: ...
     def looked_at(self, payment_id: UUID, now: datetime) -> None: ...
     def pending_since(self, before: datetime, limit: int) -> list[Payment]: ...
+    def unsettled(self, before: datetime) -> int: ...
 
 
 Payable = Callable[[UUID, UUID, int], PayableAnswer]  # reservation, user, guard seconds
@@ -169,7 +172,8 @@ class Checkout:
         """Bring a payment to where PortOne's view says it belongs; the payment as it is then.
 
         Every decision is taken under the row's lock and looked at again: whoever was quicker is seen, and money is
-        given back only when FAILED is on record. Die after that record and `settle` comes back to it.
+        given back only when FAILED is on record. Die after that and `settle` comes back to it: once the money was seen,
+        every minute until it is back.
         """
         bank = self._bank.view(payment.id)
         for _ in range(MOST_STEPS):
@@ -179,10 +183,13 @@ class Checkout:
             elif isinstance(step, Fail):
                 payment = self._payments.fail(payment.id, step.reason, self._clock())
             elif isinstance(step, GiveBack) and bank is not None:
+                payment = self._payments.owes_back(payment.id, self._clock())
                 self._return_all(payment.id, bank, step.reason)
                 bank = self._bank.view(payment.id)
             else:
                 break
+        if payment.owed_since is not None and bank is not None and not bank.money_taken:
+            self._payments.gave_back(payment.id)
         return payment
 
     def _give_up(self, payment: Payment, reason: str) -> Payment:
@@ -212,10 +219,11 @@ class Checkout:
             self.finalise(payment)
 
     def settle(self, limit: int = 100) -> int:
-        """Finish payments that have been PENDING too long, and look whether money came for FAILED ones; how many.
+        """Finish payments that have been PENDING too long, and look whether money came for FAILED ones; how many are
+        still in the middle after that.
 
         PortOne takes another attempt on a failed payment, and its webhook may be lost: a FAILED one is looked at for a
-        day, ever less often.
+        day, ever less often, and one whose money was seen until it is given back.
         """
         now = self._clock()
         overdue = [
@@ -231,10 +239,10 @@ class Checkout:
             except (PortOneAway, PortOneRefused) as error:
                 log.warning("not settled yet", extra={"payment_id": str(payment.id), "error": str(error)})
             self._payments.looked_at(payment.id, self._clock())
-        return len(overdue)
+        return self._payments.unsettled(now - self._settle_after)
 
-    def refund(self, refund: Refund) -> None:
-        """Give a refund's money back, once, by compare-and-set on what can still be given back.
+    def refund(self, refund: Refund) -> bool:
+        """Give a refund's money back, once, by compare-and-set on what can still be given back; False if it stays due.
 
         Die after PortOne said yes and the refund is still DUE: the next attempt finds the money given back already.
         """
@@ -253,8 +261,9 @@ class Checkout:
         except (PortOneAway, PortOneRefused) as error:
             log.warning("refund failed, will be retried", extra={"refund_id": str(refund.id), "error": str(error)})
             self._payments.refund_failed(refund.id, str(error))
-            return
+            return False
         self._payments.refunded(refund, self._clock())
+        return True
 
     def refund_now(self, refund_id: UUID) -> None:
         refund = self._payments.refund(refund_id)
@@ -262,10 +271,8 @@ class Checkout:
             self.refund(refund)
 
     def refund_due(self, limit: int = 100) -> int:
-        due = self._payments.refunds_due(limit)
-        for refund in due:
-            self.refund(refund)
-        return len(due)
+        """Give back what is due; how many of these refunds stay due."""
+        return [self.refund(refund) for refund in self._payments.refunds_due(limit)].count(False)
 
 
 def _retry_after(error: PortOneAway | PortOneRefused) -> dict[str, str]:

@@ -38,6 +38,7 @@ class Payment:
     failure_reason: str | None = None
     refunded_amount: int = 0
     paid_at: datetime | None = None
+    owed_since: datetime | None = None  # when money was seen at PortOne for it, though it is FAILED
 
 
 @dataclass(frozen=True)

@@ -118,6 +118,18 @@ class PaymentStore:
             )
             return self._locked(connection, payment_id)
 
+    def owes_back(self, payment_id: UUID, now: datetime) -> Payment:
+        """Money was seen at PortOne for a FAILED payment: on record before it moves, until `gave_back`."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE payment_service.payments SET owed_since = %s WHERE id = %s AND owed_since IS NULL",
+                (now, payment_id),
+            )
+            return self._locked(connection, payment_id)
+
+    def gave_back(self, payment_id: UUID) -> None:
+        self._execute("UPDATE payment_service.payments SET owed_since = NULL WHERE id = %s", (payment_id,))
+
     def owe(self, connection: Connection, refund_id: UUID, reservation_id: UUID, amount: int, reason: str) -> bool:
         """Write a refund that is due, in the consumer's transaction; False when the reservation was never paid."""
         return (
@@ -218,11 +230,12 @@ class PaymentStore:
         return [_payment(row) for row in rows if row["id"]], int(rows[0]["total"])
 
     def failed_to_look_at(self, now: datetime, since: datetime, limit: int) -> list[Payment]:
-        """FAILED payments for which money might have come yet; after each look the next is half as long again away."""
+        """FAILED payments whose money is to be given back, at every look; and those for which money might have come
+        yet, after each look the next half as long again away."""
         rows = self._database.rows(
             f"""
-            {_PAYMENTS} WHERE status = 'FAILED' AND created_at > %(since)s
-               AND %(now)s - updated_at > (updated_at - created_at) / 2 + interval '10 seconds'
+            {_PAYMENTS} WHERE status = 'FAILED' AND (owed_since IS NOT NULL OR created_at > %(since)s
+               AND %(now)s - updated_at > (updated_at - created_at) / 2 + interval '10 seconds')
              ORDER BY updated_at LIMIT %(limit)s
             """,
             {"now": now, "since": since, "limit": limit},
@@ -238,6 +251,18 @@ class PaymentStore:
             f"{_PAYMENTS} WHERE status = 'PENDING' AND created_at < %s ORDER BY updated_at LIMIT %s", (before, limit)
         )
         return [_payment(row) for row in rows]
+
+    def unsettled(self, before: datetime) -> int:
+        """How many are in the middle: PENDING since `before`, or FAILED with money that is to be given back."""
+        return int(
+            self._database.rows(
+                """
+                SELECT (SELECT count(*) FROM payment_service.payments WHERE status = 'PENDING' AND created_at < %s)
+                     + (SELECT count(*) FROM payment_service.payments WHERE owed_since IS NOT NULL) AS unsettled
+                """,
+                (before,),
+            )[0]["unsettled"]
+        )
 
     def _execute(self, sql: str, parameters: tuple[Any, ...]) -> None:
         with self._database.transaction() as connection:
@@ -269,6 +294,7 @@ def _payment(row: Row) -> Payment:
         failure_reason=row["failure_reason"],
         refunded_amount=row["refunded_amount"],
         paid_at=row["paid_at"],
+        owed_since=row["owed_since"],
     )
 
 

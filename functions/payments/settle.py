@@ -10,5 +10,5 @@ from functions.payments.composition import checkout
 def handler(event: dict[str, Any], context: Any) -> None:
     for name, count in (("PaymentsOverdue", checkout().settle()), ("RefundsDue", checkout().refund_due())):
         if count:
-            log.info("settled", extra={"what": name, "count": count})
+            log.warning("not settled yet", extra={"what": name, "count": count})
         emit({"service": "payments"}, **{name: count})

@@ -1,6 +1,7 @@
 """Payments on a real Postgres and the sandbox's bank: idempotent, one finaliser, no won lost."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -16,7 +17,7 @@ from common.payable import PayableAnswer
 from common.postgres import Database
 from common.problem import Refusal
 from common.redis import Client
-from functions.payments.bank import BankView, PortOneAway
+from functions.payments.bank import BankView, PortOneAway, PortOneRefused
 from functions.payments.checkout import Checkout, Created
 from functions.payments.payment import Payment, Status
 from functions.payments.payment_store import PaymentStore
@@ -84,6 +85,19 @@ class Desk:
 
     def faults(self, mode: str, **more: float) -> None:
         self._sandbox.put("/sandbox/faults", json={"mode": mode, **more}).raise_for_status()
+
+
+@dataclass
+class NoCancellations:
+    """PortOne that gives no money back."""
+
+    bank: PortOne
+
+    def cancel(self, payment_id: UUID, amount: int, reason: str, cancellable: int, key: str) -> None:
+        raise PortOneRefused("PG_PROVIDER")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.bank, name)
 
 
 @pytest.fixture
@@ -328,14 +342,13 @@ def test_a_refund_is_given_once_by_all_who_try(desks: Callable[[int], list[Desk]
 
 def test_a_refund_that_portone_refuses_to_hear_stays_due_until_it_is_done(desk: Desk, superuser: Database) -> None:
     payment = paid(desk)
-    refund_id = owe(desk, superuser, payment, AMOUNT)
+    owe(desk, superuser, payment, AMOUNT)
     desk.faults("error")
-    desk.checkout.refund_now(refund_id)
+    assert desk.checkout.refund_due() == 1
     due = superuser.rows("SELECT attempts, last_error, done_at FROM payment_service.refunds")
     assert [(row["attempts"], row["done_at"]) for row in due] == [(1, None)]
     desk.faults("none")
-    assert desk.checkout.refund_due() == 1
-    assert desk.checkout.refund_due() == 0
+    assert desk.checkout.refund_due() == 0, "some stay due"
     assert desk.kept_by_bank(payment) == 0
 
 
@@ -435,6 +448,37 @@ def test_money_for_a_failed_payment_whose_webhook_was_lost_is_found_and_given_ba
     desk.clock.now += timedelta(minutes=5)
     desk.checkout.settle()
     assert desk.kept_by_bank(payment) == 0
+
+
+def test_money_portone_will_not_give_back_for_days_is_asked_for_every_minute_and_counted(desk: Desk) -> None:
+    payment = desk.create()
+    desk.pay(payment, "FAILED")
+    desk.checkout.notice(payment.id)
+    desk.pay(payment, "PAID")
+    desk.checkout._bank = NoCancellations(desk.bank)
+    for _ in range(3):
+        desk.clock.now += timedelta(days=1) - timedelta(seconds=1)
+        assert desk.checkout.settle() == 1
+    desk.clock.now += timedelta(minutes=1)
+    assert desk.checkout.settle() == 1
+    assert desk.kept_by_bank(payment) == AMOUNT
+
+    desk.checkout._bank = desk.bank
+    desk.clock.now += timedelta(minutes=1)
+    assert desk.checkout.settle() == 0
+    assert desk.kept_by_bank(payment) == 0
+
+
+def test_money_given_back_by_one_that_died_right_after_is_owed_no_more(desk: Desk) -> None:
+    payment = desk.create()
+    desk.pay(payment, "FAILED")
+    desk.checkout.notice(payment.id)
+    desk.pay(payment, "PAID")
+    desk.checkout._bank = NoCancellations(desk.bank)
+    desk.checkout.notice(payment.id)  # on record; and then PortOne has done it, and nobody was told
+    desk.bank.cancel(payment.id, AMOUNT, "FAILED", AMOUNT, uuid4().hex)
+    desk.clock.now += timedelta(days=9)
+    assert desk.checkout.settle() == 0
 
 
 def test_a_failed_payment_is_looked_at_ever_less_often_and_for_a_day(desk: Desk) -> None:
