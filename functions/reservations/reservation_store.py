@@ -370,11 +370,14 @@ class ReservationStore:
             return live
 
     def event_rescheduled(self, connection: Connection, event_id: UUID, starts_at: datetime, now: datetime) -> None:
-        """Move the show of every live reservation that was booked for another time; their refund is free (EVT-029)."""
+        """Move the show of every reservation that was booked for another time and lives, or will again should its money
+        come after its hold; their refund is free (EVT-029).
+        """
         connection.execute(
             """
             UPDATE reservation_service.reservations SET event_starts_at = %(starts_at)s, rescheduled_at = %(now)s
-             WHERE event_id = %(event_id)s AND status IN ('PENDING', 'CONFIRMED') AND event_starts_at <> %(starts_at)s
+             WHERE event_id = %(event_id)s AND (status <> 'CANCELLED' OR cancel_reason = 'HOLD_TIMEOUT')
+               AND event_starts_at <> %(starts_at)s
             """,
             {"event_id": event_id, "starts_at": starts_at, "now": now},
         )

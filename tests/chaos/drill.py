@@ -256,7 +256,10 @@ class Drill:
         assert self._cluster
         broker = random.choice(self._cluster.brokers)
         broker.kill()
-        time.sleep(4)  # the two that are left must do
+        before = self._newest()
+        self._until(lambda: self._newest() > before, 30, "nobody writes")
+        after = self._newest()
+        self._until(lambda: self._published(after), 120, "the two brokers that are left do not do")
         self._cluster.restart(broker)
         return "broker of three"
 

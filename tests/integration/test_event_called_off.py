@@ -312,6 +312,17 @@ def test_who_booked_before_the_show_was_moved_gives_back_for_nothing_until_it_st
     assert (given_back.fee, given_back.refund_amount) == (0, early.total_amount)
 
 
+def test_a_hold_that_was_over_when_the_show_was_moved_knows_of_it_when_its_money_revives_it(office: BoxOffice) -> None:
+    late = office.hold(0)
+    office.later(minutes=10)
+    office.booking.expire()
+    reschedule(office, days=1)
+    office.pay(late)
+    revived = office.now(late)
+    assert (revived.status, revived.event_starts_at) == (Status.CONFIRMED, SHOW_STARTS + timedelta(days=1))
+    assert office.booking.cancel(late.user_id, late.id).fee == 0
+
+
 def test_a_show_that_has_started_is_not_given_back_though_it_was_moved(office: BoxOffice) -> None:
     early = office.buy(0)
     reschedule(office, days=1)
