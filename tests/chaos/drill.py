@@ -18,6 +18,7 @@ from common.messages import DEAD_LETTERS, RESERVATION_EVENTS, Envelope, Reservat
 from common.outbox import Outbox
 from common.postgres import Database
 from emulator import services
+from emulator.stack import StackError
 from migrations.__main__ import LOGINS, migrate, set_passwords
 from tests.chaos.brokers import Cluster
 from tests.chaos.live_consumer import LiveConsumer
@@ -248,9 +249,17 @@ class Drill:
 
     def _kill_postgres(self) -> str:
         self._postgres.kill()
-        self._postgres.spawn()
-        self._postgres.wait_ready()
+        self._until(self._postgres_starts, 120, "Postgres does not come back")
         return "Postgres"
+
+    def _postgres_starts(self) -> bool:
+        """Not while a session of the killed one lives on: they see its end a moment later, and hold its memory."""
+        self._postgres.spawn()
+        try:
+            self._postgres.wait_ready()
+        except StackError:
+            return False
+        return True
 
     def _kill_broker(self) -> str:
         assert self._cluster

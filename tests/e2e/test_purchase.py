@@ -5,15 +5,18 @@ import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import jwt
+import psutil
 import pytest
 
 from demo.__main__ import free_seats, statuses
 from demo.buyer import Api, Buyer, Refused, eventually
 from demo.door import check
+from emulator.state import State
 
 pytestmark = pytest.mark.e2e
 
@@ -162,6 +165,39 @@ def test_the_webhook_alone_completes_a_purchase_whose_buyer_closed_the_tab(
     payment = buyer.create_payment(held["reservationId"])
     buyer.pay(payment["paymentId"], "PAID")
     buyer.wait_for_status(held["reservationId"], "CONFIRMED")
+
+
+def test_a_confirmation_killed_while_portone_takes_the_money_is_paid_once_and_ends_in_a_ticket(
+    public: Api, new_buyer: NewBuyer, event: dict[str, Any], state_folder: Path
+) -> None:
+    emulator = State(state_folder).holder()
+    if emulator is None:
+        pytest.skip("only our emulator's functions are processes that can be killed")
+    buyer = new_buyer()
+    held = holding(buyer, event["id"], [seats_of(public, event["id"])[0]["id"]])
+    payment = buyer.create_payment(held["reservationId"])
+    token = buyer.pay(payment["paymentId"], "AUTHORIZED")["paymentToken"]
+
+    def taken() -> int:
+        at_bank = buyer.sandbox("GET", f"/sandbox/payments/{payment['paymentId']}")
+        return int(at_bank["paidAmount"]) - int(at_bank["cancelledAmount"])
+
+    buyer.sandbox("PUT", "/sandbox/faults", {"mode": "slow", "latencyMs": 8000})
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            confirming = pool.submit(buyer.confirm, payment["paymentId"], token)
+            eventually(taken, lambda amount: amount == 150_000)  # and the answer is still on its way
+            for process in psutil.Process(emulator).children():
+                if process.environ().get("AWS_LAMBDA_FUNCTION_NAME") == "PaymentsConfirmFunction":
+                    process.kill()
+            with pytest.raises(Refused) as refused:
+                confirming.result()
+            assert refused.value.status == 500
+    finally:
+        buyer.sandbox("PUT", "/sandbox/faults", {"mode": "none"})
+    assert buyer.confirm(payment["paymentId"], token)["status"] == "SUCCESS"
+    buyer.wait_for_status(held["reservationId"], "CONFIRMED")
+    assert taken() == 150_000
 
 
 def test_of_many_who_want_one_seat_one_gets_it(public: Api, new_buyer: NewBuyer, event: dict[str, Any]) -> None:
