@@ -16,6 +16,9 @@ class BankView:
     transaction_id: str | None
     paid_at: datetime | None
     failure: str | None = None
+    ours: bool = (
+        True  # in won and by our channel: the browser names the channel, and a store's test channel takes no money
+    )
 
     @property
     def money_taken(self) -> bool:

@@ -26,6 +26,7 @@ from functions.payments.problems import (
 from functions.payments.refund import Refund
 
 MOST_STEPS = 4  # PENDING → FAILED → given back → seen to be given back
+SETTLE_FOR = timedelta(seconds=45)  # a run is started every minute, and there is one at a time
 LOOK_AGAIN = timedelta(days=1)  # how long money may still come for a FAILED payment
 
 
@@ -35,7 +36,7 @@ class Payments(Protocol):
     def succeed(self, payment_id: UUID, bank: BankView, now: datetime) -> Payment: ...
     def fail(self, payment_id: UUID, reason: str, now: datetime) -> Payment: ...
     def owes_back(self, payment_id: UUID, now: datetime) -> Payment: ...
-    def gave_back(self, payment_id: UUID) -> None: ...
+    def gave_back(self, payment_id: UUID, owed_since: datetime) -> None: ...
     def refunded(self, refund: Refund, now: datetime) -> None: ...
     def refund_failed(self, refund_id: UUID, error: str) -> None: ...
     def refund(self, refund_id: UUID) -> Refund | None: ...
@@ -44,6 +45,7 @@ class Payments(Protocol):
     def by_key(self, payment_key: str) -> Payment | None: ...
     def failed_to_look_at(self, now: datetime, since: datetime, limit: int) -> list[Payment]: ...
     def looked_at(self, payment_id: UUID, now: datetime) -> None: ...
+    def owed(self, limit: int) -> list[Payment]: ...
     def pending_since(self, before: datetime, limit: int) -> list[Payment]: ...
     def unsettled(self, before: datetime) -> int: ...
 
@@ -175,21 +177,25 @@ class Checkout:
         given back only when FAILED is on record. Die after that and `settle` comes back to it: once the money was seen,
         every minute until it is back.
         """
+        owed_before_the_view = payment.owed_since
         bank = self._bank.view(payment.id)
+        asked_back = False
         for _ in range(MOST_STEPS):
             step = next_step(payment, bank)
             if isinstance(step, Succeed) and bank is not None:
                 payment = self._payments.succeed(payment.id, bank, self._clock())
             elif isinstance(step, Fail):
                 payment = self._payments.fail(payment.id, step.reason, self._clock())
-            elif isinstance(step, GiveBack) and bank is not None:
+            elif isinstance(step, GiveBack) and bank is not None and not asked_back:
+                asked_back = True
                 payment = self._payments.owes_back(payment.id, self._clock())
+                owed_before_the_view = payment.owed_since
                 self._return_all(payment.id, bank, step.reason)
                 bank = self._bank.view(payment.id)
             else:
                 break
-        if payment.owed_since is not None and bank is not None and not bank.money_taken:
-            self._payments.gave_back(payment.id)
+        if owed_before_the_view is not None and bank is not None and not bank.money_taken:
+            self._payments.gave_back(payment.id, owed_before_the_view)
         return payment
 
     def _give_up(self, payment: Payment, reason: str) -> Payment:
@@ -223,23 +229,34 @@ class Checkout:
         still in the middle after that.
 
         PortOne takes another attempt on a failed payment, and its webhook may be lost: a FAILED one is looked at for a
-        day, ever less often, and one whose money was seen until it is given back.
+        day, ever less often, and one whose money was seen until it is given back. Those are asked for first, then
+        `limit` at a time for as long as the next run is not due: a crowd abandons more payments than that in a minute.
         """
-        now = self._clock()
-        overdue = [
-            *self._payments.pending_since(now - self._settle_after, limit),
-            *self._payments.failed_to_look_at(now, now - LOOK_AGAIN, limit),
-        ]
-        for payment in overdue:
-            try:
-                after = self.finalise(payment)
-                if after.status is Status.PENDING:
-                    # Nothing was paid and the hold is long over. Should money come yet, it is given back.
-                    self._give_up(after, "NOT_PAID")
-            except (PortOneAway, PortOneRefused) as error:
-                log.warning("not settled yet", extra={"payment_id": str(payment.id), "error": str(error)})
-            self._payments.looked_at(payment.id, self._clock())
-        return self._payments.unsettled(now - self._settle_after)
+        began, seen = self._clock(), set[UUID]()
+        overdue = self._payments.owed(limit) + self._overdue(began, limit)
+        while overdue and self._clock() - began < SETTLE_FOR:
+            for payment in overdue:
+                self._settle(payment)
+                seen.add(payment.id)
+            overdue = [payment for payment in self._overdue(began, limit) if payment.id not in seen]
+        return self._payments.unsettled(began - self._settle_after)
+
+    def _overdue(self, now: datetime, limit: int) -> list[Payment]:
+        pending = self._payments.pending_since(now - self._settle_after, limit)
+        return pending + self._payments.failed_to_look_at(now, now - LOOK_AGAIN, limit)
+
+    def _settle(self, payment: Payment) -> None:
+        """One that cannot be settled, for whatever reason, goes behind the others and holds up none of them."""
+        try:
+            after = self.finalise(payment)
+            if after.status is Status.PENDING:
+                # Nothing was paid and the hold is long over. Should money come yet, it is given back.
+                self._give_up(after, "NOT_PAID")
+        except (PortOneAway, PortOneRefused) as error:
+            log.warning("not settled yet", extra={"payment_id": str(payment.id), "error": str(error)})
+        except Exception:
+            log.exception("cannot be settled", extra={"payment_id": str(payment.id)})
+        self._payments.looked_at(payment.id, self._clock())
 
     def refund(self, refund: Refund) -> bool:
         """Give a refund's money back, once, by compare-and-set on what can still be given back; False if it stays due.
@@ -255,12 +272,21 @@ class Checkout:
                 key = f"refund-{refund.id}-{refund.attempts}"
                 self._bank.cancel(payment.id, refund.amount, refund.reason, cancellable, key)
             except PortOneRefused:
+                # Given back, by an attempt whose answer was lost or in part in PortOne's console: then the rest.
                 bank = self._bank.view(payment.id)
-                if bank is None or bank.cancelled < payment.refunded_amount + refund.amount:
+                if bank is None or bank.cancelled <= payment.refunded_amount:
                     raise
+                rest = min(payment.refunded_amount + refund.amount, bank.total) - bank.cancelled
+                if rest > 0:
+                    left = bank.total - bank.cancelled
+                    self._bank.cancel(payment.id, rest, refund.reason, left, f"{key}-rest")
         except (PortOneAway, PortOneRefused) as error:
             log.warning("refund failed, will be retried", extra={"refund_id": str(refund.id), "error": str(error)})
             self._payments.refund_failed(refund.id, str(error))
+            return False
+        except Exception as error:  # of this one alone: it goes behind the others
+            log.exception("refund cannot be given", extra={"refund_id": str(refund.id)})
+            self._payments.refund_failed(refund.id, repr(error))
             return False
         self._payments.refunded(refund, self._clock())
         return True

@@ -36,8 +36,9 @@ def payable(reservation_id: UUID, user_id: UUID, guard_seconds: int) -> PayableA
 def checkout() -> Checkout:
     settings = CheckoutSettings.from_environment()
     circuit = Circuit("portone", redis.client(), utc_now, failures=(PortOneAway,))
-    client = portone_client(settings.portone_url, secret("portone")["apiSecret"])
-    bank = PortOne(client, payment_store().keep_answer, circuit.guard)
+    portone = secret("portone")
+    client = portone_client(settings.portone_url, portone["apiSecret"])
+    bank = PortOne(client, payment_store().keep_answer, circuit.guard, portone["channelKey"])
     # A payment is abandoned once its hold, and the guard it may have been given, are surely over.
     settle_after = timedelta(seconds=settings.hold_seconds + GUARD_SECONDS + 10)
     return Checkout(payment_store(), bank, payable, utc_now, new_id, settle_after)

@@ -77,6 +77,8 @@ def next_step(payment: Payment, bank: BankView | None) -> Step:
         return Wait()
     if payment.status is Status.PENDING:
         if bank.money_taken:
+            if not bank.ours:
+                return Fail("WRONG_CHANNEL")
             return Succeed() if bank.total == payment.amount and not bank.cancelled else Fail("AMOUNT_MISMATCH")
         if bank.status in ("FAILED", "CANCELLED"):
             return Fail(bank.failure or bank.status)

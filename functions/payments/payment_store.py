@@ -127,8 +127,12 @@ class PaymentStore:
             )
             return self._locked(connection, payment_id)
 
-    def gave_back(self, payment_id: UUID) -> None:
-        self._execute("UPDATE payment_service.payments SET owed_since = NULL WHERE id = %s", (payment_id,))
+    def gave_back(self, payment_id: UUID, owed_since: datetime) -> None:
+        """What was owed since then is with the buyer; somebody else may have seen newer money since."""
+        self._execute(
+            "UPDATE payment_service.payments SET owed_since = NULL WHERE id = %s AND owed_since = %s",
+            (payment_id, owed_since),
+        )
 
     def owe(self, connection: Connection, refund_id: UUID, reservation_id: UUID, amount: int, reason: str) -> bool:
         """Write a refund that is due, in the consumer's transaction; False when the reservation was never paid."""
@@ -202,10 +206,9 @@ class PaymentStore:
 
     def keep_answer(self, payment_id: UUID, call: str, status: int, answer: Any) -> None:
         """Keep what PortOne answered, whole."""
-        text = json.dumps(answer).replace("\\u0000", "")  # jsonb has no U+0000
         self._execute(
             "INSERT INTO payment_service.portone_answers (payment_id, call, status, answer) VALUES (%s, %s, %s, %s)",
-            (payment_id, call, status, text),
+            (payment_id, call, status, json.dumps(answer)),
         )
 
     def find(self, payment_id: UUID) -> Payment | None:
@@ -230,16 +233,20 @@ class PaymentStore:
         return [_payment(row) for row in rows if row["id"]], int(rows[0]["total"])
 
     def failed_to_look_at(self, now: datetime, since: datetime, limit: int) -> list[Payment]:
-        """FAILED payments whose money is to be given back, at every look; and those for which money might have come
-        yet, after each look the next half as long again away."""
+        """FAILED payments for which money might have come yet; after each look the next is half as long again away."""
         rows = self._database.rows(
             f"""
-            {_PAYMENTS} WHERE status = 'FAILED' AND (owed_since IS NOT NULL OR created_at > %(since)s
-               AND %(now)s - updated_at > (updated_at - created_at) / 2 + interval '10 seconds')
+            {_PAYMENTS} WHERE status = 'FAILED' AND owed_since IS NULL AND created_at > %(since)s
+               AND %(now)s - updated_at > (updated_at - created_at) / 2 + interval '10 seconds'
              ORDER BY updated_at LIMIT %(limit)s
             """,
             {"now": now, "since": since, "limit": limit},
         )
+        return [_payment(row) for row in rows]
+
+    def owed(self, limit: int) -> list[Payment]:
+        """FAILED payments whose money is to be given back."""
+        rows = self._database.rows(f"{_PAYMENTS} WHERE owed_since IS NOT NULL ORDER BY updated_at LIMIT %s", (limit,))
         return [_payment(row) for row in rows]
 
     def looked_at(self, payment_id: UUID, now: datetime) -> None:

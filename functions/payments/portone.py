@@ -22,8 +22,9 @@ def portone_client(url: str, api_secret: str) -> httpx.Client:
 
 
 class PortOne:
-    def __init__(self, client: httpx.Client, keep_answer: KeepAnswer, guard: Guard) -> None:
+    def __init__(self, client: httpx.Client, keep_answer: KeepAnswer, guard: Guard, channel_key: str) -> None:
         self._client = client
+        self._channel_key = channel_key
         self._keep_answer = keep_answer
         self._guard = guard
 
@@ -38,9 +39,15 @@ class PortOne:
         self._write(payment_id, "confirm", body, key)
 
     def cancel(self, payment_id: UUID, amount: int, reason: str, cancellable: int, key: str) -> None:
-        """Give `amount` back, if `cancellable` is what can still be given back."""
+        """Give `amount` back, if `cancellable` is what can still be given back.
+
+        One that PortOne has only taken down (REQUESTED) is refused here: whether it came about, the view will tell.
+        """
         body = {"reason": reason, "amount": amount, "currentCancellableAmount": cancellable}
-        self._write(payment_id, "cancel", body, key)
+        answer = self._write(payment_id, "cancel", body, key)
+        status = (answer.get("cancellation") or {}).get("status")
+        if status != "SUCCEEDED":
+            raise PortOneRefused(f"CANCELLATION_{status}")
 
     def view(self, payment_id: UUID) -> BankView | None:
         """The payment as PortOne sees it; None while the buyer has done nothing."""
@@ -58,12 +65,18 @@ class PortOne:
             transaction_id=found.get("transactionId"),
             paid_at=datetime.fromisoformat(paid_at) if paid_at else None,
             failure=(found.get("failure") or {}).get("reason"),
+            ours=found.get("currency") == "KRW" and self._is_ours(found.get("channel") or {}),
         )
 
-    def _write(self, payment_id: UUID, call: str, body: dict[str, Any], key: str) -> None:
+    def _is_ours(self, channel: dict[str, Any]) -> bool:
+        """Its key is not told by every PG; a channel without one must at least take real money."""
+        key = channel.get("key")
+        return channel.get("type") == "LIVE" if key is None else key == self._channel_key
+
+    def _write(self, payment_id: UUID, call: str, body: dict[str, Any], key: str) -> dict[str, Any]:
         path = f"/payments/{quote(str(payment_id))}/{call}"
         headers = {"Idempotency-Key": f'"{key}"'}  # the quotes belong to it
-        self._send(payment_id, call, self._client.build_request("POST", path, json=body, headers=headers))
+        return self._send(payment_id, call, self._client.build_request("POST", path, json=body, headers=headers))
 
     def _send(self, payment_id: UUID, call: str, request: httpx.Request) -> dict[str, Any]:
         try:

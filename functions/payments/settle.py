@@ -1,4 +1,4 @@
-"""Every minute: finish what was left in the middle, payments PENDING too long and refunds still due."""
+"""Every minute: finish what was left in the middle, refunds still due and payments PENDING too long."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from functions.payments.composition import checkout
 
 
 def handler(event: dict[str, Any], context: Any) -> None:
-    for name, count in (("PaymentsOverdue", checkout().settle()), ("RefundsDue", checkout().refund_due())):
+    for name, count in (("RefundsDue", checkout().refund_due()), ("PaymentsOverdue", checkout().settle())):
         if count:
             log.warning("not settled yet", extra={"what": name, "count": count})
         emit({"service": "payments"}, **{name: count})

@@ -47,7 +47,7 @@ class Desk:
         self.store = PaymentStore(database, Outbox(self.clock))
         self.hold_expired = False
         circuit = Circuit("portone", redis, self.clock, failures=(PortOneAway,))
-        self.bank = PortOne(portone, self.store.keep_answer, circuit.guard)
+        self.bank = PortOne(portone, self.store.keep_answer, circuit.guard, Settings().portone_channel_key)
         self.checkout = Checkout(
             self.store, self.bank, self._payable, self.clock, new_id, settle_after=timedelta(seconds=340)
         )
@@ -95,6 +95,27 @@ class NoCancellations:
 
     def cancel(self, payment_id: UUID, amount: int, reason: str, cancellable: int, key: str) -> None:
         raise PortOneRefused("PG_PROVIDER")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.bank, name)
+
+
+@dataclass
+class Unreadable:
+    """PortOne whose answers about one payment make no sense."""
+
+    bank: PortOne
+    payment_id: UUID
+
+    def view(self, payment_id: UUID) -> BankView | None:
+        if payment_id == self.payment_id:
+            raise KeyError("status")
+        return self.bank.view(payment_id)
+
+    def cancel(self, payment_id: UUID, *rest: Any) -> None:
+        if payment_id == self.payment_id:
+            raise KeyError("cancellation")
+        self.bank.cancel(payment_id, *rest)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.bank, name)
@@ -479,6 +500,42 @@ def test_money_given_back_by_one_that_died_right_after_is_owed_no_more(desk: Des
     desk.bank.cancel(payment.id, AMOUNT, "FAILED", AMOUNT, uuid4().hex)
     desk.clock.now += timedelta(days=9)
     assert desk.checkout.settle() == 0
+
+
+@pytest.mark.parametrize("text", ["a\x00b", "\\u0000", "\ud800", '{"a": "\\u0000"}'])
+def test_whatever_a_browser_wrote_at_portone_is_kept_as_it_came(desk: Desk, superuser: Database, text: str) -> None:
+    answer = {"orderName": text, "customData": text}
+    desk.store.keep_answer(uuid4(), "view", 200, answer)
+    assert superuser.rows("SELECT answer FROM payment_service.portone_answers")[0]["answer"] == answer
+
+
+def test_one_payment_that_cannot_be_settled_holds_up_none_of_the_others(desk: Desk) -> None:
+    stuck, *others = [desk.create() for _ in range(5)]
+    desk.checkout._bank = Unreadable(desk.bank, stuck.id)
+    desk.clock.now += timedelta(seconds=400)
+    assert desk.checkout.settle(limit=2) == 1
+    assert [status_of(desk, each) for each in (stuck, *others)] == [Status.PENDING, *[Status.FAILED] * 4]
+
+
+def test_one_refund_that_cannot_be_given_holds_up_none_of_the_others(desk: Desk, superuser: Database) -> None:
+    stuck, other = paid(desk), paid(desk)
+    owe(desk, superuser, stuck, AMOUNT)
+    owe(desk, superuser, other, AMOUNT)
+    desk.checkout._bank = Unreadable(desk.bank, stuck.id)
+    assert desk.checkout.refund_due() == 1
+    assert (desk.kept_by_bank(stuck), desk.kept_by_bank(other)) == (AMOUNT, 0)
+
+
+@pytest.mark.parametrize("in_the_console", [20_000, AMOUNT])
+def test_what_was_given_back_in_portones_console_is_not_given_again_and_the_rest_is(
+    desk: Desk, superuser: Database, in_the_console: int
+) -> None:
+    payment = paid(desk)
+    desk.bank.cancel(payment.id, in_the_console, "goodwill", AMOUNT, uuid4().hex)
+    owe(desk, superuser, payment, AMOUNT)
+    assert desk.checkout.refund_due() == 0
+    assert desk.kept_by_bank(payment) == 0
+    assert status_of(desk, payment) is Status.REFUNDED
 
 
 def test_a_failed_payment_is_looked_at_ever_less_often_and_for_a_day(desk: Desk) -> None:

@@ -185,7 +185,8 @@ class Payments(Container):
         self.tokens = QueueTokens(self.redis)
         self.store = PaymentStore(self.database, Outbox(world.clock, world.new_id))
         circuit = Circuit("portone", self.redis, world.clock, failures=(PortOneAway,))
-        bank = PortOne(_Wire(self, world.stores.client), self.store.keep_answer, circuit.guard)  # type: ignore[arg-type]
+        wire: Any = _Wire(self, world.stores.client)
+        bank = PortOne(wire, self.store.keep_answer, circuit.guard, SETTINGS.portone_channel_key)
         ask = self.mortal("another service", _payable_of(world), SERVICE_UNAVAILABLE.refusal)
         self.checkout = Checkout(self.store, bank, ask, world.clock, world.new_id, SETTLE_AFTER)
         back = MoneyBack(self.store, self.checkout)

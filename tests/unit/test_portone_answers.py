@@ -1,0 +1,51 @@
+"""What PortOne's answers mean: whose money it is, and whether a cancellation came about."""
+
+from contextlib import nullcontext
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from functions.payments.bank import PortOneRefused
+from functions.payments.portone import PortOne
+
+CHANNEL = "channel-key-live"
+PAID = {"status": "PAID", "amount": {"total": 1000}, "currency": "KRW", "channel": {"type": "LIVE", "key": CHANNEL}}
+
+
+def portone(answer: dict[str, Any]) -> PortOne:
+    client = httpx.Client(
+        base_url="http://portone", transport=httpx.MockTransport(lambda _: httpx.Response(200, json=answer))
+    )
+    return PortOne(client, lambda *_: None, nullcontext, CHANNEL)
+
+
+@pytest.mark.parametrize(
+    ("told", "ours"),
+    [
+        ({}, True),
+        ({"channel": {"type": "TEST", "key": CHANNEL}}, True),  # of a stage that sells nothing
+        ({"channel": {"type": "TEST", "key": "channel-key-test"}}, False),
+        ({"channel": {"type": "LIVE", "key": "channel-key-other"}}, False),
+        ({"channel": {"type": "LIVE"}}, True),
+        ({"channel": {"type": "TEST"}}, False),
+        ({"channel": None}, False),
+        ({"currency": "VND"}, False),
+        ({"currency": None}, False),
+    ],
+)
+def test_money_is_ours_that_came_in_won_by_our_channel(told: dict[str, Any], ours: bool) -> None:
+    view = portone(PAID | told).view(uuid4())
+    assert view is not None
+    assert view.ours is ours
+
+
+@pytest.mark.parametrize("status", ["REQUESTED", "FAILED"])
+def test_a_cancellation_that_was_only_taken_down_is_none(status: str) -> None:
+    with pytest.raises(PortOneRefused, match=status):
+        portone({"cancellation": {"status": status}}).cancel(uuid4(), 1000, "why", 1000, "key")
+
+
+def test_a_cancellation_that_came_about_is_one() -> None:
+    portone({"cancellation": {"status": "SUCCEEDED"}}).cancel(uuid4(), 1000, "why", 1000, "key")
