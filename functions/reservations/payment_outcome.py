@@ -11,10 +11,8 @@ from common.postgres import Connection
 from common.problem import NOT_FOUND
 from common.queue_tokens import QueueTokens
 from functions.reservations.booking import Booking
-from functions.reservations.reservation import CancelReason, Reservation, Status
+from functions.reservations.reservation import FOR_WANT_OF_MONEY, CancelReason, Reservation, Status
 from functions.reservations.reservation_store import ReservationStore
-
-GIVEN_BACK = (CancelReason.HOLD_TIMEOUT, CancelReason.PAYMENT_FAILED)  # cancelled for want of money, which now came
 
 
 class PaymentOutcome:
@@ -32,7 +30,7 @@ class PaymentOutcome:
         now = self._clock()
         if self._store.is_event_cancelled(connection, reservation):
             return self._paid_for_nothing(connection, reservation, payment.payment_id, now)
-        wanted = reservation.status is Status.PENDING or reservation.cancel_reason in GIVEN_BACK
+        wanted = reservation.status is Status.PENDING or reservation.cancel_reason in FOR_WANT_OF_MONEY
         if wanted and self._store.confirm(connection, reservation, payment.payment_id, now):
             return lambda: self._tokens.end(reservation.event_id, reservation.user_id, reservation.id)
         log.warning("money came for seats that are gone: refunding", extra={"reservation_id": str(reservation.id)})

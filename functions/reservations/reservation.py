@@ -21,6 +21,10 @@ class CancelReason(StrEnum):
     EVENT_CANCELLED = "EVENT_CANCELLED"
 
 
+# Cancelled for want of money: should it come yet, the seats are the buyer's again if nobody else has them.
+FOR_WANT_OF_MONEY = (CancelReason.HOLD_TIMEOUT, CancelReason.PAYMENT_FAILED)
+
+
 @dataclass(frozen=True)
 class Seat:
     """A seat as it was offered; the price is in won."""

@@ -64,6 +64,8 @@ class ReservationAnswer(Model):
     confirmed_at: Moment | None
     cancelled_at: Moment | None
     rescheduled_at: Moment | None = None  # the show was moved since it was booked: giving it back is free
+    refund_amount: int = 0  # given back, or about to be, when it was cancelled
+    fee: int = 0  # kept when it was cancelled
     ticket: TicketAnswer | None = None
 
     @classmethod
@@ -84,5 +86,7 @@ class ReservationAnswer(Model):
             confirmed_at=reservation.confirmed_at,
             cancelled_at=reservation.cancelled_at,
             rescheduled_at=reservation.rescheduled_at,
+            refund_amount=reservation.refund_amount,
+            fee=reservation.fee,
             ticket=TicketAnswer(number=reservation.ticket_number, qr=qr) if reservation.ticket_number and qr else None,
         )

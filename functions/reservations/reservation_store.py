@@ -19,7 +19,7 @@ from common.postgres import Connection, Database, Row
 from common.problem import NOT_FOUND
 from functions.reservations.cancellation_fee import fee_percent
 from functions.reservations.problems import HOLD_EXISTS, HOLD_EXPIRED, NOT_CANCELLABLE, PAYMENT_STARTED, SEAT_TAKEN
-from functions.reservations.reservation import CancelReason, Reservation, Seat, Status, ticket_number
+from functions.reservations.reservation import FOR_WANT_OF_MONEY, CancelReason, Reservation, Seat, Status, ticket_number
 
 _SELECT = """
 SELECT r.*, (
@@ -268,7 +268,16 @@ class ReservationStore:
                 return None
             if reservation.status is Status.PENDING:
                 self.cancel(connection, reservation, CancelReason.USER_REQUEST, now)
+            self._forsake(connection, reservation)
             return reservation
+
+    def _forsake(self, connection: Connection, reservation: Reservation) -> None:
+        """Its buyer wants it no more: should its money come yet, it goes back rather than buy the seats after all."""
+        if reservation.cancel_reason in FOR_WANT_OF_MONEY:
+            connection.execute(
+                "UPDATE reservation_service.reservations SET cancel_reason = 'USER_REQUEST' WHERE id = %s",
+                (reservation.id,),
+            )
 
     def cancel_own(self, reservation_id: UUID, user_id: UUID, now: datetime) -> Reservation:
         """Cancel a user's own reservation at the fee of the day; as it is then, cancelled here or before (RSV-006).
@@ -280,8 +289,13 @@ class ReservationStore:
             if reservation is None or reservation.user_id != user_id:
                 raise NOT_FOUND.refusal()
             if reservation.status is Status.CANCELLED:
+                self._forsake(connection, reservation)
                 return reservation
             fee, refund = 0, 0
+            if self.is_event_cancelled(connection, reservation):  # its turn is coming: all of it back, whatever the day
+                refund = reservation.total_amount if reservation.status is Status.CONFIRMED else 0
+                self.cancel(connection, reservation, CancelReason.EVENT_CANCELLED, now, refund)
+                return replace(reservation, status=Status.CANCELLED, fee=0, refund_amount=refund)
             if reservation.status is Status.CONFIRMED:
                 percent = fee_percent(
                     now,
@@ -376,10 +390,15 @@ class ReservationStore:
         connection.execute(
             """
             UPDATE reservation_service.reservations SET event_starts_at = %(starts_at)s, rescheduled_at = %(now)s
-             WHERE event_id = %(event_id)s AND (status <> 'CANCELLED' OR cancel_reason = 'HOLD_TIMEOUT')
+             WHERE event_id = %(event_id)s AND (status <> 'CANCELLED' OR cancel_reason = ANY(%(for_want_of_money)s))
                AND event_starts_at <> %(starts_at)s
             """,
-            {"event_id": event_id, "starts_at": starts_at, "now": now},
+            {
+                "event_id": event_id,
+                "starts_at": starts_at,
+                "now": now,
+                "for_want_of_money": [str(reason) for reason in FOR_WANT_OF_MONEY],
+            },
         )
 
     # -- reading ------------------------------------------------------------------------------------------------

@@ -93,6 +93,19 @@ def test_everybody_of_a_cancelled_event_gets_everything_back(office: BoxOffice, 
     refused(SALE_CLOSED, lambda: office.hold(4))
 
 
+def test_who_is_quicker_than_the_cancellation_of_the_event_pays_no_fee_either(
+    office: BoxOffice, superuser: Database
+) -> None:
+    bought = office.buy(0)
+    office.programme.now = SHOW_STARTS - timedelta(hours=3)
+    cancel(office)
+    office.courier.deliver()
+    given_back = office.booking.cancel(bought.user_id, bought.id)
+    assert (given_back.fee, given_back.refund_amount) == (0, bought.total_amount)
+    assert office.booking.cancel_for_events(limit=10) == 0
+    assert refunds_told(superuser) == {str(bought.id): bought.total_amount}
+
+
 def test_a_crash_in_the_middle_costs_nobody_anything_and_the_next_round_goes_on(
     office: BoxOffice, superuser: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -321,6 +321,22 @@ def test_money_for_an_expired_hold_gets_the_same_seats_if_they_are_free(shop: Sh
     assert live_seats(superuser) == [SEATS[0].id]
 
 
+@pytest.mark.parametrize("give_up", ["release", "cancel"])
+def test_who_gives_up_a_hold_that_was_over_gets_the_money_back_that_comes_yet(
+    shop: Shop, superuser: Database, give_up: str
+) -> None:
+    late = shop.hold(SEATS[0]).reservation
+    shop.clock.now += timedelta(seconds=400)
+    shop.booking.expire()
+    getattr(shop.booking, give_up)(late.user_id, late.id)
+    shop.paid(late)
+    found = shop.store.find(late.id, late.user_id)
+    assert found is not None
+    assert (found.status, found.cancel_reason) == (Status.CANCELLED, CancelReason.USER_REQUEST)
+    assert found.refund_amount == late.total_amount
+    assert messages(superuser) == ["ReservationCancelled", "ReservationCancelled"]
+
+
 def test_money_for_seats_that_are_gone_is_asked_back_in_full(shop: Shop, superuser: Database) -> None:
     late = shop.hold(SEATS[0], SEATS[1]).reservation
     shop.clock.now += timedelta(seconds=300)
