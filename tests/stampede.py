@@ -194,8 +194,20 @@ class _Drill:
         timeout = aiohttp.ClientTimeout(total=60)
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=AT_ONCE), timeout=timeout) as session:
             self._session, self._began = session, time.monotonic()
+            telling = asyncio.create_task(self._tell())
             await asyncio.gather(*(self._person(_Buyer(self, number)) for number in range(self._crowd.buyers)))
+            telling.cancel()
             self._crowd.took = time.monotonic() - self._began
+
+    async def _tell(self) -> None:
+        crowd = self._crowd
+        while True:
+            await asyncio.sleep(30)
+            print(
+                f"after {time.monotonic() - self._began:.0f} s: {len(crowd.bought)} of {crowd.buyers} have a ticket, "
+                f"{len(crowd.turned_away)} were told there is none; {crowd.answers.total():,} requests",
+                flush=True,
+            )
 
     async def _person(self, buyer: _Buyer) -> None:
         try:

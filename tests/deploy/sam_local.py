@@ -114,8 +114,8 @@ class SamLocal:
         """A copy of the built template, beside it, with what SAM does not do by itself.
 
         Functions are told where AWS's APIs are: SAM sets only variables that the template names. `Fn::If` is decided:
-        SAM works out both branches, also the one that names what is only made on AWS. A function has ten seconds more:
-        SAM counts its start, for which Lambda gives it ten seconds of their own. The layers are in the image.
+        SAM works out both branches, also the one that names what is only made on AWS. A function's alias is the function:
+        SAM would leave its routes without their authorizer, and say nothing. A function has ten seconds more: SAM counts its start, for which Lambda gives it ten seconds of their own. The layers are in the image.
         """
         template = yaml.safe_load((BUILT / "template.yaml").read_text(encoding="utf-8"))
         values = self._around.values
@@ -193,6 +193,8 @@ class SamLocal:
 def _decided(node: Any, conditions: Resolver) -> Any:
     """`node` with the right branch for each `Fn::If`, without what is AWS::NoValue or not made."""
     if isinstance(node, dict):
+        if node.keys() == {"Ref"} and node["Ref"].endswith(".Alias"):
+            return {"Fn::GetAtt": [node["Ref"].removesuffix(".Alias"), "Arn"]}
         if node.keys() == {"Fn::If"}:
             name, yes, no = node["Fn::If"]
             return _decided(yes if conditions.condition(name) else no, conditions)
