@@ -21,11 +21,11 @@ class AssetPath(request.Path):
 def _text(file: str) -> str:
     if (OURS / file).is_file():
         return (OURS / file).read_text(encoding="utf-8")
-    # Found, not imported: the package is Django's, of which only the static files are ours to use.
+    # Found, not imported: the package is Django's, and the layer has only its static files (layers/docs/Makefile).
     package = find_spec("drf_spectacular_sidecar")
-    if package is None or package.origin is None:
+    if package is None or not package.submodule_search_locations:
         raise SERVICE_UNAVAILABLE.refusal()
-    static = Path(package.origin).parent / "static" / "drf_spectacular_sidecar" / "swagger-ui-dist"
+    static = Path(package.submodule_search_locations[0]) / "static" / "drf_spectacular_sidecar" / "swagger-ui-dist"
     return (static / file).read_text(encoding="utf-8")
 
 

@@ -108,14 +108,16 @@ class SamLocal:
         self.lambda_url = f"http://{HOST}:{lambda_port}"
         self._lambda_port = lambda_port
         self._parameters = pairs(around.parameters(Architecture=ARCHITECTURE))
+        self._api_port = free_port()
         self._template = self._adapted()
 
     def _adapted(self) -> Path:
         """A copy of the built template, beside it, with what SAM does not do by itself.
 
         Functions are told where AWS's APIs are: SAM sets only variables that the template names. `Fn::If` is decided:
-        SAM works out both branches, also the one that names what is only made on AWS. A function's alias is the function:
-        SAM would leave its routes without their authorizer, and say nothing. A function has ten seconds more: SAM counts its start, for which Lambda gives it ten seconds of their own. The layers are in the image.
+        SAM works out both branches, also the one that names what is only made on AWS. A function's alias is the
+        function: SAM would leave its routes without their authorizer. A function has ten seconds more: SAM counts its
+        start, for which Lambda gives it ten seconds of their own. The layers are in the image.
         """
         template = yaml.safe_load((BUILT / "template.yaml").read_text(encoding="utf-8"))
         values = self._around.values
@@ -156,17 +158,16 @@ class SamLocal:
             raise Broken(f"{sample.function}: {done.stdout[-1500:]}") from None
 
     def start_lambda(self) -> None:
-        """`start-lambda`, which functions call each other through; those that are called are warm."""
+        """`start-lambda`, which functions call each other through, and the world; those that are called are warm."""
+        self._around.start_sandbox(f"http://{HOST}:{self._api_port}/payments/webhook")
         self._start("start-lambda", self._lambda_port)
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(self._call, [sample for sample in samples() if sample.is_of_another_service]))
 
     def start_api(self) -> str:
-        """`start-api`, with the sandbox's webhooks and our triggers; returns its URL."""
-        port = free_port()
-        self._start("start-api", port)
-        url = f"http://{HOST}:{port}"
-        self._around.start_sandbox(f"{url}/payments/webhook")
+        """`start-api` with our triggers; returns its URL."""
+        self._start("start-api", self._api_port)
+        url = f"http://{HOST}:{self._api_port}"
         values = self._around.values
         command = [sys.executable, "-m", "emulator", "triggers", "--lambda-url", self.lambda_url]
         command += ["--aws", values["aws.url"], "--kafka", values["kafka.bootstrap"]]
