@@ -26,7 +26,8 @@ class Deployed:
     functions: Mapping[str, Function]
     poller_units: int  # of Kafka, at least
     resources: Mapping[str, int]  # by CloudFormation type, over all templates; a condition counts as met
-    topic_partitions: int
+    brokers: int  # of a provisioned Kafka
+    broker_gb: int  # their disks together
     secrets: int
 
 
@@ -43,11 +44,13 @@ def read_templates(root: Path = ROOT) -> Deployed:
         if resource["Type"] == "AWS::Serverless::Function"
     }
     resources = [resource for document in (main, *nested) for resource in document.get("Resources", {}).values()]
+    clusters = [each["Properties"] for each in resources if each["Type"] == "AWS::MSK::Cluster"]
     return Deployed(
         functions,
         _poller_units(main["Resources"]),
         Counter(resource["Type"] for resource in resources),
-        sum(each["Properties"]["PartitionCount"] for each in resources if each["Type"] == "AWS::MSK::Topic"),
+        sum(each["NumberOfBrokerNodes"] for each in clusters),
+        sum(each["NumberOfBrokerNodes"] * _disk_gb(each) for each in clusters),
         len(set(re.findall(r"\$\{SecretsPrefix\}([\w/-]+?)(?:-\?{6}|/\*)", text))),
     )
 
@@ -70,6 +73,11 @@ def _poller_units(resources: Mapping[str, Any]) -> int:
             if pollers:
                 groups[pollers.get("PollerGroupName", f"{function}.{name}")] += pollers["MinimumPollers"]
     return sum(-(-pollers // POLLERS_A_UNIT) for pollers in groups.values())
+
+
+def _disk_gb(cluster: Mapping[str, Any]) -> int:
+    """Of each broker."""
+    return int(cluster["BrokerNodeGroupInfo"]["StorageInfo"]["EBSStorageInfo"]["VolumeSize"])
 
 
 def _value(value: Any, defaults: Mapping[str, Any]) -> Any:

@@ -114,8 +114,8 @@ def _of_step(name: str, step: Step, count: float) -> Iterator[Use]:
     yield Use("data_out", count * (step.answer_bytes + step.requests * HEADERS_BYTES) / 1e9, name)
     # One for each kilobyte, and one at least for each command; scripts count by their time too, which is not measured.
     yield Use("redis_units", count * max(step.redis_commands, step.redis_bytes / 1024), name)
-    yield Use("kafka_in", count * step.message_bytes / 1e9)
-    yield Use("kafka_out", count * step.message_bytes * step.readers / 1e9)
+    # A provisioned Kafka counts no gigabytes itself; relay and readers are taken to be in another zone than the leader.
+    yield Use("between_zones", count * step.message_bytes * (1 + step.readers) / 1e9)
 
 
 def _of_function(
@@ -153,7 +153,6 @@ def _standing(deployed: Deployed, measured: Measured, months: float) -> Iterator
         "AWS::EC2::EIP": ("public_addresses", hours),
         "AWS::RDS::DBInstance": ("database", hours),
         "AWS::RDS::DBProxy": ("database_proxy", PROXY_VCPUS * hours),
-        "AWS::MSK::ServerlessCluster": ("kafka_cluster", hours),
     }
     for kind, (price, quantity) in standing.items():
         yield Use(price, deployed.resources.get(kind, 0) * quantity)
@@ -161,5 +160,6 @@ def _standing(deployed: Deployed, measured: Measured, months: float) -> Iterator
     yield Use("waf_rules", 4 * months)
     yield Use("secrets", deployed.secrets * months)
     yield Use("metrics", measured.metrics * months)
-    yield Use("kafka_partitions", deployed.topic_partitions * hours)
+    yield Use("kafka_brokers", deployed.brokers * hours)
+    yield Use("kafka_storage", deployed.broker_gb * months)
     yield Use("database_storage", STORAGE_GB * months)

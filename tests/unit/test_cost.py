@@ -20,7 +20,7 @@ MEASURED = Measured(
     metrics=0,
 )
 DEPLOYED = Deployed(
-    dict.fromkeys(("Look", SALE_TERMS), Function(1769, "arm64", 0)), 0, {}, topic_partitions=0, secrets=0
+    dict.fromkeys(("Look", SALE_TERMS), Function(1769, "arm64", 0)), 0, {}, brokers=0, broker_gb=0, secrets=0
 )
 SALE = Sale(crowd=1000, seats=10, minutes=10, poll=5, rate=1, each=1, buying=1)
 
@@ -102,6 +102,12 @@ def test_a_schedule_costs_in_an_idle_month_too() -> None:
     lines = bill(idle_month(every_minute, MEASURED), read_prices())
     assert _quantity(lines, "EventBridge Scheduler", "invocations") == 43_800
     assert _quantity(lines, "Lambda", "GB-seconds") == pytest.approx(43_800 * 0.010 / 2)
+
+
+def test_an_idle_month_pays_for_the_brokers_that_the_templates_make() -> None:
+    lines = bill(idle_month(read_templates(), read_measured()), read_prices())
+    assert _quantity(lines, "MSK", "broker hours") == 4 * 730
+    assert _quantity(lines, "MSK", "GB-months") == 4 * 100
 
 
 def test_all_that_an_on_sale_calls_was_measured_and_is_deployed() -> None:

@@ -60,6 +60,15 @@ def test_a_stage_sets_parameters_there_are_to_values_they_take(stage: str) -> No
     assert overrides(stage)["Stage"] == stage
 
 
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stages_kafka_is_of_the_kind_whose_topics_cloudformation_can_make(stage: str) -> None:
+    assert overrides(stage).get("Kafka", TEMPLATE["Parameters"]["Kafka"]["Default"]) == "provisioned"
+    topics = [each for each in of("Streams")["Resources"].values() if each["Type"] == "AWS::MSK::Topic"]
+    assert topics
+    assert {topic["Condition"] for topic in topics} == {"Provisioned"}
+    assert [topic for topic in topics if topic["Properties"]["ClusterArn"] != {"Ref": "Cluster"}] == []
+
+
 def test_the_whole_application_stays_under_cloudformations_limit_and_waits_in_no_circle() -> None:
     """500 resources a stack; aliases wait for CodeDeploy, it for the alarms, they for functions."""
     resources = translate(ROOT / "template.yaml", overrides("prod"), "ap-northeast-2", None)["Resources"]
