@@ -69,6 +69,17 @@ def test_a_stages_kafka_is_of_the_kind_whose_topics_cloudformation_can_make(stag
     assert [topic for topic in topics if topic["Properties"]["ClusterArn"] != {"Ref": "Cluster"}] == []
 
 
+def test_the_edges_counter_asks_the_api_where_it_answers() -> None:
+    """With a domain of its own the API refuses who comes by execute-api; the domain has no stage in its path."""
+    assert TEMPLATE["Resources"]["Api"]["Properties"]["DisableExecuteApiEndpoint"] == {
+        "Fn::If": ["HasDomain", True, False]
+    }
+    (origin,) = of("Edge")["Resources"]["Counter"]["Properties"]["DistributionConfig"]["Origins"]
+    execute_api = {"Fn::Sub": "${RestApiId}.execute-api.${AWS::Region}.${AWS::URLSuffix}"}
+    assert origin["DomainName"] == {"Fn::If": ["HasDomain", {"Ref": "DomainName"}, execute_api]}
+    assert origin["OriginPath"] == {"Fn::If": ["HasDomain", {"Ref": "AWS::NoValue"}, {"Fn::Sub": "/${StageName}"}]}
+
+
 def test_the_whole_application_stays_under_cloudformations_limit_and_waits_in_no_circle() -> None:
     """500 resources a stack; aliases wait for CodeDeploy, it for the alarms, they for functions."""
     resources = translate(ROOT / "template.yaml", overrides("prod"), "ap-northeast-2", None)["Resources"]
