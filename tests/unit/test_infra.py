@@ -80,6 +80,21 @@ def test_the_edges_counter_asks_the_api_where_it_answers() -> None:
     assert origin["OriginPath"] == {"Fn::If": ["HasDomain", {"Ref": "AWS::NoValue"}, {"Fn::Sub": "/${StageName}"}]}
 
 
+@pytest.mark.parametrize("name", NESTED)
+def test_a_function_that_a_deployment_calls_has_its_log_group_before_it_is_called(name: str) -> None:
+    """Lambda makes a group of the function's name on the first call; CloudFormation then cannot make the same."""
+    resources = of(name)["Resources"]
+    functions = {
+        logical: body["Properties"]
+        for logical, body in resources.items()
+        if body["Type"] in ("AWS::Lambda::Function", "AWS::Serverless::Function")
+    }
+    groups = {logical for logical, body in resources.items() if body["Type"] == "AWS::Logs::LogGroup"}
+    assert functions or not any(body["Type"].startswith("Custom::") for body in resources.values())
+    for logical, properties in functions.items():
+        assert properties.get("LoggingConfig", {}).get("LogGroup", {}).get("Ref") in groups, logical
+
+
 def test_the_whole_application_stays_under_cloudformations_limit_and_waits_in_no_circle() -> None:
     """500 resources a stack; aliases wait for CodeDeploy, it for the alarms, they for functions."""
     resources = translate(ROOT / "template.yaml", overrides("prod"), "ap-northeast-2", None)["Resources"]
