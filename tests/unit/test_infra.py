@@ -95,6 +95,23 @@ def test_a_function_that_a_deployment_calls_has_its_log_group_before_it_is_calle
         assert properties.get("LoggingConfig", {}).get("LogGroup", {}).get("Ref") in groups, logical
 
 
+def test_the_proxy_signs_in_to_a_restored_postgres_too() -> None:
+    """A restored instance has another id than the one its stack made."""
+    (policy,) = of("Data")["Resources"]["ProxyRole"]["Properties"]["Policies"]
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    logins = {each["Fn::Sub"].partition(":dbuser:")[2] for each in statement["Resource"]}
+    asked = {f"*/{login}" for login in re.findall(r"dbuser:\$\{Proxy\}/(\w+)", TEXT)}
+    assert logins == asked
+
+
+def test_a_restored_postgres_is_migrated_once_it_is_named() -> None:
+    handed = NESTED["Schema"]["Parameters"]
+    assert handed["DatabaseHost"]["Fn::If"][::2] == ["MigratesTheMade", {"Ref": "OwnerHost"}]
+    assert handed["OwnerSecretArn"]["Fn::If"][::2] == ["MigratesTheMade", {"Ref": "OwnerSecretArn"}]
+    made = {"Fn::And": [{"Condition": "CreateInfrastructure"}, {"Fn::Not": [{"Condition": "MigratesAnExisting"}]}]}
+    assert TEMPLATE["Conditions"]["MigratesTheMade"] == made
+
+
 def test_the_whole_application_stays_under_cloudformations_limit_and_waits_in_no_circle() -> None:
     """500 resources a stack; aliases wait for CodeDeploy, it for the alarms, they for functions."""
     resources = translate(ROOT / "template.yaml", overrides("prod"), "ap-northeast-2", None)["Resources"]
