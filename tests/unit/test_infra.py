@@ -112,6 +112,16 @@ def test_a_restored_postgres_is_migrated_once_it_is_named() -> None:
     assert TEMPLATE["Conditions"]["MigratesTheMade"] == made
 
 
+def test_a_key_of_personal_data_that_was_kept_is_taken_in_place_of_a_new_one() -> None:
+    """AUTH-020: what one key sealed no other opens."""
+    key, name = TEMPLATE["Resources"]["PersonalDataKey"], TEMPLATE["Resources"]["PersonalDataKeyName"]
+    assert TEMPLATE["Conditions"][key["Condition"]] == {"Fn::Equals": [{"Ref": "PersonalDataKeyArn"}, ""]}
+    kept = {"Ref": "PersonalDataKeyArn"}
+    assert name["Properties"]["TargetKeyId"]["Fn::If"] == [key["Condition"], {"Ref": "PersonalDataKey"}, kept]
+    used = re.findall(r"^ +Resource: (.*PersonalDataKey\b.*)$", TEXT, re.MULTILINE)
+    assert set(used) == {"!If [MakesPersonalDataKey, !GetAtt PersonalDataKey.Arn, !Ref PersonalDataKeyArn]"}
+
+
 def test_the_whole_application_stays_under_cloudformations_limit_and_waits_in_no_circle() -> None:
     """500 resources a stack; aliases wait for CodeDeploy, it for the alarms, they for functions."""
     resources = translate(ROOT / "template.yaml", overrides("prod"), "ap-northeast-2", None)["Resources"]
