@@ -21,14 +21,17 @@ CONFIG = ROOT / "samconfig.toml"
 
 
 def with_settings(built: Path, parameters: Mapping[str, str]) -> Path:
-    """A copy of the built template, beside it, of which functions with an alias get a new version for new parameters.
+    """A copy of the built template, beside it, of which functions with an alias get a new version for new parameters,
+    new defaults among them.
 
     Nothing calls such a function but in the version that its alias names. SAM publishes one when the function's
     properties have changed, and there a parameter is `Ref: HoldSeconds` whatever its value: new settings would reach
     nobody.
     """
     template = yaml.safe_load(built.read_text(encoding="utf-8"))
-    digest = hashlib.sha256(repr(sorted(parameters.items())).encode()).hexdigest()[:12]
+    declared = template.get("Parameters", {}).items()
+    defaults = {name: str(body["Default"]) for name, body in declared if "Default" in body}
+    digest = hashlib.sha256(repr(sorted({**defaults, **parameters}.items())).encode()).hexdigest()[:12]
     for resource in template["Resources"].values():
         if "AutoPublishAlias" in resource.get("Properties", {}):
             resource["Properties"]["Environment"]["Variables"]["SETTINGS"] = digest

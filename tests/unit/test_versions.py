@@ -60,6 +60,16 @@ def test_a_change_of_a_parameter_publishes_a_version(built: Path) -> None:
     assert version(built, HoldSeconds="240") != version(built, HoldSeconds="300")
 
 
+def test_a_change_of_a_default_publishes_a_version(built: Path) -> None:
+    before = version(built)
+    built.write_text(TEMPLATE.replace("Default: 300", "Default: 240"), encoding="utf-8")
+    assert version(built) != before
+
+
+def test_a_default_named_aloud_publishes_nothing(built: Path) -> None:
+    assert version(built, HoldSeconds="300") == version(built)
+
+
 def test_every_function_with_an_alias_is_published_for_any_property_and_for_its_layer() -> None:
     class Loader(yaml.SafeLoader):
         """CloudFormation's short forms, as whatever they hold."""
