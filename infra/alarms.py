@@ -50,6 +50,7 @@ class Alarm:
     minutes: int = 1
     of: int = 1
     missing: str = "notBreaching"
+    rolls_back: bool = False  # CodeDeploy takes a canary back on it
 
     @property
     def threshold(self) -> float:
@@ -104,9 +105,11 @@ def read(path: Path = FOLDER / "alarms.toml") -> list[Alarm]:
     listed = tomllib.loads(path.read_text(encoding="utf-8"))
     alarms = [Alarm(**{**each, "by": tuple(each.get("by", ()))}) for each in listed["alarm"]]
     for route, milliseconds in listed["objectives"].items():
-        alarms += _of_route(route, milliseconds)
-    functions = listed["functions"]
-    alarms += [_of_function(name, "Errors", "Sum", 0, "fails") for name in functions["errors"]]
+        alarms += _of_route(route, milliseconds, route in listed["canary"]["routes"])
+    functions, canaries = listed["functions"], listed["canary"]["functions"]
+    alarms += [
+        _of_function(name, "Errors", "Sum", 0, "fails", rolls_back=name in canaries) for name in functions["errors"]
+    ]
     alarms += [
         _of_function(name, "OffsetLag", "Maximum", functions["lag_above"], "is behind its topic")
         for name in functions["lag"]
@@ -114,7 +117,7 @@ def read(path: Path = FOLDER / "alarms.toml") -> list[Alarm]:
     return alarms
 
 
-def _of_route(route: str, objective: float) -> Iterator[Alarm]:
+def _of_route(route: str, objective: float, rolls_back: bool) -> Iterator[Alarm]:
     name = "".join(word[:1].upper() + word[1:] for word in re.findall(r"[a-z]+", route, re.IGNORECASE))
     dimensions = {"route": route}
     yield Alarm(
@@ -133,10 +136,11 @@ def _of_route(route: str, objective: float) -> Iterator[Alarm]:
         *("failures", "ServerErrors", 5),
         dimensions=dimensions,
         period=300,
+        rolls_back=rolls_back,
     )
 
 
-def _of_function(name: str, metric: str, statistic: str, above: float, what: str) -> Alarm:
+def _of_function(name: str, metric: str, statistic: str, above: float, what: str, rolls_back: bool = False) -> Alarm:
     short = name.removesuffix("Function")
     return Alarm(
         f"{short}{metric}",
@@ -147,6 +151,7 @@ def _of_function(name: str, metric: str, statistic: str, above: float, what: str
         statistic=statistic,
         minutes=3,
         of=5,
+        rolls_back=rolls_back,
     )
 
 
@@ -231,9 +236,7 @@ def template(alarms: list[Alarm]) -> dict[str, Any]:
         },
         "Outputs": {
             "Topic": {"Value": {"Ref": "Topic"}},
-            # CodeDeploy rolls back on these.
-            "ApiServerErrors": {"Value": {"Ref": "ApiServerErrors"}},
-            "FunctionErrors": {"Value": {"Ref": "FunctionErrors"}},
+            **{alarm.name: {"Value": {"Ref": alarm.name}} for alarm in alarms if alarm.rolls_back},
         },
     }
 

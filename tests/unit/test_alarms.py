@@ -125,6 +125,32 @@ def test_a_function_without_a_route_has_its_own_alarm_on_errors() -> None:
     assert watched("OffsetLag") == consumers
 
 
+def test_a_canary_is_taken_back_on_its_own_failures_too() -> None:
+    """Of the whole API's requests a wholly broken purchase is far below a hundredth."""
+    watched = {alarm.name: alarm for alarm in ALARMS if alarm.rolls_back}
+    canaries = {
+        name: resource["Properties"]
+        for name, resource in TEMPLATE["Resources"].items()
+        if "DeploymentPreference" in resource.get("Properties", {})
+    }
+    assert canaries
+    for name, properties in canaries.items():
+        every, crashes, own = (_name_of(alarm) for alarm in properties["DeploymentPreference"]["Alarms"])
+        assert (every, crashes) == ("ApiServerErrors", "FunctionErrors")
+        routes = [event["Properties"] for event in properties.get("Events", {}).values() if event["Type"] == "Api"]
+        expected = [("ServerErrors", {"route": f"{each['Method']} {each['Path']}"}) for each in routes]
+        assert [(watched[own].metric, watched[own].dimensions)] == (
+            expected or [("Errors", {"FunctionName": f"${{{name}}}"})]
+        )
+    assert len(watched) == 2 + len(canaries)
+
+
+def _name_of(alarm: Any) -> str:
+    """`!If [OnAws, !GetAtt Observe.Outputs.Name, !Ref AWS::NoValue]`"""
+    name: str = alarm["Fn::If"][1]["Fn::GetAtt"][1].removeprefix("Outputs.")
+    return name
+
+
 def test_template_yaml_hands_over_every_name_the_alarms_need() -> None:
     made = yaml_parse((ROOT / "infra" / "observe.yaml").read_text(encoding="utf-8"))
     assert set(TEMPLATE["Resources"]["Observe"]["Properties"]["Parameters"]) == set(made["Parameters"])
