@@ -23,7 +23,9 @@ from common.postgres import Connection, Database
 LOCK_SPACE = 0x0B0C  # keeps these advisory locks apart from others of the database
 SHARDS_AT_ONCE = SHARDS // 2  # so that two relays share a crowd
 BACKOFF = (1.0, 2.0, 4.0)  # seconds before each repeat of a refused record; refused again after the last, it is buried
-LATER = 2.0  # seconds until the next try of what the broker could not take, while it took others
+# Seconds until the next try of what the broker could not take: more than a pass takes that waits for no answer, or all
+# that was held would be due again when the next one reads.
+LATER = 12.0
 BIG_LAG = 100_000  # counted no further
 
 
@@ -101,7 +103,8 @@ class Relay:
     def sweep(self) -> Pass:
         """Publish one batch, of the shards that have something and that no other relay has.
 
-        Idle, it is one read of an empty index. Raises BrokerAway, with nothing marked, when nothing could be published.
+        Idle, it is one read of an empty index. Raises BrokerAway when nothing could be published: at once if
+        the broker is not there, or with what was tried held, so that the next pass tries what is behind it.
         """
         self._publisher.connect()  # before any lock: who takes seconds to reach the broker must not keep shards waiting
         busy = self._busy_shards()
@@ -110,12 +113,12 @@ class Relay:
         with self._database.transaction() as connection:
             rows = self._unpublished(connection, self._lock(connection, busy))
             outcomes = self._publish(rows)
-            if outcomes.waiting and len(outcomes.waiting) == len(rows):
-                raise outcomes.waiting[0][1]
             self._mark(connection, [row.id for row in outcomes.published])
             self._hold(connection, [row.id for row, _ in outcomes.waiting])
             for row, error in outcomes.refused:
                 self._refused(connection, row, error)
+        if outcomes.waiting and len(outcomes.waiting) == len(rows):
+            raise outcomes.waiting[0][1]
         letters = sum(row.topic in DEAD_LETTERS.values() for row in outcomes.published)
         return Pass(len(outcomes.published), len(outcomes.refused), letters)
 
@@ -155,23 +158,37 @@ class Relay:
         return [row["shard"] for row in rows]
 
     def _unpublished(self, connection: Connection, shards: Sequence[int]) -> list[OutboxRow]:
+        """Of each line that was held and is due, its first row: half a shard's share at most, those that have waited
+        longest before. The rest is of lines that are not held: what is held never takes a whole pass."""
         # By published_at and not by a cursor over ids: ids commit out of order, and a cursor would step over late ones.
         if not shards:
             return []
+        share = max(1, self._batch // len(shards))
         rows: list[dict[str, Any]] = connection.execute(
             """
             SELECT o.*
-              FROM unnest(%s::smallint[]) AS mine(shard),
-                   LATERAL (SELECT id, topic, partition_key, payload, headers, retry_count
-                              FROM common.outbox_events o
-                             WHERE o.shard = mine.shard AND published_at IS NULL
-                               AND NOT EXISTS (SELECT FROM common.outbox_events held
-                                                WHERE held.shard = mine.shard AND held.published_at IS NULL
-                                                  AND held.retry_at > clock_timestamp()
-                                                  AND held.partition_key = o.partition_key AND held.topic = o.topic)
-                             ORDER BY id LIMIT %s) AS o
+              FROM unnest(%(shards)s::smallint[]) AS mine(shard),
+                   LATERAL (
+                     (SELECT id, topic, partition_key, payload, headers, retry_count
+                        FROM common.outbox_events due
+                       WHERE due.shard = mine.shard AND published_at IS NULL AND retry_at <= clock_timestamp()
+                         AND NOT EXISTS (SELECT FROM common.outbox_events held
+                                          WHERE held.shard = mine.shard AND held.published_at IS NULL
+                                            AND held.retry_at IS NOT NULL AND held.id < due.id
+                                            AND held.partition_key = due.partition_key AND held.topic = due.topic)
+                       ORDER BY retry_at LIMIT %(due)s)
+                     UNION ALL
+                     (SELECT id, topic, partition_key, payload, headers, retry_count
+                        FROM common.outbox_events new
+                       WHERE new.shard = mine.shard AND published_at IS NULL
+                         AND NOT EXISTS (SELECT FROM common.outbox_events held
+                                          WHERE held.shard = mine.shard AND held.published_at IS NULL
+                                            AND held.retry_at IS NOT NULL
+                                            AND held.partition_key = new.partition_key AND held.topic = new.topic)
+                       ORDER BY id LIMIT %(share)s)
+                     LIMIT %(share)s) AS o
             """,
-            (list(shards), max(1, self._batch // len(shards))),
+            {"shards": list(shards), "share": share, "due": max(1, share // 2)},
         ).fetchall()
         return [OutboxRow(**row) for row in rows]
 

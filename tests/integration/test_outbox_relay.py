@@ -4,6 +4,7 @@ import base64
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -17,7 +18,7 @@ from common.messages import DEAD_LETTERS, RESERVATION_EVENTS, Envelope, Reservat
 from common.outbox import SHARDS, Outbox, shard_of
 from common.postgres import Connection, Database
 from common.problem import NOT_FOUND, SERVICE_UNAVAILABLE
-from functions.outbox_relay.kafka_publisher import KafkaPublisher
+from functions.outbox_relay.kafka_publisher import ANSWER_SECONDS, KafkaPublisher
 from functions.outbox_relay.relay import BrokerAway, OutboxRow, Pass, Relay
 from tests.concurrently import concurrently
 from tests.topic import Topic
@@ -209,8 +210,7 @@ def test_a_refused_record_waits_one_two_and_four_seconds_and_the_later_ones_of_i
         )
         assert row is not None
         assert wait - 0.5 < row["seconds"] <= wait
-        with superuser.transaction() as connection:
-            connection.execute("UPDATE common.outbox_events SET retry_at = now() WHERE retry_at IS NOT NULL")
+        _make_due(superuser)
 
 
 def test_a_key_with_more_records_than_a_batch_behind_a_bad_one_does_not_keep_its_shard(
@@ -267,8 +267,7 @@ def test_what_a_part_of_the_broker_cannot_take_waits_uncounted_while_the_rest_go
     counts = superuser.rows("SELECT retry_count FROM common.outbox_events WHERE published_at IS NULL")
     assert [row["retry_count"] for row in counts] == [0, 0]
     fake.away = lambda row: False
-    with superuser.transaction() as connection:
-        connection.execute("UPDATE common.outbox_events SET retry_at = now() WHERE retry_at IS NOT NULL")
+    _make_due(superuser)
     drain_all(relay)
     ids = [row.id for row in fake.sent if row.partition_key == str(stuck)]
     assert len(ids) == 2
@@ -290,6 +289,62 @@ def test_a_topic_that_is_missing_holds_back_only_its_own(
         pass
     left = superuser.rows("SELECT topic, retry_count FROM common.outbox_events WHERE published_at IS NULL")
     assert left == [{"topic": "nobody.made", "retry_count": 0}]
+
+
+def test_a_topic_that_is_away_with_more_than_a_batch_lets_those_behind_it_go_on_while_it_is_tried_again_and_again(
+    writer: Database, database_of: Callable[[str], Database], superuser: Database
+) -> None:
+    stuck = [_key_of_shard(0) for _ in range(30)]
+    moving = _key_of_shard(0)
+    write(writer, *(confirmed(key) for key in stuck))
+    with superuser.transaction() as connection:
+        connection.execute("UPDATE common.outbox_events SET topic = 'event.events'")
+    fake = FakePublisher(away=lambda row: row.topic == "event.events")
+    relay = Relay(database_of("relay"), fake, batch=8)
+    for _ in range(3):
+        write(writer, confirmed(moving))
+        more = len(fake.sent) + 1
+        for _ in range(8):
+            with suppress(BrokerAway):
+                relay.sweep()
+            # So long does a pass last whose broker does not answer: all that was held may be due before the next one.
+            _make_due(superuser)
+        assert len(fake.sent) == more
+    assert {row.partition_key for row in fake.sent} == {str(moving)}
+    fake.away = lambda row: False
+    drain_all(relay)
+    assert len(fake.sent) == len({row.id for row in fake.sent}) == 33
+
+
+def test_when_nothing_of_a_batch_can_be_published_it_is_held_and_the_next_pass_takes_what_is_behind_it(
+    writer: Database, database_of: Callable[[str], Database], superuser: Database
+) -> None:
+    stuck = [_key_of_shard(0) for _ in range(5)]
+    moving = _key_of_shard(0)
+    write(writer, *(confirmed(key) for key in (*stuck, moving)))
+    fake = FakePublisher(away=lambda row: row.partition_key != str(moving))
+    relay = Relay(database_of("relay"), fake, batch=5)
+    with pytest.raises(BrokerAway):
+        relay.sweep()
+    held = superuser.rows(
+        "SELECT extract(epoch FROM retry_at - clock_timestamp())::float8 AS seconds FROM"
+        " common.outbox_events WHERE retry_at IS NOT NULL"
+    )
+    assert len(held) == 5
+    assert all(each["seconds"] > ANSWER_SECONDS for each in held), "or they are due again when the next pass reads"
+    assert relay.sweep() == Pass(published=1)
+    assert [row.partition_key for row in fake.sent] == [str(moving)]
+
+
+def _make_due(superuser: Database) -> None:
+    with superuser.transaction() as connection:
+        connection.execute("UPDATE common.outbox_events SET retry_at = now() WHERE retry_at IS NOT NULL")
+
+
+def _key_of_shard(shard: int) -> UUID:
+    while shard_of(str(key := uuid4())) != shard:
+        pass
+    return key
 
 
 def _same_shard() -> tuple[UUID, UUID]:

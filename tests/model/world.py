@@ -674,6 +674,12 @@ class World:
         self.now += timedelta(seconds=seconds)
         if seconds > 0:
             self._redis.eval(AGE, 0, int(seconds * 1000))
+            with self._owner.transaction() as connection:
+                connection.execute(
+                    "UPDATE common.outbox_events SET retry_at = retry_at - make_interval(secs => %s)"
+                    " WHERE retry_at IS NOT NULL",
+                    (seconds,),
+                )
 
     def forget(self, which: int | None = None) -> None:
         """Redis loses everything, or one key that it was to keep for a while: it may, when it is full."""
