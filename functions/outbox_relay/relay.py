@@ -10,7 +10,8 @@ repeat of a record that was published already: the first appearances of a key's 
 """
 
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import shuffle
 from typing import Any, Protocol
@@ -26,6 +27,7 @@ BACKOFF = (1.0, 2.0, 4.0)  # seconds before each repeat of a refused record; ref
 # Seconds until the next try of what the broker could not take: more than a pass takes that waits for no answer, or all
 # that was held would be due again when the next one reads.
 LATER = 12.0
+LAST_ROUND = 5.0  # seconds after a pass's first that it begins another: with its answers, before Postgres ends it
 BIG_LAG = 100_000  # counted no further
 
 
@@ -92,13 +94,19 @@ class _Outcomes:
 
 class Relay:
     def __init__(
-        self, database: Database, publisher: Publisher, batch: int, backoff: Sequence[float] = BACKOFF
+        self,
+        database: Database,
+        publisher: Publisher,
+        batch: int,
+        backoff: Sequence[float] = BACKOFF,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`batch` is how many records a pass takes at most: what bounds the relay's memory."""
         self._database = database
         self._publisher = publisher
         self._batch = batch
         self._backoff = backoff
+        self._clock = clock
 
     def sweep(self) -> Pass:
         """Publish one batch, of the shards that have something and that no other relay has.
@@ -200,8 +208,9 @@ class Relay:
         # first of its line, so it is no trouble to the order.
         left = [row for row in rows if row.retry_count == 0]
         rounds = [[row] for row in rows if row.retry_count > 0]
-        # What is not tried for want of a broker is tried in the next pass.
-        while (rounds or left) and not outcomes.waiting:
+        last = self._clock() + LAST_ROUND
+        # What is not tried, for want of a broker or because it answers late, is tried in the next pass.
+        while (rounds or left) and not outcomes.waiting and self._clock() < last:
             if not rounds:
                 ready, left = _first_of_each_line(left, blocked)
                 rounds = [ready]

@@ -336,6 +336,28 @@ def test_when_nothing_of_a_batch_can_be_published_it_is_held_and_the_next_pass_t
     assert [row.partition_key for row in fake.sent] == [str(moving)]
 
 
+def test_a_broker_that_answers_late_ends_no_pass_in_the_middle_and_nothing_is_published_twice(
+    writer: Database, database_of: Callable[[str], Database]
+) -> None:
+    key, now = uuid4(), [0.0]
+    write(writer, *(confirmed(key, note) for note in range(5)))
+
+    class Late(FakePublisher):
+        def publish(self, rows: Sequence[OutboxRow]) -> list[Exception | None]:
+            now[0] += 4
+            return super().publish(rows)
+
+    fake = Late()
+    relay = Relay(database_of("relay"), fake, 100, clock=lambda: now[0])
+    passes = []
+    while relay.backlog().lag:
+        passes.append(relay.sweep().published)
+    assert passes == [2, 2, 1], "a third round might be answered when Postgres has ended the transaction"
+    ids = [row.id for row in fake.sent]
+    assert len(ids) == 5
+    assert ids == sorted(ids)
+
+
 def _make_due(superuser: Database) -> None:
     with superuser.transaction() as connection:
         connection.execute("UPDATE common.outbox_events SET retry_at = now() WHERE retry_at IS NOT NULL")

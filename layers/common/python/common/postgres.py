@@ -12,7 +12,13 @@ from common.problem import means_store_away
 from common.secrets import secret
 from common.settings import Settings
 
-means_store_away(psycopg.OperationalError)
+means_store_away(
+    psycopg.OperationalError,
+    # Psycopg takes these for errors of its own, by the first two letters of their codes.
+    psycopg.errors.IdleInTransactionSessionTimeout,  # we were slow, or stood still: everything is rolled back
+    psycopg.errors.TransactionTimeout,
+    psycopg.errors.ReadOnlySqlTransaction,  # the writer of a moment ago is a replica now: a failover
+)
 
 Connection = psycopg.Connection[dict[str, Any]]
 Row = dict[str, Any]
@@ -75,6 +81,9 @@ class Database:
             connection.execute("BEGIN")
         try:
             yield connection
+        except psycopg.errors.ReadOnlySqlTransaction:
+            self.close()  # nobody can write here any more: the next connection is to the new writer
+            raise
         except BaseException:
             self._roll_back(connection)
             raise
