@@ -76,7 +76,7 @@ class Wanted:
     ids: Sequence[str] = ()
     reason: str = ""  # a part of it
     event_type: str = ""
-    limit: int = 100
+    limit: int = 100  # of those that fit; what is named is not counted
 
     def fits(self, letter: Letter) -> bool:
         if self.ids:
@@ -98,7 +98,9 @@ class DeadLetters:
         )
         done = self._put_back_at(letters)
         found = ((letter, done.get(letter.origin)) for letter in letters)
-        return list(islice((each for each in found if with_done or each[1] is None), wanted.limit))
+        return list(
+            islice((each for each in found if with_done or each[1] is None), None if wanted.ids else wanted.limit)
+        )
 
     def put_back(self, wanted: Wanted, *, dry_run: bool = False) -> dict[str, str]:
         """Letter id -> what became of it. All in one transaction: one that dies half-way has put back nothing."""

@@ -132,6 +132,14 @@ def test_all_that_fit_are_put_back_in_their_order_and_what_is_done_is_left(desk:
     assert desk.dead_letters().put_back(Wanted(reason="no such reason")) == {}
 
 
+def test_the_limit_is_of_what_is_looked_for_and_not_of_what_is_named(desk: Desk, servers: list[str]) -> None:
+    letters = bury(desk, servers, *(uuid4() for _ in range(3)))
+    named = Wanted(ids=[letter.id for letter in letters], limit=1)
+    assert len(desk.dead_letters().find(named)) == 3
+    assert set(desk.dead_letters().put_back(named).values()) == {f"put back on {RESERVATION_EVENTS}"}
+    assert len(desk.dead_letters().find(Wanted(limit=1))) == 1
+
+
 def test_what_fails_again_comes_back_as_another_letter(desk: Desk, servers: list[str]) -> None:
     reservation = uuid4()
     (letter,) = bury(desk, servers, reservation)
