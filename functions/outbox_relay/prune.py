@@ -1,4 +1,4 @@
-"""Every quarter of an hour: published messages are kept 7 days, and what was consumed is remembered for 30."""
+"""Every quarter of an hour: published messages are kept 7 days, those of dead letters and what was consumed 30."""
 
 from functools import cache
 from typing import Any

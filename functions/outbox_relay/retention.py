@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from common.postgres import Database
 
 BATCH = 1_000
+# What was buried or put back, so that neither happens twice, and what an empty letter refers to. A letter lies on its
+# topic for two weeks at most: seven days, and as many until its segment is full.
+OF_A_LETTER = "origin IS NOT NULL OR headers ? 'outbox_id'"
 
 
 @dataclass(frozen=True)
@@ -14,10 +17,12 @@ class Rule:
     key: str
     moment: str  # the column that ages
     days: int
+    only: str = "true"  # which of its rows
 
 
 RULES = (
-    Rule("common.outbox_events", "id", "published_at", 7),
+    Rule("common.outbox_events", "id", "published_at", 7, f"NOT ({OF_A_LETTER})"),
+    Rule("common.outbox_events", "id", "published_at", 30, OF_A_LETTER),
     Rule("common.processed_events", "(consumer, message_id)", "processed_at", 30),
     Rule("common.failed_attempts", "origin", "failed_at", 30),
 )
@@ -47,7 +52,8 @@ class Retention:
                 f"""
                 DELETE FROM {rule.table} WHERE {rule.key} IN (
                   SELECT {rule.key.strip("()")} FROM {rule.table}
-                   WHERE {rule.moment} < now() - make_interval(days => %s) ORDER BY {rule.moment} LIMIT %s)
+                   WHERE {rule.moment} < now() - make_interval(days => %s) AND ({rule.only})
+                   ORDER BY {rule.moment} LIMIT %s)
                 """,
                 (rule.days, self._batch),
             ).rowcount

@@ -51,6 +51,25 @@ def test_messages_go_seven_days_after_publication_and_their_memory_after_thirty(
     assert (left(superuser, "outbox_events"), left(superuser, "processed_events")) == (3, 4)
 
 
+def test_what_was_put_back_and_what_a_letter_refers_to_are_kept_for_longer_than_any_letter(
+    superuser: Database, database_of: Callable[[str], Database]
+) -> None:
+    fill(superuser, 3, published_days_ago=30.01)
+    fill(superuser, 3, published_days_ago=29.99)
+    with superuser.transaction() as connection:
+        connection.execute("UPDATE common.outbox_events SET origin = 'redrive/' || id WHERE id %% 3 = 0", ())
+        connection.execute(
+            "UPDATE common.outbox_events SET headers = jsonb_build_object('outbox_id', id) WHERE id %% 3 = 1", ()
+        )
+    deleted = Retention(database_of("relay"), batch=1).prune(GO_ON)
+    assert deleted["common.outbox_events"] == 4
+    kept = superuser.rows(
+        "SELECT origin, headers, published_at < now() - interval '30 days' AS old FROM common.outbox_events"
+    )
+    assert [row["old"] for row in kept] == [False, False]
+    assert all(row["origin"] or row["headers"] for row in kept)
+
+
 def test_a_message_that_was_never_published_is_kept_however_old(
     superuser: Database, database_of: Callable[[str], Database]
 ) -> None:
