@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +16,8 @@ from psycopg import sql
 
 from emulator import services
 from migrations import on_deploy
-from migrations.__main__ import LOGINS, newest
+from migrations.__main__ import LOGINS, SQL, migrate, newest
+from tests.concurrently import concurrently
 
 CONTEXT = SimpleNamespace(log_group_name="/schema")
 
@@ -110,6 +112,25 @@ def test_it_migrates_lets_iam_in_and_finds_nothing_to_do_the_next_time(
         ).fetchall()
         assert {member for _, member in members} >= set(LOGINS)
         assert superuser.execute("SELECT count(*) FROM user_service.users").fetchone() == (0,)
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_migration_that_was_killed_half_way_keeps_no_later_one_from_running(
+    rds: str, cloudformation: CloudFormation
+) -> None:
+    assert cloudformation.ask("Create")["Status"] == "SUCCESS"
+    with psycopg.connect(rds) as superuser:
+        superuser.execute("INSERT INTO yoyo_lock (locked, ctime, pid) VALUES (1, now(), 4242)")
+    assert cloudformation.ask("Update")["Status"] == "SUCCESS"
+
+
+def test_of_two_migrations_at_once_one_waits_and_finds_nothing_to_do(rds: str) -> None:
+    with psycopg.connect(rds, autocommit=True) as superuser:
+        superuser.execute("CREATE DATABASE twice")
+    twice = psycopg.conninfo.conninfo_to_dict(rds)
+    url = f"postgresql://{twice['user']}@{twice['host']}:{twice['port']}/twice"
+    applied = concurrently([partial(migrate, url)] * 2)
+    assert sorted(applied, key=str) == [0, len(list(SQL.glob("*.sql")))]
 
 
 def test_without_iam_it_gives_every_login_its_password(rds: str, aws: Any, cloudformation: CloudFormation) -> None:
