@@ -87,7 +87,7 @@ def stand_in_line(redis: Client, event_id: UUID, count: int) -> list[UUID]:
             pipeline.zadd(line_key(event_id), places)
             pipeline.zadd(seen_key(event_id), places)
             for user in places:
-                pipeline.set(active_key(UUID(user)), f"{event_id} {first // 1000}", ex=86_400)
+                pipeline.set(active_key(UUID(user)), f"{event_id} {first}", ex=86_400)
             pipeline.execute()
     redis.hset(sale_key(event_id), "last_score", first + count)
     return everybody

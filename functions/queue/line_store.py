@@ -62,7 +62,7 @@ class LineStore:
         if ticket is not None:
             was = ticket.standing
             arguments += [was.place, was.front, was.birth, ticket.signed_at]
-        claiming: list[str | int] = [str(event_id), at // 1000, "", CLAIM_SECONDS]
+        claiming: list[str | int] = [str(event_id), at, "", CLAIM_SECONDS]
         claim, place = _answers(
             run_together(
                 self._redis,
@@ -76,18 +76,18 @@ class LineStore:
         return _place(self._read(self._redis, self._places(event_id, user_id), arguments))
 
     def leave(self, event_id: UUID, user_id: UUID) -> None:
-        _answers(run_together(self._redis, [self._leaving(event_id, user_id), self._releasing(user_id, event_id)]))
+        _answers(run_together(self._redis, [self._leaving(event_id, user_id), self._releasing(user_id, str(event_id))]))
 
     def undo(self, event_id: UUID, user_id: UUID) -> None:
         _answers(run_together(self._redis, [self._leaving(event_id, user_id)]))
 
-    def release(self, user_id: UUID, event_id: UUID) -> None:
-        _answers(run_together(self._redis, [self._releasing(user_id, event_id)]))
+    def release(self, user_id: UUID, claim: Claim) -> None:
+        _answers(run_together(self._redis, [self._releasing(user_id, f"{claim.event_id} {claim.at}")]))
 
     def claim(self, user_id: UUID, event_id: UUID, now: datetime, instead_of: Claim) -> Claim:
         """The claim that holds after this: ours, or one on another event that is not the one we saw."""
-        stale = f"{instead_of.event_id} {instead_of.at_ms}"
-        arguments: list[str | int] = [str(event_id), microseconds(now) // 1000, stale, CLAIM_SECONDS]
+        stale = f"{instead_of.event_id} {instead_of.at}"
+        arguments: list[str | int] = [str(event_id), microseconds(now), stale, CLAIM_SECONDS]
         return _claim(self._claim(self._redis, [active_key(user_id)], arguments))
 
     def learn(self, terms: SaleTermsAnswer, now: datetime) -> None:
@@ -127,8 +127,8 @@ class LineStore:
         *places, token = self._places(event_id, user_id)
         return self._leave, [*places, admitted_key(event_id), token], [str(user_id)]
 
-    def _releasing(self, user_id: UUID, event_id: UUID) -> tuple[Script, list[str], list[str | int]]:
-        return self._release, [active_key(user_id)], [str(event_id)]
+    def _releasing(self, user_id: UUID, claim: str) -> tuple[Script, list[str], list[str | int]]:
+        return self._release, [active_key(user_id)], [claim]
 
 
 def _answers(results: list[Any]) -> list[Any]:
@@ -142,9 +142,10 @@ def _span(duration: timedelta) -> int:
     return duration // timedelta(microseconds=1)
 
 
-def _claim(held: str) -> Claim:
-    event, at_ms = held.split(" ")
-    return Claim(UUID(event), int(at_ms))
+def _claim(result: list[str]) -> Claim:
+    held, replaced = result
+    event, at = held.split(" ")
+    return Claim(UUID(event), int(at), int(replaced.split(" ")[1]) if replaced else None)
 
 
 def _place(result: list[Any]) -> Place | Turned | None:
@@ -156,7 +157,7 @@ def _place(result: list[Any]) -> Place | Turned | None:
         return Admitted(result[1], timedelta(milliseconds=int(result[2])))
     if result[0] in ("UNKNOWN", "ABSENT"):
         return None
-    return Turned(result[0])
+    return Turned(result[0], in_line=result[1] == "1")
 
 
 def _speed(rate: str, pace: str, churn: str) -> Speed:

@@ -9,6 +9,7 @@ from uuid import UUID
 from common.clock import Clock
 from common.problem import NOT_FOUND, SERVICE_UNAVAILABLE, Refusal
 from common.sale_terms import SaleTermsAnswer
+from common.waiting_line import microseconds
 from functions.queue.place_ticket import Standing, Ticket
 from functions.queue.problems import (
     ALREADY_WAITING,
@@ -86,6 +87,7 @@ class Turned:
     """Why the line does not take, or no longer serves, a user: NOT_OPEN, CLOSED, SOLD_OUT or FULL."""
 
     away: str
+    in_line: bool = False  # he keeps his place all the same, should seats come back
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,8 @@ class Claim:
     """Which event's line a user is in, or was about to enter."""
 
     event_id: UUID
-    at_ms: int  # epoch
+    at: int  # epoch µs
+    replaced: int | None = None  # when another `enter` for the same event had claimed him
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,9 @@ class Line(Protocol):
     def learn(self, terms: SaleTermsAnswer, now: datetime) -> None: ...
     def claim(self, user_id: UUID, event_id: UUID, now: datetime, instead_of: Claim) -> Claim: ...
     def undo(self, event_id: UUID, user_id: UUID) -> None: ...
-    def release(self, user_id: UUID, event_id: UUID) -> None: ...
+    def release(self, user_id: UUID, claim: Claim) -> None:
+        """Undoes this claim, and none that replaced it."""
+
     def stats(self, event_ids: list[UUID], now: datetime) -> list[LineStats]: ...
     def live(self, now: datetime) -> list[UUID]: ...
     def steer(self, event_id: UUID, admission_per_second: int | None, paused: bool | None) -> None: ...
@@ -151,30 +156,54 @@ class WaitingRoom:
         """
         now = self._clock()
         claim, place = self._line.enter(event_id, user_id, now, ticket, accept_stale=False)
+        claims = [claim]
         try:
             if place is None:
                 claim, place = self._enter_with_terms(event_id, user_id, now, ticket)
+                claims.append(claim)
         except Refusal:
-            self._line.release(user_id, event_id)
+            self._release(claims, event_id, user_id, now)
             raise
         if isinstance(place, Admitted):
             return place
         if claim.event_id != event_id:
-            self._settle(claim, event_id, user_id, now)
+            self._settle(claim, place, event_id, user_id, now)
         if isinstance(place, Turned):
-            self._line.release(user_id, event_id)
+            if not place.in_line:
+                self._release(claims, event_id, user_id, now)
             raise _refusal(place)
         return place
 
-    def _settle(self, held: Claim, event_id: UUID, user_id: UUID, now: datetime) -> None:
-        """The user is claimed for another line: he stands there, or the claim is taken over."""
-        place = self._line.place(held.event_id, user_id, now)
+    def _release(self, claims: list[Claim], event_id: UUID, user_id: UUID, now: datetime) -> None:
+        """Undo the claim of an `enter` that took no place, if nobody can have got one on it.
+
+        One that replaced a young claim stays: the `enter` that made that one may be on its way to a place. If it is
+        refused too, a claim is left on a line the user is not in, which CLAIM_GRACE ends.
+        """
+        if not any(each.replaced is not None and _young(each.replaced, now) for each in claims):
+            for each in claims:
+                if each.event_id == event_id:
+                    self._line.release(user_id, each)
+                    return
+
+    def _settle(self, held: Claim, place: Waiting | Turned, event_id: UUID, user_id: UUID, now: datetime) -> None:
+        """The user is claimed for another line: he waits there, or the claim is taken over if `place` is one.
+
+        What he still has in a line that lets nobody in is then given up, or seats that come back would put him in two.
+        Die before that and his next `enter` there does it.
+        """
+        there = self._line.place(held.event_id, user_id, now)
         # In no line and young: that `enter` may still be on its way, and to take over would put the user in both.
-        under_way = place is None and now < datetime.fromtimestamp(held.at_ms / 1000, now.tzinfo) + CLAIM_GRACE
-        if not isinstance(place, Waiting) and not under_way:
-            held = self._line.claim(user_id, event_id, now, instead_of=held)
-            if held.event_id == event_id:
+        under_way = there is None and _young(held.at, now)
+        if not isinstance(there, Waiting) and not under_way:
+            if isinstance(place, Turned) and not place.in_line:
                 return
+            claim = self._line.claim(user_id, event_id, now, instead_of=held)
+            if claim.event_id == event_id:
+                if isinstance(there, Turned):
+                    self._line.undo(held.event_id, user_id)
+                return
+            held = claim
         self._line.undo(event_id, user_id)
         raise ALREADY_WAITING.refusal(eventId=str(held.event_id))
 
@@ -228,6 +257,10 @@ class WaitingRoom:
         self._line.learn(self._sales.terms(event_id), now)
         self._line.steer(event_id, admission_per_second, paused)
         return self._line.stats([event_id], now)[0]
+
+
+def _young(claimed_at: int, now: datetime) -> bool:
+    return microseconds(now) < claimed_at + CLAIM_GRACE // timedelta(microseconds=1)
 
 
 def _refusal(turned: Turned) -> Refusal:

@@ -71,7 +71,7 @@ def test_a_line_learns_that_it_is_sold_out_while_people_wait(warm: Client, monke
 
     monkeypatch.setattr(admit, "call", sold_out)
     admit.handler({}, Run(4))
-    assert LineStore(warm).place(event_id, users[-1], datetime.now(UTC)) == Turned("SOLD_OUT")
+    assert LineStore(warm).place(event_id, users[-1], datetime.now(UTC)) == Turned("SOLD_OUT", in_line=True)
 
 
 def test_admission_goes_on_while_the_events_service_is_away_or_slow(

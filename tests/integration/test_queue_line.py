@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from common.problem import SERVICE_UNAVAILABLE, Refusal
 from common.redis import Client
 from common.sale_terms import SaleTermsAnswer
-from common.waiting_line import active_key, line_key
+from common.waiting_line import active_key, line_key, microseconds
 from functions.admitter.admission import Admission, Policy
 from functions.queue.line_store import LineStore
 from functions.queue.waiting_room import Place, Waiting, WaitingRoom
@@ -138,7 +139,7 @@ def test_a_claim_left_behind_by_a_crash_heals_itself(
 ) -> None:
     user = uuid4()
     # Claimed, and died before entering.
-    any_redis().set(active_key(user), f"{uuid4()} {NOW.timestamp() * 1000:.0f}")
+    any_redis().set(active_key(user), f"{uuid4()} {microseconds(NOW)}")
     assert code_of(lambda: room(now=NOW + timedelta(seconds=5)).enter(event_id, user)) == "ALREADY_WAITING"
     assert ahead_of(room(now=NOW + timedelta(seconds=31)).enter(event_id, user)) == 0
 
@@ -154,6 +155,91 @@ def test_a_place_left_behind_by_a_crash_is_undone_by_the_next_enter(any_redis: N
     assert code_of(lambda: here.enter(event_id, user)) == "ALREADY_WAITING"
     assert line.place(event_id, user, NOW) is None
     assert ahead_of(there.status(other, user)) == 0
+
+
+def test_who_stands_in_a_line_that_sold_out_takes_no_place_elsewhere_beside_it(any_redis: NewClient) -> None:
+    line, user, here, other = LineStore(any_redis()), uuid4(), uuid4(), uuid4()
+    rooms = {each: WaitingRoom(line, FakeSales(sale(each)), lambda: NOW) for each in (here, other)}
+    rooms[here].enter(here, user)
+    line.learn(sale(here, sold_out=True), NOW)
+    assert code_of(lambda: rooms[here].enter(here, user)) == "SOLD_OUT"  # as who forgot that he stands there
+    line.learn(sale(here), NOW)
+    assert code_of(lambda: rooms[other].enter(other, user)) == "ALREADY_WAITING"
+    assert ahead_of(rooms[here].status(here, user)) == 0
+
+
+@pytest.mark.parametrize("ended", [{"sold_out": True}, {"closes": timedelta(0)}], ids=lambda ended: "_".join(ended))
+def test_entering_another_line_gives_up_the_place_in_one_that_lets_nobody_in(
+    any_redis: NewClient, ended: dict[str, object]
+) -> None:
+    line, user, here, other = LineStore(any_redis()), uuid4(), uuid4(), uuid4()
+    rooms = {each: WaitingRoom(line, FakeSales(sale(each)), lambda: NOW) for each in (here, other)}
+    rooms[here].enter(here, user)
+    line.learn(sale(here, **ended), NOW)  # type: ignore[arg-type]
+    assert ahead_of(rooms[other].enter(other, user)) == 0
+    line.learn(sale(here), NOW)  # a seat came back, or the sale was prolonged
+    assert code_of(lambda: rooms[here].status(here, user)) == "NOT_IN_QUEUE"
+    assert code_of(lambda: rooms[here].enter(here, user)) == "ALREADY_WAITING"
+
+
+def test_a_line_that_refuses_costs_nobody_his_place_in_another(any_redis: NewClient) -> None:
+    line, user, here, other = LineStore(any_redis()), uuid4(), uuid4(), uuid4()
+    room = WaitingRoom(line, FakeSales(sale(here)), lambda: NOW)
+    full = WaitingRoom(line, FakeSales(sale(other, capacity=0)), lambda: NOW)
+    room.enter(here, user)
+    line.learn(sale(here, sold_out=True), NOW)
+    assert code_of(lambda: full.enter(other, user)) == "QUEUE_FULL"
+    line.learn(sale(here), NOW)
+    assert ahead_of(room.status(here, user)) == 0
+    line.learn(sale(other), NOW)
+    assert code_of(lambda: full.enter(other, user)) == "ALREADY_WAITING"
+
+
+class Overtaken(LineStore):
+    """A line in which something happens between an `enter` and what its caller makes of the answer."""
+
+    meanwhile: Callable[[], object]
+
+    def enter(self, *arguments: Any, **options: Any) -> Any:
+        answer = super().enter(*arguments, **options)
+        self.meanwhile()
+        return answer
+
+
+@pytest.mark.parametrize("capacity", [0, 10])
+def test_an_enter_that_was_refused_leaves_the_claim_of_one_that_was_not(any_redis: NewClient, capacity: int) -> None:
+    """At the opening (`capacity` 10: one asked a moment before) and at a place that came free (0: none was)."""
+    event_id, other, user, moment = uuid4(), uuid4(), uuid4(), timedelta(milliseconds=1)
+    line, early = LineStore(any_redis()), Overtaken(any_redis())
+    opening = sale(event_id, opens=timedelta(0), capacity=capacity)
+    line.learn(opening, NOW)
+
+    def get_in() -> None:
+        line.learn(sale(event_id, opens=timedelta(0)), NOW)
+        WaitingRoom(line, FakeSales(opening), lambda: NOW + moment).enter(event_id, user)
+
+    early.meanwhile = get_in
+    asked = NOW if capacity == 0 else NOW - moment
+    with pytest.raises(Refusal):
+        WaitingRoom(early, FakeSales(opening), lambda: asked).enter(event_id, user)
+    assert ahead_of(WaitingRoom(line, FakeSales(opening), lambda: NOW).status(event_id, user)) == 0
+    elsewhere = WaitingRoom(line, FakeSales(sale(other)), lambda: NOW)
+    assert code_of(lambda: elsewhere.enter(other, user)) == "ALREADY_WAITING"
+
+
+def test_an_enter_that_was_refused_leaves_a_claim_whose_place_may_be_on_its_way(
+    any_redis: NewClient, room: Callable[..., WaitingRoom], event_id: UUID
+) -> None:
+    redis, user = any_redis(), uuid4()
+
+    def refused(seconds: int) -> bool:
+        """Whether the claim of another `enter` outlives one that is refused so many seconds later."""
+        redis.set(active_key(user), f"{event_id} {microseconds(NOW)}")
+        late = room(sale(event_id, sold_out=True), NOW + timedelta(seconds=seconds))
+        assert code_of(lambda: late.enter(event_id, user)) == "SOLD_OUT"
+        return redis.exists(active_key(user)) == 1
+
+    assert [refused(1), refused(31)] == [True, False]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@
 -- Result {"ADMITTED", token, ms left}
 --      | {"WAITING", users ahead, place µs, front µs, birth µs, rate, pace or "", churn or "", seats or "", how},
 --        how "KEPT", "TAKEN" or "RETURNED"
---      | {"UNKNOWN"} terms missing or stale | {"NOT_OPEN"} | {"CLOSED"} | {"SOLD_OUT"} | {"FULL"}
+--      | {"UNKNOWN"} terms missing or stale
+--      | {"NOT_OPEN" | "CLOSED" | "SOLD_OUT" | "FULL", "1" if he stands in line all the same, else "0"}
 local line, sale, seen, token_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local user, now, accept_stale = ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1'
 local grace, gather = tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -24,21 +25,22 @@ local born, front = terms[7], tonumber(terms[8] or 0)
 if not opens or (now >= tonumber(terms[5]) and not accept_stale) then
   return {'UNKNOWN'}
 end
-if now >= closes then return {'CLOSED'} end
-if terms[4] == '1' then return {'SOLD_OUT'} end
+local ahead = redis.call('ZRANK', line, user)
+local in_line = ahead and '1' or '0'
+if now >= closes then return {'CLOSED', in_line} end
+if terms[4] == '1' then return {'SOLD_OUT', in_line} end
 
 local function waiting(ahead, score, how)
   return {'WAITING', ahead, score, string.format('%.0f', front), born, terms[9], terms[10] or '', terms[11] or '',
     terms[12] or '', how}
 end
 
-local ahead = redis.call('ZRANK', line, user)
 if ahead then
   redis.call('ZADD', seen, ARGV[2], user)
   return waiting(ahead, redis.call('ZSCORE', line, user), 'KEPT')
 end
-if now < opens then return {'NOT_OPEN'} end
-if redis.call('ZCARD', line) >= capacity then return {'FULL'} end
+if now < opens then return {'NOT_OPEN', '0'} end
+if redis.call('ZCARD', line) >= capacity then return {'FULL', '0'} end
 
 -- Two arrivals in one µs, or a clock that went back, must not change who was first.
 local score, how = math.max(now, last_score + 1), 'TAKEN'

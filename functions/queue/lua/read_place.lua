@@ -4,7 +4,7 @@
 -- ARGV 1 user id  2 now in µs  3 by how many µs the note of when he was seen may lag: not every poll is a write
 -- Result {"ADMITTED", token, ms left}
 --      | {"WAITING", users ahead, place µs, front µs, birth µs, rate, pace or "", churn or "", seats or "", "KEPT"}
---      | {"ABSENT"} | {"CLOSED"} | {"SOLD_OUT"}
+--      | {"ABSENT"} | {"CLOSED" | "SOLD_OUT", "1": he stands in line all the same}
 local line, sale, seen, token_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local user, now, lag = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 
@@ -15,8 +15,8 @@ end
 local ahead = redis.call('ZRANK', line, user)
 if not ahead then return {'ABSENT'} end
 local terms = redis.call('HMGET', sale, 'closes', 'sold_out', 'front', 'born', 'rate', 'pace', 'churn', 'seats')
-if now >= tonumber(terms[1]) then return {'CLOSED'} end
-if terms[2] == '1' then return {'SOLD_OUT'} end
+if now >= tonumber(terms[1]) then return {'CLOSED', '1'} end
+if terms[2] == '1' then return {'SOLD_OUT', '1'} end
 if now - tonumber(redis.call('ZSCORE', seen, user) or 0) > lag then
   redis.call('ZADD', seen, ARGV[2], user)
 end
