@@ -231,6 +231,26 @@ def test_who_has_not_asked_for_the_grace_is_dropped_and_who_has_stays(any_redis:
     assert isinstance(line.place(event_id, asking, now), Waiting)
 
 
+@pytest.mark.parametrize("asks", ["status", "enter"])
+def test_who_asks_while_seats_are_sold_out_is_still_there_when_they_come_back(any_redis: NewClient, asks: str) -> None:
+    redis, event_id = any_redis(), uuid4()
+    quiet, asking = in_line(redis, event_id, 2, now=NOW)
+    line, admission = LineStore(redis), Admission(redis, Policy())
+    line.learn(sale(event_id, sold_out=True), NOW)
+    for second in range(0, 700, 20):
+        now = NOW + second * SECOND
+        if asks == "status":
+            line.place(event_id, asking, now)
+        else:
+            line.enter(event_id, asking, now, None, accept_stale=True)
+        admission.tick([event_id], now)
+    line.learn(sale(event_id), now)
+    assert line.place(event_id, quiet, now) is None
+    place = line.place(event_id, asking, now)
+    assert isinstance(place, Waiting)
+    assert place.ahead == 0
+
+
 def test_dropping_is_bounded_work_a_tick(any_redis: NewClient) -> None:
     redis, event_id = any_redis(), uuid4()
     in_line(redis, event_id, DROPPED + 50, now=NOW)

@@ -27,6 +27,9 @@ if not opens or (now >= tonumber(terms[5]) and not accept_stale) then
 end
 local ahead = redis.call('ZRANK', line, user)
 local in_line = ahead and '1' or '0'
+if ahead then
+  redis.call('ZADD', seen, ARGV[2], user) -- sold out too: seats come back, and he is there
+end
 if now >= closes then return {'CLOSED', in_line} end
 if terms[4] == '1' then return {'SOLD_OUT', in_line} end
 
@@ -36,7 +39,6 @@ local function waiting(ahead, score, how)
 end
 
 if ahead then
-  redis.call('ZADD', seen, ARGV[2], user)
   return waiting(ahead, redis.call('ZSCORE', line, user), 'KEPT')
 end
 if now < opens then return {'NOT_OPEN', '0'} end

@@ -15,10 +15,11 @@ end
 local ahead = redis.call('ZRANK', line, user)
 if not ahead then return {'ABSENT'} end
 local terms = redis.call('HMGET', sale, 'closes', 'sold_out', 'front', 'born', 'rate', 'pace', 'churn', 'seats')
-if now >= tonumber(terms[1]) then return {'CLOSED', '1'} end
-if terms[2] == '1' then return {'SOLD_OUT', '1'} end
+-- Sold out too: seats come back, and he is there.
 if now - tonumber(redis.call('ZSCORE', seen, user) or 0) > lag then
   redis.call('ZADD', seen, ARGV[2], user)
 end
+if now >= tonumber(terms[1]) then return {'CLOSED', '1'} end
+if terms[2] == '1' then return {'SOLD_OUT', '1'} end
 return {'WAITING', ahead, redis.call('ZSCORE', line, user), terms[3] or '0', terms[4], terms[5], terms[6] or '',
   terms[7] or '', terms[8] or '', 'KEPT'}
