@@ -74,13 +74,23 @@ def handler(event: dict[str, Any], context: Any) -> None:
             except store_away():
                 log.exception("Redis is away; lines that it holds stand still")
                 continue
+            except Exception:  # one tick's, and the next run is a minute away
+                log.exception("a tick failed; its lines stand still")
+                continue
             ticked += new_second
             for each in moved:
                 if each.terms_due:
                     asking.submit(_learn_terms, each.event_id)
             _record(moved)
     if share.number == 0:
+        _forget_closed()
+
+
+def _forget_closed() -> None:
+    try:
         admission().forget_closed(utc_now())
+    except store_away():
+        log.exception("Redis is away; lines long closed are forgotten by the next run")
 
 
 def _split(context: Any) -> Share:

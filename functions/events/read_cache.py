@@ -12,11 +12,9 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-from redis.exceptions import RedisClusterException
-
 from common.clock import Clock
 from common.log import log
-from common.redis import Client, RedisError, Script
+from common.redis import REDIS_FAILURES, Client, Script
 from functions.events.freshness import Freshness
 
 LEASE_SECONDS = 3.0
@@ -28,7 +26,6 @@ MOST_FIELDS = 2000
 
 LIST_KEY = "cache:event:list"
 _LUA = Path(__file__).parent / "lua"
-_AWAY = (RedisError, RedisClusterException)
 
 
 def event_key(event_id: UUID) -> str:
@@ -122,7 +119,7 @@ class ReadCache:
             return None
         try:
             return script(self._connect(), [key], arguments)
-        except _AWAY as error:
+        except REDIS_FAILURES as error:
             log.warning("reading without a cache", extra={"error": type(error).__name__})
             self._away_until = time.monotonic() + AWAY_SECONDS
             return None

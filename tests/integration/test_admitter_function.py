@@ -147,3 +147,29 @@ def test_it_is_told_how_many_lines_fall_behind_their_rate(
     reports = [each for each in told if "LinesBehind" in each]
     assert sum(each["SecondsTicked"] for each in reports) >= 2
     assert (sum(each["LinesBehind"] for each in reports) > 0) == late
+
+
+def test_a_run_outlives_a_cluster_that_is_away(
+    warm: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:9")
+    monkeypatch.setenv("REDIS_CLUSTER", "true")
+    admit.handler({}, Run(1.5))
+    assert sum("stand still" in record.message for record in caplog.records) >= 2
+
+
+def test_what_goes_wrong_in_one_tick_does_not_end_the_run(warm: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    event_id = uuid4()
+    in_line(warm, event_id, 100)
+    tick, failed = admit.admission().tick, []
+
+    def first_fails(lines: list[UUID]) -> list[Moved]:
+        if not failed:
+            failed.append(lines)
+            raise ValueError("a bug")
+        return tick(lines)
+
+    monkeypatch.setattr(admit, "call", lambda *_, **__: sale(event_id, now=datetime.now(UTC)))
+    monkeypatch.setattr(admit.admission(), "tick", first_fails)
+    admit.handler({}, Run(2.5))
+    assert LineStore(warm).stats([event_id], datetime.now(UTC))[0].admitted >= 10

@@ -10,7 +10,7 @@ import pytest
 from common.clock import new_id
 from common.postgres import Database
 from common.problem import TOKEN_INVALID, Refusal
-from common.redis import Client, RedisError, connect
+from common.redis import REDIS_FAILURES, Client, connect
 from functions.auth.account import Role
 from functions.auth.account_changes import AccountChanges
 from functions.auth.blacklist import Blacklist
@@ -196,7 +196,7 @@ def test_while_redis_is_away_nothing_is_changed_and_nothing_spent(
         "withdraw": lambda: away.withdraw(user, "a hash", START),
         "reset": lambda: away.reset_password(user, "a new hash", proof(), START),
     }
-    with pytest.raises(RedisError):
+    with pytest.raises(REDIS_FAILURES):
         attempts[what]()
     assert superuser.rows("SELECT status, password_hash FROM user_service.users") == [
         {"status": "ACTIVE", "password_hash": "a hash"}

@@ -25,7 +25,7 @@ from common.log import log
 from common.metrics import emit
 from common.problem import BOT_SUSPECTED, CAPTCHA_REQUIRED
 from common.rate_limit import network_hash
-from common.redis import Client, RedisError, Script, run_together
+from common.redis import REDIS_FAILURES, Client, Script, run_together
 from common.request import Request
 from common.route_class import RATE_LIMITED
 
@@ -64,9 +64,9 @@ class BotWatch:
         counts: list[Call] = [(self._count, [key], [who, WINDOW_SECONDS * 1000]) for key in counted.values()]
         try:
             results = run_together(self._redis, [note, *counts])
-        except RedisError:
+        except REDIS_FAILURES:
             results = []
-        if not results or any(isinstance(result, RedisError) for result in results):
+        if not results or any(isinstance(result, REDIS_FAILURES) for result in results):
             log.warning("Redis is away; nobody is watched")
             return None
         calls, *accounts = results

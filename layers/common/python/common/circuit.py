@@ -19,7 +19,7 @@ from pathlib import Path
 from common.clock import Clock
 from common.log import log
 from common.metrics import emit
-from common.redis import Client, RedisError, Script
+from common.redis import REDIS_FAILURES, Client, Script
 
 Guard = Callable[[], AbstractContextManager[None]]
 
@@ -85,7 +85,7 @@ class Circuit:
         arguments = [self._now_ms(), self._terms.open_seconds * 1000, self._terms.trial_seconds * 1000]
         try:
             state, *left = self._permit(self._redis, [self._key], arguments)
-        except RedisError:
+        except REDIS_FAILURES:
             log.warning("Redis is away; a circuit cannot be asked", extra={"circuit": self._name})
             return False
         if state == "OPEN":
@@ -101,7 +101,7 @@ class Circuit:
         ]
         try:
             change = self._report(self._redis, [self._key], arguments)
-        except RedisError:
+        except REDIS_FAILURES:
             return
         if change:
             log.warning("circuit", extra={"circuit": self._name, "now": change})

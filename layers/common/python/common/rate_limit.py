@@ -14,7 +14,7 @@ from pathlib import Path
 from common import redis
 from common.clock import Clock, utc_now
 from common.log import log
-from common.redis import Client, RedisError, Script, run_together
+from common.redis import REDIS_FAILURES, Client, Script, run_together
 from common.route_class import BURST, RATE_LIMITED, RouteClass
 
 
@@ -58,9 +58,9 @@ class RateLimiter:
         calls = [(self._take, [key], [now, 60_000_000 // limit, math.floor(limit * BURST)]) for key, limit in asked]
         try:
             results = run_together(self._redis, calls)
-        except RedisError:
+        except REDIS_FAILURES:
             results = []
-        if not results or any(isinstance(result, RedisError) for result in results):
+        if not results or any(isinstance(result, REDIS_FAILURES) for result in results):
             log.warning("Redis is away; nobody is counted")
             return None
         allowances = [

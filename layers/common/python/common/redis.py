@@ -1,20 +1,34 @@
 """One Redis client a warm container, and Lua scripts kept as files."""
 
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from hashlib import sha1
 from pathlib import Path
 from typing import Any, cast
 
 import redis
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import (
+    ClusterError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisClusterException,
+    RedisError,
+    TryAgainError,
+)
 from redis.retry import Retry
 
 from common.problem import means_store_away
 from common.settings import Settings
 
-means_store_away(redis.ConnectionError, redis.TimeoutError)
+# A cluster none of whose nodes answers is a RedisClusterException, which redis-py counts among no RedisError.
+means_store_away(
+    *(redis.ConnectionError, redis.TimeoutError, RedisClusterException, ClusterError),
+    *(ReadOnlyError, OutOfMemoryError, TryAgainError),
+)
+# What is caught by whoever goes on without Redis, a bug in a script included.
+REDIS_FAILURES = (RedisError, RedisClusterException)
 
 Client = redis.Redis
 
@@ -24,12 +38,26 @@ class RedisSettings(Settings):
     redis_cluster: bool = True  # ElastiCache Serverless speaks cluster mode only
 
 
+class _OnFirstUse:
+    """A client that is made when it is first asked for something, again and again while that fails.
+
+    A cluster's asks for the cluster's shape when it is made: with Redis away there would be no limiter to let people
+    through without it.
+    """
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._made = cache(make)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._made(), name)
+
+
 def connect(url: str, *, cluster: bool) -> Client:
     """A client that fails within a second rather than hold a request, and reconnects on a dead connection."""
     retry = Retry(NoBackoff(), 1)
     if cluster:
-        node: Any = redis.RedisCluster.from_url(url, decode_responses=True, socket_timeout=1, socket_connect_timeout=1)
-        return cast(Client, node)
+        made = partial(redis.RedisCluster.from_url, url, decode_responses=True)
+        return cast(Client, _OnFirstUse(partial(made, socket_timeout=1, socket_connect_timeout=1)))
     return redis.Redis.from_url(url, decode_responses=True, socket_timeout=1, socket_connect_timeout=1, retry=retry)
 
 
@@ -56,7 +84,7 @@ class Script:
 
 def _aim(on: Client, key: str) -> dict[str, Any]:
     """The node to ask, said aloud: a cluster's pipeline would ask Redis for each script's keys, a round trip each."""
-    return {"target_nodes": on.get_node_from_key(key)} if isinstance(on, redis.RedisCluster) else {}
+    return {"target_nodes": on.get_node_from_key(key)} if hasattr(on, "get_node_from_key") else {}
 
 
 def run_together(on: Client, calls: Sequence[tuple[Script, Sequence[str], Sequence[str | int]]]) -> list[Any]:
@@ -73,9 +101,9 @@ def run_together(on: Client, calls: Sequence[tuple[Script, Sequence[str], Sequen
             script, keys, arguments = calls[i]
             try:
                 results[i] = on.eval(script.text, len(keys), *keys, *arguments)
-            except RedisError as error:
+            except REDIS_FAILURES as error:
                 results[i] = error
     return results
 
 
-__all__ = ["Client", "RedisError", "Script", "client", "connect", "run_together"]
+__all__ = ["REDIS_FAILURES", "Client", "Script", "client", "connect", "run_together"]

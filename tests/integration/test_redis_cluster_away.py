@@ -1,0 +1,81 @@
+"""A Redis Cluster that is away is known to be away, in whatever words: ElastiCache Serverless is one."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from redis.exceptions import ClusterDownError, OutOfMemoryError, ReadOnlyError, ResponseError, TryAgainError
+
+from common.bot_watch import BotWatch
+from common.circuit import Circuit
+from common.cloud_ranges import CloudRanges
+from common.edge import endpoint
+from common.rate_limit import RateLimiter
+from common.redis import Client, connect
+from common.route_class import BOOKING
+from functions.events.freshness import Freshness
+from functions.events.read_cache import Kept, Loaded, ReadCache
+from functions.queue.line_store import LineStore
+from tests.redis_cluster import redis_cluster
+
+NOW = datetime(2026, 7, 1, 10, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module", params=["never there", "gone"])
+def away(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Client:
+    """A container's client of a cluster that it never reached, or that died under it."""
+    if request.param == "never there":
+        return connect("redis://127.0.0.1:9", cluster=True)
+    with redis_cluster(tmp_path_factory.mktemp("away")) as url:
+        client = connect(url, cluster=True)
+        client.set("it is", "warm")
+    return client
+
+
+def status_of(step: Callable[[], object]) -> int:
+    """What an endpoint that ends as `step` does is answered with."""
+
+    @endpoint(limit=None)
+    def handler() -> None:
+        step()
+
+    return int(handler({}, None)["statusCode"])
+
+
+def test_a_line_is_refused_as_unavailable_and_not_as_a_bug(away: Client) -> None:
+    assert status_of(lambda: LineStore(away).place(uuid4(), uuid4(), NOW)) == 503
+
+
+def test_nobody_is_counted_or_watched_and_nobody_shut_out(away: Client) -> None:
+    assert RateLimiter(away, lambda: NOW).admit(BOOKING, "u1", "198.51.100.7") is None
+    watch = BotWatch(away, lambda: NOW, CloudRanges([]))
+    assert watch.see("u1", "203.0.113.7", None, signed_in=True) is None
+
+
+def test_calls_go_out(away: Client) -> None:
+    called = 0
+    with Circuit("portone", away, lambda: NOW, failures=(OSError,)).guard():
+        called += 1
+    assert called == 1
+
+
+def test_everybody_reads_all_the_same(away: Client) -> None:
+    fresh = Freshness(NOW + timedelta(seconds=1), NOW + timedelta(seconds=1))
+    kept = Kept('"tag"', "{}")
+    assert ReadCache(lambda: away, lambda: NOW).get("key", "field", lambda _: Loaded(kept, fresh)) == kept
+
+
+@pytest.mark.parametrize("error", [ClusterDownError, ReadOnlyError, OutOfMemoryError, TryAgainError])
+def test_a_cluster_that_does_not_take_it_now_is_away_too(error: type[Exception]) -> None:
+    def fails() -> None:
+        raise error("not now")
+
+    assert status_of(fails) == 503
+
+
+def test_a_bug_is_no_outage() -> None:
+    def bug() -> None:
+        raise ResponseError("Error running script")
+
+    assert status_of(bug) == 500
