@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
-from common import captcha, internal
+from common import captcha, internal, secrets
 from functions.auth import identity_verification, oauth_providers
 from functions.payments import portone
 from openapi.routes import TEMPLATE
@@ -15,8 +15,8 @@ GATEWAY_SECONDS, QUEUE_SECONDS = 29, 10
 DEFAULT_SECONDS = yaml_parse(TEMPLATE.read_text(encoding="utf-8"))["Globals"]["Function"]["Timeout"]
 
 # Whoever is away costs one timeout a try: it either cannot be reached or does not answer. Not counted is what is
-# answered within milliseconds or ends the request (Postgres, Redis), and what a container asks once in its life
-# (Secrets Manager, KMS).
+# answered within milliseconds or ends the request (Postgres, Redis), what a container asks once in its life (KMS), and
+# what it asks every five minutes (Secrets Manager, below).
 _TRY = max(internal.CONNECT_SECONDS, internal.ANSWER_SECONDS)
 READ, WRITE = 2 * _TRY + 1, _TRY  # boto3 pauses for up to 1 s before the second try
 MAIL = 2 * 3 + 1  # functions/auth/mailer.py
@@ -80,6 +80,18 @@ def test_a_routes_waits_fit_into_its_timeout_and_that_into_the_gateways(name: st
     assert waits(name, properties) < timeout
     for path in paths:
         assert timeout <= QUEUE_SECONDS if path.startswith("/queue/") else timeout < GATEWAY_SECONDS
+
+
+def test_a_secrets_manager_that_hangs_leaves_time_for_the_secrets_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request reads two at the most at one time: a service's key and one of its function's own."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "ap-northeast-2")
+    secrets._secrets_manager.cache_clear()
+    config = secrets._secrets_manager().meta.config
+    a_try = max(config.connect_timeout, config.read_timeout)
+    a_secret = config.retries["total_max_attempts"] * (a_try + 1)  # boto3 pauses for up to 1 s between
+    timeouts = [properties.get("Timeout", DEFAULT_SECONDS) for properties in api_functions().values()]
+    assert 2 * a_secret < min(timeouts)
+    secrets._secrets_manager.cache_clear()
 
 
 def test_only_functions_there_are_need_more_than_their_environment_tells() -> None:

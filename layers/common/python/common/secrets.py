@@ -25,8 +25,9 @@ def _secrets_manager() -> Any:
     from botocore.exceptions import BotoCoreError, ClientError
 
     means_store_away(BotoCoreError, ClientError)
+    # Two that hang fit into a function's 10 s (`tests/unit/test_timeouts.py`), so that it lives to use the ones kept.
     return boto3.client(
-        "secretsmanager", config=Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 3})
+        "secretsmanager", config=Config(connect_timeout=1, read_timeout=1, retries={"total_max_attempts": 2})
     )
 
 
