@@ -16,7 +16,7 @@ from common.clock import utc_now
 from common.internal import call
 from common.log import log
 from common.metrics import emit
-from common.problem import Refusal, store_away
+from common.problem import NOT_FOUND, Refusal, store_away
 from common.sale_terms import SaleTermsAnswer, SaleTermsAsked
 from common.settings import Settings
 from common.ticks import ticks
@@ -106,7 +106,10 @@ def _split(context: Any) -> Share:
         function = boto3.client("lambda")
         for number in range(1, of):
             payload = json.dumps({"share": {"number": number, "of": of}})
-            function.invoke(FunctionName=context.invoked_function_arn, InvocationType="Event", Payload=payload)
+            try:
+                function.invoke(FunctionName=context.invoked_function_arn, InvocationType="Event", Payload=payload)
+            except Exception:  # the next run, a minute away, hands it over; the other shares are moved meanwhile
+                log.exception("a share is handed over to nobody", extra={"share": number})
     return Share(0, of)
 
 
@@ -115,9 +118,20 @@ def _learn_terms(event_id: UUID) -> None:
         function = settings().sale_terms_function
         learner().learn(call(function, SaleTermsAsked(event_id=event_id), SaleTermsAnswer, read=True), utc_now())
     except Refusal as refusal:
+        if refusal.problem.code == NOT_FOUND.code:
+            _close(event_id)
+            return
         log.warning("no terms learnt; the old ones stand", extra={"event": str(event_id), "error": str(refusal)})
     except Exception:  # of a thread: nobody else would hear of it
         log.exception("no terms learnt; the old ones stand", extra={"event": str(event_id)})
+
+
+def _close(event_id: UUID) -> None:
+    log.warning("the event is no more; its line is closed", extra={"event": str(event_id)})
+    try:
+        learner().close(event_id, utc_now())
+    except Exception:  # asked again in two seconds, if people wait
+        log.exception("the line is not closed yet", extra={"event": str(event_id)})
 
 
 def _record(moved: Iterable[Moved]) -> None:

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from common import redis as common_redis
-from common.problem import SERVICE_UNAVAILABLE
+from common.problem import NOT_FOUND, SERVICE_UNAVAILABLE
 from common.redis import Client
 from common.sale_terms import SaleTermsAnswer
 from common.waiting_line import LIVE_LINES
@@ -74,6 +74,19 @@ def test_a_line_learns_that_it_is_sold_out_while_people_wait(warm: Client, monke
     assert LineStore(warm).place(event_id, users[-1], datetime.now(UTC)) == Turned("SOLD_OUT", in_line=True)
 
 
+def test_nobody_is_let_into_an_event_that_was_deleted(warm: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    event_id = uuid4()
+    users = in_line(warm, event_id, 100, rate=1)
+
+    def deleted(*_: Any, **__: Any) -> SaleTermsAnswer:
+        raise NOT_FOUND.refusal()
+
+    monkeypatch.setattr(admit, "call", deleted)
+    admit.handler({}, Run(4))
+    assert LineStore(warm).place(event_id, users[-1], datetime.now(UTC)) == Turned("CLOSED")
+    assert LineStore(warm).live(datetime.now(UTC)) == []
+
+
 def test_admission_goes_on_while_the_events_service_is_away_or_slow(
     warm: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,6 +122,24 @@ def test_more_lines_than_one_run_takes_are_shared_with_others(warm: Client, monk
     invoked.clear()
     admit.handler({"share": {"number": 1, "of": 3}}, Run(0))
     assert invoked == [], "a share is not shared again"
+
+
+def test_a_share_that_could_not_be_handed_over_takes_none_of_the_others_along(
+    warm: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends = datetime.now(UTC).timestamp() + 3600
+    warm.zadd(LIVE_LINES, {str(uuid4()): ends for _ in range(admit.LINES_PER_INVOCATION * 2 + 1)})
+    invoked: list[int] = []
+
+    class Lambda:
+        def invoke(self, **arguments: Any) -> None:
+            invoked.append(json.loads(arguments["Payload"])["share"]["number"])
+            if invoked == [1]:
+                raise ConnectionError("throttled")
+
+    monkeypatch.setattr("boto3.client", lambda _: Lambda())
+    assert admit._split(Run(0)) == admit.Share(0, 3)
+    assert invoked == [1, 2]
 
 
 class Overrun:

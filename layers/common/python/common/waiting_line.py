@@ -66,6 +66,12 @@ class SaleTermsLearner:
         self._redis = redis
         self._learn = Script(Path(__file__).parent / "lua" / "learn_terms.lua")
 
+    def close(self, event_id: UUID, now: datetime) -> None:
+        """Let nobody in any more: the event is no more. Whoever waits is told that the sale is closed."""
+        # First the list the admitter walks. Die after it, and `enter` finds out by itself.
+        self._redis.zadd(LIVE_LINES, {str(event_id): now.timestamp()})
+        self._redis.hset(sale_key(event_id), "closes", str(microseconds(now)))
+
     def learn(self, terms: SaleTermsAnswer, now: datetime) -> None:
         # First the list the admitter walks: a line that takes users but is on no list would never move.
         self._redis.zadd(LIVE_LINES, {str(terms.event_id): terms.sale_ends_at.timestamp()})
