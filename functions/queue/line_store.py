@@ -93,6 +93,9 @@ class LineStore:
     def learn(self, terms: SaleTermsAnswer, now: datetime) -> None:
         self._terms.learn(terms, now)
 
+    def trust(self, event_id: UUID, until: datetime) -> None:
+        self._redis.hset(sale_key(event_id), "fresh_until", str(microseconds(until)))
+
     def live(self, now: datetime) -> list[UUID]:
         return [UUID(str(event)) for event in self._redis.zrangebyscore(LIVE_LINES, now.timestamp(), "+inf")]
 

@@ -23,6 +23,7 @@ from functions.queue.problems import (
 POLL_SECONDS = 5
 # Longer than any `enter` may run: a claim this old whose user is in no line belongs to one that died.
 CLAIM_GRACE = timedelta(seconds=30)
+ASK_AGAIN = timedelta(seconds=5)  # after the events service did not answer; waiting for it may take longer than that
 SLOWEST_PACE = 0.02  # of the rate: a line that has stood still is not for ever
 
 
@@ -121,6 +122,9 @@ class Line(Protocol):
     def place(self, event_id: UUID, user_id: UUID, now: datetime) -> Place | Turned | None: ...
     def leave(self, event_id: UUID, user_id: UUID) -> None: ...
     def learn(self, terms: SaleTermsAnswer, now: datetime) -> None: ...
+    def trust(self, event_id: UUID, until: datetime) -> None:
+        """Take terms already learnt for fresh until then."""
+
     def claim(self, user_id: UUID, event_id: UUID, now: datetime, instead_of: Claim) -> Claim: ...
     def undo(self, event_id: UUID, user_id: UUID) -> None: ...
     def release(self, user_id: UUID, claim: Claim) -> None:
@@ -221,6 +225,8 @@ class WaitingRoom:
         claim, place = self._line.enter(event_id, user_id, now, ticket, accept_stale=True)
         if place is None:  # never learnt, or lost again within this millisecond
             raise away or SERVICE_UNAVAILABLE.refusal()
+        if away and not isinstance(place, Admitted):  # to whom the answer is a token, whether a line is known or not
+            self._line.trust(event_id, until=self._clock() + ASK_AGAIN)
         return claim, place
 
     def status(self, event_id: UUID, user_id: UUID) -> Place:
@@ -235,11 +241,9 @@ class WaitingRoom:
         self._line.leave(event_id, user_id)
 
     def serving(self, event_id: UUID) -> Serving:
-        now = self._clock()
-        found = self._line.serving(event_id, now)
-        if found is None:
-            self._line.learn(self._sales.terms(event_id), now)
-            found = self._line.serving(event_id, now)
+        """Refuses NOT_FOUND until somebody has tried to enter: anybody may ask, of any id, and the events service is
+        there for those who line up."""
+        found = self._line.serving(event_id, self._clock())
         if found is None:
             raise NOT_FOUND.refusal()
         return found
@@ -248,15 +252,23 @@ class WaitingRoom:
         """Of one event's line, or of all whose sale is not over."""
         now = self._clock()
         if event_id is not None:
-            self._line.learn(self._sales.terms(event_id), now)
+            self._learn_or_know(event_id, now)
         return self._line.stats([event_id] if event_id else self._line.live(now), now)
 
     def steer(self, event_id: UUID, admission_per_second: int | None, paused: bool | None) -> LineStats:
         """Change a line's rate, or pause it; in force from the next second."""
         now = self._clock()
-        self._line.learn(self._sales.terms(event_id), now)
+        self._learn_or_know(event_id, now)
         self._line.steer(event_id, admission_per_second, paused)
         return self._line.stats([event_id], now)[0]
+
+    def _learn_or_know(self, event_id: UUID, now: datetime) -> None:
+        """With the events service away a line is run on what is known. Refuses as `Sales` does if that is nothing."""
+        try:
+            self._line.learn(self._sales.terms(event_id), now)
+        except Refusal as refusal:
+            if refusal.problem.code != SERVICE_UNAVAILABLE.code or self._line.serving(event_id, now) is None:
+                raise
 
 
 def _young(claimed_at: int, now: datetime) -> bool:

@@ -298,16 +298,47 @@ def test_an_event_there_is_none_of_has_no_line(any_redis: NewClient, event_id: U
     assert code_of(lambda: unknown.serving(event_id)) == "NOT_FOUND"
 
 
-def test_the_line_keeps_taking_users_while_the_events_service_is_away(any_redis: NewClient, event_id: UUID) -> None:
-    class Away(FakeSales):
-        def terms(self, event_id: UUID) -> SaleTermsAnswer:
-            raise SERVICE_UNAVAILABLE.refusal()
+class Away(FakeSales):
+    """The events service, away."""
 
+    def terms(self, event_id: UUID) -> SaleTermsAnswer:
+        self.asked += 1
+        raise SERVICE_UNAVAILABLE.refusal()
+
+
+def test_the_line_keeps_taking_users_while_the_events_service_is_away(any_redis: NewClient, event_id: UUID) -> None:
     line = LineStore(any_redis())
     WaitingRoom(line, FakeSales(sale(event_id)), lambda: NOW).enter(event_id, uuid4())
     later = NOW + timedelta(minutes=10)  # what was learnt is stale by now
     assert ahead_of(WaitingRoom(line, Away(None), lambda: later).enter(event_id, uuid4())) == 1
     assert code_of(lambda: WaitingRoom(line, Away(None), lambda: NOW).enter(uuid4(), uuid4())) == "SERVICE_UNAVAILABLE"
+
+
+def test_an_events_service_that_is_away_is_waited_for_once_in_five_seconds(
+    any_redis: NewClient, event_id: UUID
+) -> None:
+    line, away, clock = LineStore(any_redis()), Away(None), {"now": NOW + timedelta(minutes=10)}
+    line.learn(sale(event_id), NOW)
+    room = WaitingRoom(line, away, lambda: clock["now"])
+    for _ in range(5):
+        room.enter(event_id, uuid4())
+    assert away.asked == 1
+    clock["now"] += timedelta(seconds=5)
+    room.enter(event_id, uuid4())
+    assert away.asked == 2
+
+
+def test_a_line_is_paused_slowed_and_looked_at_while_the_events_service_is_away(
+    any_redis: NewClient, event_id: UUID
+) -> None:
+    line = LineStore(any_redis())
+    line.learn(sale(event_id), NOW)
+    room = WaitingRoom(line, Away(None), lambda: NOW + timedelta(minutes=10))
+    assert room.steer(event_id, 3, paused=True).paused
+    (stats,) = room.stats(event_id)
+    assert (stats.paused, stats.admission_per_second) == (True, 3)
+    assert code_of(lambda: room.steer(uuid4(), None, paused=True)) == "SERVICE_UNAVAILABLE"
+    assert code_of(lambda: room.stats(uuid4())) == "SERVICE_UNAVAILABLE"
 
 
 def test_terms_are_asked_once_while_fresh(any_redis: NewClient, event_id: UUID) -> None:
@@ -348,9 +379,21 @@ def test_stats_count_who_waits_who_was_let_in_and_for_how_long(any_redis: NewCli
     assert not admission.tick([event_id], NOW + timedelta(seconds=5))[0].admitted
 
 
+def test_nobody_makes_us_ask_the_events_service_by_looking_at_the_serving_number(
+    any_redis: NewClient, event_id: UUID
+) -> None:
+    sales = FakeSales(sale(event_id, opens=timedelta(hours=1)))
+    room = WaitingRoom(LineStore(any_redis()), sales, lambda: NOW)
+    assert code_of(lambda: room.serving(event_id)) == "NOT_FOUND"
+    assert sales.asked == 0
+    assert code_of(lambda: room.enter(event_id, uuid4())) == "SALE_NOT_OPEN"
+    assert room.serving(event_id).state == "NOT_OPEN", "whoever tries to enter makes the line known"
+
+
 def test_the_serving_number_passes_a_place_when_it_is_let_in(any_redis: NewClient, event_id: UUID) -> None:
     redis = any_redis()
     room = WaitingRoom(LineStore(redis), FakeSales(sale(event_id, rate=2)), lambda: NOW)
+    LineStore(redis).learn(sale(event_id, rate=2), NOW)
     before = room.serving(event_id)
     assert (before.state, before.front, before.admitted, before.waiting) == ("OPEN", 0, 0, 0)
     places = [place for place in (room.enter(event_id, uuid4()) for _ in range(5)) if isinstance(place, Waiting)]
