@@ -16,7 +16,7 @@ from common.redis import Client
 from common.sale_terms import SaleTermsAnswer
 from common.waiting_line import LIVE_LINES
 from functions.admitter import admit
-from functions.admitter.admission import Moved
+from functions.admitter.admission import Moved, Share
 from functions.queue.line_store import LineStore
 from functions.queue.waiting_room import Turned
 from tests.on_sale import in_line, sale
@@ -138,7 +138,7 @@ def test_a_share_that_could_not_be_handed_over_takes_none_of_the_others_along(
                 raise ConnectionError("throttled")
 
     monkeypatch.setattr("boto3.client", lambda _: Lambda())
-    assert admit._split(Run(0)) == admit.Share(0, 3)
+    assert admit._split(Run(0)) == Share(0, 3)
     assert invoked == [1, 2]
 
 
