@@ -21,9 +21,10 @@ from uuid import UUID, uuid4
 
 from common import redis as common_redis
 from common import secrets
+from common.clock import microseconds
 from common.redis import Client
 from common.sale_terms import SaleTermsAnswer
-from common.waiting_line import active_key, line_key, microseconds, sale_key, seen_key
+from common.waiting_line import active_key, line_key, sale_key, seen_key
 from emulator import services
 from functions.admitter.admission import Admission, Policy
 from functions.queue import enter, status

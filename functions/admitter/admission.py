@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from common.clock import microseconds
 from common.log import log
 from common.queue_tokens import RESERVATION, new_secret, token_key, token_prefix
 from common.redis import Client, Script, run_together
@@ -17,7 +18,6 @@ from common.waiting_line import (
     clock_key,
     held_seats_key,
     line_key,
-    microseconds,
     sale_key,
     seen_key,
 )

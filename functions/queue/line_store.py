@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from common.clock import microseconds
 from common.queue_tokens import RESERVATION, token_key
 from common.redis import Client, Script, run_together
 from common.sale_terms import SaleTermsAnswer
@@ -15,7 +16,6 @@ from common.waiting_line import (
     active_key,
     admitted_key,
     line_key,
-    microseconds,
     sale_key,
     seen_key,
 )

@@ -8,8 +8,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from common.clock import microseconds
 from common.redis import Client
-from common.waiting_line import microseconds, seen_key
+from common.waiting_line import seen_key
 from functions.admitter.admission import Admission, Policy
 from functions.queue.line_store import LineStore
 from functions.queue.waiting_room import Speed, Waiting

@@ -7,9 +7,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from common.clock import microseconds
 from common.problem import Refusal
 from common.redis import Client
-from common.waiting_line import microseconds
 from functions.admitter.admission import Admission, Policy
 from functions.queue.line_store import GATHER, LineStore
 from functions.queue.place_ticket import PlaceTickets, Standing, Ticket

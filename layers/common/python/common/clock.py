@@ -14,6 +14,11 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def microseconds(moment: datetime) -> int:
+    """Since the epoch."""
+    return int(moment.timestamp() * 1_000_000)
+
+
 def new_id() -> UUID:
     """A UUIDv7 (RFC 9562): time-ordered, so that index inserts stay at the right edge."""
     return UUID(int=uuid7().int)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
+from common.clock import microseconds
 from common.redis import Client, Script
 from common.sale_terms import SaleTermsAnswer
 
@@ -50,10 +51,6 @@ def held_seats_key(event_id: UUID) -> str:
 def active_key(user_id: UUID) -> str:
     """String: the event this user is in line for (QUEUE-021)."""
     return f"queue:active:{{{user_id}}}"
-
-
-def microseconds(moment: datetime) -> int:
-    return int(moment.timestamp() * 1_000_000)
 
 
 Ask = Callable[[UUID], SaleTermsAnswer]
