@@ -83,7 +83,7 @@ def test_nobody_is_let_into_an_event_that_was_deleted(warm: Client, monkeypatch:
 
     monkeypatch.setattr(admit, "call", deleted)
     admit.handler({}, Run(4))
-    assert LineStore(warm).place(event_id, users[-1], datetime.now(UTC)) == Turned("CLOSED")
+    assert LineStore(warm).place(event_id, users[-1], datetime.now(UTC)) == Turned("CLOSED", in_line=True)
     assert LineStore(warm).live(datetime.now(UTC)) == []
 
 
@@ -185,7 +185,7 @@ def test_a_run_outlives_a_cluster_that_is_away(
 ) -> None:
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:9")
     monkeypatch.setenv("REDIS_CLUSTER", "true")
-    admit.handler({}, Run(1.5))
+    admit.handler({}, Run(2.5))
     assert sum("stand still" in record.message for record in caplog.records) >= 2
 
 

@@ -180,7 +180,7 @@ def test_a_relay_that_ends_hands_over_without_a_gap_or_a_repeat(
             go_on(superuser, writer)
         until(lambda: published(superuser) == writer.written, 5)
         assert leaving.process.returncode == 0
-        assert longest_wait(superuser) < 1
+        assert longest_wait(superuser) < 2
         ids = assert_all_there_in_order(topic, writer)
         assert len(ids) == len(set(ids))
 
@@ -201,7 +201,7 @@ def test_a_broker_that_is_gone_for_a_while_costs_neither_a_message_nor_order_nor
             broker.send_signal(SIGSTOP)
             try:
                 stopped_at = writer.written
-                until(lambda: writer.written > stopped_at + 600, 20)
+                until(lambda: writer.written > stopped_at + 600, 60)
                 early = relay.megabytes
                 until(lambda: writer.written > stopped_at + 2400, 40)
                 assert relay.megabytes < early + 20
