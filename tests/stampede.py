@@ -272,8 +272,8 @@ def stampede(stack: Mapping[str, Any], buyers: int, seats: int, seconds: float) 
     crowd, logs = Crowd(buyers, seats), Path(stack["state"]) / "logs" / "functions.log"
     drill, heard = _Drill(stack, crowd, seconds), logs.stat().st_size
     asyncio.run(drill.run())
-    # The gateway answers 500, too, for a function that it cannot run in ten seconds, as for one that Lambda throttles:
-    # on two cores that happens, and people try again. What a function answers 500 is a fault of ours.
+    # The gateway answers 500, too, for a function that ran out of time: on two cores that happens, and people try
+    # again. What a function answers 500 is a fault of ours.
     with logs.open("rb") as lines:
         lines.seek(heard)
         ours = sum(b'\\"status\\":500,' in line for line in lines)

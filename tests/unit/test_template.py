@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 ROOT = Path(__file__).parents[2]
 HANDLERS = re.findall(
@@ -40,3 +41,12 @@ def test_no_function_that_signs_tokens_is_restored_from_a_snapshot() -> None:
     restored = [text for text in functions if "SnapStart: {ApplyOn" in text.split("\n\n")[0]]
     assert restored
     assert not [text for text in restored if "jwt/signing" in text.split("\n\n")[0]]
+
+
+def test_who_meets_a_throttled_function_is_told_to_come_back() -> None:
+    """In the rush Lambda may run no more of one function; API Gateway calls that INTEGRATION_FAILURE, and a 500."""
+    api = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))["Resources"]["Api"]["Properties"]
+    throttled = api["GatewayResponses"]["INTEGRATION_FAILURE"]
+    assert throttled["StatusCode"] == 503
+    assert throttled["ResponseParameters"]["Headers"]["Retry-After"] == "'1'"
+    assert '"SERVICE_UNAVAILABLE"' in throttled["ResponseTemplates"]["application/json"]
