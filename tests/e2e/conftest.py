@@ -2,10 +2,11 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,9 +15,12 @@ import pytest
 
 from attack.throwaway import throwaway_stack
 from demo.buyer import Api, Buyer, sign_in
+from emulator.state import State
 from tests.e2e.log_search import Overheard
 
 ROOT = Path(__file__).parents[2]
+LOGS = pytest.StashKey[list[Path]]()  # of the stacks this run started
+COMPLAINT = re.compile("ERROR|CRITICAL|Task timed out|Runtime exited|throttle", re.IGNORECASE)
 
 
 def _free_port() -> int:
@@ -43,6 +47,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("last_of_all") is not None)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With a failure belongs what the stacks complained of last: nobody has them any more when he reads it."""
+    report = yield
+    if report.failed:
+        for log in item.session.stash.get(LOGS, ()):
+            if not log.exists():
+                continue
+            said = [line for line in log.read_text(encoding="utf-8").splitlines() if COMPLAINT.search(line)]
+            report.sections.append((f"last complaints in {log}", "\n".join(line[:2000] for line in said[-10:])))
+    return report
+
+
 @pytest.fixture(scope="session")
 def overheard() -> Iterator[Overheard]:
     """Every secret that the tests and the stack have told each other so far."""
@@ -51,7 +68,7 @@ def overheard() -> Iterator[Overheard]:
 
 
 @pytest.fixture(scope="session")
-def state_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def state_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Where the stack that runs keeps its URLs, secrets and logs."""
     named = os.environ.get("E2E_STACK")
     if named:
@@ -62,6 +79,7 @@ def state_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     ports = ["--port", str(_free_port()), "--process-port", f"sandbox={_free_port()}"]
     try:
         _emulator("up", *place, *ports)
+        request.session.stash.setdefault(LOGS, []).append(State(state).function_log)
         yield state
     finally:
         _emulator("down", *place)
@@ -76,11 +94,12 @@ def stack(state_folder: Path, overheard: Overheard) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def open_stack() -> Iterator[dict[str, Any]]:
+def open_stack(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
     """One to be attacked: it counts nobody's requests, and is nobody else's. Its `state` folder is named too."""
     if os.environ.get("E2E_STACK"):
         pytest.skip("only a stack of our own is attacked, not the one E2E_STACK names")
     with throwaway_stack(RateLimits="off") as running:
+        request.session.stash.setdefault(LOGS, []).append(State(Path(running["state"])).function_log)
         yield running
 
 

@@ -16,6 +16,7 @@ from uuid import uuid4
 import pytest
 
 from demo.buyer import Api, Buyer, eventually, sign_in
+from tests.e2e.on_sale import put_on_sale
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -88,6 +89,18 @@ def buyer(open_stack: dict[str, Any]) -> Buyer:
     made = Buyer(open_stack["api"], open_stack["sandbox"])
     made.register()
     made.login()
+    return made
+
+
+@pytest.fixture(scope="module")
+def admin(open_stack: dict[str, Any]) -> Api:
+    return sign_in(open_stack["api"], "admin@example.com", "local-admin-1234")
+
+
+@pytest.fixture(scope="module")
+def event(admin: Api) -> str:
+    """One that is there: who attacked this stack before may have deleted what it came with."""
+    made: str = put_on_sale(admin)["id"]
     return made
 
 
@@ -212,10 +225,9 @@ def test_no_header_breaks_an_answer_or_gets_into_it(wire: Wire, headers: dict[st
     assert answered.headers.get("access-control-allow-origin") in (None, "http://localhost:5173")
 
 
-def test_an_edit_that_names_an_absurd_revision_is_refused(open_stack: dict[str, Any]) -> None:
-    admin = sign_in(open_stack["api"], "admin@example.com", "local-admin-1234")
+def test_an_edit_that_names_an_absurd_revision_is_refused(admin: Api, event: str) -> None:
     for tag in ('"' + "9" * 6000 + '"', '"99999999999999999999"', '"١"', "nonsense", '""'):
-        answer = admin.client.put(f"/events/{EVENT}", json={}, headers={b"If-Match": tag.encode()})
+        answer = admin.client.put(f"/events/{event}", json={}, headers={b"If-Match": tag.encode()})
         assert (answer.status_code, answer.json()["code"]) == (412, "PRECONDITION_FAILED"), tag[:20]
 
 
@@ -405,14 +417,14 @@ def placeholders() -> Iterator[tuple[str, str, str, str]]:
 
 @pytest.mark.parametrize(("method", "path", "place", "name"), list(placeholders()))
 def test_nothing_put_for_an_id_or_a_query_is_run(
-    wire: Wire, open_stack: dict[str, Any], method: str, path: str, place: str, name: str
+    wire: Wire, event: str, method: str, path: str, place: str, name: str
 ) -> None:
     body = b"{}" if method in ("POST", "PUT") else b""
     for injected in INJECTED:
         target = path
         if place == "path":
             target = target.replace(f"{{{name}}}", quote(injected, safe=""))
-        target = re.sub(r"{\w+}", EVENT, target)
+        target = re.sub(r"{\w+}", event, target)
         if place == "query":
             target += f"?{name}={quote(injected, safe='')}"
         began = time.monotonic()
@@ -422,19 +434,18 @@ def test_nothing_put_for_an_id_or_a_query_is_run(
         assert place == "query" or answered.status in (401, 403, 404), (injected, answered.status)
 
 
-def test_everything_is_still_there_after_all_that(open_stack: dict[str, Any], buyer: Buyer) -> None:
-    assert Api(open_stack["api"])("GET", f"/events/{EVENT}")["id"] == EVENT
+def test_everything_is_still_there_after_all_that(buyer: Buyer, event: str) -> None:
+    assert buyer.api("GET", f"/events/{event}")["id"] == event
     assert buyer.api("GET", "/users/me")["email"] == buyer.email
 
 
 # -- what belongs to somebody else ------------------------------------------------------------------------------------
 
 
-def test_nobody_reaches_what_is_somebody_elses_by_its_id(open_stack: dict[str, Any], wire: Wire) -> None:
+def test_nobody_reaches_what_is_somebody_elses_by_its_id(open_stack: dict[str, Any], wire: Wire, event: str) -> None:
     owner = Buyer(open_stack["api"], open_stack["sandbox"])
     owner.register()
     owner.login()
-    event = next(each for each in owner.api("GET", "/events")["items"] if each["status"] == "ONGOING")["id"]
     owner.enter(event)
     owner.wait_for_admission(event)
     grades = owner.api("GET", f"/events/{event}/seats")["grades"]

@@ -18,41 +18,16 @@ from demo.__main__ import free_seats, statuses
 from demo.buyer import Api, Buyer, Refused, eventually
 from demo.door import check
 from emulator.state import State
+from tests.e2e.on_sale import put_on_sale, rfc3339
 
 pytestmark = pytest.mark.e2e
 
 NewBuyer = Callable[[], Buyer]
 
 
-def rfc3339(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
 @pytest.fixture
 def event(admin: Api) -> dict[str, Any]:
-    """An event on sale of the test's own: eight VIP seats."""
-    venue = admin("POST", "/venues", {"name": "올림픽공원", "address": "송파구 올림픽로 424", "city": "서울"})
-    template = {"sections": [{"name": "A", "grade": "VIP", "rows": 2, "seatsPerRow": 4}]}
-    hall = admin("POST", f"/venues/{venue['id']}/halls", {"name": "KSPO DOME", "seatTemplate": template})
-    assert hall["capacity"] == 8
-    now = datetime.now(UTC)
-    made: dict[str, Any] = admin(
-        "POST",
-        "/events",
-        {
-            "title": f"투어 {uuid4().hex[:6]}",
-            "artist": "하늘",
-            "venueId": venue["id"],
-            "hallId": hall["id"],
-            "startsAt": rfc3339(now + timedelta(days=30)),
-            "endsAt": rfc3339(now + timedelta(days=30, hours=3)),
-            "saleStartsAt": rfc3339(now - timedelta(minutes=1)),
-            "saleEndsAt": rfc3339(now + timedelta(days=1)),
-            "prices": {"VIP": 150_000},
-        },
-    )
-    assert made["seatCount"] == 8
-    return made
+    return put_on_sale(admin)
 
 
 def seats_of(public: Api, event_id: str) -> list[dict[str, Any]]:

@@ -20,6 +20,8 @@ means_store_away(
     psycopg.errors.ReadOnlySqlTransaction,  # the writer of a moment ago is a replica now: a failover
 )
 
+CONNECT_SECONDS = 3
+
 Connection = psycopg.Connection[dict[str, Any]]
 Row = dict[str, Any]
 Parameters = Mapping[str, Any] | Sequence[Any] | None
@@ -56,7 +58,6 @@ class Database:
                 # Without this a rollback sends DEALLOCATE ALL, which pins the proxy's connection to us.
                 prepare_threshold=None,
                 row_factory=dict_row,
-                connect_timeout=3,
             )
         return connection
 
@@ -144,6 +145,7 @@ def _connected_to(host: str, settings: DatabaseSettings) -> Database:
             dbname=settings.database_name,
             user=settings.database_user,
             sslmode=settings.database_sslmode,
+            connect_timeout=CONNECT_SECONDS,
         ),
         password,
     )
