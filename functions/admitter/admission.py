@@ -17,6 +17,7 @@ from common.waiting_line import (
     admitted_key,
     clock_key,
     held_seats_key,
+    let_in_key,
     line_key,
     sale_key,
     seen_key,
@@ -118,7 +119,7 @@ class Admission:
     def _call(self, event_id: UUID, now: datetime | None) -> tuple[Script, list[str], list[str | int]]:
         keys = [
             *(line_key(event_id), sale_key(event_id), seen_key(event_id), admitted_key(event_id)),
-            *(clock_key(event_id), held_seats_key(event_id)),
+            *(clock_key(event_id), held_seats_key(event_id), let_in_key(event_id)),
         ]
         arguments: list[str | int] = [
             "" if now is None else microseconds(now),
@@ -143,7 +144,7 @@ class Admission:
         for event_id in closed:
             self._redis.unlink(
                 *(line_key(event_id), sale_key(event_id), seen_key(event_id), admitted_key(event_id)),
-                clock_key(event_id),
+                *(clock_key(event_id), let_in_key(event_id)),
             )
             self._next.pop(event_id, None)
             self._unfilled.discard(event_id)

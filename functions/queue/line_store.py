@@ -15,6 +15,7 @@ from common.waiting_line import (
     SaleTermsLearner,
     active_key,
     admitted_key,
+    let_in_key,
     line_key,
     sale_key,
     seen_key,
@@ -57,7 +58,7 @@ class LineStore:
         self, event_id: UUID, user_id: UUID, now: datetime, ticket: Ticket | None, *, accept_stale: bool
     ) -> tuple[Claim, Place | Turned | None]:
         at = microseconds(now)
-        keys = self._places(event_id, user_id)
+        keys = [*self._places(event_id, user_id), let_in_key(event_id)]
         arguments: list[str | int] = [str(user_id), at, int(accept_stale), _span(self._grace), _span(GATHER)]
         if ticket is not None:
             was = ticket.standing

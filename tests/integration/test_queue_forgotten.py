@@ -10,6 +10,7 @@ import pytest
 from common.clock import microseconds
 from common.problem import Refusal
 from common.redis import Client
+from common.waiting_line import seen_key
 from functions.admitter.admission import Admission, Policy
 from functions.queue.line_store import GATHER, LineStore
 from functions.queue.place_ticket import PlaceTickets, Standing, Ticket
@@ -23,11 +24,12 @@ KEYS = [b"the key of this test".ljust(32)]
 class Crowd:
     """Users who poll, each with the last ticket he was given, and the clock they share."""
 
-    def __init__(self, redis: Client, event_id: UUID, rate: int = 10) -> None:
+    def __init__(self, redis: Client, event_id: UUID, rate: int = 10, capacity: int = 100_000) -> None:
         self.redis = redis
         self.event_id = event_id
         self.now = NOW
-        self.room = WaitingRoom(LineStore(redis), FakeSales(sale(event_id, rate=rate)), lambda: self.now)
+        sales = FakeSales(sale(event_id, rate=rate, capacity=capacity))
+        self.room = WaitingRoom(LineStore(redis), sales, lambda: self.now)
         self.admission = Admission(redis, Policy())
         self.tickets: dict[UUID, str] = {}
         self._signer = PlaceTickets(lambda: KEYS)
@@ -115,6 +117,101 @@ def test_who_was_let_in_before_does_not_get_in_again_on_his_old_place(crowd: Cro
     for user in (*users[10:], *users[:10]):
         crowd.enter(user)
     assert [crowd.poll(user).ahead for user in (*users[10:], *users[:10])] == list(range(30))  # type: ignore[union-attr]
+
+
+def test_who_was_let_in_before_lines_up_anew_even_if_he_comes_back_first(crowd: Crowd) -> None:
+    users = [uuid4() for _ in range(30)]
+    for user in users:
+        crowd.enter(user)
+    assert list(crowd.tick()) == users[:10]
+    for user in users[10:]:
+        crowd.poll(user)
+    crowd.forget()
+    crowd.now += SECOND
+    for user in users:  # those who were let in hold tickets from before that
+        crowd.enter(user)
+    for user in users[:10]:
+        with pytest.raises(Refusal) as refused:
+            crowd.poll(user)
+        assert refused.value.problem.code == "NOT_IN_QUEUE"
+        crowd.enter(user)
+    assert [crowd.poll(user).ahead for user in (*users[10:], *users[:10])] == list(range(30))  # type: ignore[union-attr]
+    assert crowd.redis.zcard(seen_key(crowd.event_id)) == 30
+
+
+def test_a_full_line_has_room_for_those_who_stood_in_it(any_redis: Callable[[], Client]) -> None:
+    crowd = Crowd(any_redis(), uuid4(), capacity=3)
+    old, new = [uuid4() for _ in range(3)], [uuid4() for _ in range(4)]
+    for user in old:
+        crowd.enter(user)
+    crowd.forget()
+    crowd.now += SECOND
+    for user in new[:3]:
+        crowd.enter(user)
+    places = [crowd.enter(user) for user in old]
+    assert [place.how for place in places if isinstance(place, Waiting)] == ["RETURNED"] * 3
+    with pytest.raises(Refusal) as refused:
+        crowd.enter(new[3])
+    assert refused.value.problem.code == "QUEUE_FULL"
+    assert [crowd.poll(user).ahead for user in (*old, *new[:3])] == list(range(6))  # type: ignore[union-attr]
+
+
+def test_who_comes_back_late_has_his_place_though_others_were_let_in_meanwhile(crowd: Crowd) -> None:
+    users, new = [uuid4() for _ in range(4)], [uuid4() for _ in range(15)]
+    for user in users:
+        crowd.enter(user)
+    crowd.forget()
+    crowd.now += SECOND
+    crowd.enter(users[3])
+    for user in new:
+        crowd.enter(user)
+    while not crowd.tick():
+        pass
+    served = crowd.room.serving(crowd.event_id).front
+    for user in users[:3]:
+        place = crowd.enter(user)
+        assert isinstance(place, Waiting)
+        assert place.how == "RETURNED"
+    assert list(crowd.tick())[:3] == users[:3]
+    assert crowd.room.serving(crowd.event_id).front >= served, "a front never goes back"
+
+
+def test_a_late_ticket_is_used_once_too(crowd: Crowd) -> None:
+    prompt, late = uuid4(), uuid4()
+    crowd.enter(late)
+    crowd.enter(prompt)
+    old = crowd.tickets[late]
+    crowd.forget()
+    crowd.now += SECOND
+    crowd.enter(prompt)
+    new = [uuid4() for _ in range(40)]
+    for user in new:
+        crowd.enter(user)
+    while not crowd.tick():
+        pass
+    crowd.enter(late)
+    assert crowd.tick()[0] == late
+    crowd.room.leave(crowd.event_id, late)
+    again = crowd.enter(late, ticket=old)
+    assert isinstance(again, Waiting)
+    assert again.how == "TAKEN"
+
+
+def test_who_got_in_on_a_new_place_does_not_get_in_again_on_his_old_one(crowd: Crowd) -> None:
+    prompt, sly = uuid4(), uuid4()
+    crowd.enter(sly)
+    crowd.enter(prompt)
+    old = crowd.tickets.pop(sly)
+    crowd.forget()
+    crowd.now += SECOND
+    crowd.enter(prompt)
+    crowd.enter(sly)
+    while not crowd.tick():
+        pass
+    crowd.room.leave(crowd.event_id, sly)
+    again = crowd.enter(sly, ticket=old)
+    assert isinstance(again, Waiting)
+    assert again.how == "TAKEN"
 
 
 def test_a_place_is_taken_back_once(crowd: Crowd) -> None:

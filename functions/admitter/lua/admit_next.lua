@@ -3,14 +3,14 @@
 -- rate × seconds + rate in any window, whoever calls and however often (QUEUE-005). Drop who has not been seen for long,
 -- and measure how fast the line moves.
 -- KEYS 1 line (zset)  2 sale (hash)  3 seen (zset)  4 admitted (zset)  5 clock (string)  6 held seats (zset)
---      7.. the token key of each candidate
+--      7 who was let in since the line's birth (set)  8.. the token key of each candidate
 -- ARGV 1 now in µs, or "" for this node's own time  2 token life in ms  3 grace of waiters in µs  4 most to drop
 --      5 µs between two looks at the sale's terms  6 "1" to let nobody in while every seat not sold is held
 --      7 how many names to show of the next  8.. candidate's user id, token; in KEYS' order
 -- Result {names let in, names dropped, "1" if the head holds users who were no candidates: call again with the next,
 --         "1" if whoever called is to ask for the sale's terms, users left waiting, names of the next,
 --         how many more this second may let in}
-local line, sale, seen, admitted, clock, held = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local line, sale, seen, admitted, clock, held, once = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local life, grace, most_dropped, look_every = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local follow_seats, show = ARGV[6] == '1', tonumber(ARGV[7])
 local SECOND = 1000000
@@ -32,7 +32,8 @@ if not now then
 end
 
 local terms = redis.call('HMGET', sale, 'opens', 'closes', 'sold_out', 'seats', 'rate', 'paused', 'gather_until', 'asked',
-  'second', 'count', 'spent_until', 'admitted', 'gone', 'pace', 'churn', 'measured', 'measured_admitted', 'measured_gone')
+  'second', 'count', 'spent_until', 'admitted', 'gone', 'pace', 'churn', 'measured', 'measured_admitted', 'measured_gone',
+  'front', 'born')
 local opens, closes, rate = tonumber(terms[1]), tonumber(terms[2]), tonumber(terms[5])
 if not opens then
   return {{}, {}, '0', '0', 0, {}, 0}
@@ -66,11 +67,11 @@ if open and follow_seats and terms[4] then
   room = math.min(room, tonumber(terms[4]) - redis.call('ZCOUNT', held, '(' .. whole(now / 1000), '+inf'))
 end
 
-local let_in, again, front = {}, '0', nil
+local let_in, again, front = {}, '0', tonumber(terms[19] or 0)
 if open and room > 0 and waiting > 0 then
   local candidates = {}
-  for i = 7, #KEYS do
-    local at = 8 + (i - 7) * 2
+  for i = 8, #KEYS do
+    local at = 8 + (i - 8) * 2
     candidates[ARGV[at]] = {KEYS[i], ARGV[at + 1]}
   end
   local head = redis.call('ZRANGE', line, 0, room - 1, 'WITHSCORES')
@@ -83,15 +84,20 @@ if open and room > 0 and waiting > 0 then
     redis.call('SET', candidate[1], candidate[2], 'PX', life)
     redis.call('ZADD', admitted, whole(now / 1000 + life), user)
     let_in[#let_in + 1] = user
-    front = head[i + 1]
+    front = math.max(front, tonumber(head[i + 1])) -- who came back late stands before those let in meanwhile
   end
 end
 if #let_in > 0 then
   redis.call('ZREM', line, unpack(let_in))
   redis.call('ZREM', seen, unpack(let_in))
   in_all = redis.call('HINCRBY', sale, 'admitted', #let_in)
-  redis.call('HSET', sale, 'second', second, 'count', count + #let_in, 'front', front,
+  redis.call('HSET', sale, 'second', second, 'count', count + #let_in, 'front', whole(front),
     'spent_until', whole(spent_until + #let_in * SECOND / rate))
+  -- As long as places signed under an older birth may be taken back: each gets its owner in once.
+  if now < tonumber(terms[20]) + grace then
+    redis.call('SADD', once, unpack(let_in))
+    redis.call('PEXPIRE', once, whole(grace / 1000))
+  end
   -- Tokens end by themselves; their owners' names are swept by whoever is let in next.
   redis.call('ZREMRANGEBYSCORE', admitted, '-inf', whole(now / 1000))
 end

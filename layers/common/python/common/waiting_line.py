@@ -38,6 +38,11 @@ def admitted_key(event_id: UUID) -> str:
     return f"queue:admitted:{{{event_id}}}"
 
 
+def let_in_key(event_id: UUID) -> str:
+    """Set: users let in during the line's first minutes, whose old places are spent (`enter_line.lua`)."""
+    return f"queue:let_in:{{{event_id}}}"
+
+
 def clock_key(event_id: UUID) -> str:
     """String that ends at a known moment: what is left of it tells a script the time (`admit_next.lua`)."""
     return f"queue:clock:{{{event_id}}}"
