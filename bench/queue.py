@@ -24,7 +24,7 @@ from common import secrets
 from common.clock import microseconds
 from common.redis import Client
 from common.sale_terms import SaleTermsAnswer
-from common.waiting_line import active_key, line_key, sale_key, seen_key
+from common.waiting_line import active_key, let_in_key, line_key, sale_key, seen_key
 from emulator import services
 from functions.admitter.admission import Admission, Policy
 from functions.queue import enter, status
@@ -115,7 +115,7 @@ def _latencies(redis: Client, event_id: UUID) -> dict[str, list[float]]:
 
     def bare_enter(user: UUID) -> object:
         keys, now = line._places(event_id, user), microseconds(datetime.now(UTC))
-        return line._enter(redis, keys, [str(user), now, "0", 300_000_000, 10_000_000])
+        return line._enter(redis, [*keys, let_in_key(event_id)], [str(user), now, "0", 300_000_000, 10_000_000])
 
     def bare_status(user: UUID) -> object:
         return line._read(redis, line._places(event_id, user), [str(user), microseconds(datetime.now(UTC)), 30_000_000])
