@@ -1,0 +1,29 @@
+"""How much of the machine others had meanwhile: a deadline missed without the processor says nothing of the code."""
+
+from pathlib import Path
+
+STAT = Path("/proc/stat")
+USER, STEAL, GUEST = 1, 8, 9  # columns of the line "cpu" (proc_stat(5)); guest time is counted in user time already
+
+
+class StolenTime:
+    """Since `begin`. On a machine that does not tell, nothing was stolen."""
+
+    def __init__(self, stat: Path = STAT) -> None:
+        self._stat = stat
+        self.begin()
+
+    def begin(self) -> None:
+        self._stolen, self._all = self._read()
+
+    def share(self) -> float:
+        stolen, everything = self._read()
+        return (stolen - self._stolen) / max(1, everything - self._all)
+
+    def _read(self) -> tuple[int, int]:
+        """In ticks, of all processors."""
+        try:
+            columns = self._stat.read_text(encoding="ascii").split("\n", 1)[0].split()
+        except OSError:
+            return 0, 0
+        return int(columns[STEAL]), sum(map(int, columns[USER:GUEST]))
