@@ -126,9 +126,9 @@ def test_a_migration_that_was_killed_half_way_keeps_no_later_one_from_running(
 
 def test_of_two_migrations_at_once_one_waits_and_finds_nothing_to_do(rds: str) -> None:
     with psycopg.connect(rds, autocommit=True) as superuser:
-        superuser.execute("CREATE DATABASE twice")
+        superuser.execute("CREATE DATABASE twice OWNER owner")
     twice = psycopg.conninfo.conninfo_to_dict(rds)
-    url = f"postgresql://{twice['user']}@{twice['host']}:{twice['port']}/twice"
+    url = f"postgresql://owner@{twice['host']}:{twice['port']}/twice"  # roles are the server's, and whose who made them
     applied = concurrently([partial(migrate, url)] * 2)
     assert sorted(applied, key=str) == [0, len(list(SQL.glob("*.sql")))]
 
