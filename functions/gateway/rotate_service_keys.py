@@ -53,8 +53,9 @@ class ServiceKeyRotation(Rotation):
     def create(self, token: str) -> None:
         if self._keys.holds(token):
             return
-        if self._clock() < self._keys.described()["LastChangedDate"] + SETTLE:
-            raise TooSoon
+        left = self._keys.described()["LastChangedDate"] + SETTLE - self._clock()
+        if left > timedelta(0):
+            raise TooSoon(f"the keys may change in {left.total_seconds():.0f} s")
         self._keys.add(token, rotated(self._keys.read(self._current()), self._new_key))
 
     def set(self, token: str) -> None:

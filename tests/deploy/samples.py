@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.deploy.surroundings import ROOT
 
+TOO_SOON = re.compile("may (change|sign) in [0-9]+ s")  # what a rotation says of secrets that were just made
 # What runs for its whole minute, or two: begun first, so that it ends while the others are asked.
 LONG = frozenset({"AdmitterFunction", "OutboxRelayFunction", "ReservationsExpireFunction"})
 
@@ -73,6 +74,8 @@ def _told(sample: Sample, ask: Callable[[Sample], Any], tries: int = 3) -> str:
 def _brief(answer: Any) -> str:
     text = json.dumps(answer, ensure_ascii=False)[:300]
     if isinstance(answer, dict):
+        if TOO_SOON.search(str(answer.get("errorMessage"))):
+            return "refused: too soon"
         if "errorType" in answer or "errorMessage" in answer:
             raise Broken(text)
         if "statusCode" in answer:

@@ -91,16 +91,14 @@ def test_an_update_brings_new_code_and_new_settings(deployed: MiniStack, built: 
 
 def test_an_update_that_fails_leaves_the_old_version_serving(deployed: MiniStack, built: Path) -> None:
     before = title_served(deployed), token_seconds(deployed)
-    failing = {
-        "Type": "AWS::Lambda::Version",
-        "DependsOn": ["OpenApiFunction", "AuthLoginFunction"],  # so that it fails when those have been updated
-        "Properties": {"FunctionName": "nowhere"},
-    }
+    version = {"Type": "AWS::Lambda::Version", "Properties": {"FunctionName": {"Ref": "OpenApiFunction"}}}
+    # Lambda makes no two versions of one code. It fails when both functions have been updated.
+    failing = {"Version": version, "SameVersion": {**version, "DependsOn": ["Version", "AuthLoginFunction"]}}
     with (
-        next_version(built, "never to be seen", VersionOfNothing=failing) as template,
+        next_version(built, "never to be seen", **failing) as template,
         timed("sam deploy of an update that fails, and its rollback"),
     ):
         said = deployed.deploy(template, must_succeed=False, AccessTokenSeconds="60")
-    assert "VersionOfNothing" in said
+    assert "SameVersion" in said
     assert deployed.status() == "UPDATE_ROLLBACK_COMPLETE"
     assert (title_served(deployed), token_seconds(deployed)) == before
