@@ -13,6 +13,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
+from pydantic_core import PydanticSerializationError, to_json
 
 MASK = "***"
 # What must be in a line for a pattern to be worth a search, since all of them cost as much as writing the line;
@@ -31,7 +32,8 @@ _SENSITIVE = tuple(
         ("PortOne ", r"(Authorization.{1,5}PortOne +)[^\s\"\\]+"),
         ("assword=", r"([Pp]assword=)[^\s\"\\&]+"),  # connection strings, forms
         ("ecret=", r"([Ss]ecret=)[^\s\"\\&]+"),
-        ("01", r"(?<![\w-])01[016789][ -]?\d{3,4}[ -]?\d{4}(?![\w-])()"),  # Korean mobile numbers
+        # Korean mobile numbers; what stands before is looked at last, which finds the next 01 ten times as fast
+        ("01", r"01(?<![\w-]01)[016789][ -]?\d{3,4}[ -]?\d{4}(?![\w-])()"),
         ("+82", r"\+82[ -]?1[016789][ -]?\d{3,4}[ -]?\d{4}()"),
     )
 )
@@ -51,7 +53,7 @@ class _Masking(LambdaPowertoolsFormatter):
 
 
 log = Logger(utc=True, logger_formatter=_Masking(utc=True, use_rfc3339=True))
-_ENCODE = json.JSONEncoder(default=str, separators=(",", ":")).encode  # ASCII: a lone surrogate of a path is no error
+_ENCODE_ASCII = json.JSONEncoder(default=str, separators=(",", ":")).encode
 
 
 def write(message: str, **fields: Any) -> None:
@@ -67,4 +69,8 @@ def write(message: str, **fields: Any) -> None:
         "xray_trace_id": os.environ.get("_X_AMZN_TRACE_ID", "").partition(";")[0].removeprefix("Root=") or None,
         **fields,
     }
-    sys.stdout.write(mask(_ENCODE({name: value for name, value in line.items() if value is not None})) + "\n")
+    try:
+        text = to_json(line, exclude_none=True, fallback=str).decode()
+    except PydanticSerializationError:  # a path with a lone surrogate, which only ASCII can tell
+        text = _ENCODE_ASCII({name: value for name, value in line.items() if value is not None})
+    sys.stdout.write(mask(text) + "\n")
