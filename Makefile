@@ -38,7 +38,7 @@ logs: $(STAMP) ## What the functions logged (ARGS="-f --function QueueEnterFunct
 	@$(PY) -m emulator logs $(ARGS)
 
 invoke: $(STAMP) ## One function with one event (FUNCTION=QueueEnterFunction EVENT=events/queue_enter.json)
-	@$(PY) -m emulator invoke $(FUNCTION) -e $(EVENT)
+	@$(PY) -m emulator invoke $(FUNCTION) $(if $(EVENT),-e $(EVENT))
 
 demo: $(STAMP) ## Buy a ticket over HTTP, step by step
 	@$(PY) -m demo

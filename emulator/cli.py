@@ -5,6 +5,7 @@ import json
 import shutil
 import sys
 from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, NamedTuple
 from urllib.parse import urlsplit
@@ -157,7 +158,8 @@ def logs(
 ) -> None:
     """Shows what the functions logged."""
     lines = function_log.read(State(state).function_log, follow=(lambda: True) if follow else None)
-    _show(select(lines, function, trace))
+    if not _show(select(lines, function, trace)) and (function or trace):
+        print(f"nothing was logged by {function or 'any function'}{f' for {trace}' if trace else ''}", file=sys.stderr)
 
 
 @app.command()
@@ -173,7 +175,7 @@ def invoke(
     payload = _payload(event)
     answer = _request("POST", f"{urls['lambda']}/2015-03-31/functions/{name}/invocations", payload)
     if answer.status >= 300:
-        raise StackError(f"{name}: {answer.body}")
+        raise StackError(f"{name}: {_message(answer.body)}")
     print(answer.body)
     if answer.failed:
         raise typer.Exit(1)
@@ -263,8 +265,16 @@ def _payload(event: Path | None) -> bytes:
     for path in (event, Path("events") / event, Path("events") / f"{event}.json"):
         if path.is_file():
             return path.read_bytes()
-    known = ", ".join(sorted(path.stem for path in Path("events").glob("*.json"))) or "nothing"
-    raise StackError(f"{event}: there is no such file, and events/ has {known}")
+    alike = get_close_matches(event.stem, [path.stem for path in Path("events").glob("*.json")])
+    raise StackError(f"{event}: there is no such file" + (f"; events/ has {', '.join(alike)}" if alike else ""))
+
+
+def _message(body: str) -> str:
+    """Of an error of Lambda's Invoke API."""
+    try:
+        return str({key.lower(): value for key, value in json.loads(body).items()}["message"])
+    except (ValueError, KeyError, AttributeError):
+        return body
 
 
 def _names(services: str | None, template: Path | None) -> list[str] | None:
@@ -273,11 +283,14 @@ def _names(services: str | None, template: Path | None) -> list[str] | None:
     return [name.strip() for name in services.split(",") if name.strip()]
 
 
-def _show(lines: Iterable[function_log.Line]) -> None:
-    entries = Entries()
+def _show(lines: Iterable[function_log.Line]) -> int:
+    """How many entries there were."""
+    entries, shown = Entries(), 0
     for line in lines:
         if entry := entries.of(line):
             screen.show_entry(entry)
+            shown += 1
+    return shown
 
 
 def _urls(state: State) -> dict[str, object]:

@@ -15,6 +15,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="Messages tha
 Ids = Annotated[list[str], typer.Argument(help="dlq.payment/0/17, as `list` prints them")]
 Reason = Annotated[str, typer.Option(help="Only those whose reason contains this")]
 Type = Annotated[str, typer.Option("--type", help="Only those of this event type")]
+FAILED = ("is not there", "cannot be put back")  # how the function's outcomes of these begin
 Limit = Annotated[int, typer.Option(help="No more than so many")]
 
 
@@ -24,7 +25,7 @@ def where(
     function: Annotated[str, typer.Option(envvar="REDRIVE_FUNCTION", help="Its name")] = "OutboxRedriveFunction",
     local: Annotated[bool, typer.Option("--local", help="The stack that `make up` started")] = False,
 ) -> None:
-    stack = json.loads(Path(".local/stack.json").read_text(encoding="utf-8")) if local else {}
+    stack = _stack() if local else {}
     keys = {"aws_access_key_id": "local", "aws_secret_access_key": "local", "region_name": "local"} if local else {}
     config = Config(read_timeout=60, retries={"total_max_attempts": 1})
     client = boto3.client("lambda", endpoint_url=stack.get("lambda"), config=config, **keys)
@@ -37,6 +38,14 @@ def where(
         return payload
 
     context.obj = ask
+
+
+def _stack() -> dict[str, Any]:
+    try:
+        stack: dict[str, Any] = json.loads(Path(".local/stack.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SystemExit("nothing is running here: start it with `make up`") from None
+    return stack
 
 
 @app.command("list")
@@ -64,7 +73,10 @@ def list_(context: typer.Context, reason: Reason = "", event_type: Type = "", li
 @app.command()
 def show(context: typer.Context, ids: Ids) -> None:
     """A letter whole: its headers and the message as it was."""
-    typer.echo(json.dumps(context.obj(action="show", ids=ids)["letters"], indent=2, ensure_ascii=False))
+    letters = context.obj(action="show", ids=ids)["letters"]
+    typer.echo(json.dumps(letters, indent=2, ensure_ascii=False))
+    if missing := set(ids) - {letter["id"] for letter in letters}:
+        raise SystemExit(f"not there: {', '.join(sorted(missing))}")
 
 
 @app.command("put-back")
@@ -85,7 +97,10 @@ def put_back(
     )["outcomes"]
     for id_, outcome in outcomes.items():
         typer.echo(f"{id_}  {outcome}")
-    typer.echo(f"{len(outcomes)} letters")
+    if not outcomes:
+        typer.echo("no letter fits")
+    if any(outcome.startswith(FAILED) for outcome in outcomes.values()):
+        raise typer.Exit(1)
 
 
 if __name__ == "__main__":

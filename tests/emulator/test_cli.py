@@ -205,7 +205,8 @@ def test_invoke_prints_the_answer_and_logs_shows_the_lines_of_one_trace(running:
     wait_until(lambda: trace in running.run("logs", "--trace", trace).stdout)
     (line,) = running.run("logs", "--trace", trace, "--function", "Greet").stdout.splitlines()
     assert line.endswith(f"INFO     Greet greeting correlation_id={trace}")
-    assert running.run("logs", "--function", "Other").stdout == ""
+    none = running.run("logs", "--function", "Other")
+    assert (none.stdout, none.stderr) == ("", "nothing was logged by Other\n")
 
 
 def test_invoke_fails_when_the_function_fails_or_does_not_exist(running: Project, tmp_path: Path) -> None:
@@ -217,7 +218,9 @@ def test_invoke_fails_when_the_function_fails_or_does_not_exist(running: Project
     assert failed.returncode == 1
     assert json.loads(failed.stdout)["errorMessage"] == "as asked"
     assert unknown.returncode == 1
-    assert unknown.stderr.startswith("error: Nobody: ")
+    assert unknown.stderr.startswith("error: Nobody: Function not found")
+    missing = running.run("invoke", "Greet", "-e", str(tmp_path / "evnt.json"))
+    assert (missing.returncode, missing.stderr) == (1, f"error: {tmp_path / 'evnt.json'}: there is no such file\n")
 
 
 def test_a_process_or_service_that_dies_is_started_again(running: Project) -> None:

@@ -77,6 +77,14 @@ def test_a_refusal_says_how_many_and_when(limiter: RateLimiter) -> None:
     }
 
 
+def test_no_more_is_said_to_be_left_than_the_limit(limiter: RateLimiter) -> None:
+    allowance = limiter.admit(BOOKING, "u1", None)
+
+    assert allowance is not None
+    assert allowance.remaining == 23
+    assert allowance.headers() == {"X-RateLimit-Limit": "20", "X-RateLimit-Remaining": "20"}
+
+
 def test_whoever_waits_as_long_as_told_gets_through(limiter: RateLimiter, now: Now) -> None:
     let_through(limiter, 24)
     now.moment += timedelta(seconds=3)

@@ -1,6 +1,9 @@
 """Which addresses are machines for rent: read from what their owners publish."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -80,3 +83,17 @@ def test_the_shipped_file_can_be_read_and_names_its_sources() -> None:
     shipped = json.loads(FILE.read_text(encoding="utf-8"))
     CloudRanges(shipped["ranges"])
     assert bool(shipped["ranges"]) == bool(shipped["sources"])
+
+
+@pytest.mark.parametrize("words", [[], ["nowhere.json"], [__file__]])
+def test_without_a_list_to_read_the_one_that_is_there_stays(words: list[str]) -> None:
+    before = FILE.read_bytes()
+    done = subprocess.run(
+        [sys.executable, "-m", "common.cloud_ranges", *words],
+        env={**os.environ, "PYTHONPATH": str(FILE.parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert FILE.read_bytes() == before

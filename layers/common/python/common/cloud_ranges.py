@@ -83,6 +83,11 @@ def _read(published: dict[str, Any]) -> tuple[str, str, Iterator[str]]:
 
 
 if __name__ == "__main__":
-    made = joined(json.loads(Path(name).read_text(encoding="utf-8")) for name in sys.argv[1:])
+    if not sys.argv[1:]:
+        raise SystemExit('name the providers\' published lists, FILES="ip-ranges.json cloud.json" (docs/bots.md)')
+    try:
+        made = joined([json.loads(Path(name).read_text(encoding="utf-8")) for name in sys.argv[1:]])
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"the list stays as it was: {error}") from None
     FILE.write_text(json.dumps(made, indent=0) + "\n", encoding="utf-8")
     print(f"{len(made['ranges'])} ranges of {', '.join(source['provider'] for source in made['sources'])}")

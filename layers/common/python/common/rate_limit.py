@@ -27,7 +27,8 @@ class Allowance:
     wait_seconds: int = 0  # until the next may come; 0 if this one was let through
 
     def headers(self) -> dict[str, str]:
-        left = {"X-RateLimit-Limit": str(self.limit), "X-RateLimit-Remaining": str(self.remaining)}
+        # After a pause a little more than the limit may come; a client that reads more left than there is would wonder.
+        left = {"X-RateLimit-Limit": str(self.limit), "X-RateLimit-Remaining": str(min(self.remaining, self.limit))}
         return left | ({"Retry-After": str(self.wait_seconds)} if self.wait_seconds else {})
 
 

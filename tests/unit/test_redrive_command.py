@@ -1,0 +1,53 @@
+"""The command line of dead letters, before a function that answers as OutboxRedriveFunction does."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from redrive import __main__ as command
+
+HERE = "dlq.payment/0/17"
+
+
+class Function:
+    """Knows one letter."""
+
+    def __init__(self, *_: object, **__: object) -> None: ...
+
+    def invoke(self, FunctionName: str, Payload: str) -> dict[str, Any]:
+        asked = json.loads(Payload)
+        known = [each for each in asked["ids"] or [HERE] if each == HERE and asked.get("reason", "") == ""]
+        outcomes = dict.fromkeys(asked["ids"], "is not there") | dict.fromkeys(known, "put back on payment.events")
+        answer = (
+            {"outcomes": outcomes} if asked["action"] == "put-back" else {"letters": [{"id": id_} for id_ in known]}
+        )
+        return {"Payload": io.BytesIO(json.dumps(answer).encode()), "FunctionName": FunctionName}
+
+
+@pytest.mark.parametrize(
+    ("words", "exit_code", "said"),
+    [
+        (["show", HERE], 0, HERE),
+        (["show", HERE, "nothing"], 1, "not there: nothing"),
+        (["put-back", HERE], 0, f"{HERE}  put back on payment.events"),
+        (["put-back", HERE, "nothing"], 1, "nothing  is not there"),
+        (["put-back", "--all", "--reason", "no such reason"], 0, "no letter fits"),
+        (["put-back", "--all", HERE], 2, "name letters, or say --all"),
+    ],
+)
+def test_what_was_not_there_is_said_and_is_a_failure(
+    words: list[str], exit_code: int, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command.boto3, "client", Function)
+    done = CliRunner().invoke(command.app, words)
+    assert (done.exit_code, said in done.output) == (exit_code, True), done.output
+
+
+def test_without_a_stack_it_says_so_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(command.app, ["--local", "list"])
+    assert (done.exit_code, str(done.output)) == (1, "nothing is running here: start it with `make up`\n")
