@@ -96,7 +96,7 @@ def _holding(conninfo: str, redis_url: str) -> Callable[[UUID], object]:
         hold_seconds=300,
         payment_token_seconds=600,
     )
-    return lambda event: booking.hold(uuid4(), event, [uuid4()])
+    return lambda event: booking.hold(uuid4(), event, [uuid4()], uuid4())
 
 
 def _inserting(conninfo: str, _redis_url: str) -> Callable[[UUID], object]:

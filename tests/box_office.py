@@ -76,7 +76,7 @@ class BoxOffice:
     # What buyers do.
 
     def hold(self, *seats: int) -> Reservation:
-        return self.booking.hold(uuid4(), self.event.id, [self.seat_ids[seat] for seat in seats]).reservation
+        return self.booking.hold(uuid4(), self.event.id, [self.seat_ids[seat] for seat in seats], uuid4()).reservation
 
     def pay(self, reservation: Reservation) -> None:
         with self.database.transaction() as connection:

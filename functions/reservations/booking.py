@@ -54,7 +54,7 @@ class Reservations(Protocol):
     def add(self, reservation: Reservation, now: datetime) -> None: ...
     def holding(self, event_id: UUID, seat_ids: Sequence[UUID]) -> list[Reservation]: ...
     def release(self, reservation_id: UUID, user_id: UUID, now: datetime) -> Reservation | None: ...
-    def change(self, reservation: Reservation, seats: tuple[Seat, ...], now: datetime) -> Reservation: ...
+    def change(self, reservation: Reservation, seats: tuple[Seat, ...], holds: Holds, now: datetime) -> Reservation: ...
     def cancel_own(self, reservation_id: UUID, user_id: UUID, now: datetime) -> Reservation: ...
     def expire(self, now: datetime, limit: int) -> list[Reservation]: ...
     def cancel_for_events(self, now: datetime, limit: int) -> list[Reservation]: ...
@@ -99,8 +99,8 @@ class Booking:
         self._hold = timedelta(seconds=hold_seconds)
         self._payment_token_seconds = payment_token_seconds
 
-    def hold(self, user_id: UUID, event_id: UUID, seat_ids: Sequence[UUID]) -> Held:
-        """Hold all the seats or none and make the PENDING reservation (RSV-001, RSV-005).
+    def hold(self, user_id: UUID, event_id: UUID, seat_ids: Sequence[UUID], admission: UUID) -> Held:
+        """Hold all the seats or none and make the PENDING reservation (RSV-001, RSV-005), the one of its admission.
 
         Die after Redis took the holds and they end by themselves; die after Postgres took the reservation and the
         user finds it in GET /reservations, and it expires with its hold.
@@ -119,6 +119,7 @@ class Booking:
             total_amount=sum(seat.price for seat in seats),
             hold_expires_at=now + self._hold,
             created_at=now,
+            admission=admission,
         )
         taken = self._holds.take(event_id, reservation.id, seat_ids, self._hold + GUARD, now)
         if taken:
@@ -153,26 +154,12 @@ class Booking:
     def change(self, reservation: Reservation, seat_ids: Sequence[UUID]) -> Held:
         """Hold other seats instead, until the same time; on any refusal the old seats stay held (RSV-002).
 
-        Die after Redis took the new seats, and they end with the hold; die after Postgres changed the reservation, and
-        the seats given up are held in Redis for as long: refused to others a while, never lost or sold twice.
+        Of several at once each begins where the one before it ended. Die after Redis took the new seats, and they end
+        with the hold; die after it let go of the old ones, and Postgres still refuses them to others.
         """
         now = self._clock()
         seats = _chosen(self._offer(reservation.event_id, seat_ids), seat_ids, now)
-        fresh = [seat for seat in seat_ids if seat not in reservation.seat_ids]
-        left = reservation.hold_expires_at - now
-        if not reservation.holds_at(now):
-            raise HOLD_EXPIRED.refusal()
-        taken = self._holds.take(reservation.event_id, reservation.id, fresh, left + GUARD, now)
-        if taken:
-            raise SEAT_TAKEN.refusal(seatIds=[str(seat) for seat in taken])
-        try:
-            changed = self._reservations.change(reservation, seats, now)
-        except Refusal:
-            self._holds.release(reservation.event_id, reservation.id, fresh)
-            raise
-        given_up = [seat for seat in reservation.seat_ids if seat not in seat_ids]
-        self._holds.release(reservation.event_id, reservation.id, given_up)
-        return self._with_token(changed, now)
+        return self._with_token(self._reservations.change(reservation, seats, self._holds, now), now)
 
     def cancel(self, user_id: UUID, reservation_id: UUID) -> Reservation:
         """Cancel at the fee of the day, as often as asked; the money goes back by message (RSV-006)."""

@@ -45,5 +45,5 @@ class HoldBody(Body):
     ],
 )
 def handler(request: Request, user: User, body: HoldBody) -> Answer:
-    queue_tokens().check_reservation(request.queue_token, user.id, body.event_id)
-    return created(HeldAnswer.of(booking().hold(user.id, body.event_id, body.seat_ids)))
+    admission = queue_tokens().check_reservation(request.queue_token, user.id, body.event_id)
+    return created(HeldAnswer.of(booking().hold(user.id, body.event_id, body.seat_ids, admission)))

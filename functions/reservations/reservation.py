@@ -56,6 +56,7 @@ class Reservation:
     fee: int = 0  # won, kept when it was cancelled
     refund_amount: int = 0  # won, given back when it was cancelled
     rescheduled_at: datetime | None = None  # when the show was moved after it was booked
+    admission: UUID | None = None  # from the waiting room; None in reservations older than this rule
 
     @property
     def seat_ids(self) -> list[UUID]:

@@ -15,18 +15,19 @@ from psycopg import errors
 from common.messages import ReservationCancelled, ReservationConfirmed
 from common.outbox import Outbox
 from common.payable import GUARD_SECONDS
-from common.postgres import Connection, Database, Row
+from common.postgres import Connection, Database, Parameters, Row
 from common.problem import NOT_FOUND
+from common.queue_tokens import QUEUE_TOKEN_INVALID
+from functions.reservations.booking import GUARD, Holds
 from functions.reservations.cancellation_fee import fee_percent
 from functions.reservations.problems import HOLD_EXISTS, HOLD_EXPIRED, NOT_CANCELLABLE, PAYMENT_STARTED, SEAT_TAKEN
 from functions.reservations.reservation import FOR_WANT_OF_MONEY, CancelReason, Reservation, Seat, Status, ticket_number
 
-_SELECT = """
-SELECT r.*, (
-         SELECT json_agg(json_build_object('id', s.seat_id, 'number', s.number, 'grade', s.grade, 'price', s.price)
-                         ORDER BY s.seat_id)
-           FROM reservation_service.reservation_seats s WHERE s.reservation_id = r.id
-       ) AS seats
+_SEATS = """
+json_agg(json_build_object('id', s.seat_id, 'number', s.number, 'grade', s.grade, 'price', s.price) ORDER BY s.seat_id)
+"""
+_SELECT = f"""
+SELECT r.*, (SELECT {_SEATS} FROM reservation_service.reservation_seats s WHERE s.reservation_id = r.id) AS seats
   FROM reservation_service.reservations r
 """
 
@@ -39,7 +40,8 @@ class ReservationStore:
     # -- making one ---------------------------------------------------------------------------------------------
 
     def add(self, reservation: Reservation, now: datetime) -> None:
-        """Write a PENDING reservation, or refuse SEAT_TAKEN or HOLD_EXISTS.
+        """Write a PENDING reservation, or refuse SEAT_TAKEN, HOLD_EXISTS or, where its admission has bought already,
+        QUEUE_TOKEN_INVALID.
 
         The unique indexes decide, whatever Redis remembers. What stands in the way may be a hold whose time is up and
         which nobody has swept yet: that one is expired here, and the seats are ours.
@@ -59,8 +61,8 @@ class ReservationStore:
                 """
                 INSERT INTO reservation_service.reservations
                        (id, user_id, event_id, event_title, event_starts_at, status, total_amount, hold_expires_at,
-                        guarded_until, created_at)
-                VALUES (%s, %s, %s, %s, %s, 'PENDING', %s, %s, %s, %s)
+                        guarded_until, created_at, admission)
+                VALUES (%s, %s, %s, %s, %s, 'PENDING', %s, %s, %s, %s, %s)
                 """,
                 (
                     reservation.id,
@@ -72,6 +74,7 @@ class ReservationStore:
                     reservation.hold_expires_at,
                     reservation.hold_expires_at + timedelta(seconds=GUARD_SECONDS),
                     reservation.created_at,
+                    reservation.admission,
                 ),
             )
             self._insert_seats(connection, reservation, reservation.seats)
@@ -96,13 +99,14 @@ class ReservationStore:
 
     def _expire_in_the_way(self, reservation: Reservation, now: datetime) -> None:
         with self._database.transaction() as connection:
-            overdue = connection.execute(
-                f"""{_SELECT}
-                 WHERE r.status = 'PENDING' AND r.hold_expires_at <= %(now)s
-                   AND (r.user_id = %(user)s AND r.event_id = %(event)s
-                        OR r.id IN (SELECT reservation_id FROM reservation_service.reservation_seats
-                                     WHERE event_id = %(event)s AND seat_id = ANY(%(seats)s) AND live))
-                 ORDER BY r.id FOR UPDATE OF r
+            overdue = _lock(
+                connection,
+                """
+                WHERE r.status = 'PENDING' AND r.hold_expires_at <= %(now)s
+                  AND (r.user_id = %(user)s AND r.event_id = %(event)s
+                       OR r.id IN (SELECT reservation_id FROM reservation_service.reservation_seats
+                                    WHERE event_id = %(event)s AND seat_id = ANY(%(seats)s) AND live))
+                ORDER BY r.id FOR UPDATE
                 """,
                 {
                     "now": now,
@@ -110,9 +114,9 @@ class ReservationStore:
                     "event": reservation.event_id,
                     "seats": reservation.seat_ids,
                 },
-            ).fetchall()
-            for row in overdue:
-                self.cancel(connection, _reservation(row), CancelReason.HOLD_TIMEOUT, now)
+            )
+            for each in overdue:
+                self.cancel(connection, each, CancelReason.HOLD_TIMEOUT, now)
 
     def _refusal(self, reservation: Reservation, violation: errors.UniqueViolation) -> Exception:
         if violation.diag.constraint_name == "one_live_hold":
@@ -124,6 +128,8 @@ class ReservationStore:
                 (reservation.user_id, reservation.event_id),
             )
             return HOLD_EXISTS.refusal(reservationId=str(held["id"])) if held else HOLD_EXISTS.refusal()
+        if violation.diag.constraint_name == "one_purchase_an_admission":
+            return QUEUE_TOKEN_INVALID.refusal()  # as it will be to the next who shows it
         taken = self._database.rows(
             """
             SELECT seat_id FROM reservation_service.reservation_seats
@@ -135,42 +141,54 @@ class ReservationStore:
 
     # -- changing one -------------------------------------------------------------------------------------------
 
-    def change(self, reservation: Reservation, seats: tuple[Seat, ...], now: datetime) -> Reservation:
+    def change(self, reservation: Reservation, seats: tuple[Seat, ...], holds: Holds, now: datetime) -> Reservation:
         """The same hold on other seats, until the same time; on any refusal the old seats stay held (RSV-002)."""
         wanted = replace(reservation, seats=seats, total_amount=sum(seat.price for seat in seats))
         try:
-            return self._change(wanted, now)
+            return self._change(wanted, holds, now)
         except errors.UniqueViolation:
             self._expire_in_the_way(wanted, now)
             try:
-                return self._change(wanted, now)
+                return self._change(wanted, holds, now)
             except errors.UniqueViolation as still:
                 raise self._refusal(wanted, still) from None
 
-    def _change(self, wanted: Reservation, now: datetime) -> Reservation:
+    def _change(self, wanted: Reservation, holds: Holds, now: datetime) -> Reservation:
+        """Redis is asked under the row's lock, too, and told what to forget before it is given up: of two changes at
+        once the second would otherwise forget seats of the first, or keep them from everybody."""
         with self._database.transaction() as connection:
             held = self.locked(connection, wanted.id)
             if held is None or not held.holds_at(now):
                 raise HOLD_EXPIRED.refusal()
             if held.payment_started_at is not None:
                 raise PAYMENT_STARTED.refusal()
+            fresh = [seat for seat in wanted.seats if seat.id not in held.seat_ids]
+            fresh_ids = [seat.id for seat in fresh]
+            taken = holds.take(held.event_id, held.id, fresh_ids, held.hold_expires_at - now + GUARD, now)
+            if taken:
+                raise SEAT_TAKEN.refusal(seatIds=[str(seat) for seat in taken])
             connection.execute(
                 "DELETE FROM reservation_service.reservation_seats WHERE reservation_id = %s AND NOT seat_id = ANY(%s)",
                 (wanted.id, wanted.seat_ids),
             )
-            self._insert_seats(connection, wanted, [seat for seat in wanted.seats if seat.id not in held.seat_ids])
+            try:
+                self._insert_seats(connection, wanted, fresh)
+            except errors.UniqueViolation:
+                holds.release(held.event_id, held.id, fresh_ids)  # before the rollback, which ends the lock
+                raise
             connection.execute(
                 "UPDATE reservation_service.reservations SET total_amount = %s WHERE id = %s",
                 (wanted.total_amount, wanted.id),
             )
+            holds.release(held.event_id, held.id, [seat for seat in held.seat_ids if seat not in wanted.seat_ids])
             return replace(held, seats=wanted.seats, total_amount=wanted.total_amount)
 
     # -- ending one ---------------------------------------------------------------------------------------------
 
     def locked(self, connection: Connection, reservation_id: UUID) -> Reservation | None:
         """The reservation as it is, and stays until this transaction ends."""
-        row = connection.execute(f"{_SELECT} WHERE r.id = %s FOR UPDATE OF r", (reservation_id,)).fetchone()
-        return _reservation(row) if row else None
+        found = _lock(connection, "WHERE r.id = %s FOR UPDATE", (reservation_id,))
+        return found[0] if found else None
 
     def cancel(
         self,
@@ -201,7 +219,8 @@ class ReservationStore:
     def confirm(self, connection: Connection, reservation: Reservation, payment_id: UUID, now: datetime) -> bool:
         """CONFIRMED with a ticket, and ReservationConfirmed told; the row is locked by the caller.
 
-        A reservation that was cancelled before its money came gets its seats back if all are free; False if not.
+        A reservation that was cancelled before its money came gets its seats back if all are free, and its admission
+        has not been used for another; False if not.
         """
         try:
             with connection.transaction():  # a savepoint: a seat taken meanwhile must not undo the caller's work
@@ -316,13 +335,14 @@ class ReservationStore:
         Rows that someone else has locked are left to him: he is confirming or releasing them.
         """
         with self._database.transaction() as connection:
-            rows = connection.execute(
-                f"""{_SELECT} WHERE r.status = 'PENDING' AND r.hold_expires_at <= %s
-                 ORDER BY r.hold_expires_at LIMIT %s FOR UPDATE OF r SKIP LOCKED
+            overdue = _lock(
+                connection,
+                """
+                WHERE r.status = 'PENDING' AND r.hold_expires_at <= %s
+                ORDER BY r.hold_expires_at LIMIT %s FOR UPDATE SKIP LOCKED
                 """,
                 (now, limit),
-            ).fetchall()
-            overdue = [_reservation(row) for row in rows]
+            )
             for reservation in overdue:
                 self.cancel(connection, reservation, CancelReason.HOLD_TIMEOUT, now)
             return overdue
@@ -366,13 +386,11 @@ class ReservationStore:
             ).fetchone()
             if event is None:
                 return []
-            rows = connection.execute(
-                f"""{_SELECT} WHERE r.event_id = %s AND r.status IN ('PENDING', 'CONFIRMED')
-                 ORDER BY r.id LIMIT %s FOR UPDATE OF r
-                """,
+            live = _lock(
+                connection,
+                "WHERE r.event_id = %s AND r.status IN ('PENDING', 'CONFIRMED') ORDER BY r.id LIMIT %s FOR UPDATE",
                 (event["event_id"], limit),
-            ).fetchall()
-            live = [_reservation(row) for row in rows]
+            )
             for reservation in live:
                 paid = reservation.total_amount if reservation.status is Status.CONFIRMED else 0
                 self.cancel(connection, reservation, CancelReason.EVENT_CANCELLED, now, paid)
@@ -500,6 +518,26 @@ def _lock_of(event_id: UUID) -> int:
     return int.from_bytes(event_id.bytes[8:], signed=True)
 
 
+def _lock(connection: Connection, which: str, parameters: Parameters) -> list[Reservation]:
+    """Reservations as they are, and stay until this transaction ends; `which` ends in FOR UPDATE.
+
+    In two statements: one that had to wait for a row gets the row as it is by then, but its seats, which are rows of
+    another table, as they were when it began (PostgreSQL, 13.2.1 Read Committed).
+    """
+    rows = connection.execute(f"SELECT r.* FROM reservation_service.reservations r {which}", parameters).fetchall()
+    if not rows:
+        return []
+    found = connection.execute(
+        f"""
+        SELECT s.reservation_id, {_SEATS} AS seats FROM reservation_service.reservation_seats s
+         WHERE s.reservation_id = ANY(%s) GROUP BY s.reservation_id
+        """,
+        ([row["id"] for row in rows],),
+    )
+    seats = {row["reservation_id"]: row["seats"] for row in found}
+    return [_reservation({**row, "seats": seats[row["id"]]}) for row in rows]
+
+
 def _reservation(row: Row) -> Reservation:
     reason = row["cancel_reason"]
     return Reservation(
@@ -522,4 +560,5 @@ def _reservation(row: Row) -> Reservation:
         fee=row["fee"],
         refund_amount=row["refund_amount"],
         rescheduled_at=row["rescheduled_at"],
+        admission=row["admission"],
     )

@@ -68,8 +68,8 @@ class Shop:
         )
         self.outcome = PaymentOutcome(self.store, self.booking, self.tokens, self.clock)
 
-    def hold(self, *seats: Seat, user: UUID | None = None) -> Held:
-        return self.booking.hold(user or uuid4(), EVENT, [seat.id for seat in seats])
+    def hold(self, *seats: Seat, user: UUID | None = None, admission: UUID | None = None) -> Held:
+        return self.booking.hold(user or uuid4(), EVENT, [seat.id for seat in seats], admission or uuid4())
 
     def paid(self, reservation: Reservation) -> None:
         message = PaymentSuccess(
@@ -447,6 +447,67 @@ def test_a_seat_held_and_changed_to_at_once_has_one_holder(
     outcomes = concurrently([*calls, *(partial(each.hold, SEATS[7]) for each in several[6:])])
     assert len([each for each in outcomes if isinstance(each, Held)]) == 1
     assert live_seats(superuser).count(SEATS[7].id) == 1
+
+
+def test_of_many_changes_at_once_no_seat_is_left_held_that_is_not_the_reservations(
+    shops: Callable[[int], list[Shop]], superuser: Database
+) -> None:
+    several = shops(10)
+    shop = several[0]
+    held = shop.hold(SEATS[0]).reservation
+    groups = [[SEATS[(start + step) % 8].id for step in range(3)] for start in range(8)]
+    for _ in range(4):
+        # Each has read the reservation as it was before all of them.
+        stale = find(shop, held)
+        concurrently([partial(each.booking.change, stale, group) for each, group in zip(several, groups, strict=False)])
+        seats = set(live_seats(superuser))
+        assert len(seats) == 3
+        assert shop.holds.held(EVENT, shop.clock()) == seats
+    shop.booking.release(held.user_id, held.id)
+    assert shop.holds.held(EVENT, shop.clock()) == set()
+
+
+def test_a_change_that_fails_takes_no_seat_from_one_that_does_not(
+    shops: Callable[[int], list[Shop]], superuser: Database
+) -> None:
+    several = shops(8)
+    shop = several[0]
+    held = shop.hold(SEATS[0]).reservation
+    shop.hold(SEATS[7])
+    failing = [partial(each.booking.change, held, [SEATS[1].id, SEATS[7].id]) for each in several[:4]]
+    outcomes = concurrently([*failing, *(partial(each.booking.change, held, [SEATS[1].id]) for each in several[4:])])
+    assert len([each for each in outcomes if isinstance(each, Held)]) == 4
+    assert shop.holds.held(EVENT, shop.clock()) == set(live_seats(superuser)) == {SEATS[1].id, SEATS[7].id}
+
+
+def test_one_admission_is_one_purchase_however_the_holds_race_with_its_confirmation(
+    shops: Callable[[int], list[Shop]], superuser: Database
+) -> None:
+    several = shops(8)
+    shop, user, admission = several[0], uuid4(), uuid4()
+    first = shop.hold(SEATS[0], user=user, admission=admission).reservation
+    again = [partial(each.hold, SEATS[n], user=user, admission=admission) for n, each in enumerate(several[1:], 1)]
+    calls: list[Callable[[], object]] = [partial(shop.paid, first), *again]
+    concurrently(calls)
+    assert code_of(lambda: shop.hold(SEATS[1], user=user, admission=admission)) == "QUEUE_TOKEN_INVALID"
+    assert live_seats(superuser) == [SEATS[0].id]
+    assert shop.holds.held(EVENT, shop.clock()) <= {SEATS[0].id}
+    assert shop.hold(SEATS[1], user=user).reservation.status is Status.PENDING  # who was let in once more
+
+
+def test_late_money_for_a_hold_buys_nothing_where_its_admission_holds_other_seats_by_now(
+    shop: Shop, superuser: Database
+) -> None:
+    user, admission = uuid4(), uuid4()
+    late = shop.hold(SEATS[0], user=user, admission=admission).reservation
+    shop.clock.now += timedelta(seconds=301)
+    assert shop.booking.expire() == 1
+    other = shop.hold(SEATS[1], user=user, admission=admission).reservation
+    shop.paid(late)
+    assert (find(shop, late).status, find(shop, late).refund_amount) == (Status.CANCELLED, late.total_amount)
+    shop.paid(other)
+    assert find(shop, other).status is Status.CONFIRMED
+    assert live_seats(superuser) == [SEATS[1].id]
 
 
 def test_a_change_after_the_payment_began_is_refused(shop: Shop) -> None:

@@ -42,7 +42,7 @@ class Function:
 def test_what_was_not_there_is_said_and_is_a_failure(
     words: list[str], exit_code: int, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command.boto3, "client", Function)
+    monkeypatch.setattr("boto3.client", Function)
     done = CliRunner().invoke(command.app, words)
     assert (done.exit_code, said in done.output) == (exit_code, True), done.output
 

@@ -9,6 +9,7 @@ import hmac
 import re
 import secrets
 from dataclasses import dataclass
+from hashlib import sha256
 from uuid import UUID
 
 from common.problem import Problem
@@ -40,11 +41,17 @@ class QueueToken:
     kind: str
     event_id: UUID
     owner: UUID
+    admission: UUID  # tells tokens of one owner apart
 
 
 def new_secret() -> str:
     """192 random bits as 32 URL-safe characters."""
     return secrets.token_urlsafe(24)
+
+
+def admission_of(secret: str) -> UUID:
+    """What may be kept of a secret: it names the token and opens nothing."""
+    return UUID(bytes=sha256(secret.encode()).digest()[:16])
 
 
 def token_key(kind: str, event_id: UUID, owner: UUID) -> str:
@@ -69,7 +76,7 @@ class QueueTokens:
         shape = _SHAPE.fullmatch(token)
         if shape is None:
             raise QUEUE_TOKEN_INVALID.refusal()
-        read = QueueToken(shape[1], UUID(shape[2]), UUID(shape[3]))
+        read = QueueToken(shape[1], UUID(shape[2]), UUID(shape[3]), admission_of(shape[4]))
         live = self._redis.get(token_key(read.kind, read.event_id, read.owner))
         if not isinstance(live, str) or not hmac.compare_digest(live, token):
             raise QUEUE_TOKEN_INVALID.refusal()
@@ -77,11 +84,12 @@ class QueueTokens:
             raise QUEUE_TOKEN_MISMATCH.refusal()
         return read
 
-    def check_reservation(self, token: str | None, user_id: UUID, event_id: UUID) -> None:
-        """Refuses unless `token` is this user's live `qr_` for this event (RSV-008)."""
+    def check_reservation(self, token: str | None, user_id: UUID, event_id: UUID) -> UUID:
+        """The admission `token` stands for. Refuses unless it is this user's live `qr_` for this event (RSV-008)."""
         read = self.check(token, RESERVATION)
         if (read.owner, read.event_id) != (user_id, event_id):
             raise QUEUE_TOKEN_MISMATCH.refusal()
+        return read.admission
 
     def check_payment(self, token: str | None, reservation_id: UUID) -> QueueToken:
         """Refuses unless `token` is the live `qp_` of this reservation (QUEUE-004)."""
