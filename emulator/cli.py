@@ -265,7 +265,8 @@ def _payload(event: Path | None) -> bytes:
     for path in (event, Path("events") / event, Path("events") / f"{event}.json"):
         if path.is_file():
             return path.read_bytes()
-    alike = get_close_matches(event.stem, [path.stem for path in Path("events").glob("*.json")])
+    known = sorted(path.stem for path in Path("events").glob("*.json"))
+    alike = get_close_matches(event.stem, known) or known[:5]
     raise StackError(f"{event}: there is no such file" + (f"; events/ has {', '.join(alike)}" if alike else ""))
 
 
