@@ -15,8 +15,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="Messages tha
 Ids = Annotated[list[str], typer.Argument(help="dlq.payment/0/17, as `list` prints them")]
 Reason = Annotated[str, typer.Option(help="Only those whose reason contains this")]
 Type = Annotated[str, typer.Option("--type", help="Only those of this event type")]
-FAILED = ("is not there", "cannot be put back")  # how the function's outcomes of these begin
 Limit = Annotated[int, typer.Option(help="No more than so many")]
+FAILED = ("is not there", "cannot be put back")  # how the function's outcomes of these begin
 
 
 @app.callback()
