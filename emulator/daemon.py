@@ -115,11 +115,6 @@ class _Daemon:
             ProjectProcess(process, ports.get(process.name), values, self._state, config.root)
             for process in config.processes
         ]
-        for process in processes:
-            report(Step(process.name, "begun"))
-            process.spawn()
-            parts.callback(_stop, process)
-            self._units.append(process)
         self._make_steps = lambda: [ProjectStep(step, values, self._state, config.root) for step in config.steps]
         steps = self._make_steps()
         for step in steps:
@@ -129,8 +124,7 @@ class _Daemon:
         # All at once; a mistake in the template is told before anything waits for the services.
         async with _all_or_none() as group:
             stack = await asyncio.to_thread(self._load_stack, config, values)
-            group.create_task(self._await_services(running, steps))
-            group.create_task(self._await_processes(processes))
+            group.create_task(self._await_services(running, steps, processes, parts))
             emulator = await self._start_emulator(config, stack, values, lambda_port, parts)
             bootstrap = running.kafka if "kafka" in config.services else None
             triggers = self._make_triggers(stack, emulator.invoke_url, bootstrap, values.get("aws.url"))
@@ -155,10 +149,23 @@ class _Daemon:
 
         return Triggers(stack, lambda_url, bootstrap, aws_url)
 
-    async def _await_services(self, running: services.Running, steps: Sequence[ProjectStep]) -> None:
+    async def _await_services(
+        self,
+        running: services.Running,
+        steps: Sequence[ProjectStep],
+        processes: Sequence[ProjectProcess],
+        parts: AsyncExitStack,
+    ) -> None:
         await asyncio.to_thread(services.await_ready, running, self._report)
+        # Not before: they would take the processors from the services, and a step mostly waits for one of those.
+        for process in processes:
+            self._report(Step(process.name, "begun"))
+            process.spawn()
+            parts.callback(_stop, process)
+            self._units.append(process)
         for step in steps:
             await self._run(step)
+        await self._await_processes(processes)
 
     def _load_stack(self, config: Config, values: Mapping[str, str]) -> Stack:
         from emulator import template

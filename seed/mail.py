@@ -4,8 +4,5 @@ import boto3
 
 
 def verify_sender(address: str) -> None:
-    ses = boto3.client("sesv2")
-    try:
-        ses.create_email_identity(EmailIdentity=address)
-    except ses.exceptions.AlreadyExistsException:
-        return
+    # The first version of SES's API: moto loads the second in a sixth of a second, which `up` would wait for.
+    boto3.client("ses").verify_email_identity(EmailAddress=address)
