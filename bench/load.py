@@ -2,48 +2,54 @@
 
 Each connection asks again as soon as it is answered. It ends after SECONDS or CALLS, whichever is first, and prints
 `{"seconds": …, "failures": …, "latencies": [ms, …]}`; what is no 200 is a failure and has no latency.
+
+By libcurl, which takes 0.1 ms of a call. A client in Python takes half a millisecond, on the processors that the server
+wants, and it would count as the server's.
 """
 
-import asyncio
 import json
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 
-import aiohttp
+import pycurl
 
 
-async def load(url: str, connections: int, seconds: float, calls: int, headers: dict[str, str]) -> dict[str, object]:
-    """Runs it."""
+def load(url: str, connections: int, seconds: float, calls: int, headers: list[str]) -> dict[str, object]:
+    """Runs it. A header is `Name: value`."""
     latencies: list[float] = []
-    failures = 0
-    left = calls
+    failures: list[int] = []
+    begun = count(1)
+    end = time.perf_counter() + seconds
 
-    async def one(session: aiohttp.ClientSession, end: float) -> None:
-        nonlocal failures, left
-        while left > 0 and time.perf_counter() < end:
-            left -= 1
+    def one() -> None:
+        curl = pycurl.Curl()
+        curl.setopt(pycurl.URL, url)
+        curl.setopt(pycurl.HTTPHEADER, headers)
+        curl.setopt(pycurl.WRITEFUNCTION, lambda _: None)  # None: all of it was taken
+        curl.setopt(pycurl.TIMEOUT, 30)
+        while time.perf_counter() < end and next(begun) <= calls:
             began = time.perf_counter()
             try:
-                async with session.get(url, headers=headers) as response:
-                    await response.read()
-                    good = response.status == 200
-            except (aiohttp.ClientError, TimeoutError):
-                good = False
-            if good:
+                curl.perform()
+                status = curl.getinfo(pycurl.RESPONSE_CODE)
+            except pycurl.error:
+                status = 0
+            if status == 200:
                 latencies.append((time.perf_counter() - began) * 1000)
             else:
-                failures += 1
+                failures.append(status)
+        curl.close()
 
-    connector = aiohttp.TCPConnector(limit=connections)
-    timeout = aiohttp.ClientTimeout(total=30)
-    async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
-        began = time.perf_counter()
-        await asyncio.gather(*(one(session, began + seconds) for _ in range(connections)))
-        took = time.perf_counter() - began
-    return {"seconds": took, "failures": failures, "latencies": latencies}
+    began = time.perf_counter()
+    with ThreadPoolExecutor(connections) as pool:
+        for done in [pool.submit(one) for _ in range(connections)]:
+            done.result()
+    return {"seconds": time.perf_counter() - began, "failures": len(failures), "latencies": latencies}
 
 
 if __name__ == "__main__":
-    address, connections, seconds, calls, *lines = sys.argv[1:]
-    headers = dict(line.split("=", 1) for line in lines)
-    print(json.dumps(asyncio.run(load(address, int(connections), float(seconds), int(calls), headers))))
+    address, connections, seconds, calls, *headers = sys.argv[1:]
+    lines = [header.replace("=", ": ", 1) for header in headers]
+    print(json.dumps(load(address, int(connections), float(seconds), int(calls), lines)))
