@@ -2,7 +2,9 @@
 
 In process: the handlers' own code called as Lambda would, warm, one caller, in turns with what it is compared with:
 the bare script's round trip, the bare ZRANK, and a naive version of three commands. "the room" is the handler without
-its edge (parsing, log and metric lines, headers): what functions/queue itself costs.
+its edge (parsing, log and metric lines, headers): what functions/queue itself costs. `enter` asks two scripts, in two
+slots and one round trip: "both scripts" is that round trip, bare. First with Redis beside the caller, then with every
+round trip half a millisecond longer, as over a VPC's network.
 """
 
 import contextlib
@@ -19,10 +21,12 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+from redis import Connection
+
 from common import redis as common_redis
 from common import secrets
 from common.clock import microseconds
-from common.redis import Client
+from common.redis import Client, run_together
 from common.sale_terms import SaleTermsAnswer
 from common.waiting_line import active_key, let_in_key, line_key, sale_key, seen_key
 from emulator import services
@@ -46,7 +50,10 @@ def main() -> None:
         redis = common_redis.client()
         event_id = uuid4()
         per_user = _fill(redis, event_id)
-        _report(_latencies(redis, event_id))
+        for away in (0.0, 0.0005):
+            print(f"{IN_LINE:,} in line, one caller, Redis {away * 1000:g} ms away; µs\n")
+            with _farther(away):
+                _report(_latencies(redis, event_id))
         _admission(redis, event_id)
         _thousand_lines(redis)
         print(f"\nMemory for each waiting user: {per_user:.0f} bytes (line, when seen, claim).")
@@ -117,6 +124,16 @@ def _latencies(redis: Client, event_id: UUID) -> dict[str, list[float]]:
         keys, now = line._places(event_id, user), microseconds(datetime.now(UTC))
         return line._enter(redis, [*keys, let_in_key(event_id)], [str(user), now, "0", 300_000_000, 10_000_000])
 
+    def bare_both(user: UUID) -> object:
+        keys, now = line._places(event_id, user), microseconds(datetime.now(UTC))
+        arguments: list[str | int] = [str(user), now, "0", 300_000_000, 10_000_000]
+        claiming: list[str | int] = [str(event_id), now, "", 86_400]
+        calls = [
+            (line._claim, [active_key(user)], claiming),
+            (line._enter, [*keys, let_in_key(event_id)], arguments),
+        ]
+        return run_together(redis, calls)
+
     def bare_status(user: UUID) -> object:
         return line._read(redis, line._places(event_id, user), [str(user), microseconds(datetime.now(UTC)), 30_000_000])
 
@@ -148,6 +165,7 @@ def _latencies(redis: Client, event_id: UUID) -> dict[str, list[float]]:
 
     entering: dict[str, Call] = {
         "enter: bare EVALSHA": bare_enter,
+        "enter: both scripts": bare_both,
         "enter: three commands, naive": naive_enter,
         "enter: the room": room_enter,
         "enter: handler": handled("enter", enter.handler),
@@ -192,6 +210,21 @@ def _leave(redis: Client, event_id: UUID, naive_line: str, users: list[UUID]) ->
 
 
 @contextlib.contextmanager
+def _farther(seconds: float) -> Iterator[None]:
+    """Redis is that much farther away: every round trip waits, as long as it would on the way."""
+    send: Any = Connection.send_packed_command
+
+    def wait(self: Any, *args: Any, **options: Any) -> None:
+        time.sleep(seconds)
+        send(self, *args, **options)
+
+    if seconds:
+        Connection.send_packed_command = wait  # type: ignore[method-assign]
+    yield
+    Connection.send_packed_command = send  # type: ignore[method-assign]
+
+
+@contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Log and metric lines are written, to memory: a terminal's speed is none of ours."""
     from common.log import log
@@ -206,7 +239,6 @@ def _quiet() -> Iterator[None]:
 
 
 def _report(took: dict[str, list[float]]) -> None:
-    print(f"{IN_LINE:,} in line, one caller, µs\n")
     print("| way | a second | p50 | p95 | p99 | p50 over bare EVALSHA |")
     print("|---|---:|---:|---:|---:|---:|")
     for way, seconds in took.items():
@@ -215,6 +247,7 @@ def _report(took: dict[str, list[float]]) -> None:
         p50, p95, p99 = (cuts[i] * 1e6 for i in (49, 94, 98))
         rate = len(seconds) / sum(seconds)
         print(f"| {way} | {rate:,.0f} | {p50:.0f} | {p95:.0f} | {p99:.0f} | {cuts[49] / bare:.2f} |")
+    print()
 
 
 def _admission(redis: Client, event_id: UUID) -> None:
