@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
+from threading import Timer
 from typing import Annotated, NamedTuple
 from urllib.parse import urlsplit
 
@@ -61,6 +62,7 @@ Overrides = Annotated[
     ),
 ]
 _LOCAL, _HERE = Path(".local"), Path()
+_SILENCE = 2  # seconds, then `invoke` says that it waits
 
 
 @app.command()
@@ -173,7 +175,13 @@ def invoke(
     """Invokes a function once and prints its answer."""
     urls = _urls(State(state))
     payload = _payload(event)
-    answer = _request("POST", f"{urls['lambda']}/2015-03-31/functions/{name}/invocations", payload)
+    still = Timer(_SILENCE, lambda: print(f"{name} still runs; `logs -f` shows what it says", file=sys.stderr))
+    still.daemon = True  # Ctrl-C ends the waiting, and the line has nothing to say any more
+    still.start()
+    try:
+        answer = _request("POST", f"{urls['lambda']}/2015-03-31/functions/{name}/invocations", payload)
+    finally:
+        still.cancel()
     if answer.status >= 300:
         raise StackError(f"{name}: {_message(answer.body)}")
     print(answer.body)

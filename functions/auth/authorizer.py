@@ -43,8 +43,8 @@ def verifier() -> AccessTokenVerifier:
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     started = time.perf_counter()
     request = Request.of(event)
-    log.clear_state()
-    log.append_keys(trace_id=request.trace_id, method=event.get("httpMethod"), path=event.get("path"))
+    # In place of the keys of the request before.
+    log.structure_logs(trace_id=request.trace_id, method=event.get("httpMethod"), path=event.get("path"))
     try:
         claims = verifier().verify(_bearer_token(request))
     except Refusal as refusal:

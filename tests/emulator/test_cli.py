@@ -39,9 +39,10 @@ Resources:
 """
 
 _CODE = """
-import json, os
+import json, os, time
 
 def handler(event, context):
+    time.sleep((event or {}).get("seconds", 0))
     print(json.dumps({"level": "INFO", "message": "greeting", "correlation_id": (event or {}).get("trace", "none")}))
     if (event or {}).get("fail"):
         raise ValueError("as asked")
@@ -207,6 +208,16 @@ def test_invoke_prints_the_answer_and_logs_shows_the_lines_of_one_trace(running:
     assert line.endswith(f"INFO     Greet greeting correlation_id={trace}")
     none = running.run("logs", "--function", "Other")
     assert (none.stdout, none.stderr) == ("", "nothing was logged by Other\n")
+
+
+def test_invoke_says_that_it_waits_for_a_function_that_takes_its_time(running: Project, tmp_path: Path) -> None:
+    (tmp_path / "event.json").write_text('{"seconds": 2.5}')
+
+    done = running.run("invoke", "Greet", "-e", str(tmp_path / "event.json"))
+
+    assert json.loads(done.stdout)["statusCode"] == 200
+    assert done.stderr == "Greet still runs; `logs -f` shows what it says\n"
+    assert running.run("invoke", "Greet").stderr == ""
 
 
 def test_invoke_fails_when_the_function_fails_or_does_not_exist(running: Project, tmp_path: Path) -> None:

@@ -127,8 +127,7 @@ def _endpoint(handle: Handle, limit: Limit, bots: bool, refuses: Sequence[Proble
     def handler(event: Event, context: Any) -> Event:
         started = time.perf_counter()
         request = Request.of(event)
-        log.clear_state()
-        log.append_keys(trace_id=request.trace_id)
+        log.structure_logs(trace_id=request.trace_id)  # in place of the keys of the request before
         trace_id.set(request.trace_id)
         limits: Mapping[str, str] = {}
         try:

@@ -94,8 +94,7 @@ def internal(handle: Callable[[AskedT], Model]) -> Callable[[Mapping[str, Any], 
     def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         started = time.perf_counter()
         headers = {str(name).lower(): str(value) for name, value in (event.get("headers") or {}).items()}
-        log.clear_state()
-        log.append_keys(trace_id=headers.get("x-trace-id", ""))
+        log.structure_logs(trace_id=headers.get("x-trace-id", ""))  # in place of the keys of the call before
         trace_id.set(headers.get("x-trace-id", ""))
         try:
             caller = _check_key(headers, handle.__module__)
