@@ -220,8 +220,10 @@ def _farther(seconds: float) -> Iterator[None]:
 
     if seconds:
         Connection.send_packed_command = wait  # type: ignore[method-assign]
-    yield
-    Connection.send_packed_command = send  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        Connection.send_packed_command = send  # type: ignore[method-assign]
 
 
 @contextlib.contextmanager

@@ -124,7 +124,7 @@ class _Daemon:
         # All at once; a mistake in the template is told before anything waits for the services.
         async with _all_or_none() as group:
             stack = await asyncio.to_thread(self._load_stack, config, values)
-            group.create_task(self._await_services(running, steps, processes, parts))
+            group.create_task(self._start_project(running, steps, processes, parts))
             emulator = await self._start_emulator(config, stack, values, lambda_port, parts)
             bootstrap = running.kafka if "kafka" in config.services else None
             triggers = self._make_triggers(stack, emulator.invoke_url, bootstrap, values.get("aws.url"))
@@ -149,7 +149,7 @@ class _Daemon:
 
         return Triggers(stack, lambda_url, bootstrap, aws_url)
 
-    async def _await_services(
+    async def _start_project(
         self,
         running: services.Running,
         steps: Sequence[ProjectStep],

@@ -33,6 +33,7 @@ Resources:
       CodeUri: code/
       Handler: greet.handler
       Runtime: python3.13
+      Timeout: 20
       Environment: {Variables: {REDIS: !Ref RedisUrl, GREETING: !Ref Greeting}}
       Events:
         Get: {Type: Api, Properties: {RestApiId: !Ref Api, Path: /greet, Method: get}}
