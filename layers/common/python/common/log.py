@@ -9,7 +9,8 @@ import os
 import re
 import sys
 from datetime import UTC, datetime
-from typing import Any
+from functools import cache
+from typing import Any, cast
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
@@ -52,7 +53,19 @@ class _Masking(LambdaPowertoolsFormatter):
         return mask(super().serialize(log))
 
 
-log = Logger(utc=True, logger_formatter=_Masking(utc=True, use_rfc3339=True))
+@cache
+def _logger() -> Logger:
+    return Logger(utc=True, logger_formatter=_Masking(utc=True, use_rfc3339=True))
+
+
+class _LazyLogger:
+    """Powertools' logger, made at its first use: making it reads the environment, and an import must not."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(_logger(), name)
+
+
+log = cast(Logger, _LazyLogger())
 _ENCODE_ASCII = json.JSONEncoder(default=str, separators=(",", ":")).encode
 
 
