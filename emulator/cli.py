@@ -85,6 +85,13 @@ def up(
         list[str] | None,
         typer.Option(metavar="FUNCTION:PORT", help="Lets a debugger attach to one function at this port."),
     ] = None,
+    fork: Annotated[
+        bool,
+        typer.Option("--fork/--no-fork", help="Fork functions from a process that has their packages loaded, or not."),
+    ] = True,
+    http_runtime_api: Annotated[
+        bool, typer.Option("--http-runtime-api", help="Hand events over by HTTP, as Lambda does; it turns forking off.")
+    ] = False,
     foreground: Annotated[bool, typer.Option(help="Stay, show the functions' logs, stop on Ctrl-C.")] = False,
 ) -> None:
     """Starts everything and returns when the API answers."""
@@ -98,6 +105,8 @@ def up(
         template=str(template.absolute()) if template else None,
         services=_names(services, template),
         debug=parse_ports(debug or [], "--debug", ":"),
+        fork=fork,
+        http=http_runtime_api,
     )
     here = State(options.state)
     if urls := lifecycle.running(here):

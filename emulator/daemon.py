@@ -226,6 +226,8 @@ class _Daemon:
             environment=fill_all(config.environment, values),
             log=log.write,
             debug=self._options.debug,
+            fork=self._options.fork,
+            http=self._options.http,
         )
         emulator = await Emulator.start(stack, settings)
         parts.push_async_callback(emulator.close)
@@ -263,6 +265,7 @@ class _Daemon:
                 for unit in self._units
             ],
             "functions": {name: asdict(stats) for name, stats in emulator.runtime.stats().items()},
+            "limits": asdict(emulator.runtime.limit_stats()),
             **(self._triggers.status() if self._triggers else {"sources": [], "schedules": []}),
         }
 

@@ -28,6 +28,8 @@ class Settings:
     log: LogSink = no_log  # (function, request id or "", line) for every line a function writes
     limits: Limits = field(default_factory=Limits)
     debug: Mapping[str, int] = field(default_factory=dict)  # function -> the port its debugger connects to
+    fork: bool = True  # processes are forked from a server that has their packages loaded
+    http: bool = False  # events go over the HTTP Runtime API instead of a socket; such processes are not forked
     retry_delays: tuple[float, ...] = (60.0, 120.0)  # seconds before each retry of an asynchronous invocation
 
 
@@ -63,6 +65,8 @@ class Emulator:
                 log=settings.log,
                 limits=settings.limits,
                 debug=settings.debug,
+                fork=settings.fork,
+                http=settings.http,
             )
             parts.push_async_callback(runtime.close)
             aws_url = environment.get("AWS_ENDPOINT_URL_SQS") or environment.get("AWS_ENDPOINT_URL")

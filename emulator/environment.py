@@ -6,54 +6,35 @@ https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
 
 import asyncio
-import ctypes
 import json
+import logging
 import os
 import signal
-import subprocess
+import socket
 import time
 import uuid
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Any
 
-from emulator.memory_watch import MemoryWatch, descendants, peak_mb
-from emulator.runtime_api import RuntimeConnection
+from emulator.fork_server import ForkServers, NotForked
+from emulator.function_process import Command, FunctionProcess, Output, start_fresh
+from emulator.memory_watch import MemoryWatch, peak_mb
+from emulator.runtime_api import Connection, RuntimeConnection
+from emulator.runtime_socket import RuntimeSocket
 from emulator.stack import Function
+
+_log = logging.getLogger(__name__)
 
 LogSink = Callable[[str, str, str], None]  # (function, request id or "", line)
 
 MAX_RESPONSE = 6_291_556  # bytes: 6 MiB and 100
 _TAIL = 4096  # bytes of log an Invoke may ask for
-_DRAIN_READS = 256  # 16 MiB at the most: a function may never stop writing
 _LINE = 262_144  # bytes: a CloudWatch event holds no more, so longer lines come in pieces
 _DEBUGGED = 86_400.0  # seconds an invocation may take while a debugger is attached
 _PATHS = "/2018-06-01/runtime/"
 _JSON = {"Content-Type": "application/json"}
-
-# `python -m awslambdaric`, but asking for events on the main thread. AWS_EXECUTION_ENV of Python 3.12 and later would
-# have it start a thread for every event, so that the main thread can take signals; none are sent here, and the thread
-# more than doubles what a call costs (2.3 ms instead of 0.9).
-_BOOT = """
-import os, sys
-sys.path[0] = os.environ["LAMBDA_TASK_ROOT"]
-if len(sys.argv) > 2:
-    try:
-        import debugpy
-    except ImportError:
-        sys.exit("debugging needs debugpy: pip install debugpy")
-    debugpy.listen(("127.0.0.1", int(sys.argv[2])))
-    print("waiting for a debugger on 127.0.0.1:" + sys.argv[2], flush=True)
-    debugpy.wait_for_client()
-from awslambdaric import bootstrap
-from awslambdaric.lambda_runtime_client import LambdaRuntimeClient
-bootstrap.run(sys.argv[1], LambdaRuntimeClient(os.environ["AWS_LAMBDA_RUNTIME_API"], False))
-"""
-
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass
@@ -105,6 +86,8 @@ class Launch:
     memory: MemoryWatch
     restore: float = 10.0  # seconds for the hooks after a SnapStart restore
     debug: Mapping[str, int] = field(default_factory=dict)  # function -> port its debugger connects to
+    forks: ForkServers | None = None  # None: each process is a fresh interpreter
+    http: bool = False  # events and answers go over the HTTP Runtime API, as on Lambda, instead of a socket
 
 
 def error_document(kind: str, message: str) -> bytes:
@@ -118,7 +101,7 @@ def timeout_document(request_id: str, seconds: float) -> bytes:
     return error_document("Sandbox.Timedout", message)
 
 
-class Environment(asyncio.SubprocessProtocol):
+class Environment:
     """A process that takes one event at a time. `start`, then `invoke` as often as wanted while it is `alive`.
 
     Every failure that ends the process has also killed its whole process group.
@@ -139,28 +122,32 @@ class Environment(asyncio.SubprocessProtocol):
         self._on_gone = on_gone
         self._loop = asyncio.get_running_loop()
         self._ready: asyncio.Future[None] = self._loop.create_future()
-        self._asking: RuntimeConnection | None = None  # where the runtime's unanswered "next" came
+        self._asking: Connection | None = None  # where the runtime's unanswered "next" came
         self._waiting: Invocation | None = None  # not yet handed over
         self._current: Invocation | None = None
         self._listener: asyncio.Server | None = None
-        self._transport: asyncio.SubprocessTransport | None = None
-        self._spawning = False
+        self._runtime: RuntimeSocket | None = None
+        self._process: FunctionProcess | None = None
+        self._output: Output | None = None
+        self._exited = self._closed = False  # the process, its output
+        self._starting = False
         self._unfinished_line = b""
         self._tail = bytearray()
         self._request_id = ""  # of the latest event
         self._restoring: asyncio.TimerHandle | None = None
         self._debug_port = launch.debug.get(function.name)
         self.memory_limit = None if self._debug_port else function.memory_mb * 1024 * 1024
+        self.memory_unused = 0  # bytes that are shared with a fork server, and that the function never asked for
 
     @property
     def pid(self) -> int | None:
         """Of the process, once there is one."""
-        return None if self._transport is None else self._transport.get_pid()
+        return None if self._process is None else self._process.pid
 
     @property
     def peak_memory(self) -> int:
         """MB the process has used at most."""
-        return peak_mb(self.pid)
+        return max(0, peak_mb(self.pid) - self.memory_unused // 1024**2)
 
     @property
     def tail(self) -> bytes:
@@ -168,13 +155,8 @@ class Environment(asyncio.SubprocessProtocol):
         return bytes(self._tail)
 
     def fit(self) -> bool:
-        """Whether the process is there to take an event. Asks the kernel: asyncio may not have heard of its end yet."""
-        if not self.alive or self._transport is None:
-            return False
-        try:
-            return os.waitid(os.P_PID, self._transport.get_pid(), os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
-        except ChildProcessError:
-            return False  # ended, and already collected
+        """Whether the process is there to take an event. Asks the kernel: the loop may not know of its end yet."""
+        return self.alive and self._process is not None and self._process.is_alive()
 
     async def start(self, request_id: str, seconds: float) -> None:
         """Starts the process and returns when it asks for its first event.
@@ -183,32 +165,18 @@ class Environment(asyncio.SubprocessProtocol):
         """
         self._listener = await self._loop.create_server(lambda: RuntimeConnection(self), "127.0.0.1", 0)
         port = self._listener.sockets[0].getsockname()[1]
-        command = [self._launch.interpreter, "-c", _BOOT, self.function.handler]
-        if self._debug_port:
-            command[1:1] = ["-X", "frozen_modules=off"]  # debugpy warns about them
-            command.append(str(self._debug_port))
         self.scratch.mkdir(parents=True, exist_ok=True)
-        emulator = os.getpid()
-        self._spawning = True
+        command = Command(self.function.handler, self.function.code, self._variables(port), self._debug_port)
+        self._starting = True
         try:
-            await self._loop.subprocess_exec(
-                lambda: self,
-                *command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                cwd=self.function.code,
-                env=self._variables(port),
-                start_new_session=True,
-                preexec_fn=lambda: _die_with(emulator),
-            )
+            self._process = await self._spawn(command)
         except OSError as error:
-            self._spawning = False
+            self._starting = False
             self.kill()
             message = f"RequestId: {request_id} Error: {error}"
             raise InitFailed(error_document("Runtime.InvalidEntrypoint", message)) from None
         if not self.alive:  # killed while it was being started
-            self._kill_group()
+            self._process.kill_family()
             self._listener.close()
         self._launch.memory.begin(self)
         try:
@@ -225,6 +193,51 @@ class Environment(asyncio.SubprocessProtocol):
         finally:
             self._launch.memory.end(self)
         self.started = True
+
+    async def _spawn(self, command: Command) -> FunctionProcess:
+        """Forked where that is possible, else fresh."""
+        if self._launch.forks is not None and not self._launch.http and not self._debug_port:
+            try:
+                return await self._connect(command, self._fork)
+            except NotForked as reason:
+                _log.info("%s starts in a fresh process: %s", self.function.name, reason)
+        return await self._connect(command, self._start_fresh)
+
+    async def _connect(
+        self, command: Command, start: Callable[[Command, int, socket.socket | None], Awaitable[FunctionProcess]]
+    ) -> FunctionProcess:
+        """Starts a process with an output and a runtime socket of its own."""
+        ours, theirs = (None, None) if self._launch.http else socket.socketpair()
+        self._output, output = await Output.open(self)
+        try:
+            process = await start(command, output, theirs)
+        except BaseException:
+            self._output.close()
+            if ours is not None:
+                ours.close()
+            raise
+        finally:
+            os.close(output)
+            if theirs is not None:
+                theirs.close()
+        if ours is not None:
+            _, self._runtime = await self._loop.create_unix_connection(
+                lambda: RuntimeSocket(self, self._report_start), sock=ours
+            )
+        return process
+
+    async def _start_fresh(self, command: Command, output: int, runtime: socket.socket | None) -> FunctionProcess:
+        return await start_fresh(self._launch.interpreter, command, self, output, runtime)
+
+    async def _fork(self, command: Command, output: int, runtime: socket.socket | None) -> FunctionProcess:
+        assert self._launch.forks is not None
+        assert runtime is not None
+        return await self._launch.forks.fork(self.function, command, self, output, runtime)
+
+    def _report_start(self, report: Mapping[str, Any]) -> None:
+        self.memory_unused = report.get("unused", 0)
+        if self._launch.forks is not None and report["loaded"]:
+            self._launch.forks.report_loaded(self.function, report["loaded"])
 
     async def invoke(self, invocation: Invocation, seconds: float) -> Answer:
         """Hands the event to the process and waits for its answer; after `seconds` the process is killed.
@@ -248,22 +261,10 @@ class Environment(asyncio.SubprocessProtocol):
         finally:
             overrun.cancel()
             self._launch.memory.end(self)
-            self._drain()
+            if self._output is not None:
+                self._output.drain()
             self._current = None
             self._end_line()
-
-    def _drain(self) -> None:
-        """Reads what is in the pipe: written before the answer, it may be seen only after it."""
-        pipe = self._transport.get_pipe_transport(1) if self._transport is not None else None
-        file = pipe.get_extra_info("pipe") if pipe is not None and not pipe.is_closing() else None
-        if file is None or file.closed:
-            return
-        with suppress(OSError):  # empty: the pipe does not block
-            for _ in range(_DRAIN_READS):
-                data = os.read(file.fileno(), 65_536)
-                if not data:
-                    return
-                self.pipe_data_received(1, data)
 
     def kill(self) -> None:
         """Ends the process, its children and its port. May be called twice."""
@@ -272,22 +273,22 @@ class Environment(asyncio.SubprocessProtocol):
         self.alive = False
         if self._restoring is not None:
             self._restoring.cancel()
-        self._kill_group()
+        if self._process is not None:
+            self._process.kill_family()
         if self._listener is not None:
             self._listener.close()
         if self._asking is not None:
             self._asking.close()
+        if self._runtime is not None:
+            self._runtime.close()
         self._started(InitFailed(error_document("Runtime.ExitError", "Error: Runtime was shut down")))
-        if self._transport is None and not self._spawning:
+        if self._process is None and not self._starting:
             self.ended.set_result(None)
         self._on_gone(self)
 
-    # What the process does: asyncio.SubprocessProtocol.
+    # What the process does: function_process.Listener.
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.SubprocessTransport, transport)  # uvloop's is one in all but name
-
-    def pipe_data_received(self, _fd: int, data: bytes) -> None:
+    def output_received(self, data: bytes) -> None:
         self._tail += data
         del self._tail[:-_TAIL]
         *lines, self._unfinished_line = (self._unfinished_line + data).split(b"\n")
@@ -300,8 +301,14 @@ class Environment(asyncio.SubprocessProtocol):
         if self._current is None and self.started:
             self._end_line()  # what was written just before the answer, and came after it
 
-    def pipe_connection_lost(self, _fd: int, _exc: Exception | None) -> None:
+    def output_closed(self) -> None:
         self._end_line()
+        self._closed = True
+        self._check_end()
+
+    def _check_end(self) -> None:
+        if self._exited and self._closed and not self.ended.done():
+            self.ended.set_result(None)
 
     def _end_line(self) -> None:
         """An event of the log ends with its invocation, newline or not."""
@@ -316,12 +323,12 @@ class Environment(asyncio.SubprocessProtocol):
             self._request_id,
             f"out of memory: {used // 1024**2} MB used, {self.function.memory_mb} MB is its MemorySize",
         )
-        self._kill_group()
+        if self._process is not None:
+            self._process.kill_family()
 
-    def process_exited(self) -> None:
+    def process_exited(self, status: int) -> None:
         self.failed = self.failed or self.alive
-        transport = self._transport
-        status = (transport.get_returncode() if transport is not None else None) or 0
+        self._exited = True
         self._started(_Exited(status))
         invocation = self._current
         if invocation is not None and not invocation.answer.done():
@@ -332,12 +339,9 @@ class Environment(asyncio.SubprocessProtocol):
                 invocation.answer.set_exception(NotDelivered())
         self.kill()
         # What it wrote last is still in the pipe; but a grandchild that got away may hold the pipe open for ever.
-        if transport is not None:
-            self._loop.call_later(0.5, transport.close)
-
-    def connection_lost(self, _exc: Exception | None) -> None:
-        if not self.ended.done():
-            self.ended.set_result(None)
+        if self._output is not None:
+            self._loop.call_later(0.5, self._output.close)
+        self._check_end()
 
     def _log(self, raw: bytes) -> None:
         text = raw.decode("utf-8", "replace")
@@ -367,17 +371,9 @@ class Environment(asyncio.SubprocessProtocol):
         message = "Lambda couldn't restore the snapshot within the timeout limit."
         self._started(InitFailed(error_document("Lambda.SnapStartTimeoutException", message)))
 
-    def _kill_group(self) -> None:
-        if self._transport is not None:
-            for member in list(descendants(self._transport.get_pid()))[1:]:  # one may have left the group
-                with suppress(ProcessLookupError, PermissionError):
-                    os.kill(member, signal.SIGKILL)
-            with suppress(ProcessLookupError, PermissionError):  # gone already, or on the way
-                os.killpg(self._transport.get_pid(), signal.SIGKILL)
-
     # What the runtime asks: the Runtime API.
 
-    def runtime_request(self, connection: RuntimeConnection, method: str, path: str, body: bytes) -> None:
+    def runtime_request(self, connection: Connection, method: str, path: str, body: bytes) -> None:
         what = f"{method} {path.removeprefix(_PATHS)}"
         if what == "GET invocation/next":
             if self._restoring is not None:
@@ -420,7 +416,7 @@ class Environment(asyncio.SubprocessProtocol):
     def _invoked_arn(self, invocation: Invocation) -> str:
         return f"{self.function.arn}:{invocation.qualifier}" if invocation.qualifier else self.function.arn
 
-    def _finish(self, connection: RuntimeConnection, request_id: str, kind: str, body: bytes) -> None:
+    def _finish(self, connection: Connection, request_id: str, kind: str, body: bytes) -> None:
         invocation = self._current
         if kind not in ("response", "error"):
             connection.answer(404)
@@ -493,10 +489,3 @@ def _exit_document(request_id: str, status: int) -> bytes:
     else:
         reason = " without providing a reason"
     return error_document("Runtime.ExitError", f"RequestId: {request_id} Error: Runtime exited{reason}")
-
-
-def _die_with(emulator: int) -> None:
-    """In the child, before exec: die with the emulator, however it dies. Else the long poll would wait for ever."""
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != emulator:  # it died before the line above
-        os._exit(1)

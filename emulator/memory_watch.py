@@ -22,6 +22,8 @@ class Watched(Protocol):
     @property
     def memory_limit(self) -> int | None: ...  # bytes; None is no limit
     @property
+    def memory_unused(self) -> int: ...  # bytes of what a fork server shares with it that do not count
+    @property
     def pid(self) -> int | None: ...
     def out_of_memory(self, used: int) -> None: ...
 
@@ -50,16 +52,21 @@ class MemoryWatch:
             limit, pid = target.memory_limit, target.pid
             if limit is None or pid is None:
                 continue
-            used = memory_of(pid, limit)
+            used = memory_of(pid, limit, target.memory_unused)
             if used > limit:
                 target.out_of_memory(used)
 
 
-def memory_of(pid: int, limit: int) -> int:
-    """Bytes resident in a process and its descendants. What they share is counted once where that decides."""
+def memory_of(pid: int, limit: int, unused: int = 0) -> int:
+    """Bytes resident in a process and its descendants, without `unused` bytes that it shares and never asked for.
+
+    What the processes share is counted once where that decides.
+    """
     family = list(descendants(pid))
-    used = sum(_resident(member) for member in family)
-    return used if used <= limit or len(family) == 1 else sum(_proportional(member) for member in family)
+    used = sum(_resident(member) for member in family) - unused
+    if used <= limit or len(family) == 1:
+        return used
+    return _resident(pid) - unused + sum(_private(member) for member in family[1:])
 
 
 def peak_mb(pid: int | None) -> int:
@@ -69,6 +76,17 @@ def peak_mb(pid: int | None) -> int:
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024 // _MB
     return 0
+
+
+def available_memory() -> int:
+    """Bytes that processes may still take: of the machine, or of the container where that has less."""
+    values = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+    available = int(values["MemAvailable"].split()[0]) * 1024
+    with suppress(OSError, ValueError):  # "max" is no limit
+        group = Path("/sys/fs/cgroup")
+        used = int((group / "memory.current").read_text())
+        available = min(available, int((group / "memory.max").read_text()) - used)
+    return max(0, available)
 
 
 def descendants(pid: int) -> Iterator[int]:
@@ -88,9 +106,8 @@ def _resident(pid: int) -> int:
     return 0
 
 
-def _proportional(pid: int) -> int:
+def _private(pid: int) -> int:
     with suppress(OSError):
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) * 1024
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Private_"))
     return 0

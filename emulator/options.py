@@ -21,6 +21,8 @@ class Options:
     template: str | None = None  # a template without an emulator.toml; None is the configured one
     services: Sequence[str] | None = None  # which to start; None is all that are configured
     debug: Mapping[str, int] = field(default_factory=dict)  # function -> port of its debugger
+    fork: bool = True  # see emulator.Settings
+    http: bool = False
 
     def to_json(self) -> str:
         """For the daemon's command line."""

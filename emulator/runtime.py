@@ -23,7 +23,8 @@ from emulator.environment import (
     NotDelivered,
     timeout_document,
 )
-from emulator.memory_watch import MemoryWatch
+from emulator.fork_server import ForkServers
+from emulator.memory_watch import MemoryWatch, available_memory
 from emulator.scratch_folders import ScratchFolders
 from emulator.source_watch import SourceWatch
 from emulator.stack import Function, StackError
@@ -36,12 +37,19 @@ def no_log(function: str, request_id: str, line: str) -> None:
     """Drops the line."""
 
 
+def _environments_by_memory() -> int:
+    """As many as fit into half of the memory that is free, a forked one taking about 40 MB of its own."""
+    return max(32, min(512, available_memory() // 2 // (40 * 1024**2)))
+
+
 @dataclass(frozen=True)
 class Limits:
     """How much of the machine the functions may use. Times are in seconds."""
 
-    environments: int = 64  # processes over all functions; each takes some 40 MB and up
+    environments: int = field(default_factory=_environments_by_memory)  # processes over all functions
     per_function: int = max(4, 3 * _CPUS)  # without reserved concurrency; further calls queue
+    recently_used: float = 3.0  # an environment idle for less is not ended for another function …
+    patience: float = 1.0  # … unless that one has waited for so long
     queue: float = 10.0  # how long a call may wait for an environment before it is throttled
     init: float = 10.0
     snapshot: float = 130.0  # init of a function with SnapStart, where its own timeout is not longer
@@ -86,6 +94,24 @@ class FunctionStats:
     throttles: int
     cold_starts: int
     busy_seconds: float  # in invocations that ended; what Lambda calls their duration
+    waits: int  # calls that had to wait for an environment
+    limit: int  # of environments
+
+
+@dataclass(frozen=True)
+class LimitStats:
+    """How near the functions are to the limit of all environments."""
+
+    environments: int
+    limit: int
+    waiting: int  # calls that wait for an environment now
+    evictions: int  # environments ended since the start so that another function could have one
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    since: float
+    environment: "asyncio.Future[Environment]"
 
 
 @dataclass
@@ -95,7 +121,8 @@ class _Pool:
     environments: set[Environment] = field(default_factory=set)
     idle: list[Environment] = field(default_factory=list)  # the most recently used last
     scratch: list[Path] = field(default_factory=list)  # of environments that failed: the next ones get them
-    queue: "deque[asyncio.Future[Environment]]" = field(default_factory=deque)
+    queue: deque[_Waiting] = field(default_factory=deque)
+    waits: int = 0
     in_flight: int = 0
     invocations: int = 0
     errors: int = 0
@@ -117,8 +144,13 @@ class Runtime:
         limits: Limits | None = None,
         interpreter: str = sys.executable,
         debug: Mapping[str, int] | None = None,
+        fork: bool = True,
+        http: bool = False,
     ) -> None:
         """`state` is a folder for bytecode. `environment` goes over the functions' own variables.
+
+        Processes are forked from a server that has their packages loaded, unless `fork` is off. Events and answers go
+        over a socket, or, with `http`, over the HTTP Runtime API that Lambda has; a process that uses it is not forked.
 
         Each function in `debug` waits at its start for a debugger on its port; it has one environment, and no limits of
         time and memory. Raises StackError for one that is not there.
@@ -128,6 +160,8 @@ class Runtime:
         unknown = sorted(set(self._debug) - set(functions))
         if unknown:
             raise StackError(f"{unknown[0]} cannot be debugged: the template has no such function")
+        self._watch = SourceWatch()
+        self._forks = ForkServers(interpreter, state, self._watch, functions.values()) if fork else None
         self._launch = Launch(
             interpreter,
             state,
@@ -136,9 +170,10 @@ class Runtime:
             MemoryWatch(asyncio.get_running_loop()),
             self._limits.restore,
             self._debug,
+            self._forks,
+            http,
         )
         self._scratch = ScratchFolders(state / "tmp")
-        self._watch = SourceWatch()
         self._pools: dict[str, _Pool] = {}
         self._by_name: dict[str, str] = {}
         for name, function in functions.items():
@@ -149,6 +184,7 @@ class Runtime:
         self._by_name.update({name: name for name in functions})
         self._ending: set[Environment] = set()  # killed, but the process is not gone yet
         self._count = 0  # environments alive, over all pools
+        self._evictions = 0
         self._closed = False
         self._reaper: asyncio.Task[None] | None = None
         (state / "home").mkdir(parents=True, exist_ok=True)
@@ -174,9 +210,16 @@ class Runtime:
                 throttles=pool.throttles,
                 cold_starts=pool.cold_starts,
                 busy_seconds=pool.busy_seconds,
+                waits=pool.waits,
+                limit=pool.limit,
             )
             for name, pool in self._pools.items()
         }
+
+    def limit_stats(self) -> LimitStats:
+        """Counts over all functions."""
+        waiting = sum(not one.environment.done() for pool in self._pools.values() for one in pool.queue)
+        return LimitStats(self._count, self._limits.environments, waiting, self._evictions)
 
     async def invoke(
         self,
@@ -227,12 +270,14 @@ class Runtime:
                 await self._reaper
         for pool in self._pools.values():
             for waiting in pool.queue:
-                if not waiting.done():
-                    waiting.set_exception(Throttled("CallerRateLimitExceeded"))
+                if not waiting.environment.done():
+                    waiting.environment.set_exception(Throttled("CallerRateLimitExceeded"))
             for environment in list(pool.environments):
                 environment.kill()
         if self._ending:
             await asyncio.wait([environment.ended for environment in self._ending], timeout=5)
+        if self._forks is not None:
+            self._forks.close()
         self._scratch.close()
 
     async def _run(self, pool: _Pool, invocation: Invocation, want_log: bool) -> tuple[Answer, bytes]:
@@ -280,25 +325,33 @@ class Runtime:
         if self._reaper is None:
             self._reaper = asyncio.create_task(self._reap())
         if not pool.queue:
-            environment = self._take(pool)
+            environment = self._take(pool, waited=0)
             if environment is not None:
                 return environment
-        waiting: asyncio.Future[Environment] = asyncio.get_running_loop().create_future()
+        waiting = _Waiting(time.monotonic(), asyncio.get_running_loop().create_future())
         pool.queue.append(waiting)
+        pool.waits += 1
+        again = asyncio.get_running_loop().call_later(self._limits.patience, self._serve_queues)
         try:
             async with asyncio.timeout(self._limits.queue):
-                return await waiting
+                return await waiting.environment
         except BaseException as error:
-            if waiting.done() and not waiting.cancelled() and waiting.exception() is None:
-                self._release(pool, waiting.result())  # it came in the very moment we gave up
-            waiting.cancel()
+            answer = waiting.environment
+            if answer.done() and not answer.cancelled() and answer.exception() is None:
+                self._release(pool, answer.result())  # it came in the very moment we gave up
+            answer.cancel()
             if isinstance(error, TimeoutError):
                 pool.throttles += 1
                 raise Throttled("ConcurrentInvocationLimitExceeded") from None
             raise
+        finally:
+            again.cancel()
 
-    def _take(self, pool: _Pool) -> Environment | None:
-        """A warm environment, a new one not yet started, or None where the limits leave neither."""
+    def _take(self, pool: _Pool, waited: float) -> Environment | None:
+        """A warm environment, a new one not yet started, or None where the limits leave neither.
+
+        `waited` is for how many seconds the call has waited for it.
+        """
         if pool.idle:
             signature = self._watch.signature(pool.function)
             while pool.idle:
@@ -308,7 +361,7 @@ class Runtime:
                 environment.kill()
         if len(pool.environments) >= pool.limit or pool.limit == 0:
             return None
-        if self._count >= self._limits.environments and not self._evict():
+        if self._count >= self._limits.environments and not self._evict(waited):
             return None
         scratch = pool.scratch.pop() if pool.scratch else self._scratch.new()
         environment = Environment(pool.function, self._launch, self._gone, scratch)
@@ -317,13 +370,19 @@ class Runtime:
         self._count += 1
         return environment
 
-    def _evict(self) -> bool:
-        """Ends the environment that has been idle longest, whosever it is."""
+    def _evict(self, waited: float) -> bool:
+        """Ends the environment that has been idle longest, of any function, unless it was used a moment ago.
+
+        Two functions that take turns would otherwise end each other's environments all the time.
+        """
         oldest = min(
             (pool.idle[0] for pool in self._pools.values() if pool.idle), key=lambda idle: idle.idle_since, default=None
         )
         if oldest is None:
             return False
+        if time.monotonic() - oldest.idle_since < self._limits.recently_used and waited < self._limits.patience:
+            return False
+        self._evictions += 1
         self._pools[oldest.function.name].idle.remove(oldest)
         oldest.kill()
         return True
@@ -334,7 +393,7 @@ class Runtime:
         elif environment.alive:
             environment.idle_since = time.monotonic()
             pool.idle.append(environment)
-        self._serve_queues(pool)
+        self._serve_queues()
 
     def _gone(self, environment: Environment) -> None:
         pool = self._pools[environment.function.name]
@@ -353,17 +412,24 @@ class Runtime:
         # Not at once: this may be the middle of _take or _evict.
         asyncio.get_running_loop().call_soon(self._serve_queues)
 
-    def _serve_queues(self, first: _Pool | None = None) -> None:
-        """Gives what has become free to those who wait, first to those of the pool that freed it."""
-        for pool in [first] if first is not None and first.queue else self._pools.values():
-            while pool.queue and not self._closed:
-                if pool.queue[0].done():
-                    pool.queue.popleft()
-                    continue
-                environment = self._take(pool)
-                if environment is None:
-                    break
-                pool.queue.popleft().set_result(environment)
+    def _serve_queues(self) -> None:
+        """Gives what has become free to those who wait, first to the call that has waited longest."""
+        served = True
+        while served and not self._closed:
+            served = False
+            now = time.monotonic()
+            for pool in sorted(self._waiting_pools(), key=lambda pool: pool.queue[0].since):
+                environment = self._take(pool, now - pool.queue[0].since)
+                if environment is not None:
+                    pool.queue.popleft().environment.set_result(environment)
+                    served = True
+                    break  # the next call of this function has not waited as long, perhaps, as another's
+
+    def _waiting_pools(self) -> list[_Pool]:
+        for pool in self._pools.values():
+            while pool.queue and pool.queue[0].environment.done():
+                pool.queue.popleft()
+        return [pool for pool in self._pools.values() if pool.queue]
 
     async def _reap(self) -> None:
         pause = max(0.05, min(5.0, self._limits.idle / 4))

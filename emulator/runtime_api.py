@@ -9,13 +9,20 @@ from typing import Protocol, cast
 
 _REASONS = {200: "OK", 202: "Accepted", 400: "Bad Request", 404: "Not Found", 413: "Request Entity Too Large"}
 _MAX_HEAD = 2 * 1024 * 1024  # bytes; awslambdaric sends up to 1 MiB of X-Ray cause in a header
-_MAX_BODY = 6_291_557  # bytes kept: one more than may be answered with, so that too much is seen to be too much
+MAX_BODY = 6_291_557  # bytes kept: one more than may be answered with, so that too much is seen to be too much
+
+
+class Connection(Protocol):
+    """Where a request came from, and its answer goes."""
+
+    def answer(self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> None: ...
+    def close(self) -> None: ...
 
 
 class RequestHandler(Protocol):
-    """Who answers: at once, or later, through `connection.answer`."""
+    """Answers requests: at once, or later, through `connection.answer`."""
 
-    def runtime_request(self, connection: "RuntimeConnection", method: str, path: str, body: bytes) -> None: ...
+    def runtime_request(self, connection: Connection, method: str, path: str, body: bytes) -> None: ...
 
 
 class RuntimeConnection(asyncio.Protocol):
@@ -69,7 +76,7 @@ class RuntimeConnection(asyncio.Protocol):
         taken = self._buffer[: self._missing]
         del self._buffer[: len(taken)]
         self._missing -= len(taken)
-        self._body += taken[: _MAX_BODY - len(self._body)]
+        self._body += taken[: MAX_BODY - len(self._body)]
         if self._missing:
             return False
         method, _, rest = self._request.partition(" ")

@@ -89,13 +89,15 @@ def show_status(status: Mapping[str, Any], urls: Mapping[str, Any]) -> None:
             for one in status["units"]
         ],
     )
-    counts = ("environments", "in_flight", "invocations", "errors", "throttles", "cold_starts")
+    counts = ("environments", "limit", "in_flight", "invocations", "errors", "waits", "throttles", "cold_starts")
     called = {name: stats for name, stats in status["functions"].items() if stats["invocations"]}
     table(
         f"Functions ({len(status['functions'])}, of which called {len(called)})",
-        "name,envs,busy,calls,errors,throttled,cold",
+        "name,envs,of,busy,calls,errors,waited,throttled,cold",
         [[name, *(stats[count] for count in counts)] for name, stats in sorted(called.items())],
     )
+    if text := _limits(status["limits"], called):
+        console.print(text)
     table(
         "Kafka event sources",
         "function,topic,lag,failing,given up,filtered,trouble",
@@ -112,6 +114,18 @@ def show_status(status: Mapping[str, Any], urls: Mapping[str, Any]) -> None:
             for one in status["schedules"]
         ],
     )
+
+
+def _limits(limits: Mapping[str, int], functions: Mapping[str, Mapping[str, int]]) -> str:
+    """What a person should know of the limits, where calls had to wait for an environment."""
+    waited = sum(stats["waits"] for stats in functions.values())
+    if not waited:
+        return ""
+    text = f"{waited} calls had to wait for an environment, {limits['waiting']} wait now"
+    text += f"; {limits['environments']} of {limits['limit']} environments run"
+    if limits["evictions"]:
+        text += f", {limits['evictions']} were ended for another function"
+    return text
 
 
 def _second(moment: str | None) -> str:

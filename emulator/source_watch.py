@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from emulator.stack import Function
@@ -32,6 +32,17 @@ class SourceWatch:
             count += files
             newest = max(newest, changed)
         self._signatures[function.name] = now, (count, newest)
+        return count, newest
+
+    def folders_signature(self, layers: Iterable[Path], packages: Iterable[Path]) -> Signature:
+        """What layers hold now, and when packages were last installed into or removed from their folders."""
+        count = newest = 0
+        for folder in layers:
+            files, changed = self._scan(folder)
+            count += files
+            newest = max(newest, changed)
+        for folder in packages:
+            newest = max(newest, folder.stat().st_mtime_ns)
         return count, newest
 
     def _scan(self, folder: Path) -> Signature:

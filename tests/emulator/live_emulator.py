@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+import psutil
 
 from emulator.emulator import Emulator, Settings
 from emulator.runtime import InvokeResult
@@ -28,6 +29,14 @@ def wait_for(condition: Callable[[], Value], what: str) -> Value:
             return value
         time.sleep(0.01)
     raise AssertionError(f"waited {DEADLINE} s for {what}")
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended, though perhaps nobody has collected it."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 class LiveEmulator:

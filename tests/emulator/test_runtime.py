@@ -15,7 +15,7 @@ import pytest
 
 from emulator.runtime import FunctionNotFound, InvokeResult, Limits, PayloadTooLarge, Throttled
 from emulator.stack import Stack
-from tests.emulator.live_emulator import LiveEmulator, wait_for
+from tests.emulator.live_emulator import LiveEmulator, gone, wait_for
 
 Emulate = Callable[..., LiveEmulator]
 
@@ -34,13 +34,6 @@ def about(live: LiveEmulator, **options: Any) -> Any:
 
 def in_flight(live: LiveEmulator, function: str) -> int:
     return live.runtime.stats()[function].in_flight
-
-
-def gone(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 def test_a_function_gets_its_event_and_its_answer_comes_back(live: LiveEmulator) -> None:

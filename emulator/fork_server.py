@@ -1,0 +1,311 @@
+"""Fork servers, as the emulator sees them: which there are, what they preload, when a fresh process is started instead.
+
+One server for each set of layers. It preloads packages and layers, never a function's own code, which each process
+imports itself under its own environment. What to preload is learned: each process reports what it had to import, and
+the state folder keeps the list for the next start. `function_side/fork_server.py` is the server itself.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from emulator.function_process import FUNCTION_SIDE, Command, ForkedProcess, Listener, die_with, load_script
+from emulator.source_watch import SourceWatch
+from emulator.stack import Function
+
+_log = logging.getLogger(__name__)
+
+_ANSWER = 1.0  # seconds a fork may take; then a fresh process is started
+_FIRST_ANSWER = 5.0  # seconds for the first one, which waits for the first batch of modules
+_PACKET = 262_144
+_MOST_RESTARTS = 8  # of a server, for modules that may not be preloaded
+# The interpreter, the C library or OpenSSL read these when a process starts.
+_READ_AT_START = ("PYTHON", "LD_", "LC_", "LANG", "MALLOC_", "GLIBC_", "OPENSSL_", "SSL_")
+
+
+class NotForked(Exception):
+    """The process has to be started fresh; the message says why."""
+
+
+@dataclass
+class _Learned:
+    """What functions with one set of layers load, in the order of their imports."""
+
+    names: dict[str, None] = field(default_factory=dict)
+    rejected: dict[str, str] = field(default_factory=dict)  # module -> why it may not be preloaded
+
+
+class ForkServers:
+    """All fork servers of a runtime."""
+
+    def __init__(self, interpreter: str, state: Path, watch: SourceWatch, functions: Iterable[Function]) -> None:
+        self._interpreter = interpreter
+        self._folder = state / "preload"
+        self._watch = watch
+        self._functions = list(functions)
+        self._servers: dict[tuple[Path, ...], _ForkServer] = {}
+        self._retired: set[_ForkServer] = set()
+        self._learned: dict[tuple[Path, ...], _Learned] = {}
+        self._packages = _package_folders(interpreter)
+        self._restarts = 0
+
+    async def fork(
+        self, function: Function, command: Command, listener: Listener, output: int, runtime: socket.socket
+    ) -> ForkedProcess:
+        """A process of the function that has its packages loaded. Raises NotForked."""
+        server = self._server(function, command.variables)
+        for name in command.variables.keys() | server.environment.keys():
+            differs = command.variables.get(name) != server.environment.get(name)
+            if differs and name.startswith(_READ_AT_START) and name != "PYTHONPATH":
+                raise NotForked(f"{name} is read when an interpreter starts")
+        return await server.fork(command, listener, output, runtime)
+
+    def report_loaded(self, function: Function, names: Sequence[str]) -> None:
+        """What a process of the function had to import by itself."""
+        learned = self._learned_for(function.layers)
+        new = [name for name in names if name not in learned.names]
+        learned.names.update(dict.fromkeys(new))
+        server = self._servers.get(function.layers)
+        if new:
+            self._save(function.layers, learned)
+            if server is not None:
+                server.preload([name for name in new if not _is_rejected(name, learned.rejected)])
+
+    def close(self) -> None:
+        """Kills the servers, and with them every process that they forked."""
+        for server in [*self._servers.values(), *self._retired]:
+            server.close()
+
+    def _server(self, function: Function, variables: Mapping[str, str]) -> "_ForkServer":
+        layers = function.layers
+        signature = self._watch.folders_signature(layers, self._packages)
+        server = self._servers.get(layers)
+        if server is not None and (server.signature != signature or server.ended):
+            del self._servers[layers]
+            if not server.ended:  # packages or layers were changed: the processes it forked go on without it
+                server.retire()
+                self._retired.add(server)
+            server = None
+        if server is None:
+            if self._restarts > _MOST_RESTARTS:
+                raise NotForked("the fork server ended too often")
+            environment = self._common_environment(layers, variables)
+            server = _ForkServer(self._interpreter, environment, signature, lambda reason: self._ended(layers, reason))
+            learned = self._learned_for(layers)
+            server.preload([name for name in learned.names if not _is_rejected(name, learned.rejected)])
+            self._servers[layers] = server
+        return server
+
+    def _ended(self, layers: tuple[Path, ...], spoiled: Mapping[str, str] | None) -> None:
+        """A server ended by itself."""
+        self._restarts += 1
+        if spoiled is None:
+            _log.warning("the fork server ended; another is started when it is needed")
+            return
+        learned = self._learned_for(layers)
+        learned.rejected[spoiled["spoiled"]] = spoiled["reason"]
+        _log.info("%s is not preloaded: its import changes the %s", spoiled["spoiled"], spoiled["reason"])
+        self._save(layers, learned)
+
+    def _common_environment(self, layers: tuple[Path, ...], variables: Mapping[str, str]) -> dict[str, str]:
+        """What most functions with these layers have: a module that reads another value is imported again."""
+        alike = [function for function in self._functions if function.layers == layers]
+        environment = dict(variables)
+        for name in {name for function in alike for name in function.environment}:
+            values = Counter(function.environment.get(name) for function in alike)
+            value = values.most_common(1)[0][0]
+            environment.pop(name, None)
+            if value is not None:
+                environment[name] = value
+        environment["PYTHONPATH"] = os.pathsep.join(str(folder) for folder in layers)
+        return environment
+
+    def _learned_for(self, layers: tuple[Path, ...]) -> _Learned:
+        if layers not in self._learned:
+            content: dict[str, Any] = {}
+            with contextlib.suppress(OSError, ValueError):
+                content = json.loads(self._file(layers).read_text())
+            self._learned[layers] = _Learned(dict.fromkeys(content.get("names", [])), dict(content.get("rejected", {})))
+        return self._learned[layers]
+
+    def _save(self, layers: tuple[Path, ...], learned: _Learned) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        file = self._file(layers)
+        draft = file.with_suffix(f".{os.getpid()}.draft")
+        draft.write_text(json.dumps({"names": list(learned.names), "rejected": learned.rejected}, indent=0))
+        draft.replace(file)
+
+    def _file(self, layers: tuple[Path, ...]) -> Path:
+        text = "\n".join([self._interpreter, *(str(folder) for folder in layers)])
+        return self._folder / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+
+
+class _ForkServer:
+    """One server process."""
+
+    def __init__(
+        self,
+        interpreter: str,
+        environment: Mapping[str, str],
+        signature: tuple[int, int],
+        on_end: Callable[[Mapping[str, str] | None], None],
+    ) -> None:
+        self.environment = environment
+        self.signature = signature
+        self.ended = False
+        self._on_end = on_end
+        self._loop = asyncio.get_running_loop()
+        self._ready = asyncio.Event()  # the first batch is loaded
+        self._waiting: dict[int, tuple[asyncio.Future[ForkedProcess], Listener]] = {}
+        self._children: dict[int, ForkedProcess] = {}
+        self._count = 0
+        self._retired = False
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._control.setblocking(False)
+        output = os.memfd_create("fork-server-output")  # what an import prints shows as its size
+        emulator = os.getpid()
+        try:
+            self._process = subprocess.Popen(
+                [interpreter, "-c", load_script(), str(FUNCTION_SIDE), "fork_server", str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd="/",
+                env=environment,
+                start_new_session=True,
+                pass_fds=[theirs.fileno()],
+                preexec_fn=lambda: die_with(emulator),
+            )
+        finally:
+            theirs.close()
+            os.close(output)
+        self._loop.add_reader(self._control.fileno(), self._read)
+
+    def preload(self, names: Sequence[str]) -> None:
+        """Imports modules as soon as nothing else is asked for. The first batch may be empty."""
+        self._send({"preload": list(names)})
+
+    async def fork(self, command: Command, listener: Listener, output: int, runtime: socket.socket) -> ForkedProcess:
+        """Raises NotForked, and kills a process that comes too late."""
+        try:
+            async with asyncio.timeout(_FIRST_ANSWER):
+                await self._ready.wait()
+        except TimeoutError:
+            raise NotForked("the fork server is still importing") from None
+        if self.ended:
+            raise NotForked("the fork server has ended")
+        self._count += 1
+        number = self._count
+        answer: asyncio.Future[ForkedProcess] = self._loop.create_future()
+        self._waiting[number] = answer, listener
+        request = {
+            "fork": number,
+            "handler": command.handler,
+            "cwd": str(command.code),
+            "path": [str(command.code), str(command.code)],  # as `python -c` and PYTHONPATH have it
+            "environment": dict(command.variables),
+        }
+        if not self._send(request, output, runtime.fileno()):
+            del self._waiting[number]
+            raise NotForked("the fork server is busy")
+        try:
+            async with asyncio.timeout(_ANSWER):
+                return await answer
+        except TimeoutError:
+            raise NotForked(f"the fork server did not answer within {_ANSWER:g} s") from None
+        finally:
+            answer.cancel()
+
+    def retire(self) -> None:
+        """Forks no more, and ends with its last child."""
+        self._retired = True
+        self._send({"retire": True})
+
+    def close(self) -> None:
+        """Kills the server; the kernel kills its children with it."""
+        if not self.ended:
+            self._end(None, closing=True)
+
+    def _send(self, message: Mapping[str, Any], *descriptors: int) -> bool:
+        try:
+            socket.send_fds(self._control, [json.dumps(message).encode()], list(descriptors))
+        except OSError:
+            return False
+        return True
+
+    def _read(self) -> None:
+        while not self.ended:
+            try:
+                text, descriptors, _, _ = socket.recv_fds(self._control, _PACKET, 1)
+            except BlockingIOError:
+                return
+            except OSError:
+                text, descriptors = b"", []
+            if not text:
+                self._end(None)
+                return
+            self._hear(json.loads(text), descriptors)
+
+    def _hear(self, message: Mapping[str, Any], descriptors: Sequence[int]) -> None:
+        if "ready" in message:
+            self._ready.set()
+        elif "forked" in message:
+            self._hear_forked(message["forked"], message["pid"], descriptors[0])
+        elif "refused" in message:
+            answer, _ = self._waiting.pop(message["refused"])
+            if not answer.done():
+                answer.set_exception(NotForked(message["reason"]))
+        elif "exited" in message:
+            process = self._children.pop(message["exited"], None)
+            if process is not None:
+                process.exited(message["status"])
+        elif "spoiled" in message:
+            self._end(message)
+
+    def _hear_forked(self, number: int, pid: int, pidfd: int) -> None:
+        answer, listener = self._waiting.pop(number)
+        if answer.done():  # it was given up
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            os.close(pidfd)
+            return
+        process = self._children[pid] = ForkedProcess(pid, pidfd, listener)
+        answer.set_result(process)
+
+    def _end(self, spoiled: Mapping[str, str] | None, closing: bool = False) -> None:
+        self.ended = True
+        self._loop.remove_reader(self._control.fileno())
+        self._control.close()
+        self._process.kill()
+        self._process.wait()
+        self._ready.set()
+        for answer, _ in self._waiting.values():
+            if not answer.done():
+                answer.set_exception(NotForked("the fork server ended"))
+        for process in list(self._children.values()):  # the kernel kills them with their parent
+            process.kill_family()
+            process.exited(-signal.SIGKILL)
+        self._children.clear()
+        if not closing and not self._retired:
+            self._on_end(spoiled)
+
+
+def _is_rejected(name: str, rejected: Mapping[str, str]) -> bool:
+    return any(name == other or name.startswith(f"{other}.") for other in rejected)
+
+
+def _package_folders(interpreter: str) -> tuple[Path, ...]:
+    """Where that interpreter's packages are installed: the folder changes with each that comes or goes."""
+    root = Path(interpreter).parent.parent
+    return tuple(root.glob("lib/python*/site-packages"))

@@ -1,0 +1,199 @@
+"""Modules that are imported before a function needs them, and hidden until it asks.
+
+A hidden module is not in `sys.modules`. When code imports it, it appears together with the modules that its own import
+had asked for, which were recorded: what is visible is what a fresh process would have loaded.
+"""
+
+import builtins
+import os
+import sys
+
+TYPE_CHECKING = False  # typing itself would be loaded before anything is recorded
+if TYPE_CHECKING:
+    from typing import Any
+
+VISIBLE = frozenset(sys.modules)  # what a fresh interpreter has loaded
+_visible_globals = frozenset(id(vars(sys.modules[name])) for name in VISIBLE)
+
+_bootstrap: "Any" = sys.modules["_frozen_importlib"]
+_import, _gcd_import, _Environ = builtins.__import__, _bootstrap._gcd_import, os.environ.__class__
+
+hidden: "dict[str, Any]" = {}
+preloaded: set[str] = set()  # names, hidden or not
+asked: dict[str, dict[str, None]] = {}  # module -> what its import asked for
+reads: dict[str, dict[str, str | None]] = {}  # module -> environment variables read by its import, and their values
+sizes: dict[str, int] = {}  # bytes that a module's import added to the process
+_attributed: set[str] = set(sys.modules)
+_counted = [0]
+_importing: list[str] = []
+_attributes: set[str] = set()  # hidden submodules that were attributes of their packages
+
+
+def start_recording() -> None:
+    """From here on imports are recorded, until `stop_recording`."""
+    builtins.__import__ = _recording_import
+    _bootstrap._gcd_import = _recording_gcd_import
+    os.environ.__class__ = _RecordingEnviron
+
+
+def stop_recording() -> None:
+    """Puts everything back."""
+    builtins.__import__ = _import
+    _bootstrap._gcd_import = _gcd_import
+    os.environ.__class__ = _Environ
+
+
+def hide() -> None:
+    """Hides whatever was imported since the start."""
+    for name in [name for name in sys.modules if name not in VISIBLE and name != "runtime_client"]:
+        module = hidden[name] = sys.modules.pop(name)
+        preloaded.add(name)
+        package, _, tail = name.rpartition(".")
+        parent = sys.modules.get(package) or hidden.get(package)
+        if parent is not None and vars(parent).get(tail) is module:
+            delattr(parent, tail)
+            _attributes.add(name)
+
+
+def reveal(name: str) -> None:
+    """Shows a hidden module, with what its import had loaded."""
+    names = [name]
+    while names:
+        name = names.pop()
+        module = hidden.pop(name, None)
+        if module is None:
+            continue
+        sys.modules[name] = module
+        if name in _attributes:
+            package, _, tail = name.rpartition(".")
+            parent = sys.modules.get(package) or hidden.get(package)
+            if parent is not None:
+                setattr(parent, tail, module)
+        names.extend(asked.get(name, ()))
+
+
+def stale(environment: dict[str, str]) -> set[str]:
+    """Modules that have to be imported again, for what they or their imports read there is different now."""
+    found = {
+        name
+        for name, variables in reads.items()
+        if any(key == "*" or environment.get(key) != value for key, value in variables.items())
+    } & preloaded
+    grown = True
+    while grown:
+        more = {name for name in preloaded - found if not found.isdisjoint(asked.get(name, ()))}
+        grown = bool(more)
+        found |= more
+    return found
+
+
+def forget(names: set[str]) -> None:
+    """Makes the next import of these hidden modules a real one."""
+    for name in names:
+        hidden.pop(name, None)
+        preloaded.discard(name)
+
+
+class Revealer:
+    """Finds hidden modules: first in `sys.meta_path`."""
+
+    @staticmethod
+    def find_spec(name: str, _path: "Any" = None, _target: "Any" = None) -> "Any":
+        """A spec that shows the module, where it is a hidden one."""
+        if name not in hidden:
+            return None
+        return _bootstrap.ModuleSpec(name, _Shown(hidden[name]))
+
+
+class _Shown:
+    """A loader that loads nothing."""
+
+    def __init__(self, module: "Any") -> None:
+        self._module = module
+        self._spec = module.__spec__
+
+    def create_module(self, _spec: "Any") -> "Any":
+        return self._module
+
+    def exec_module(self, module: "Any") -> None:
+        module.__spec__ = self._spec  # the import system has just put its own there
+        name = self._spec.name
+        hidden.setdefault(name, module)
+        reveal(name)
+
+
+def _recording_import(
+    name: str, globals: "Any" = None, locals: "Any" = None, fromlist: "Any" = (), level: int = 0
+) -> "Any":  # the signature of `__import__`
+    if level:
+        package = (globals.get("__package__") or globals["__name__"].rpartition(".")[0]).rsplit(".", level - 1)[0]
+        absolute = f"{package}.{name}" if name else package
+    else:
+        absolute = name
+    _importing.append(absolute)
+    try:
+        module = _import(name, globals, locals, fromlist, level)
+    finally:
+        _importing.pop()
+    _record(sys._getframe(1), absolute, fromlist or ())
+    return module
+
+
+def _recording_gcd_import(name: str, package: str | None = None, level: int = 0) -> "Any":
+    _importing.append(name)
+    try:
+        module = _gcd_import(name, package, level)  # importlib.import_module
+    finally:
+        _importing.pop()
+    _record(sys._getframe(1), module.__name__, ())
+    return module
+
+
+def _record(frame: "Any", name: str, fromlist: "Any") -> None:
+    """Who asked: the module whose body is executed, and the one that is imported, which may have no Python code."""
+    while frame is not None and frame.f_code.co_name != "<module>":
+        frame = frame.f_back
+    found: dict[str, None] = {}
+    parts = name.split(".")
+    for end in range(1, len(parts) + 1):
+        found[".".join(parts[:end])] = None
+    module = sys.modules.get(name)
+    for item in fromlist:
+        if f"{name}.{item}" in sys.modules:
+            found[f"{name}.{item}"] = None
+        # What a package hands on from another module, perhaps by a `__getattr__` that imports it at the first request.
+        source = None if item == "*" else getattr(getattr(module, item, None), "__module__", None)
+        if isinstance(source, str) and source in sys.modules:
+            found[source] = None
+    if len(sys.modules) != _counted[0]:  # what no import asked for: extension modules make some modules themselves
+        new = sys.modules.keys() - _attributed
+        found.update(dict.fromkeys(new))
+        _attributed.update(new)
+        _counted[0] = len(sys.modules)
+    for importer in {frame and frame.f_globals.get("__name__"), _importing[-1] if _importing else None} - {None}:
+        asked.setdefault(importer, {}).update(found)
+
+
+class _RecordingEnviron(_Environ):  # type: ignore[valid-type,misc]
+    def __getitem__(self, key: str) -> str:
+        try:
+            value = super().__getitem__(key)
+        except KeyError:
+            self._read(key, None)
+            raise
+        self._read(key, value)
+        return str(value)
+
+    def __iter__(self) -> "Any":
+        self._read("*", None)
+        return super().__iter__()
+
+    def _read(self, key: str, value: str | None) -> None:
+        # The module that is being imported, and each module whose code is on the way: it may keep what was read.
+        frame = sys._getframe(2)
+        while frame is not None:
+            if id(frame.f_globals) not in _visible_globals:
+                reads.setdefault(frame.f_globals.get("__name__", ""), {})[key] = value
+            if frame.f_code.co_name == "<module>":
+                return
+            frame = frame.f_back  # type: ignore[assignment]

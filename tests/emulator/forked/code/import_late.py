@@ -1,0 +1,5 @@
+import late
+
+
+def handler(_event, _context):
+    return late.VALUE

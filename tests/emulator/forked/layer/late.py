@@ -1,0 +1,3 @@
+import late_too
+
+VALUE = f"late and {late_too.VALUE}"

@@ -1,0 +1,3 @@
+import os
+
+FILE = os.open("/dev/null", os.O_RDONLY)

@@ -1,0 +1,3 @@
+from colour import COLOUR
+
+PAINTED = f"painted {COLOUR}"

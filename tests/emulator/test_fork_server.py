@@ -1,0 +1,215 @@
+"""A forked process is like a fresh one, and a fork server that fails costs a call no more than time."""
+
+import json
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from emulator.stack import Stack
+from emulator.template import load
+from tests.emulator.live_emulator import LiveEmulator, gone, wait_for
+
+FORKED = Path(__file__).parent / "forked"
+Start = Callable[..., LiveEmulator]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(FORKED, tmp_path / "project"))
+
+
+@pytest.fixture
+def start(project: Path, tmp_path: Path) -> Iterator[Start]:
+    """Emulators of one state folder: what one has learned the next one knows."""
+    started: list[LiveEmulator] = []
+
+    def begin(**settings: Any) -> LiveEmulator:
+        started.append(LiveEmulator(read(project, tmp_path), tmp_path / "state", **settings))
+        return started[-1]
+
+    yield begin
+    for emulator in started:
+        emulator.close()
+
+
+def read(project: Path, folder: Path) -> Stack:
+    return load(project / "template.yaml", cache=folder)
+
+
+def call(live: LiveEmulator, function: str, **event: Any) -> Any:
+    result = live.invoke(function, json.dumps(event).encode())
+    assert result.error is None, result.payload
+    return json.loads(result.payload)
+
+
+def end_environments(live: LiveEmulator, function: str) -> None:
+    """The next call starts a process."""
+    pid = call(live, function, what="parent")["pid"]
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: gone(pid), "the process to end")
+
+
+def wait_until_forked(live: LiveEmulator) -> None:
+    """A busy machine may start a process or two while a new server is still importing: those are fresh."""
+
+    def forked() -> bool:
+        if call(live, "DescribeFunction", what="parent")["parent"] != os.getpid():
+            return True
+        end_environments(live, "DescribeFunction")
+        return False
+
+    wait_for(forked, "a forked process")
+
+
+def teach(start: Start, *functions: str) -> LiveEmulator:
+    """An emulator whose fork server has preloaded what these functions load."""
+    first = start()
+    for function in functions:
+        call(first, function, what="parent")
+    first.close()
+    return start()
+
+
+def test_a_forked_process_cannot_be_told_from_a_fresh_one(start: Start) -> None:
+    fresh = call(start(fork=False), "DescribeFunction", what="process")
+    live = teach(start, "DescribeFunction", "LateFunction", "RedFunction")
+    wait_until_forked(live)
+    forked = call(live, "DescribeFunction", what="process")
+    assert {name for name in fresh if fresh[name] != forked[name]} == set()
+
+
+def test_a_process_of_a_first_start_is_forked_too_and_like_a_fresh_one(start: Start) -> None:
+    fresh = call(start(fork=False), "DescribeFunction", what="process")
+    live = start()
+    assert {
+        name for name, value in call(live, "DescribeFunction", what="process").items() if fresh[name] != value
+    } == set()
+    assert call(live, "DescribeFunction", what="parent")["parent"] != os.getpid()
+
+
+def test_siblings_draw_different_random_numbers(start: Start) -> None:
+    live = teach(start, "DescribeFunction")
+    drawn = []
+    for _ in range(3):
+        drawn.append(call(live, "DescribeFunction", what="random"))
+        end_environments(live, "DescribeFunction")
+    for kind in drawn[0].keys() - {"seeded"}:
+        assert len({one[kind] for one in drawn}) == 3, kind
+    assert len({one["seeded"] for one in drawn}) == 1  # as in fresh processes
+
+
+def test_what_another_function_imports_is_not_there_until_it_is_imported(start: Start) -> None:
+    live = teach(start, "DescribeFunction", "LateFunction")
+    assert call(live, "DescribeFunction", what="late") == {
+        "before": [],
+        "after": ["late", "late_too"],
+        "value": "late and late, too",
+    }
+
+
+def test_a_module_that_read_the_environment_reads_it_again_for_each_function(start: Start) -> None:
+    live = teach(start, "RedFunction", "BlueFunction")
+    red, blue = call(live, "RedFunction"), call(live, "BlueFunction")
+    assert (red["painted"], blue["painted"]) == ("painted red", "painted blue")
+    assert red["parent"] == blue["parent"] != os.getpid()
+
+
+def test_what_starts_a_thread_or_opens_a_descriptor_is_not_preloaded(start: Start, tmp_path: Path) -> None:
+    live = teach(start, "SpoilFunction")
+
+    def learned() -> Any:
+        return json.loads(next((tmp_path / "state" / "preload").glob("*.json")).read_text())["rejected"]
+
+    answer = call(live, "SpoilFunction")
+    while set(learned()) != {"threaded", "opened"}:  # each ends a server
+        os.kill(pid_of(live, "SpoilFunction"), signal.SIGKILL)
+        answer = call(live, "SpoilFunction")
+    assert learned() == {"threaded": "threads", "opened": "descriptors"}
+    os.kill(pid_of(live, "SpoilFunction"), signal.SIGKILL)
+    answer = call(live, "SpoilFunction")
+    assert answer["alive"]
+    assert answer["parent"] != os.getpid()
+
+
+def pid_of(live: LiveEmulator, function: str) -> int:
+    (environment,) = live.runtime._pools[function].environments
+    assert environment.pid is not None
+    return environment.pid
+
+
+def test_a_module_of_the_functions_own_wins_over_a_package(start: Start, project: Path) -> None:
+    teach(start, "DescribeFunction").close()
+    (project / "code" / "shared.py").write_text("import random\nNAME = 'own'\nGENERATOR = SEEDED = random.Random(1)\n")
+    seen = call(start(), "DescribeFunction", what="process")
+    assert seen["packages"][-1] == "own"
+
+
+def test_variables_that_an_interpreter_reads_at_its_start_get_a_fresh_one(start: Start) -> None:
+    live = teach(start, "DescribeFunction", "HashFunction")
+    assert call(live, "HashFunction", what="parent")["parent"] == os.getpid()
+
+
+def test_a_layer_that_changed_is_loaded_anew(start: Start, project: Path) -> None:
+    live = teach(start, "DescribeFunction")
+    assert call(live, "DescribeFunction", what="process")["packages"][-1] == "the layer"
+    shared = project / "layer" / "shared.py"
+    shared.write_text(shared.read_text().replace("the layer", "the new layer"))
+    wait_for(lambda: call(live, "DescribeFunction", what="process")["packages"][-1] == "the new layer", "the new layer")
+    wait_until_forked(live)
+
+
+def test_calls_go_on_when_the_server_is_killed(start: Start) -> None:
+    live = teach(start, "DescribeFunction")
+    before = call(live, "DescribeFunction", what="parent")
+    os.kill(before["parent"], signal.SIGKILL)
+    wait_for(lambda: gone(before["pid"]), "its child to end with it")
+    assert call(live, "DescribeFunction", what="parent")["parent"] != before["parent"]
+    wait_until_forked(live)
+
+
+def test_a_server_that_does_not_answer_costs_a_second(start: Start) -> None:
+    live = teach(start, "DescribeFunction")
+    before = call(live, "DescribeFunction", what="parent")
+    os.kill(before["parent"], signal.SIGSTOP)
+    os.kill(before["pid"], signal.SIGKILL)
+    wait_for(lambda: gone(before["pid"]), "the process to end")
+    began = time.monotonic()
+    after = call(live, "DescribeFunction", what="parent")
+    assert after["parent"] == os.getpid()
+    assert time.monotonic() - began >= 1  # it was waited for
+    os.kill(before["parent"], signal.SIGCONT)
+    wait_for(lambda: children_of(before["parent"]) == [], "the process that came too late to end")
+
+
+def children_of(pid: int) -> list[int]:
+    return [child.pid for child in psutil.Process(pid).children() if child.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_memory_counts_what_the_function_loaded_and_not_what_others_did(start: Start) -> None:
+    live = teach(start, "DescribeFunction", "LateFunction")
+    call(live, "LateFunction")
+    (environment,) = live.runtime._pools["LateFunction"].environments
+    assert environment.memory_unused > 1024 * 1024  # psycopg and redis, which it shares and does not use
+    assert environment.peak_memory < psutil.Process(environment.pid).memory_info().rss / 1024**2
+    result = live.invoke("DescribeFunction", b'{"what": "allocate"}')
+    assert "signal: killed" in json.loads(result.payload)["errorMessage"]
+    assert any("out of memory" in line for _, _, line in live.lines)
+
+
+def test_nothing_is_forked_where_forking_is_off_or_events_go_by_http(start: Start) -> None:
+    for settings in ({"fork": False}, {"http": True}):
+        assert call(start(**settings), "DescribeFunction", what="parent")["parent"] == os.getpid()
+
+
+def test_closing_leaves_neither_server_nor_children(start: Start) -> None:
+    live = teach(start, "DescribeFunction")
+    seen = call(live, "DescribeFunction", what="parent")
+    live.close()
+    wait_for(lambda: gone(seen["pid"]) and gone(seen["parent"]), "both to end")
