@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from emulator.runtime import FunctionNotFound, InvokeResult, Limits, PayloadTooLarge, Throttled
