@@ -79,6 +79,7 @@ class Child:
         folder: Path | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
         stdin: int = subprocess.DEVNULL,
+        before_exec: Callable[[], None] | None = None,
     ) -> None:
         self.name = name
         self.log = log
@@ -94,7 +95,7 @@ class Child:
                 env=environment,
                 cwd=folder,
                 process_group=0,
-                preexec_fn=die_with_parent(stop_signal),
+                preexec_fn=before_start(stop_signal, before_exec),
             )
         self.pid = self._process.pid
         roster.add(name, self.pid)
@@ -145,6 +146,19 @@ def die_with_parent(with_signal: signal.Signals) -> Callable[[], None] | None:
     if libc is None:
         return None
     return lambda: libc.prctl(_PR_SET_PDEATHSIG, number)
+
+
+def before_start(stop_signal: signal.Signals, first: Callable[[], None] | None) -> Callable[[], None] | None:
+    """For `preexec_fn`: `first`, and then `die_with_parent`, which a change of user would undo."""
+    last = die_with_parent(stop_signal)
+    if first is None or last is None:
+        return first or last
+
+    def both() -> None:
+        first()
+        last()
+
+    return both
 
 
 def start_time(pid: int) -> float | None:

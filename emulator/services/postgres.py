@@ -13,8 +13,9 @@ from pathlib import Path
 from signal import SIGINT
 
 from emulator.ports import HOST
-from emulator.processes import die_with_parent
+from emulator.processes import before_start
 from emulator.services.service import Service
+from emulator.services.unprivileged import Nobody
 from emulator.stack import StackError
 
 
@@ -43,20 +44,22 @@ class Postgres(Service):
         return f"postgresql://postgres@{HOST}:{self.port}/{database}"
 
     def prepare(self, tell: Callable[[str], None]) -> None:
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        nobody = self._nobody()
         if (self.folder / "PG_VERSION").exists():
             return
         tell("making a new cluster")
         draft = self.folder.with_suffix(".new")  # renamed at the end, so that half a cluster is never taken for one
         shutil.rmtree(draft, ignore_errors=True)
         shutil.rmtree(self.folder, ignore_errors=True)
-        draft.mkdir(parents=True, mode=0o700)
-        if os.geteuid() == 0:
-            shutil.chown(draft, "nobody")
+        draft.mkdir(mode=0o700)
+        if nobody:
+            os.chown(draft, nobody.uid, nobody.gid)
         _run(
-            *_as_user(),
             *(_binary("initdb"), "-D", str(draft.resolve()), "-U", "postgres", "--auth=trust", "--encoding=UTF8"),
             *("--no-locale", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),  # the same on every machine
             *("--no-sync", "--no-instructions"),
+            before_exec=nobody.become() if nobody else None,
         )
         draft.rename(self.folder)
 
@@ -70,7 +73,18 @@ class Postgres(Service):
             **self.options.get("settings", {}),
         }
         arguments = [argument for key, value in settings.items() for argument in ("-c", f"{key}={value}")]
-        return [*_as_user(), _binary("postgres"), "-D", str(self.folder.resolve()), *arguments]
+        return [_binary("postgres"), "-D", str(self.folder.resolve()), *arguments]
+
+    def before_exec(self) -> Callable[[], None] | None:
+        nobody = self._nobody()
+        return nobody.become() if nobody else None
+
+    def _nobody(self) -> Nobody | None:
+        """Who the server runs as, where we are root; None where it runs as we do."""
+        if os.geteuid() != 0:
+            return None
+        instead = f"run as another user, or name an existing Postgres in {self.address_variable}"
+        return Nobody(Path(_binary("postgres")), self.folder, instead)
 
     def answers(self) -> bool:
         url = self.address or self._url_of("postgres")
@@ -97,26 +111,14 @@ def _binary(name: str) -> str:
     return str(Path(spec.origin).parent / "pginstall" / "bin" / name)
 
 
-def _as_user() -> Sequence[str]:
-    """The prefix that makes root somebody else, for PostgreSQL refuses to run as root.
-
-    `nobody` keeps one of root's powers, to pass and read any folder: the state folder and this Python may well lie
-    below one that only root may enter, and opening those to everyone is not ours to do.
-    """
-    if os.geteuid() != 0:
-        return ()
-    if not shutil.which("setpriv"):
-        raise StackError(
-            "PostgreSQL does not run as root, and there is no setpriv (util-linux) to become somebody else:"
-            f" run as another user, or name an existing Postgres in {Postgres.address_variable}"
-        )
-    power = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override")
-    return ("setpriv", "--reuid=nobody", "--clear-groups", *power, f"--pdeathsig={SIGINT.name.removeprefix('SIG')}")
-
-
-def _run(*command: str, typed: str = "") -> None:
+def _run(*command: str, typed: str = "", before_exec: Callable[[], None] | None = None) -> None:
     done = subprocess.run(
-        command, input=typed, capture_output=True, text=True, preexec_fn=die_with_parent(SIGINT), check=False
+        command,
+        input=typed,
+        capture_output=True,
+        text=True,
+        preexec_fn=before_start(SIGINT, before_exec),
+        check=False,
     )
     if done.returncode:
         raise StackError(f"{Path(command[0]).name} failed: {(done.stderr or done.stdout).strip()}")

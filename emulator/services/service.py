@@ -54,6 +54,10 @@ class Service(ABC):
         """Its environment; None is ours."""
         return None
 
+    def before_exec(self) -> Callable[[], None] | None:
+        """What its process does in place of ours before the command replaces it; None is nothing."""
+        return None
+
     @abstractmethod
     def answers(self) -> bool:
         """Whether it serves requests now, asked in its own protocol. Takes well under a second."""
@@ -71,6 +75,7 @@ class Service(ABC):
                 roster=self._roster,
                 environment=self.environment(),
                 stop_signal=self.stop_signal,
+                before_exec=self.before_exec(),
             )
 
     def wait_ready(self, seconds: float = 60) -> None:

