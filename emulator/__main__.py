@@ -3,6 +3,10 @@
 import sys
 from pathlib import Path
 
+from emulator.signals import hear_signals
+
+hear_signals()  # before anything that takes time
+
 if len(sys.argv) == 3 and sys.argv[1] == "serve":
     # Apart from the command line, whose libraries the daemon has no use for.
     from emulator.daemon import main as serve
@@ -17,6 +21,6 @@ if sys.dont_write_bytecode:
     if kept.is_dir():
         sys.pycache_prefix, sys.dont_write_bytecode = str(kept), False
 
-from emulator.cli import main
+from emulator.cli import main  # noqa: E402 - its libraries take half a second
 
 sys.exit(main())

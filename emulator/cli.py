@@ -3,11 +3,13 @@
 import http.client
 import json
 import shutil
+import signal
 import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 from threading import Timer
+from types import FrameType
 from typing import Annotated, NamedTuple
 from urllib.parse import urlsplit
 
@@ -226,6 +228,7 @@ def triggers(
 
 def main() -> int:
     """The command line; one line for what is wrong, and exit code 1."""
+    signal.signal(signal.SIGTERM, _leave)  # in order, as at Ctrl-C: `up` leaves nothing half started
     sys.argv[1:] = _join_overrides(sys.argv[1:])
     try:
         app()
@@ -238,6 +241,10 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
 
 
 def _join_overrides(words: list[str]) -> list[str]:

@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import psutil
@@ -77,6 +78,14 @@ text = "Try curl ${api.url}/greet"
 """
 
 
+class Command(subprocess.Popen[str]):
+    """The command line as a process. The end of `with` kills it, where Popen's own waits for as long as it runs."""
+
+    def __exit__(self, *error: object) -> None:
+        self.kill()  # nothing where it has ended
+        super().__exit__(*error)  # type: ignore[arg-type]
+
+
 class Project:
     """A folder with a template, and the command line run on it."""
 
@@ -98,13 +107,12 @@ class Project:
     def configure(self, text: str) -> None:
         (self.folder / "emulator.toml").write_text(text)
 
-    def start(self, *words: str, **options: Any) -> "subprocess.Popen[str]":
-        command = [sys.executable, "-m", "emulator", *words, "--state", str(self.state.folder)]
+    def start(self, *words: str, state: bool = True, **options: Any) -> Command:
+        command = [sys.executable, "-m", "emulator", *words]
+        command += ["--state", str(self.state.folder)] if state else []
         environment = {**os.environ, "EMULATOR_TEST": self.mark, "PYTHONPYCACHEPREFIX": str(self.bytecode)}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
-        return subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **options
-        )
+        return Command(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **options)
 
     def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
         with self.start(*words) as process:
@@ -326,27 +334,79 @@ def test_after_a_kill_of_the_emulator_the_next_up_starts_anew(project: Project) 
     assert project.get("/greet")["GREETING"] == "hello"
 
 
-def test_ctrl_c_during_up_leaves_nothing_running(project: Project) -> None:
+def as_started_at_a_terminal() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
+def as_started_in_the_background() -> None:
+    """As `trap "" INT TERM; emulator up &` in a script, with the signals blocked besides."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+
+
+IN_THE_BACKGROUND = [
+    (as_started_in_the_background, signal.SIGINT, 130),
+    (as_started_in_the_background, signal.SIGTERM, 143),
+]
+
+
+@pytest.mark.parametrize(
+    ("started", "ended", "code"), [(as_started_at_a_terminal, signal.SIGINT, 130), *IN_THE_BACKGROUND]
+)
+def test_ctrl_c_or_sigterm_during_up_leaves_nothing_running(
+    project: Project, started: Callable[[], None], ended: signal.Signals, code: int
+) -> None:
     project.configure(_CONFIG.replace("print('prepared'", "import time; time.sleep(600); print('prepared'"))
-    with project.start(*project.up_words(), start_new_session=True) as process:
+    with project.start(*project.up_words(), start_new_session=True, preexec_fn=started) as process:
         wait_until(lambda: (project.state.logs / "prepare.log").exists())
-        os.killpg(process.pid, signal.SIGINT)
+        os.killpg(process.pid, ended)
         process.communicate(timeout=30)
 
-    assert process.returncode == 130
+    assert process.returncode == code
     assert project.left() == []
 
 
-def test_foreground_shows_the_functions_logs_and_stops_on_ctrl_c(project: Project) -> None:
-    with project.start(*project.up_words("--foreground"), start_new_session=True) as process:
+@pytest.mark.parametrize(("started", "ended", "code"), IN_THE_BACKGROUND)
+def test_foreground_shows_the_functions_logs_and_stops_on_ctrl_c_or_sigterm(
+    project: Project, started: Callable[[], None], ended: signal.Signals, code: int
+) -> None:
+    words = project.up_words("--foreground")
+    with project.start(*words, start_new_session=True, preexec_fn=started) as process:
         wait_until(lambda: project.state.urls() is not None)
         project.get("/greet")
-        assert process.stdout
-        wait_for_line(process.stdout, "greeting")
-        os.killpg(process.pid, signal.SIGINT)
+        wait_for_line(process, "greeting")
+        os.killpg(process.pid, ended)
         process.communicate(timeout=30)
 
+    assert process.returncode == code
     assert project.left() == []
+
+
+def test_the_daemon_stops_in_order_on_sigint(project: Project) -> None:
+    with project.start(*project.up_words(), preexec_fn=as_started_in_the_background) as process:
+        process.communicate(timeout=60)
+    pid = project.state.holder()
+    assert pid
+
+    os.kill(pid, signal.SIGINT)
+    wait_until(lambda: project.state.holder() is None)
+
+    wait_until(lambda: project.left() == [])
+    assert not (project.state.folder / "stack.json").exists()
+    assert [roster.read() for roster in project.state.rosters()] == [{}, {}]  # each child was stopped and crossed off
+
+
+@pytest.mark.parametrize("ended", [signal.SIGINT, signal.SIGTERM])
+def test_triggers_stop_on_ctrl_c_or_sigterm(project: Project, ended: signal.Signals) -> None:
+    words = ("triggers", "--lambda-url", "http://127.0.0.1:1", "--project", str(project.folder))
+    with project.start(*words, state=False, preexec_fn=as_started_in_the_background) as process:
+        wait_for_line(process, "Ctrl-C stops it")
+        process.send_signal(ended)
+        _, error = process.communicate(timeout=30)
+
+    assert (process.returncode, error) == (0, "")
 
 
 def test_reset_forgets_all_data_but_only_in_a_folder_of_its_own(project: Project, tmp_path: Path) -> None:
@@ -355,7 +415,7 @@ def test_reset_forgets_all_data_but_only_in_a_folder_of_its_own(project: Project
     assert project.up().returncode == 0
 
     assert project.run("reset").returncode == 0
-    subprocess.run([sys.executable, "-m", "emulator", "reset", "--state", str(precious)], check=True)
+    subprocess.run([sys.executable, "-m", "emulator", "reset", "--state", str(precious)], check=True, timeout=60)
 
     assert not project.state.folder.exists()
     assert precious.exists()
@@ -387,12 +447,8 @@ def test_a_state_folder_that_cannot_be_made_is_named(project: Project) -> None:
     file = project.folder / "occupied"
     file.write_text("")
 
-    with subprocess.Popen(
-        [sys.executable, "-m", "emulator", "up", "--project", str(project.folder), "--state", str(file / "state")],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    words = ("up", "--project", str(project.folder), "--state", str(file / "state"))
+    with project.start(*words, state=False) as process:
         _, error = process.communicate(timeout=60)
 
     assert process.returncode == 1
@@ -407,11 +463,15 @@ def test_commands_that_need_a_running_stack_say_so(project: Project) -> None:
         assert (done.returncode, done.stderr) == (1, "error: nothing is running here: start it with `up`\n")
 
 
-def wait_for_line(stream: Any, words: str) -> None:
-    for line in stream:
-        if words in line:
-            return
-    raise AssertionError(f"{words} was never shown")
+def wait_for_line(process: Command, words: str, seconds: float = 60) -> None:
+    """Reads on until a line has the words. It kills the process when the time is up, which ends the reading."""
+    assert process.stdout
+    late = Timer(seconds, process.kill)
+    late.start()
+    try:
+        assert any(words in line for line in process.stdout), f"{words} was never shown"
+    finally:
+        late.cancel()
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
