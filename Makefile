@@ -19,6 +19,11 @@ PYTHON ?= $(shell for v in 3.13 3.14 3.12 3.11; do \
 		[ -x "$$p" ] && "$$p" -c "import sys; sys.exit('%d.%d' % sys.version_info[:2] != '$$v')" 2>/dev/null && echo "$$p" && exit; \
 	done; done)
 
+# A proxy's own certificate is in the system's store, which uv does not read by itself; told to, it needs one to be there.
+ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/ca-bundle.pem /etc/ssl/cert.pem),)
+export UV_SYSTEM_CERTS ?= true
+endif
+
 .DEFAULT_GOAL := help
 .PHONY: openapi alarms attack help invoke up down status logs demo reset test lint types lock emulator format validate build bench-edge bench-events test-apache
 
