@@ -32,6 +32,7 @@ def up(options: Options, report: Report, *, attached: bool = False) -> dict[str,
         return _follow(state, pid, lambda: state.holder() == pid, report)
     require_ports(needed_ports(configuration.of(options), options))
     daemon = _spawn(options, state, attached)
+    state.progress(daemon.pid).forget()
     try:
         return _follow(state, daemon.pid, lambda: daemon.poll() is None, report)
     except _Ended:

@@ -40,6 +40,10 @@ class ProgressFile:
         with self._path.open("a") as file:
             file.write(json.dumps(asdict(step)) + "\n")
 
+    def forget(self) -> None:
+        """Drops what an earlier daemon with the same pid said: in a container every start gives the same pids."""
+        self._path.unlink(missing_ok=True)
+
     def follow(self, alive: Callable[[], bool], pause: float = 0.02) -> Iterator[Step | None]:
         """Yields each step as it comes and None in between, until the writer is no longer `alive`."""
         while not self._path.exists():

@@ -41,13 +41,13 @@ class Nobody:
         try:
             user = pwd.getpwnam("nobody")
         except KeyError:
-            raise StackError(f"PostgreSQL does not run as root, and here is no user nobody: {instead}") from None
+            raise StackError(f"PostgreSQL does not run as root, and there is no user nobody here: {instead}") from None
         self.uid, self.gid = user.pw_uid, user.pw_gid
         held = _capabilities()
         if missing := _names(_TO_CHANGE_USER - held):
             raise StackError(f"PostgreSQL does not run as root, and this root has no {missing}: {instead}")
         if not _is_mapped(self.uid):
-            raise StackError(f"PostgreSQL does not run as root, and here is no user but root: {instead}")
+            raise StackError(f"PostgreSQL does not run as root, and this user namespace has no other user: {instead}")
         closed = _closed(program) or _closed(folder)
         executable = program.stat().st_mode & 0o001
         self._kept = _DAC_READ_SEARCH if executable and _DAC_READ_SEARCH in held else _DAC_OVERRIDE

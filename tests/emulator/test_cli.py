@@ -17,7 +17,10 @@ from typing import Any
 import psutil
 import pytest
 
+from emulator import lifecycle
+from emulator.options import Options
 from emulator.ports import free_port
+from emulator.progress import Step, silent
 from emulator.state import State
 
 _TEMPLATE = """
@@ -308,6 +311,30 @@ def test_a_debugger_for_a_function_that_does_not_exist_is_refused(project: Proje
         *(1, "error: --debug Nobody: the template has no such function"),
     )
     assert project.left() == []
+
+
+def test_what_an_earlier_daemon_with_the_same_pid_said_is_not_believed(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a container every start gives the same pids."""
+    spawn = lifecycle._spawn  # type: ignore[attr-defined]
+
+    def spawn_where_one_failed(options: Options, state: State, attached: bool) -> "subprocess.Popen[bytes]":
+        daemon = spawn(options, state, attached)
+        state.progress(daemon.pid).write(Step("", "failed", "long ago"))
+        return daemon
+
+    monkeypatch.setattr(lifecycle, "_spawn", spawn_where_one_failed)
+    monkeypatch.setenv("EMULATOR_TEST", project.mark)
+    options = Options(
+        root=project.folder,
+        state=project.state.folder,
+        port=project.port,
+        process_ports={"neighbour": project.neighbour},
+        parameters={},
+    )
+
+    assert lifecycle.up(options, silent)["api"] == f"http://127.0.0.1:{project.port}"
 
 
 def test_a_mistake_in_the_template_stops_up_in_a_line(project: Project) -> None:
