@@ -24,6 +24,15 @@ ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundl
 export UV_SYSTEM_CERTS ?= true
 endif
 
+# Who may not write to a home (`docker run --user 1234`) goes without the caches of pip and uv.
+CACHE_HOME := $(or $(UV_CACHE_DIR),$(XDG_CACHE_HOME),$(HOME))
+ifneq ($(CACHE_HOME),)
+ifneq ($(shell [ -w "$(CACHE_HOME)" ] && echo yes),yes)
+export UV_NO_CACHE := true
+export PIP_NO_CACHE_DIR := 1
+endif
+endif
+
 .DEFAULT_GOAL := help
 .PHONY: openapi alarms attack help invoke up down status logs demo reset test lint types lock emulator format validate build bench-edge bench-events test-apache
 
@@ -174,8 +183,9 @@ lock: $(STAMP) ## Write the lock files anew from pyproject.toml
 
 $(STAMP): $(LOCK)
 	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or later is needed and was not found; name it with PYTHON=/path/to/python3.13"; exit 1; }
-	@echo "Making .venv with $$($(PYTHON) -V) …"
-	@[ -x $(PY) ] || $(PYTHON) -m venv $(VENV)
+	@"$(PYTHON)" requirements/preflight.py
+	@echo "Making .venv with $$("$(PYTHON)" -V) …"
+	@$(PY) -m pip --version >/dev/null 2>&1 || "$(PYTHON)" -m venv --clear $(VENV)
 	@$(PY) -m pip install -q --disable-pip-version-check uv==0.13.9
 	@$(VENV)/bin/uv pip install -q --python $(PY) --require-hashes -r $(LOCK)
 	@touch $@

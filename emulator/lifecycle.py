@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from emulator.stack import StackError
 from emulator.state import OCCUPIED, State
 
 _PATIENCE = 20  # seconds that a stop may take
+_ROOM = 200  # MB: a new database, its first log file, bytecode and logs take about half of it
 
 
 def up(options: Options, report: Report, *, attached: bool = False) -> dict[str, Any]:
@@ -31,6 +33,7 @@ def up(options: Options, report: Report, *, attached: bool = False) -> dict[str,
     if pid is not None:
         return _follow(state, pid, lambda: state.holder() == pid, report)
     require_ports(needed_ports(configuration.of(options), options))
+    _require_room(state.folder)
     daemon = _spawn(options, state, attached)
     state.progress(daemon.pid).forget()
     try:
@@ -64,6 +67,17 @@ def stop(state: State) -> bool:
     return pid is not None or bool(leftovers)
 
 
+def _require_room(folder: Path) -> None:
+    """Makes the folder. Raises StackError where its disk is nearly full: each service would say so in its own way."""
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free >> 20
+    if free < _ROOM:
+        raise StackError(
+            f"{folder}: its disk has {free} MB left and a stack takes {_ROOM}: make room, or choose a folder"
+            " elsewhere with --state"
+        )
+
+
 def _gone(pid: int, seconds: float) -> bool:
     started, deadline = start_time(pid), time.monotonic() + seconds
     while started is not None and start_time(pid) == started:
@@ -74,7 +88,6 @@ def _gone(pid: int, seconds: float) -> bool:
 
 
 def _spawn(options: Options, state: State, attached: bool) -> "subprocess.Popen[bytes]":
-    state.folder.mkdir(parents=True, exist_ok=True)
     with state.daemon_log.open("wb") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "emulator", "serve", options.to_json()],

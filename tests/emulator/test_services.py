@@ -201,6 +201,14 @@ def test_a_root_that_may_not_become_nobody_is_told_what_to_do_in_a_line(
     assert "\n" not in str(refused.value)
 
 
+def test_a_user_without_a_name_is_told_what_to_do_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`docker run --user 1234`."""
+    monkeypatch.setattr(os, "geteuid", lambda: 4_000_000_000)
+
+    with pytest.raises(StackError, match=r"^PostgreSQL makes no cluster for user 4000000000, .*/etc/passwd[^\n]*$"):
+        services.start({"postgres": {}}, tmp_path)
+
+
 def test_half_a_database_cluster_is_made_anew(tmp_path: Path) -> None:
     """An initdb that was killed leaves a folder behind that is no cluster."""
     (tmp_path / "postgres").mkdir()
