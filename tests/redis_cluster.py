@@ -3,13 +3,14 @@
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
 import redis
 
 from emulator.ports import HOST, free_port
+from tests.child import Child
 
 SLOTS = 16384
 NODES = 3
@@ -51,11 +52,13 @@ def _node(folder: Path, port: int, bus: int) -> Iterator[None]:
         *("--bind", HOST, "--port", str(port), "--dir", str(folder), "--save", "", "--appendonly", "no"),
         *("--cluster-enabled", "yes", "--cluster-node-timeout", "5000", "--cluster-port", str(bus)),
     ]
-    with (folder / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
+    with (folder / "log").open("wb") as log, Child(command, stdout=log, stderr=log, text=True) as process:
         try:
             yield
         finally:
             process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(10)
 
 
 def _answers(node: redis.Redis) -> bool:

@@ -33,7 +33,7 @@ class SamLocal:
             raise CannotStart("no Docker engine answers")
         if not SAM.exists():
             raise CannotStart("AWS SAM CLI is not installed here: `make .sam-venv/.installed`")
-        if subprocess.run([DOCKER, "image", "inspect", _IMAGE], capture_output=True, check=False).returncode:
+        if _docker("image", "inspect", _IMAGE).returncode:
             raise CannotStart(f"the image {_IMAGE} is not here")
         self._others = _containers()
         api, lambda_ = free_port(), free_port()
@@ -62,10 +62,15 @@ class SamLocal:
         self._servers.clear()
         # It forgets containers it has replaced, and leaves them running.
         if left := _containers() - self._others:
-            subprocess.run([DOCKER, "rm", "--force", *left], capture_output=True, check=False)
+            _docker("rm", "--force", *left)
 
 
 def _containers() -> set[str]:
     label = "label=sam.cli.container.type=lambda"
-    listed = subprocess.run([DOCKER, "ps", "--quiet", "--filter", label], capture_output=True, text=True, check=True)
+    listed = _docker("ps", "--quiet", "--filter", label)
+    listed.check_returncode()
     return set(listed.stdout.split())
+
+
+def _docker(*words: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([DOCKER, *words], capture_output=True, text=True, check=False, timeout=120)

@@ -52,7 +52,7 @@ def docker(children: Children) -> Iterator[str]:
         # SAM forgets containers that it has replaced, and leaves them running.
         for what, left in (("rm", _containers() - before[0]), ("rmi", _images() - before[1])):
             if left:
-                subprocess.run([DOCKER, what, "--force", *left], capture_output=True, check=False)
+                _succeeds(DOCKER, what, "--force", *left)
         if engine:
             engine.stop(30)
 
@@ -72,17 +72,17 @@ def _engine(children: Children) -> Child:
 
 def _add_layers() -> None:
     """Lambda's image with the layers in /opt. SAM would make it anew for each call, one after the other."""
-    made = subprocess.run([DOCKER, "create", IMAGE, "x"], capture_output=True, text=True, check=True).stdout.strip()
+    made = _docker("create", IMAGE, "x").strip()
     for layer in ("CommonLayer", "DocsLayer"):
-        subprocess.run([DOCKER, "cp", "--quiet", f"{BUILT / layer}/.", f"{made}:/opt"], check=True)
-    subprocess.run([DOCKER, "commit", made, LAYERED], capture_output=True, check=True)
-    subprocess.run([DOCKER, "rm", made], capture_output=True, check=True)
+        _docker("cp", "--quiet", f"{BUILT / layer}/.", f"{made}:/opt")
+    _docker("commit", made, LAYERED)
+    _docker("rm", made)
 
 
 def _succeeds(*command: str) -> bool:
     try:
-        return subprocess.run(command, capture_output=True, check=False).returncode == 0
-    except OSError:
+        return subprocess.run(command, capture_output=True, check=False, timeout=1200).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
         return False
 
 
@@ -95,8 +95,11 @@ def _images() -> set[str]:
 
 
 def _listed(*what: str) -> set[str]:
-    done = subprocess.run([DOCKER, *what, "--quiet"], capture_output=True, text=True, check=True)
-    return set(done.stdout.split())
+    return set(_docker(*what, "--quiet").split())
+
+
+def _docker(*words: str) -> str:
+    return subprocess.run([DOCKER, *words], capture_output=True, text=True, check=True, timeout=300).stdout
 
 
 class SamLocal:

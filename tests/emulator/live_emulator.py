@@ -83,5 +83,6 @@ class LiveEmulator:
 
     def _end_loop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
+        self._thread.join(30)
+        assert not self._thread.is_alive()
         self._loop.close()

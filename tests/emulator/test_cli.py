@@ -11,7 +11,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Timer
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,6 +23,7 @@ from emulator.ports import free_port
 from emulator.progress import Step, silent
 from emulator.stack import StackError
 from emulator.state import State
+from tests.child import Child
 
 _TEMPLATE = """
 AWSTemplateFormatVersion: "2010-09-09"
@@ -83,14 +83,6 @@ text = "Try curl ${api.url}/greet"
 """
 
 
-class Command(subprocess.Popen[str]):
-    """The command line as a process. The end of `with` kills it, where Popen's own waits for as long as it runs."""
-
-    def __exit__(self, *error: object) -> None:
-        self.kill()  # nothing where it has ended
-        super().__exit__(*error)  # type: ignore[arg-type]
-
-
 class Project:
     """A folder with a template, and the command line run on it."""
 
@@ -118,12 +110,12 @@ class Project:
     def configure(self, text: str) -> None:
         (self.folder / "emulator.toml").write_text(text)
 
-    def start(self, *words: str, state: bool = True, **options: Any) -> Command:
+    def start(self, *words: str, state: bool = True, **options: Any) -> Child:
         command = [sys.executable, "-m", "emulator", *words]
         command += ["--state", str(self.state.folder)] if state else []
         environment = {**os.environ, "EMULATOR_TEST": self.mark, "PYTHONPYCACHEPREFIX": str(self.bytecode)}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
-        return Command(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **options)
+        return Child(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **options)
 
     def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
         with self.start(*words) as process:
@@ -403,7 +395,7 @@ def test_foreground_shows_the_functions_logs_and_stops_on_ctrl_c_or_sigterm(
     with project.start(*words, start_new_session=True, preexec_fn=started) as process:
         wait_until(lambda: project.state.urls() is not None)
         project.get("/greet")
-        wait_for_line(process, "greeting")
+        process.line("greeting")
         os.killpg(process.pid, ended)
         process.communicate(timeout=30)
 
@@ -429,7 +421,7 @@ def test_the_daemon_stops_in_order_on_sigint(project: Project) -> None:
 def test_triggers_stop_on_ctrl_c_or_sigterm(project: Project, ended: signal.Signals) -> None:
     words = ("triggers", "--lambda-url", "http://127.0.0.1:1", "--project", str(project.folder))
     with project.start(*words, state=False, preexec_fn=as_started_in_the_background) as process:
-        wait_for_line(process, "Ctrl-C stops it")
+        process.line("Ctrl-C stops it")
         process.send_signal(ended)
         _, error = process.communicate(timeout=30)
 
@@ -501,17 +493,6 @@ def test_commands_that_need_a_running_stack_say_so(project: Project) -> None:
     for words in (("status",), ("invoke", "Greet")):
         done = project.run(*words)
         assert (done.returncode, done.stderr) == (1, "error: nothing is running here: start it with `up`\n")
-
-
-def wait_for_line(process: Command, words: str, seconds: float = 60) -> None:
-    """Reads on until a line has the words. It kills the process when the time is up, which ends the reading."""
-    assert process.stdout
-    late = Timer(seconds, process.kill)
-    late.start()
-    try:
-        assert any(words in line for line in process.stdout), f"{words} was never shown"
-    finally:
-        late.cancel()
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:

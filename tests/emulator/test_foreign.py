@@ -20,6 +20,7 @@ from aiohttp import web
 from emulator.ports import free_port
 from emulator.stack import KafkaSource, Schedule, Stack, StackError
 from emulator.triggers.running import Triggers
+from tests.child import Child
 from tests.emulator.kafka_lambda import run, until
 
 FOREIGN = Path(__file__).parent / "foreign"
@@ -48,10 +49,10 @@ class Lifted:
         shutil.copytree(EMULATOR, folder / "lifted" / "emulator", ignore=hidden)
         shutil.copytree(FOREIGN, self.project, ignore=hidden)
 
-    def start(self, *words: str) -> "subprocess.Popen[str]":
+    def start(self, *words: str) -> Child:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         environment |= {"PYTHONPATH": str(self.folder / "lifted"), "EMULATOR_TEST": self.mark}
-        return subprocess.Popen(
+        return Child(
             [sys.executable, "-m", "emulator", *words],
             cwd=self.project,
             env=environment,

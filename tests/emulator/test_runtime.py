@@ -14,6 +14,7 @@ import pytest
 
 from emulator.runtime import FunctionNotFound, InvokeResult, Limits, PayloadTooLarge, Throttled
 from emulator.stack import Stack
+from tests.child import Child
 from tests.emulator.live_emulator import LiveEmulator, gone, wait_for
 
 Emulate = Callable[..., LiveEmulator]
@@ -283,12 +284,10 @@ async def main():
 asyncio.run(main())
 """
     command = [sys.executable, "-c", script]
-    emulator = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=here.parents[1])
-    assert emulator.stdout is not None
-    pid = int(emulator.stdout.readline())
-    assert not gone(pid)
-    emulator.kill()
-    emulator.wait()
+    with Child(command, stdout=subprocess.PIPE, text=True, cwd=here.parents[1]) as emulator:
+        pid = int(emulator.line())
+        assert not gone(pid)
+        emulator.kill()
     wait_for(lambda: gone(pid), "the environment to die with it")
 
 

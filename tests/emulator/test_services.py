@@ -25,6 +25,7 @@ from emulator import services
 from emulator.services import Running, unprivileged
 from emulator.services.unprivileged import Nobody
 from emulator.stack import StackError
+from tests.child import Child
 
 WANTED: dict[str, dict[str, Any]] = {
     "postgres": {"database": "shop"},
@@ -231,13 +232,9 @@ time.sleep(600)
 
 
 def test_services_end_when_the_process_that_started_them_is_killed_and_start_again_after_it(tmp_path: Path) -> None:
-    parent = subprocess.Popen([sys.executable, "-c", _STARTS_AND_HANGS, str(tmp_path)], stdout=subprocess.PIPE)
-    try:
-        assert parent.stdout
-        pids = json.loads(parent.stdout.readline())
-    finally:
-        parent.kill()
-        parent.communicate()
+    command = [sys.executable, "-c", _STARTS_AND_HANGS, str(tmp_path)]
+    with Child(command, stdout=subprocess.PIPE, text=True) as parent:
+        pids = json.loads(parent.line())
 
     if sys.platform == "linux":  # elsewhere it is the next start that kills them
         wait_until(lambda: not any(is_running(pid) for pid in pids))
@@ -264,7 +261,7 @@ def test_a_start_kills_what_an_earlier_one_left_but_nobody_else(tmp_path: Path) 
     finally:
         for process in (left, innocent):
             process.kill()
-            process.wait()
+            process.wait(10)
 
 
 def test_an_address_in_the_environment_is_used_and_nothing_started(

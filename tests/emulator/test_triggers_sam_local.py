@@ -28,7 +28,7 @@ def missing() -> str | None:
     docker = shutil.which("docker")
     if not docker:
         return "Docker is not installed"
-    if subprocess.run([docker, "image", "inspect", IMAGE], capture_output=True, check=False).returncode:
+    if subprocess.run([docker, "image", "inspect", IMAGE], capture_output=True, check=False, timeout=60).returncode:
         return f"Docker does not run, or has no image {IMAGE}"
     return None
 
@@ -47,7 +47,7 @@ def started(log: Path, *command: str) -> Iterator[None]:
             process.wait(20)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait()
+            process.wait(10)
 
 
 def test_kafka_and_schedules_call_the_functions_of_sam_local(tmp_path: Path) -> None:

@@ -149,12 +149,12 @@ def test_admitters_killed_and_restarted_on_skewed_clocks_keep_to_the_rate_and_th
             before = let_in_so_far
             victim = chance.randrange(admitters)
             running[victim].kill()
-            running[victim].join()
+            running[victim].join(10)
             running[victim] = start()
     finally:
         for process in running:
             process.kill()
-            process.join()
+            process.join(10)
     ends = [redis.pexpiretime(token_key(RESERVATION, event_id, user)) for user in users]
     redis.close()
     in_order = [end for end in ends if end > 0]

@@ -66,7 +66,7 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
     internal._lambda_client.cache_clear()
     made.over.set()
     made.server.shutdown()
-    thread.join()
+    thread.join(10)
     made.server.server_close()
 
 

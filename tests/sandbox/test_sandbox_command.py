@@ -11,10 +11,11 @@ import urllib.request
 import pytest
 
 from sandbox.settings import Settings, SettingsError
+from tests.child import Child
 
 
-def start(*arguments: str, **environment: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
+def start(*arguments: str, **environment: str) -> Child:
+    return Child(
         [sys.executable, "-m", "sandbox", *arguments],
         env={**os.environ, **environment},
         stderr=subprocess.PIPE,
@@ -24,17 +25,13 @@ def start(*arguments: str, **environment: str) -> "subprocess.Popen[str]":
 
 def test_it_serves_says_where_and_stops_cleanly_on_sigterm() -> None:
     with start("--port", "0") as process:
-        try:
-            assert process.stderr is not None
-            said = process.stderr.readline()
-            found = re.search(r"http://127\.0\.0\.1:\d+", said)
-            assert found, said
-            with urllib.request.urlopen(f"{found[0]}/health", timeout=5) as answer:
-                assert answer.status == 200
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(10) == 0
-        finally:
-            process.kill()
+        said = process.line(seconds=30)
+        found = re.search(r"http://127\.0\.0\.1:\d+", said)
+        assert found, said
+        with urllib.request.urlopen(f"{found[0]}/health", timeout=5) as answer:
+            assert answer.status == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
 
 
 def test_a_port_in_use_is_one_clear_line() -> None:

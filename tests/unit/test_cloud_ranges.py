@@ -94,6 +94,7 @@ def test_without_a_list_to_read_the_one_that_is_there_stays(words: list[str]) ->
         capture_output=True,
         text=True,
         check=False,
+        timeout=60,
     )
     assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
     assert FILE.read_bytes() == before
