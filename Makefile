@@ -4,6 +4,8 @@ VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 LOCK := requirements/dev.txt
+# The program redis-server, in wheels for each Python up to 3.13 that hold the same file: apart, to be taken for any.
+REDIS_LOCK := requirements/redis.txt
 # SAM pins what it depends on, hard: an environment of its own.
 SAM_VENV := .sam-venv
 SAM_STAMP := $(SAM_VENV)/.installed
@@ -177,17 +179,20 @@ lock: $(STAMP) ## Write the lock files anew from pyproject.toml
 	@$(VENV)/bin/uv pip compile -q --universal --python-version 3.13 --generate-hashes --no-header --no-emit-index-url \
 		--constraint requirements/dev.txt --group migrations -o migrations/requirements.txt
 	@$(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+		--upgrade requirements/redis.in -o requirements/redis.txt
+	@$(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 		--upgrade requirements/sam.in -o requirements/sam.txt
 	@$(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 		--upgrade requirements/checkov.in -o requirements/checkov.txt
 
-$(STAMP): $(LOCK)
+$(STAMP): $(LOCK) $(REDIS_LOCK)
 	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or later is needed and was not found; name it with PYTHON=/path/to/python3.13"; exit 1; }
 	@"$(PYTHON)" requirements/preflight.py
 	@echo "Making .venv with $$("$(PYTHON)" -V) …"
 	@$(PY) -m pip --version >/dev/null 2>&1 || "$(PYTHON)" -m venv --clear $(VENV)
 	@$(PY) -m pip install -q --disable-pip-version-check uv==0.13.9
 	@$(VENV)/bin/uv pip install -q --python $(PY) --require-hashes -r $(LOCK)
+	@$(VENV)/bin/uv pip install -q --python $(PY) --python-version 3.13 --no-deps --require-hashes -r $(REDIS_LOCK)
 	@touch $@
 
 $(SAM_STAMP): requirements/sam.txt $(STAMP)
