@@ -127,7 +127,7 @@ class _Daemon:
             group.create_task(self._start_project(running, steps, processes, parts))
             emulator = await self._start_emulator(config, stack, values, lambda_port, parts)
             bootstrap = running.kafka if "kafka" in config.services else None
-            triggers = self._make_triggers(stack, emulator.invoke_url, bootstrap, values.get("aws.url"))
+            triggers = self._make_triggers(stack, emulator, bootstrap, values.get("aws.url"))
         urls: dict[str, Any] = {
             "api": values["api.url"],
             **{process.name: process.url for process in processes if process.port},
@@ -143,11 +143,11 @@ class _Daemon:
         self._state.write_urls(urls)
 
     def _make_triggers(
-        self, stack: Stack, lambda_url: str, bootstrap: Sequence[str] | None, aws_url: str | None
+        self, stack: Stack, emulator: "Emulator", bootstrap: Sequence[str] | None, aws_url: str | None
     ) -> "Triggers":
         from emulator.triggers.running import Triggers
 
-        return Triggers(stack, lambda_url, bootstrap, aws_url)
+        return Triggers(stack, emulator.invoke_url, bootstrap, aws_url, activity=emulator.activity)
 
     async def _start_project(
         self,

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from emulator.activity import Activity
 from emulator.asynchronous import AsynchronousInvocations, check_destinations
 from emulator.environment import LogSink
 from emulator.gateway import Gateway
@@ -39,12 +40,21 @@ class Emulator:
     runtime: Runtime
     api_urls: Mapping[str, str]  # API name -> "http://127.0.0.1:3000"; the stage is no part of the path
     invoke_url: str  # for boto3.client("lambda", endpoint_url=…)
+    activity: Activity  # of the front doors; what triggers invoke is none
 
-    def __init__(self, runtime: Runtime, api_urls: Mapping[str, str], invoke_url: str, parts: AsyncExitStack) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        api_urls: Mapping[str, str],
+        invoke_url: str,
+        activity: Activity,
+        parts: AsyncExitStack,
+    ) -> None:
         """Use `start`."""
         self.runtime = runtime
         self.api_urls = api_urls
         self.invoke_url = invoke_url
+        self.activity = activity
         self._parts = parts
 
     @classmethod
@@ -73,14 +83,15 @@ class Emulator:
             check_destinations(list(stack.functions.values()), aws_url)
             events = AsynchronousInvocations(runtime, settings.retry_delays, aws_url)
             parts.push_async_callback(events.close)
-            invoke_api = InvokeApi(runtime, events)
+            activity = Activity()
+            invoke_api = InvokeApi(runtime, events, activity)
             parts.push_async_callback(invoke_api.close)
             invoke_url = f"http://{settings.host}:{await invoke_api.start(settings.host, settings.invoke_port)}"
             environment.setdefault("AWS_ENDPOINT_URL_LAMBDA", invoke_url)
             api_urls = {}
             port = settings.gateway_port
             for api in stack.apis:
-                gateway = Gateway(api, runtime)
+                gateway = Gateway(api, runtime, activity)
                 parts.push_async_callback(gateway.close)
                 if api.name in settings.gateway_ports:
                     listening = await gateway.start(settings.host, settings.gateway_ports[api.name])
@@ -88,7 +99,7 @@ class Emulator:
                     listening = await gateway.start(settings.host, port)
                     port = port and port + 1
                 api_urls[api.name] = f"http://{settings.host}:{listening}"
-            return cls(runtime, api_urls, invoke_url, parts.pop_all())
+            return cls(runtime, api_urls, invoke_url, activity, parts.pop_all())
         raise AssertionError("unreachable")
 
     async def close(self) -> None:

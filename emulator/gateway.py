@@ -13,6 +13,7 @@ from typing import Any
 from aiohttp import web
 from multidict import CIMultiDict
 
+from emulator.activity import Activity
 from emulator.authorizer import Authorizers
 from emulator.compression import Damaged, Unsupported, accepts_gzip, compress, decompress
 from emulator.gateway_response import GatewayFailure, gateway_response
@@ -42,8 +43,10 @@ _IDLE = 310.0  # seconds a connection may lie idle
 class Gateway:
     """One REST API. `start` it on a host and port, `close` it."""
 
-    def __init__(self, api: Api, runtime: Runtime) -> None:
+    def __init__(self, api: Api, runtime: Runtime, activity: Activity | None = None) -> None:
+        """Every request is noted as `activity`."""
         self._api = api
+        self._activity = activity or Activity()
         self._runtime = runtime
         self._authorizers = Authorizers(api, lambda function, payload: runtime.invoke(function, payload))
         self._router: Router[tuple[Route, TokenBucket | None]] = Router(
@@ -70,6 +73,7 @@ class Gateway:
             task.cancel()
 
     async def _serve(self, raw: web.BaseRequest) -> web.StreamResponse:
+        self._activity.note()
         # Both are refused before the API is known: no gateway response applies.
         if _header_size(raw) > MAX_HEADERS:
             return _plainly(431, f"HTTP header is larger than {MAX_HEADERS} bytes.")

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
+from emulator.activity import TRIGGERS, Activity
 from emulator.asynchronous import AsynchronousInvocations
 from emulator.http_server import HttpServer, Response
 from emulator.runtime import MAX_REQUEST, FunctionNotFound, Runtime, Throttled
@@ -32,8 +33,9 @@ class _Refused(Exception):
 class InvokeApi:
     """Invokes functions for callers on this machine. `start` it on a host and port, `close` it."""
 
-    def __init__(self, runtime: Runtime, events: AsynchronousInvocations) -> None:
-        """Events, invocations of type Event, go to `events`."""
+    def __init__(self, runtime: Runtime, events: AsynchronousInvocations, activity: Activity | None = None) -> None:
+        """Events, invocations of type Event, go to `events`. What no trigger invokes is noted as `activity`."""
+        self._activity = activity or Activity()
         self._runtime = runtime
         self._events = events
         self._server = HttpServer(self._serve)
@@ -58,6 +60,8 @@ class InvokeApi:
             )
 
     async def _invoke(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.headers.get("User-Agent") != TRIGGERS:
+            self._activity.note()
         path = _PATH.fullmatch(request.raw_path.partition("?")[0])
         if path is None or request.method != "POST":
             raise _Refused(404, "UnknownOperationException", "only Invoke is emulated here")

@@ -6,6 +6,8 @@ from types import TracebackType
 
 import aiohttp
 
+from emulator.activity import TRIGGERS
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -31,7 +33,9 @@ class LambdaEndpoint:
     async def __aenter__(self) -> "LambdaEndpoint":
         # No limits of ours: a function may take 15 minutes, and how many run at once is the endpoint's to decide.
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(total=None, sock_connect=5)
+            connector=aiohttp.TCPConnector(limit=0),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=5),
+            headers={"User-Agent": TRIGGERS},
         )
         return self
 

@@ -53,6 +53,7 @@ class Line:
     ) -> None:
         self.received = self.done = self.committed = position  # each the next offset
         self.end: int | None = None
+        self.behind = False  # whether records were left out because enough was waiting: to be read again
         self.failures = 0
         self.trouble: str | None = None
         self.discarded = self.filtered = 0
@@ -69,6 +70,7 @@ class Line:
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Starts on `loop`; may be called from another thread."""
+        self._loop = loop
         self._task = asyncio.run_coroutine_threadsafe(self._run(), loop)
 
     @property
@@ -80,6 +82,27 @@ class Line:
     def is_full(self) -> bool:
         """Whether enough is waiting for now."""
         return len(self._waiting) > 2 * max(500, self._source.batch_size)
+
+    @property
+    def readable(self) -> bool:
+        """Whether it takes what comes after `received`."""
+        return not self.behind and not self.is_full
+
+    def offer(self, records: Sequence[Record]) -> None:
+        """Takes the records that are new to it, or none while enough is waiting. Called by the client's thread."""
+        fresh = [record for record in records if record.offset >= self.received]
+        if not fresh:
+            return
+        if not self.readable:
+            self.behind = True
+            return
+        self.received = fresh[-1].offset + 1
+        self._loop.call_soon_threadsafe(self.add, fresh)
+
+    def restart(self, position: int) -> None:
+        """Goes on at an offset that the broker has: the one it was at is there no more. By the client's thread."""
+        self.received = self.committed = position
+        self.behind = False
 
     def add(self, records: Iterable[Record]) -> None:
         """Queues what came and passes the filters."""

@@ -10,7 +10,8 @@ from emulator.triggers.endpoint import LambdaEndpoint
 from emulator.triggers.schedule import ScheduleTrigger
 
 if TYPE_CHECKING:  # its client is half the import time of all triggers, and many stacks have no Kafka
-    from emulator.triggers.kafka import KafkaTrigger
+    from emulator.activity import Activity
+    from emulator.triggers.kafka_reader import KafkaReader
 
 
 class Triggers:
@@ -23,57 +24,48 @@ class Triggers:
         bootstrap: Sequence[str] | None,
         aws_url: str | None = None,
         names: Mapping[str, str] | None = None,
+        activity: "Activity | None" = None,
     ) -> None:
-        """`names` says what functions are called at `lambda_url`, where it is not as in the template.
+        """`names` says what functions are called at `lambda_url`, where it is not as in the template. With an
+        `activity` Kafka is read less often while the stack is not used.
 
         Raises StackError, before anything runs, for what is not emulated or has no service.
         """
         self._endpoint = LambdaEndpoint(lambda_url, names)
-        self._kafka: list[KafkaTrigger] = []
+        self._reader = _reader(stack, bootstrap, self._endpoint, aws_url, activity)
         self._schedules = [
             ScheduleTrigger(schedule, self._endpoint, aws_url=aws_url)
             for schedule in stack.schedules
             if schedule.enabled
         ]
-        sources = [source for source in stack.kafka_sources if source.enabled]
-        if sources and bootstrap is None:
-            raise StackError(f"Resources.{sources[0].name}: a Kafka event source needs a broker: the service kafka")
-        if sources:
-            from emulator.triggers import kafka
-
-            for source in sources:
-                function = stack.functions.get(source.function)
-                arn = function.arn if function else None
-                self._kafka.append(
-                    kafka.KafkaTrigger(source, bootstrap or (), self._endpoint, function_arn=arn, aws_url=aws_url)
-                )
 
     async def __aenter__(self) -> "Triggers":
         await self._endpoint.__aenter__()
-        for source in self._kafka:
-            await source.start()
+        if self._reader:
+            await self._reader.start()
         for schedule in self._schedules:
             await schedule.start()
         return self
 
     async def __aexit__(self, *failure: Any) -> None:
         await asyncio.gather(
-            *(schedule.close() for schedule in self._schedules), *(source.close() for source in self._kafka)
+            *(schedule.close() for schedule in self._schedules), *([self._reader.close()] if self._reader else [])
         )
         await self._endpoint.__aexit__(*failure)
 
     async def forget_offsets(self) -> None:
         """For a broker that came back empty: whoever remembers offsets begins anew."""
-        old, self._kafka[:] = list(self._kafka), []
-        await asyncio.gather(*(source.close() for source in old))
-        for source in old:
-            self._kafka.append(source.again())
-            await self._kafka[-1].start()
+        old, self._reader = self._reader, None
+        if old:
+            await old.close()
+            self._reader = old.again()
+            await self._reader.start()
 
     def status(self) -> dict[str, Any]:
         """`sources` and `schedules`, for people and programs."""
+        triggers = self._reader.triggers if self._reader else []
         return {
-            "sources": [asdict(source.status()) for source in self._kafka],
+            "sources": [asdict(trigger.status()) for trigger in triggers],
             "schedules": [
                 {
                     "name": trigger.schedule.name,
@@ -86,3 +78,26 @@ class Triggers:
                 for trigger in self._schedules
             ],
         }
+
+
+def _reader(
+    stack: Stack,
+    bootstrap: Sequence[str] | None,
+    endpoint: LambdaEndpoint,
+    aws_url: str | None,
+    activity: "Activity | None",
+) -> "KafkaReader | None":
+    sources = [source for source in stack.kafka_sources if source.enabled]
+    if not sources:
+        return None
+    if bootstrap is None:
+        raise StackError(f"Resources.{sources[0].name}: a Kafka event source needs a broker: the service kafka")
+    from emulator.triggers.kafka import KafkaTrigger
+    from emulator.triggers.kafka_reader import KafkaReader
+
+    arns = {name: function.arn for name, function in stack.functions.items()}
+    triggers = [
+        KafkaTrigger(source, bootstrap, endpoint, function_arn=arns.get(source.function), aws_url=aws_url)
+        for source in sources
+    ]
+    return KafkaReader(bootstrap, triggers, activity)

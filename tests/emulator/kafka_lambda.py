@@ -15,6 +15,7 @@ from emulator.services import Running
 from emulator.stack import KafkaSource
 from emulator.triggers.endpoint import LambdaEndpoint
 from emulator.triggers.kafka import KafkaTrigger
+from emulator.triggers.kafka_reader import KafkaReader
 
 
 def source(topic: str, **changes: Any) -> KafkaSource:
@@ -92,11 +93,12 @@ async def triggered(
     **options: Any,
 ) -> AsyncIterator[KafkaTrigger]:
     trigger = KafkaTrigger(mapping, broker.kafka, endpoint, backoff, **options)
-    await trigger.start()
+    reader = KafkaReader(broker.kafka, [trigger])
+    await reader.start()
     try:
         yield trigger
     finally:
-        await trigger.close()
+        await reader.close()
 
 
 async def until(condition: Callable[[], bool], seconds: float = 20) -> None:
