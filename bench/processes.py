@@ -1,0 +1,64 @@
+"""Processor seconds and memory of every process of a running stack, by what the process is for."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import httpx
+import psutil
+
+SERVICES_FIRST = ("emulator", "postgres", "redis", "kafka", "aws", "sandbox")
+
+
+class StackProcesses:
+    """The processes of the stack that `stack`, the content of a stack.json, describes."""
+
+    def __init__(self, stack: Mapping[str, Any]) -> None:
+        status = httpx.get(f"{stack['admin']}/status").json()
+        self._daemon = psutil.Process(status["pid"])
+        self._units = {unit["pid"]: unit["name"] for unit in status["units"] if unit["pid"]}
+
+    def cpu_seconds(self) -> dict[str, float]:
+        """Processor seconds so far, by name; with those of children that ended, under their parent's name."""
+        seconds: dict[str, float] = {}
+        for name, process in self._named():
+            times = process.cpu_times()
+            used = times.user + times.system + times.children_user + times.children_system
+            seconds[name] = seconds.get(name, 0.0) + used
+        return seconds
+
+    def memory(self) -> Counter[str]:
+        """Proportional set sizes, in bytes, by name."""
+        sizes: Counter[str] = Counter()
+        for name, process in self._named():
+            sizes[name] += process.memory_full_info().pss
+        return sizes
+
+    def count(self) -> int:
+        return sum(1 for _ in self._named())
+
+    def _named(self) -> Iterator[tuple[str, psutil.Process]]:
+        """Every process with its name: of a service what the service is called, of an environment its function."""
+        waiting = [("emulator", self._daemon)]
+        while waiting:
+            name, process = waiting.pop()
+            try:
+                children = process.children()
+                yield name, process
+            except psutil.Error:  # it has ended meanwhile
+                continue
+            for child in children:
+                inherited = name if name != "emulator" else _function(child) or "emulator"
+                waiting.append((self._units.get(child.pid, inherited), child))
+
+
+def _function(process: psutil.Process) -> str | None:
+    try:
+        return process.environ().get("AWS_LAMBDA_FUNCTION_NAME")
+    except psutil.Error:
+        return None
+
+
+def difference(after: Mapping[str, float], before: Mapping[str, float]) -> dict[str, float]:
+    """What each name has used between two looks. A process that ended takes its time with it: never below zero."""
+    return {name: max(0.0, seconds - before.get(name, 0.0)) for name, seconds in after.items()}
