@@ -23,6 +23,10 @@ _CACHED_ANSWERS = 10_000
 Invoke = Callable[[str, bytes], Awaitable[InvokeResult]]
 
 
+class _InvalidAnswer(Exception):
+    """The authorizer's answer is not as API Gateway wants it."""
+
+
 @dataclass(frozen=True)
 class _Decision:
     policy: Mapping[str, Any]
@@ -71,17 +75,23 @@ class Authorizers:
         began = time.monotonic()
         try:
             result = await self._invoke(authorizer.function, json.dumps(question).encode())
-        except (Throttled, FunctionNotFound, PayloadTooLarge):
-            raise GatewayFailure("AUTHORIZER_CONFIGURATION_ERROR", None) from None
+        except (Throttled, FunctionNotFound, PayloadTooLarge) as error:
+            raise _misconfigured(authorizer, not_run(error)) from None
         try:
             answer = json.loads(result.payload)
         except ValueError:
-            raise GatewayFailure("AUTHORIZER_CONFIGURATION_ERROR", None) from None
+            raise _misconfigured(authorizer, "its answer is no JSON") from None
         if result.error is not None:
             if isinstance(answer, dict) and answer.get("errorMessage") == "Unauthorized":
                 raise GatewayFailure("UNAUTHORIZED", "Unauthorized")
-            raise GatewayFailure("AUTHORIZER_FAILURE", None)
-        return _Decision(*_read(answer), int((time.monotonic() - began) * 1000))
+            raise GatewayFailure(
+                "AUTHORIZER_FAILURE", None, function=authorizer.function, cause=f"the authorizer {failed(result)}"
+            )
+        try:
+            policy, context = _read(answer)
+        except _InvalidAnswer as error:
+            raise _misconfigured(authorizer, str(error)) from None
+        return _Decision(policy, context, int((time.monotonic() - began) * 1000))
 
     def _cached(self, authorizer: Authorizer, identity: tuple[str, ...]) -> _Decision | None:
         if not self._caches(authorizer, identity):
@@ -108,6 +118,28 @@ class Authorizers:
         return authorizer.ttl > 0 and bool(identity)  # without an identity everybody would share one answer
 
 
+def _misconfigured(authorizer: Authorizer, why: str) -> GatewayFailure:
+    cause = f"the authorizer {authorizer.name}: {why}"
+    return GatewayFailure("AUTHORIZER_CONFIGURATION_ERROR", None, function=authorizer.function, cause=cause)
+
+
+def not_run(error: Exception) -> str:
+    """Why a function was not run at all, for the log."""
+    if isinstance(error, Throttled):
+        return f"throttled, {error.reason}"
+    return "there is no such function" if isinstance(error, FunctionNotFound) else str(error)
+
+
+def failed(result: InvokeResult) -> str:
+    """What a function's failure was, for the log: its error document, on one line."""
+    try:
+        document = json.loads(result.payload)
+        told = f"{document.get('errorType') or result.error}: {document.get('errorMessage')}"
+    except (ValueError, AttributeError):
+        told = str(result.error)
+    return f"failed: {' '.join(told.split())[:300]}"
+
+
 def evaluate(policy: Mapping[str, Any], method_arn: str) -> bool | None:
     """True for an allow, False for an explicit deny, None where nothing in the policy speaks of the method."""
     allowed: bool | None = None
@@ -125,21 +157,20 @@ def evaluate(policy: Mapping[str, Any], method_arn: str) -> bool | None:
 
 
 def _read(answer: Any) -> tuple[Mapping[str, Any], Mapping[str, str]]:
-    """The policy and the context of an authorizer's answer; a GatewayFailure where it is not a valid one."""
-    invalid = GatewayFailure("AUTHORIZER_CONFIGURATION_ERROR", None)
+    """The policy and the context of an authorizer's answer; _InvalidAnswer where it is not a valid one."""
     if not isinstance(answer, dict) or not isinstance(answer.get("policyDocument"), dict):
-        raise invalid
+        raise _InvalidAnswer("its answer has no policyDocument")
     if not isinstance(answer.get("principalId"), str):
-        raise invalid
+        raise _InvalidAnswer("its answer has no principalId")
     policy = answer["policyDocument"]
     for statement in _statements(policy):
         if not isinstance(statement, dict) or statement.get("Effect") not in ("Allow", "Deny"):
-            raise invalid
+            raise _InvalidAnswer("a statement of its policy has no Effect")
         if "Action" not in statement or "Resource" not in statement:
-            raise invalid
+            raise _InvalidAnswer("a statement of its policy has no Action or no Resource")
     context = answer.get("context") or {}
     if not isinstance(context, dict) or any(isinstance(value, (dict, list)) for value in context.values()):
-        raise invalid
+        raise _InvalidAnswer("its context holds more than texts, numbers and booleans")
     texts = {
         key: str(value).lower() if isinstance(value, bool) else str(value)
         for key, value in context.items()

@@ -91,7 +91,7 @@ class Emulator:
             api_urls = {}
             port = settings.gateway_port
             for api in stack.apis:
-                gateway = Gateway(api, runtime, activity)
+                gateway = Gateway(api, runtime, activity, settings.log)
                 parts.push_async_callback(gateway.close)
                 if api.name in settings.gateway_ports:
                     listening = await gateway.start(settings.host, settings.gateway_ports[api.name])

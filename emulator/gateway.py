@@ -14,8 +14,9 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from emulator.activity import Activity
-from emulator.authorizer import Authorizers
+from emulator.authorizer import Authorizers, failed, not_run
 from emulator.compression import Damaged, Unsupported, accepts_gzip, compress, decompress
+from emulator.environment import LogSink
 from emulator.gateway_response import GatewayFailure, gateway_response
 from emulator.http_server import HttpServer
 from emulator.http_server import Response as HttpResponse
@@ -30,7 +31,7 @@ from emulator.proxy_event import (
 )
 from emulator.rest_api import mock_status
 from emulator.routing import Router
-from emulator.runtime import FunctionNotFound, InvokeResult, PayloadTooLarge, Runtime, Throttled
+from emulator.runtime import FunctionNotFound, InvokeResult, PayloadTooLarge, Runtime, Throttled, no_log
 from emulator.stack import Api, Route
 from emulator.throttle import TokenBucket, bucket_for
 
@@ -43,8 +44,9 @@ _IDLE = 310.0  # seconds a connection may lie idle
 class Gateway:
     """One REST API. `start` it on a host and port, `close` it."""
 
-    def __init__(self, api: Api, runtime: Runtime, activity: Activity | None = None) -> None:
-        """Every request is noted as `activity`."""
+    def __init__(self, api: Api, runtime: Runtime, activity: Activity | None = None, log: LogSink = no_log) -> None:
+        """Every request is noted as `activity`. `log` gets a line for each 5xx of the gateway's own, with its cause."""
+        self._log = log
         self._api = api
         self._activity = activity or Activity()
         self._runtime = runtime
@@ -120,7 +122,24 @@ class Gateway:
             add_body(event, self._api, request)
             return await self._integrate(route, route.function, request, event)
         except GatewayFailure as failure:
-            return gateway_response(self._api, request, failure.context or context, failure)
+            response = gateway_response(self._api, request, failure.context or context, failure)
+            if response.status >= 500 or failure.status >= 500:
+                self._tell(failure, response.status, request, route)
+            return response
+
+    def _tell(self, failure: GatewayFailure, status: int, request: Request, route: Route) -> None:
+        """A line in the log of the function at fault, found by the request id that the client was told."""
+        line = {
+            "level": "ERROR",
+            "message": f"the gateway answered {status} {failure.kind}: {failure.cause}",
+            "trace_id": request.request_id,
+            "method": route.method,
+            "resource": route.resource,
+            "gateway_status": status,
+            "gateway_response": failure.kind,
+            "cause": failure.cause,
+        }
+        self._log(failure.function, request.request_id, json.dumps(line, ensure_ascii=False))
 
     async def _integrate(self, route: Route, function: str, request: Request, event: Mapping[str, Any]) -> Response:
         """Calls the route's function. One that takes longer than the integration may runs on, unheard, as on AWS."""
@@ -134,20 +153,23 @@ class Gateway:
         if not done:
             self._overrunning.add(call)
             call.add_done_callback(self._forget)
-            raise GatewayFailure("INTEGRATION_TIMEOUT", "Endpoint request timed out")
+            cause = f"no answer within {route.timeout:g} s; it runs on"
+            raise GatewayFailure("INTEGRATION_TIMEOUT", "Endpoint request timed out", function=function, cause=cause)
         try:
             result = call.result()
-        except (Throttled, FunctionNotFound):
+        except (Throttled, FunctionNotFound) as error:
             # Documented as 504 for all integrations; a throttled Lambda function has always come out as a 500.
-            raise GatewayFailure("INTEGRATION_FAILURE", "Internal server error", status=500) from None
+            raise GatewayFailure(
+                "INTEGRATION_FAILURE", "Internal server error", status=500, function=function, cause=not_run(error)
+            ) from None
         except PayloadTooLarge:
             raise GatewayFailure("REQUEST_TOO_LARGE", "Request Too Long") from None
         if result.error is not None:
-            raise GatewayFailure("DEFAULT_5XX", "Internal server error", status=502)
+            raise _bad_gateway(function, failed(result))
         try:
             return read_answer(self._api, request, result.payload)
-        except MalformedAnswer:
-            raise GatewayFailure("DEFAULT_5XX", "Internal server error", status=502) from None
+        except MalformedAnswer as error:
+            raise _bad_gateway(function, f"not an answer of a proxy integration: {error}") from None
 
     def _forget(self, call: "asyncio.Task[InvokeResult]") -> None:
         self._overrunning.discard(call)
@@ -166,6 +188,10 @@ class Gateway:
             raise GatewayFailure("BAD_REQUEST_BODY", "Could not decompress the request body") from None
         headers = [line for line in request.headers if line[0].lower() != "content-encoding"]
         return replace(request, body=body, headers=headers)
+
+
+def _bad_gateway(function: str, cause: str) -> GatewayFailure:
+    return GatewayFailure("DEFAULT_5XX", "Internal server error", status=502, function=function, cause=cause)
 
 
 def _throttle(bucket: TokenBucket | None) -> None:

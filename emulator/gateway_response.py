@@ -34,15 +34,27 @@ _VARIABLE = re.compile(r"\$(?:(context|stageVariables)((?:\.\w+)+)|\{(context|st
 
 
 class GatewayFailure(Exception):
-    """API Gateway answers itself. `status` is where it departs from the type's documented default."""
+    """API Gateway answers itself. `status` is where it departs from the type's documented default.
+
+    `function` and `cause` are for the log, not for the client: whose doing it is, and why.
+    """
 
     def __init__(
-        self, kind: str, message: str | None, *, status: int | None = None, context: Mapping[str, Any] | None = None
+        self,
+        kind: str,
+        message: str | None,
+        *,
+        status: int | None = None,
+        context: Mapping[str, Any] | None = None,
+        function: str = "",
+        cause: str = "",
     ) -> None:
         super().__init__(kind, message)
         self.kind = kind
         self.message = message
         self.status = status or _TYPES[kind][0]
+        self.function = function
+        self.cause = cause
         self.context = context  # the requestContext as far as it had come, where that is further than the caller's
 
 

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from emulator.authorizer import evaluate
+from emulator.runtime import Limits
 from tests.emulator.live_emulator import LiveEmulator
 
 Emulate = Callable[..., LiveEmulator]
@@ -93,6 +94,29 @@ def test_an_authorizer_that_fails_lets_nobody_in(live: LiveEmulator, wish: str, 
     response = asked(live, wish)
     assert (response.status_code, response.json()) == (500, {"code": kind})
     assert live.runtime.stats()["EchoFunction"].invocations == before
+
+
+@pytest.mark.parametrize(
+    ("wish", "cause"),
+    [
+        ("crash", "the authorizer failed: "),
+        ("nopolicy", "the authorizer Asking: its answer has no "),
+        ("nested", "the authorizer Asking: its context holds "),
+    ],
+)
+def test_an_authorizer_that_fails_is_in_its_log_with_the_cause(live: LiveEmulator, wish: str, cause: str) -> None:
+    request = asked(live, wish).headers["x-amzn-requestid"]
+    lines = [(function, json.loads(line)) for function, about, line in live.lines if about == request]
+    assert [function for function, _ in lines] == ["GuardFunction"]
+    assert lines[0][1]["cause"].startswith(cause)
+
+
+def test_a_throttled_authorizer_is_in_its_log_as_throttled(emulate: Emulate) -> None:
+    live = emulate(limits=Limits(environments=0, queue=0.01))
+    response = asked(live, "allow")
+    assert (response.status_code, response.json()) == (500, {"code": "AUTHORIZER_CONFIGURATION_ERROR"})
+    [line] = [json.loads(line) for _, about, line in live.lines if about == response.headers["x-amzn-requestid"]]
+    assert line["cause"] == "the authorizer Asking: throttled, ConcurrentInvocationLimitExceeded"
 
 
 def test_an_authorizer_that_cannot_start_lets_nobody_in(live: LiveEmulator) -> None:

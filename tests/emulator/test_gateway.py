@@ -240,6 +240,81 @@ def test_a_throttled_function_is_a_500(live: LiveEmulator) -> None:
     running.result()
 
 
+def told(live: LiveEmulator, response: httpx.Response) -> dict[str, Any]:
+    """The one line that the log has for an answer of the gateway's own, without what every line has."""
+    lines = [
+        (function, json.loads(line))
+        for function, request, line in live.lines
+        if request == response.headers["x-amzn-requestid"]
+    ]
+    assert len(lines) == 1
+    function, line = lines[0]
+    assert line["level"] == "ERROR"
+    assert line["trace_id"] == response.headers["x-amzn-requestid"]
+    assert line["cause"] in line["message"]
+    return {"function": function, **{key: line[key] for key in ("gateway_status", "gateway_response", "cause")}}
+
+
+@pytest.mark.parametrize(
+    ("path", "wish", "line"),
+    [
+        (
+            "/act",
+            {"answer": {"statusCode": "many"}},
+            {
+                "function": "ActFunction",
+                "gateway_status": 502,
+                "gateway_response": "DEFAULT_5XX",
+                "cause": "not an answer of a proxy integration: statusCode is not an HTTP status",
+            },
+        ),
+        (
+            "/act",
+            {"fail": "in\ntwo lines"},
+            {
+                "function": "ActFunction",
+                "gateway_status": 502,
+                "gateway_response": "DEFAULT_5XX",
+                "cause": "failed: RuntimeError: in two lines",
+            },
+        ),
+        (
+            "/impatient",
+            {"sleep": 0.8},
+            {
+                "function": "ActFunction",
+                "gateway_status": 504,
+                "gateway_response": "INTEGRATION_TIMEOUT",
+                "cause": "no answer within 0.3 s; it runs on",
+            },
+        ),
+    ],
+    ids=["malformed", "failed", "late"],
+)
+def test_what_the_gateway_answers_itself_above_499_is_in_the_functions_log_with_its_cause(
+    live: LiveEmulator, path: str, wish: dict[str, Any], line: dict[str, Any]
+) -> None:
+    assert told(live, live.http.post(path, json=wish)) == line
+
+
+def test_a_throttled_function_is_in_its_log_with_the_limit(live: LiveEmulator) -> None:
+    running = live.begin(live.runtime.invoke("ScarceFunction", b'{"sleep": 0.5}'))
+    wait_for(lambda: live.runtime.stats()["ScarceFunction"].in_flight, "the first call")
+    assert told(live, live.http.post("/scarce", json={})) == {
+        "function": "ScarceFunction",
+        "gateway_status": 500,
+        "gateway_response": "INTEGRATION_FAILURE",
+        "cause": "throttled, ReservedFunctionConcurrentInvocationLimitExceeded",
+    }
+    running.result()
+
+
+def test_what_the_gateway_refuses_below_500_is_no_error_in_a_log(live: LiveEmulator) -> None:
+    response = live.http.get("/nowhere")
+    assert response.status_code == 403
+    assert response.headers["x-amzn-requestid"] not in [request for _, request, _ in live.lines]
+
+
 def test_a_method_over_its_rate_is_throttled_with_the_templates_headers(emulate: Emulate) -> None:
     live = emulate()
     statuses = [live.http.get("/limited").status_code for _ in range(3)]

@@ -43,10 +43,18 @@ def test_no_function_that_signs_tokens_is_restored_from_a_snapshot() -> None:
     assert not [text for text in restored if "jwt/signing" in text.split("\n\n")[0]]
 
 
-def test_who_meets_a_throttled_function_is_told_to_come_back() -> None:
-    """In the rush Lambda may run no more of one function; API Gateway calls that INTEGRATION_FAILURE, and a 500."""
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "INTEGRATION_FAILURE",  # in the rush Lambda may run no more of one function; by default a 500
+        "AUTHORIZER_CONFIGURATION_ERROR",  # or no more of the authorizer
+        "AUTHORIZER_FAILURE",  # the authorizer was too slow
+        "DEFAULT_5XX",  # a function was
+    ],
+)
+def test_what_load_does_to_a_request_is_a_503_that_says_when_to_come_back(kind: str) -> None:
     api = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))["Resources"]["Api"]["Properties"]
-    throttled = api["GatewayResponses"]["INTEGRATION_FAILURE"]
+    throttled = api["GatewayResponses"][kind]
     assert throttled["StatusCode"] == 503
     assert throttled["ResponseParameters"]["Headers"]["Retry-After"] == "'1'"
     assert '"SERVICE_UNAVAILABLE"' in throttled["ResponseTemplates"]["application/json"]
