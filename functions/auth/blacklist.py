@@ -5,11 +5,8 @@ from datetime import datetime
 from math import ceil
 
 from common.redis import Client
+from common.revocation import revoked_key
 from functions.auth.sessions import AccessToken
-
-
-def _key(token_id: str) -> str:
-    return f"token:blacklist:{{{token_id}}}"
 
 
 class Blacklist:
@@ -22,8 +19,8 @@ class Blacklist:
         with self._redis.pipeline(transaction=False) as pipeline:
             for token_id, seconds in left:
                 if seconds > 0:
-                    pipeline.set(_key(token_id), "1", ex=seconds)
+                    pipeline.set(revoked_key(token_id), "1", ex=seconds)
             pipeline.execute()
 
     def holds(self, token_id: str) -> bool:
-        return bool(self._redis.exists(_key(token_id)))
+        return bool(self._redis.exists(revoked_key(token_id)))

@@ -221,7 +221,7 @@ class Checkout:
     def notice(self, payment_id: UUID) -> None:
         """PortOne says something happened to a payment. Somebody else's payment is none of ours."""
         payment = self._payments.find(payment_id)
-        if payment is not None:
+        if payment is not None and not payment.settled:
             self.finalise(payment)
 
     def settle(self, limit: int = 100) -> int:

@@ -40,6 +40,11 @@ class Payment:
     paid_at: datetime | None = None
     owed_since: datetime | None = None  # when money was seen at PortOne for it, though it is FAILED
 
+    @property
+    def settled(self) -> bool:
+        """Whether nothing that PortOne says changes it any more: its money is ours, or a refund has it back."""
+        return self.status in (Status.SUCCESS, Status.REFUNDED)
+
 
 @dataclass(frozen=True)
 class Succeed:

@@ -255,6 +255,14 @@ def test_a_hold_that_ended_takes_nothing_and_gives_back_what_was_taken(desk: Des
     assert (desk.kept_by_bank(waiting), desk.kept_by_bank(paid)) == (0, 0)
 
 
+def test_a_webhook_about_money_that_is_ours_already_asks_portone_nothing(desk: Desk) -> None:
+    payment = desk.create()
+    desk.confirm(payment, desk.pay(payment, "AUTHORIZED"))
+    unasked: Any = Unreadable(desk.bank, payment.id)
+    checkout = Checkout(desk.store, unasked, desk._payable, desk.clock, new_id, settle_after=timedelta(seconds=340))
+    checkout.notice(payment.id)
+
+
 def test_a_decline_that_the_webhook_brought_first_is_told_as_a_decline(desk: Desk) -> None:
     payment = desk.create()
     desk.pay(payment, "FAILED")

@@ -58,6 +58,7 @@ class EdgeSettings(Settings):
     allowed_origins: str = ""  # comma-separated
     rate_limits: Literal["on", "users", "off"] = "off"  # "users": addresses are not counted
     bot_guard: Literal["on", "observe", "off"] = "off"
+    authorizer: Literal["Jwt", "JwtCached"] = "Jwt"  # which of the template's is in force
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,7 @@ def _endpoint(handle: Handle, limit: Limit, bots: bool, refuses: Sequence[Proble
         limits: Mapping[str, str] = {}
         try:
             _check_size(request)
+            _check_token(request)
             limits = _limits(limit, request)
             arguments = {name: source(request) for name, source in fill.items()}
             if bots and _settings().bot_guard != "off":
@@ -152,6 +154,15 @@ def _check_size(request: Request) -> None:
     most = MAX_ACCOUNT_BODY if request.event.get("path", "").startswith(("/auth/", "/users/")) else MAX_BODY
     if len(request.event.get("body") or "") > most or len(request.raw_body) > most:
         raise PAYLOAD_TOO_LARGE.refusal(limitBytes=most)
+
+
+def _check_token(request: Request) -> None:
+    """Refuses a token that ended after the gateway's cache took it in."""
+    claims = request.event.get("requestContext", {}).get("authorizer") or {}
+    if _settings().authorizer == "JwtCached" and "jti" in claims:
+        from common import revocation
+
+        revocation.revocation().check(claims)
 
 
 def _limits(kind: Limit, request: Request) -> Mapping[str, str]:
