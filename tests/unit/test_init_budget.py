@@ -1,11 +1,14 @@
 """A cold start loads what bench/init_budget.toml allows; `make budget` writes that anew when more is meant."""
 
 import platform
+import random
+import re
 import sys
+import tomllib
 
 import pytest
 
-from bench.budget import COUNTED_ON, FILE, Budget, Module, handlers, load_all, overrun, read, written
+from bench.budget import COUNTED_ON, FILE, Budget, Module, handlers, over_budget, overrun, read, written
 
 HERE = (platform.system(), f"{sys.version_info.major}.{sys.version_info.minor}")
 
@@ -17,17 +20,36 @@ LOADED = {
 WITHIN = Budget(frozenset({"pydantic"}), kilobytes=150)
 
 
-@pytest.mark.timeout(300)
-@pytest.mark.skipif(
+counted_here = pytest.mark.skipif(
     HERE != COUNTED_ON, reason=f"the budget is counted on {' with Python '.join(COUNTED_ON)}, as Lambda's"
 )
+
+
+@pytest.mark.timeout(300)
+@counted_here
 def test_no_function_loads_more_at_its_start_than_its_budget() -> None:
-    budgets = read(FILE.read_text(encoding="utf-8"))
-    over = {function: lines for function, loaded in load_all().items() if (lines := overrun(loaded, budgets[function]))}
+    over = over_budget(FILE.read_text(encoding="utf-8"), handlers())
     assert not over, "\n".join(
         ["over budget; import it where it is needed, or `make budget` if every start needs it:"]
         + [f"{function}: {line}" for function, lines in over.items() for line in lines]
     )
+
+
+@counted_here
+def test_what_a_function_may_not_load_is_seen_although_others_of_its_kind_may() -> None:
+    text = FILE.read_text(encoding="utf-8")
+    some = dict(random.sample(list(handlers().items()), 5))
+    function = next(iter(some))
+    content = tomllib.loads(text)
+    bundle = random.choice(content["functions"][function]["bundles"])
+    entry = re.search(rf"^{function} = .*$", text, re.MULTILINE)
+    assert entry
+    narrower = re.sub(rf'"{bundle}"(, )?', "", entry[0]).replace(", ]", "]")
+
+    over = over_budget(text.replace(entry[0], narrower), some)
+
+    assert over.keys() == {function}
+    assert {line.partition(" (")[0] for line in over[function]} == set(content["bundles"][bundle])
 
 
 def test_every_function_has_a_budget() -> None:
