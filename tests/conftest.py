@@ -1,11 +1,13 @@
 """Real stores for every test that needs one: started once a run on free ports, stopped with it."""
 
-from collections.abc import Callable, Iterator
+import faulthandler
+from collections.abc import Callable, Generator, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg import sql
+from _pytest.faulthandler import fault_handler_stderr_fd_key
 
 from common.postgres import Database
 from common.redis import Client, connect
@@ -13,17 +15,77 @@ from emulator import services
 from migrations.__main__ import LOGINS, migrate, set_passwords
 from tests.redis_cluster import redis_cluster
 from tests.stolen_time import StolenTime
+from tests.turns import Turns
 
 PASSWORD = "test-only"
+# Nothing is to outlive this run. That the emulator's Postgres is durable is tests/emulator/test_services.py's subject.
+NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
+# Ten times as quick as TRUNCATE, which makes new files for every table and index. As `replica`, foreign keys are not
+# checked, so the order of the tables does not matter.
+EMPTY_EVERY_TABLE = """
+DO $$ DECLARE name text; BEGIN
+  SET LOCAL session_replication_role = replica;
+  FOR name IN
+    SELECT format('%I.%I', schemaname, tablename) FROM pg_tables
+    WHERE schemaname IN ('common', 'user_service', 'event_service', 'reservation_service', 'payment_service')
+  LOOP EXECUTE 'DELETE FROM ' || name; END LOOP;
+END $$
+"""
 STOLEN_MUCH = 0.1  # of the processors' time
 STOLEN = StolenTime()
+TURNS = pytest.StashKey[Turns | None]()
+TO_CLEAN_UP = 60  # seconds after its timeout in which a test may end its processes
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    worker = hasattr(config, "workerinput")  # of pytest-xdist, whose workers' folders are beside each other
+    config.stash[TURNS] = Turns(Path(config.option.basetemp).parent) if worker else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Who failed while others had much of the machine may try twice more; the summary names him as RERUN."""
+    """Marks what only a marked test may have: another try on a stolen machine, for a test that measures time.
+
+    One worker runs all tests of a file, unless the file's own conftest groups them otherwise.
+    """
     again = pytest.mark.flaky(reruns=2, condition=lambda: STOLEN.share() > STOLEN_MUCH)
     for item in items:
-        item.add_marker(again)
+        if measured := item.get_closest_marker("measures_time"):
+            if not measured.kwargs.get("reason"):
+                raise pytest.UsageError(f"{item.nodeid}: measures_time needs a reason")
+            item.add_marker(again)
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """A test that measures time runs alone, and none outlives its timeout.
+
+    pytest-timeout fails a test once; where the test or a fixture's end hangs on, its process ends with a traceback.
+    """
+    alone = item.get_closest_marker("measures_time") is not None
+    turns = item.config.stash[TURNS]
+    with turns.turn(alone=alone) if turns else nullcontext():
+        _end_this_process_after(_timeout(item) + TO_CLEAN_UP, item.config)
+        try:
+            return (yield)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+
+@pytest.hookimpl(trylast=True)  # pytest's own has just cancelled it
+def pytest_exception_interact(node: pytest.Item | pytest.Collector) -> None:
+    if isinstance(node, pytest.Item):
+        _end_this_process_after(TO_CLEAN_UP, node.config)
+
+
+def _end_this_process_after(seconds: float, config: pytest.Config) -> None:
+    faulthandler.dump_traceback_later(seconds, exit=True, file=config.stash[fault_handler_stderr_fd_key])
+
+
+def _timeout(item: pytest.Item) -> float:
+    marker = item.get_closest_marker("timeout")
+    return float(marker.args[0] if marker else item.config.getini("timeout"))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -38,8 +100,9 @@ def state_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def postgres_url(state_folder: Path) -> Iterator[str]:
-    """The superuser's URL of a migrated database."""
-    with services.start({"postgres": {"database": "ticketing"}}, state_folder / "postgres-run") as running:
+    """The superuser's URL of a migrated database, which survives a crash of Postgres but not of the machine."""
+    wanted = {"postgres": {"database": "ticketing", "settings": NOT_DURABLE}}
+    with services.start(wanted, state_folder / "postgres-run") as running:
         migrate(running.postgres)
         set_passwords(running.postgres, dict.fromkeys(LOGINS, PASSWORD))
         yield running.postgres
@@ -97,15 +160,7 @@ def superuser(postgres_url: str) -> Iterator[Database]:
     """The database as its owner, for looking at what services did; every table is empty at the start."""
     database = Database(postgres_url)
     with database.transaction() as connection:
-        tables = connection.execute(
-            "SELECT schemaname, tablename FROM pg_tables"
-            " WHERE schemaname IN ('common', 'user_service', 'event_service', 'reservation_service', 'payment_service')"
-        ).fetchall()
-        connection.execute(
-            sql.SQL("TRUNCATE {}").format(
-                sql.SQL(", ").join(sql.Identifier(table["schemaname"], table["tablename"]) for table in tables)
-            )
-        )
+        connection.execute(EMPTY_EVERY_TABLE)
     yield database
     database.close()
 

@@ -89,8 +89,8 @@ def _public_key_as_secret(key: Any, hashed: Any) -> Iterator[tuple[str, str]]:
 
 def _key_of_their_choice(header: Any, keys: Keys, signed: Any) -> Iterator[tuple[str, str]]:
     yield "the attacker's signature under our kid", signed({})
-    for key in keys:
-        yield f"the attacker's signature under {key['kid']}", signed({"kid": key["kid"]})
+    for number, key in enumerate(keys):
+        yield f"the attacker's signature under key {number} of ours", signed({"kid": key["kid"]})
     for kid in (
         *(
             "",
@@ -103,7 +103,8 @@ def _key_of_their_choice(header: Any, keys: Keys, signed: Any) -> Iterator[tuple
         *("' OR '1'='1", "x' UNION SELECT 'key", "| id", "$(id)", "{{7*7}}", "\x00", "a" * 3000, "키", "\u202e"),
         *(None, 0, 1.5, True, [], [header["kid"]], {}, {"kid": header["kid"]}),
     ):
-        yield f"kid {str(kid)[:40]!r}", signed({"kid": kid})
+        name = str(kid).replace(header["kid"], "ours").replace(header["kid"].upper(), "OURS")[:40]
+        yield f"kid {name!r}", signed({"kid": kid})  # named alike in every run, though each has keys of its own
     yield "no kid", signed({"kid": ...})
     yield "jku", signed({"jku": "https://attacker.example/jwks.json", "kid": "theirs"})
     yield "jku under our kid", signed({"jku": "https://attacker.example/jwks.json"})

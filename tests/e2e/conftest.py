@@ -19,6 +19,7 @@ from emulator.state import State
 from tests.e2e.log_search import Overheard
 
 ROOT = Path(__file__).parents[2]
+STACKS = OPEN_STACK, STACK = "open stack", "stack"  # groups of pytest-xdist
 LOGS = pytest.StashKey[list[Path]]()  # of the stacks this run started
 COMPLAINT = re.compile("ERROR|CRITICAL|Task timed out|Runtime exited|throttle", re.IGNORECASE)
 
@@ -42,9 +43,26 @@ def _emulator(*arguments: str) -> None:
     assert done.returncode == 0, f"{' '.join(arguments)}: {done.stdout[-3000:]}{done.stderr[-2000:]}"
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """All tests of a stack run on the worker that has it."""
+    needed = getattr(item, "fixturenames", ())
+    if "open_stack" in needed:
+        item.add_marker(pytest.mark.xdist_group(OPEN_STACK))
+    elif "state_folder" in needed:
+        item.add_marker(pytest.mark.xdist_group(STACK))
+
+
 @pytest.hookimpl(trylast=True)  # after the tests were shuffled
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.get_closest_marker("last_of_all") is not None)
+    """Stacks last, the longer of the two first: none runs idle while other tests do."""
+
+    def rank(item: pytest.Item) -> tuple[int, bool]:
+        group = item.get_closest_marker("xdist_group")
+        stack = STACKS.index(group.args[0]) if group and group.args[0] in STACKS else -1
+        return stack, item.get_closest_marker("last_of_all") is not None
+
+    items.sort(key=rank)
 
 
 @pytest.hookimpl(wrapper=True)

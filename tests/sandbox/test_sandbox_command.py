@@ -23,6 +23,7 @@ def start(*arguments: str, **environment: str) -> Child:
     )
 
 
+@pytest.mark.starts_processes
 def test_it_serves_says_where_and_stops_cleanly_on_sigterm() -> None:
     with start("--port", "0") as process:
         said = process.line(seconds=30)
@@ -34,6 +35,7 @@ def test_it_serves_says_where_and_stops_cleanly_on_sigterm() -> None:
         assert process.wait(10) == 0
 
 
+@pytest.mark.starts_processes
 def test_a_port_in_use_is_one_clear_line() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -45,6 +47,7 @@ def test_a_port_in_use_is_one_clear_line() -> None:
     assert said.count("\n") == 1
 
 
+@pytest.mark.starts_processes
 def test_webhooks_never_leave_this_machine() -> None:
     with start("--webhook-url", "http://shop.example/payments/webhook") as process:
         _, said = process.communicate(timeout=10)

@@ -108,7 +108,11 @@ class CountingRounds:
         return bcrypt.checkpw(password, hashed)
 
 
-@pytest.mark.parametrize("password_hash", [None, HASHER.hash("abcdefghi1"), PasswordHasher(6).hash("abcdefghi1")])
+@pytest.mark.parametrize(
+    "password_hash",
+    [None, HASHER.hash("abcdefghi1"), PasswordHasher(6).hash("abcdefghi1")],
+    ids=["nobody's", "cost 4", "cost 6"],
+)
 @pytest.mark.parametrize("password", ["abcdefghi1", "wrong", "x" * 1000])
 def test_comparing_costs_the_same_for_nobody_and_for_hashes_of_lower_costs(
     monkeypatch: pytest.MonkeyPatch, password_hash: str | None, password: str

@@ -131,7 +131,9 @@ def test_what_our_own_key_signed_is_still_read_strictly(token: str) -> None:
     assert outcome(token) is TOKEN_INVALID
 
 
-@pytest.mark.parametrize("exp", [NOW, NOW - 1, NOW - 3600, 0, -1])
+@pytest.mark.parametrize(
+    "exp", [NOW, NOW - 1, NOW - 3600, 0, -1], ids=["now", "a second ago", "an hour ago", "1970", "before 1970"]
+)
 def test_a_genuine_token_past_its_time_is_expired_and_a_forged_one_invalid(exp: int) -> None:
     expired = changed(exp=exp)
     assert outcome(expired) is TOKEN_EXPIRED

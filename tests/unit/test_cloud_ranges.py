@@ -86,6 +86,7 @@ def test_the_shipped_file_can_be_read_and_names_its_sources() -> None:
 
 
 @pytest.mark.parametrize("words", [[], ["nowhere.json"], [__file__]])
+@pytest.mark.starts_processes
 def test_without_a_list_to_read_the_one_that_is_there_stays(words: list[str]) -> None:
     before = FILE.read_bytes()
     done = subprocess.run(

@@ -26,6 +26,7 @@ counted_here = pytest.mark.skipif(
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.starts_processes
 @counted_here
 def test_no_function_loads_more_at_its_start_than_its_budget() -> None:
     over = over_budget(FILE.read_text(encoding="utf-8"), handlers())
@@ -35,6 +36,7 @@ def test_no_function_loads_more_at_its_start_than_its_budget() -> None:
     )
 
 
+@pytest.mark.starts_processes
 @counted_here
 def test_what_a_function_may_not_load_is_seen_although_others_of_its_kind_may() -> None:
     text = FILE.read_text(encoding="utf-8")
