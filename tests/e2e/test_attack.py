@@ -1,4 +1,7 @@
-"""schemathesis over the whole document, by role: no 5xx, nothing undocumented, nothing accepted that is not allowed."""
+"""schemathesis over the whole document, by role: no 5xx, nothing undocumented, nothing accepted that is not allowed.
+
+A small budget, a new seed each time; `make attack` takes any (`ARGS="--seed 7 --examples 50"`).
+"""
 
 import random
 from typing import Any
@@ -7,35 +10,22 @@ import pytest
 
 from attack.run import ROLES, Role, attack
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_the_api_does_what_its_document_says_at_every_bound(open_stack: dict[str, Any], role: Role) -> None:
-    made = attack(
-        open_stack["api"],
-        open_stack["sandbox"],
-        role,
-        seed=20261122,
-        examples=1,
-        phases=["examples", "coverage"],
-    )
-    print(f"{role}: {made.calls} calls in {made.seconds:.0f} s")
-    assert made.calls > 500
-    assert made.failures == 0, made.told
-
-
-@pytest.mark.parametrize("role", ROLES)
-def test_the_api_does_what_its_document_says_whatever_is_sent(open_stack: dict[str, Any], role: Role) -> None:
+def test_the_api_does_what_its_document_says_at_every_bound_and_whatever_is_sent(
+    open_stack: dict[str, Any], role: Role
+) -> None:
     seed = random.SystemRandom().randrange(2**32)
     made = attack(
         open_stack["api"],
         open_stack["sandbox"],
         role,
         seed=seed,
-        examples=4,
-        phases=["fuzzing", "stateful"],
+        examples=2,
+        phases=["examples", "coverage", "fuzzing", "stateful"],
     )
     print(f"{role}: {made.calls} calls in {made.seconds:.0f} s, seed {seed}")
-    assert made.calls > 100
+    assert made.calls > 600
     assert made.failures == 0, f"seed {seed}\n{made.told}"

@@ -86,6 +86,13 @@ def seed_demo_accounts(database: Database) -> None:
     seed_accounts(database, open_vault(database, KMS_KEY, SECRETS), PasswordHasher(cost=4))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _aws() -> Iterator[None]:
+    """One KMS and Secrets Manager for all: each test has its own secrets, under a prefix, and data keys."""
+    with mock_aws():
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _deployed(
     postgres_url: str,
@@ -121,12 +128,11 @@ def _deployed(
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     kept_secrets._secrets_manager.cache_clear()
     forget()
-    with mock_aws():
-        publish(SECRETS, prefix)
-        seed_demo_accounts(database_of("user_service"))
-        yield
-        if postgres.database.cache_info().currsize:
-            postgres.database().close()
+    publish(SECRETS, prefix)
+    seed_demo_accounts(database_of("user_service"))
+    yield
+    if postgres.database.cache_info().currsize:
+        postgres.database().close()
     forget()
     kept_secrets._secrets_manager.cache_clear()
 

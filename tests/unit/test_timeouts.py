@@ -1,6 +1,7 @@
 """No route is cut off while it waits for somebody: whom a function asks, and for how long at most, fits into its
 timeout, and that into the gateway's (GW-008, GW-009)."""
 
+from functools import cache
 from typing import Any
 
 import pytest
@@ -53,6 +54,7 @@ BESIDES = {
 }
 
 
+@cache
 def api_functions() -> dict[str, Any]:
     resources = yaml_parse(TEMPLATE.read_text(encoding="utf-8"))["Resources"]
     return {

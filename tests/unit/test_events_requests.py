@@ -1,0 +1,128 @@
+"""What the events service refuses before it asks any store: nothing runs here that a handler could ask."""
+
+import json
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SAMPLES = Path(__file__).parents[2] / "events"
+Event = dict[str, Any]
+
+
+def sample(function: str) -> Event:
+    event: Event = json.loads((SAMPLES / f"events_{function}.json").read_text(encoding="utf-8"))
+    return event
+
+
+def answered(function: str, event: Event) -> tuple[int, Any]:
+    answer = import_module(f"functions.events.{function}").handler(event, None)
+    return answer["statusCode"], json.loads(answer["body"])
+
+
+WRITES = [
+    "venue_create",
+    "venue_update",
+    "venue_delete",
+    "hall_create",
+    "hall_update",
+    "hall_delete",
+    "event_create",
+    "event_update",
+    "event_delete",
+    "event_cancel",
+    "event_cancellation",
+    "event_reschedule",
+]
+
+
+@pytest.mark.parametrize("function", WRITES)
+def test_only_an_admin_writes(function: str) -> None:
+    event = sample(function)
+    event["requestContext"]["authorizer"]["role"] = "USER"
+    assert answered(function, event)[0] == 403
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"title": "\x00"}, "title"),
+        ({"prices": {"VIP": 1e400, "S": 1, "A": 1}}, "prices.VIP"),
+        ({"prices": None}, "prices"),
+        ({"startsAt": "0001-01-01T00:00:00+23:59"}, "startsAt"),
+        ({"endsAt": "9999-12-31T23:59:59-23:59"}, "endsAt"),
+        ({"saleStartsAt": 10**30}, "saleStartsAt"),
+        ({"maxSeats": 4.5}, "maxSeats"),
+        ({"venueId": "not-a-uuid"}, "venueId"),
+    ],
+)
+def test_an_event_that_makes_no_sense_is_refused_by_field(change: Event, field: str) -> None:
+    event = sample("event_create")
+    body = json.loads(event["body"]) | change
+    status, refusal = answered("event_create", event | {"body": json.dumps(body)})
+    assert (status, refusal["code"]) == (400, "VALIDATION_ERROR")
+    assert field in {fault["field"] for fault in refusal["details"]}
+
+
+@pytest.mark.parametrize(
+    "body", ["", "[]", "null", "{", '{"seatTemplate": {"sections": 1}, "name": 1, "title": 1}', '"\\ud800"']
+)
+@pytest.mark.parametrize(
+    "function",
+    [
+        "venue_create",
+        "venue_update",
+        "hall_create",
+        "hall_update",
+        "event_create",
+        "event_update",
+        "event_cancel",
+        "event_reschedule",
+    ],
+)
+def test_no_body_makes_a_500(function: str, body: str) -> None:
+    assert answered(function, sample(function) | {"body": body})[0] == 400
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"page": "-1"},
+        {"page": "99999999999999999999"},
+        {"size": "101"},
+        {"status": "OPEN"},
+        {"sort": "price"},
+        {"q": "\x00"},
+        {"q": "x" * 101},
+        {"from": "yesterday"},
+        {"to": "0001-01-01T00:00:00+23:59"},
+    ],
+)
+def test_a_search_that_makes_no_sense_is_refused(query: dict[str, str]) -> None:
+    assert answered("event_list", sample("event_list") | {"queryStringParameters": query})[0] == 400
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        "venue_detail",
+        "venue_update",
+        "venue_delete",
+        "hall_create",
+        "hall_update",
+        "hall_delete",
+        "event_detail",
+        "event_seats",
+        "seat_layout_read",
+        "seat_statuses",
+        "event_update",
+        "event_delete",
+        "event_cancel",
+        "event_cancellation",
+        "event_reschedule",
+    ],
+)
+@pytest.mark.parametrize("name", ["no-uuid", "\x00"])
+def test_what_is_no_id_names_nothing(function: str, name: str) -> None:
+    assert answered(function, sample(function) | {"pathParameters": {"id": name, "hallId": name}})[0] == 404
