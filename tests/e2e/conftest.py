@@ -96,7 +96,7 @@ def state_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
     place = ["--state", str(state)]
     ports = ["--port", str(_free_port()), "--process-port", f"sandbox={_free_port()}"]
     try:
-        _emulator("up", *place, *ports)
+        _emulator("up", *place, *ports, "--parameter-overrides", "BcryptCost=4")  # bcrypt's least
         request.session.stash.setdefault(LOGS, []).append(State(state).function_log)
         yield state
     finally:
@@ -116,7 +116,7 @@ def open_stack(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
     """One to be attacked: it counts nobody's requests, and is nobody else's. Its `state` folder is named too."""
     if os.environ.get("E2E_STACK"):
         pytest.skip("only a stack of our own is attacked, not the one E2E_STACK names")
-    with throwaway_stack(RateLimits="off") as running:
+    with throwaway_stack(RateLimits="off", BcryptCost="4") as running:
         request.session.stash.setdefault(LOGS, []).append(State(Path(running["state"])).function_log)
         yield running
 

@@ -54,6 +54,12 @@ def test_outputs_that_are_read_are_there() -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES)
+def test_no_stage_lowers_the_cost_of_bcrypt(stage: str) -> None:
+    """The tests' stacks do; OWASP asks for 10 or more."""
+    assert int(overrides(stage).get("BcryptCost", TEMPLATE["Parameters"]["BcryptCost"]["Default"])) >= 10
+
+
+@pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_sets_parameters_there_are_to_values_they_take(stage: str) -> None:
     for name, value in overrides(stage).items():
         assert value in [str(each) for each in TEMPLATE["Parameters"][name].get("AllowedValues", [value])], name
