@@ -209,6 +209,7 @@ def test_what_cannot_be_debugged_is_said_at_the_start(emulate: Emulate) -> None:
 # -- many functions
 
 
+@pytest.mark.measures_time(reason="500 functions are there within 2 s")
 def test_five_hundred_sleeping_functions_cost_nothing(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text("def handler(event, context):\n    return event\n")
     head = "Transform: AWS::Serverless-2016-10-31\nResources:\n"

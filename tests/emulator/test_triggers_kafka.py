@@ -66,6 +66,7 @@ def test_records_of_a_partition_come_in_order_in_batches_no_larger_than_asked(
     run(scenario())
 
 
+@pytest.mark.measures_time(reason="a full batch arrives within its window of 1 s")
 def test_a_window_gathers_records_until_it_has_passed_or_the_batch_is_full(
     broker: Running, topic: str, producer: KafkaProducer
 ) -> None:
@@ -226,6 +227,7 @@ def test_an_endpoint_that_is_away_is_waited_for(broker: Running, topic: str, pro
     run(scenario())
 
 
+@pytest.mark.measures_time(reason="the median way takes less than 0.1 s")
 def test_a_record_reaches_an_idle_function_within_a_tenth_of_a_second(
     broker: Running, topic: str, producer: KafkaProducer
 ) -> None:

@@ -48,6 +48,7 @@ def warm(redis: Client, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iter
         each.cache_clear()
 
 
+@pytest.mark.measures_time(reason="lets in so many within a real run of 3.5 s")
 def test_a_run_lets_in_the_rate_every_second_and_records_whom(
     warm: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -87,6 +88,7 @@ def test_nobody_is_let_into_an_event_that_was_deleted(warm: Client, monkeypatch:
     assert LineStore(warm).live(datetime.now(UTC)) == []
 
 
+@pytest.mark.measures_time(reason="lets in so many within a real run of 3.5 s")
 def test_admission_goes_on_while_the_events_service_is_away_or_slow(
     warm: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -89,12 +89,14 @@ def test_a_read_is_tried_once_more(endpoint: Endpoint, first: str) -> None:
     assert endpoint.calls == 2
 
 
+@pytest.mark.measures_time(reason="two tries of 3 s end within 12")
 def test_a_read_nobody_answers_is_given_up_after_the_second_try(endpoint: Endpoint) -> None:
     endpoint.does = [HANGS, HANGS, ANSWERS]
     assert 6 <= unavailable_after(lambda: seat_status(read=True)) < 12
     assert endpoint.calls == 2
 
 
+@pytest.mark.measures_time(reason="one try of 3 s ends within 6")
 def test_what_is_not_a_read_is_tried_once(endpoint: Endpoint) -> None:
     endpoint.does = [HANGS, ANSWERS]
     assert 3 <= unavailable_after(lambda: seat_status(read=False)) < 6

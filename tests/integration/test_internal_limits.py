@@ -139,6 +139,7 @@ def test_what_we_are_refused_for_is_not_put_on_our_own_caller(
     assert refused.value.headers["Retry-After"] == "1"
 
 
+@pytest.mark.measures_time(reason="a connection is given up within 1.9 to 2.9 s")
 def test_a_call_that_cannot_connect_is_given_up_after_two_seconds(caller: pytest.MonkeyPatch) -> None:
     with socket.socket() as full, socket.socket() as first, socket.socket() as second:
         full.bind(("127.0.0.1", 0))
