@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
+from signal import SIGKILL
 
 import redis
 
 from emulator.ports import HOST, free_port
+from emulator.processes import die_with_parent
 from tests.child import Child
 
 SLOTS = 16384
@@ -52,7 +54,11 @@ def _node(folder: Path, port: int, bus: int) -> Iterator[None]:
         *("--bind", HOST, "--port", str(port), "--dir", str(folder), "--save", "", "--appendonly", "no"),
         *("--cluster-enabled", "yes", "--cluster-node-timeout", "5000", "--cluster-port", str(bus)),
     ]
-    with (folder / "log").open("wb") as log, Child(command, stdout=log, stderr=log, text=True) as process:
+    ends_with_us = die_with_parent(SIGKILL)
+    with (
+        (folder / "log").open("wb") as log,
+        Child(command, stdout=log, stderr=log, text=True, preexec_fn=ends_with_us) as process,
+    ):
         try:
             yield
         finally:
