@@ -106,6 +106,10 @@ stampede: $(STAMP) ## 2,000 buyers on 200 seats of a stack of their own, over HT
 invariants: $(STAMP) ## Every seat and every won of the stack that runs (ARGS="PATH/stack.json --within 60")
 	@$(PY) -m invariants $(ARGS)
 
+.PHONY: faults
+faults: $(STAMP) ## Plant known faults, one at a time; count how many the tests notice (ARGS="--checkout COMMIT --kind sql")
+	@$(PY) -m bench.faults $(ARGS)
+
 bench-holds: $(STAMP) ## Holds a second beside a bare INSERT, round trips, and seconds from PortOne's yes to CONFIRMED and SOLD
 	@PYTHONPATH=.:layers/common/python $(PY) -m bench.holds
 
