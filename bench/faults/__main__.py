@@ -11,6 +11,8 @@ then has noticed nothing: it is left out, and its faults are judged again.
 
 import argparse
 import json
+import signal
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -119,6 +121,7 @@ def main() -> None:
     arguments = _arguments()
     catalogue = load()
     faults = _chosen(catalogue.faults, arguments.only, arguments.kind)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the copy goes, and what runs in it is ended
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
         root, scratch = Path(folder) / "code", Path(folder) / "scratch"
         root.mkdir()
