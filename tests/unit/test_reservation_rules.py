@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from functions.queue.waiting_room import Speed
+from functions.reservations.cancellation_fee import fee_percent
 from functions.reservations.reservation import CROCKFORD, Reservation, Seat, Status, ticket_number
 from functions.reservations.ticket import sign_ticket
 
@@ -31,6 +32,13 @@ RESERVATION = Reservation(
 def test_a_hold_ends_at_its_end_and_not_after() -> None:
     assert RESERVATION.holds_at(NOW + timedelta(minutes=5, microseconds=-1))
     assert not RESERVATION.holds_at(NOW + timedelta(minutes=5))
+
+
+def test_days_before_a_show_are_counted_in_korea() -> None:
+    show, booked = datetime(2026, 5, 4, 10, 0, tzinfo=UTC), NOW - timedelta(days=60)
+    midnight_in_korea = datetime(2026, 5, 1, 15, 0, tzinfo=UTC)
+    assert fee_percent(midnight_in_korea - timedelta(seconds=1), booked, show) == 20  # three days before
+    assert fee_percent(midnight_in_korea, booked, show) == 30  # two
 
 
 def test_a_ticket_number_is_the_reservations_own_and_can_be_read_aloud() -> None:
