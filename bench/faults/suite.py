@@ -91,4 +91,5 @@ class Suite:
         # Apart from the code, and shared by all runs. Python takes it for stale by the source's size and second of
         # change: no run is so short that a fault is planted and taken out again within one second.
         ours.pop("PYTHONDONTWRITEBYTECODE", None)
-        return ours | {"PYTHONPYCACHEPREFIX": str(self._scratch / "bytecode")}
+        wide = {"COLUMNS": "500"}  # pytest cuts the reasons off that do not fit
+        return ours | wide | {"PYTHONPYCACHEPREFIX": str(self._scratch / "bytecode")}
