@@ -1,7 +1,7 @@
 """Payments on a real Postgres and the sandbox's bank: idempotent, one finaliser, no won lost."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -13,7 +13,7 @@ import pytest
 from common.circuit import Circuit
 from common.clock import new_id
 from common.outbox import Outbox
-from common.payable import PayableAnswer
+from common.payable import GUARD_SECONDS, PayableAnswer
 from common.postgres import Database
 from common.problem import Refusal
 from common.redis import Client
@@ -46,6 +46,7 @@ class Desk:
         self.clock = Clock()
         self.store = PaymentStore(database, Outbox(self.clock))
         self.hold_expired = False
+        self.guards: list[int] = []  # the seconds that holds were asked to last at least
         circuit = Circuit("portone", redis, self.clock, failures=(PortOneAway,))
         self.bank = PortOne(portone, self.store.keep_answer, circuit.guard, Settings().portone_channel_key)
         self.checkout = Checkout(
@@ -56,6 +57,7 @@ class Desk:
     def _payable(self, reservation_id: UUID, user_id: UUID, guard_seconds: int) -> PayableAnswer:
         if self.hold_expired:
             raise HOLD_EXPIRED.refusal()
+        self.guards.append(guard_seconds)
         return PayableAnswer(
             reservation_id=reservation_id,
             event_id=EVENT,
@@ -92,9 +94,10 @@ class NoCancellations:
     """PortOne that gives no money back."""
 
     bank: PortOne
+    error: Exception = field(default_factory=lambda: PortOneRefused("PG_PROVIDER"))
 
     def cancel(self, payment_id: UUID, amount: int, reason: str, cancellable: int, key: str) -> None:
-        raise PortOneRefused("PG_PROVIDER")
+        raise self.error
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.bank, name)
@@ -213,6 +216,13 @@ def test_confirm_webhook_and_settle_in_any_order_end_alike(
     assert stored is not None
     assert stored.status is Status.SUCCESS
     assert stored.portone_transaction_id
+
+
+def test_a_hold_is_asked_to_outlast_the_bank_when_the_money_moves_and_not_before(desk: Desk) -> None:
+    payment = desk.create()
+    assert desk.guards == [0]
+    desk.confirm(payment, desk.pay(payment, "AUTHORIZED"))
+    assert desk.guards == [0, GUARD_SECONDS]
 
 
 def test_a_declined_card_fails_the_payment(desk: Desk, superuser: Database) -> None:
@@ -479,12 +489,15 @@ def test_money_for_a_failed_payment_whose_webhook_was_lost_is_found_and_given_ba
     assert desk.kept_by_bank(payment) == 0
 
 
-def test_money_portone_will_not_give_back_for_days_is_asked_for_every_minute_and_counted(desk: Desk) -> None:
+@pytest.mark.parametrize("error", [PortOneRefused("PG_PROVIDER"), PortOneAway(timed_out=True)])
+def test_money_portone_will_not_give_back_for_days_is_asked_for_every_minute_and_counted(
+    desk: Desk, error: Exception
+) -> None:
     payment = desk.create()
     desk.pay(payment, "FAILED")
     desk.checkout.notice(payment.id)
     desk.pay(payment, "PAID")
-    desk.checkout._bank = NoCancellations(desk.bank)
+    desk.checkout._bank = NoCancellations(desk.bank, error)
     for _ in range(3):
         desk.clock.now += timedelta(days=1) - timedelta(seconds=1)
         assert desk.checkout.settle() == 1
@@ -521,7 +534,7 @@ def test_one_payment_that_cannot_be_settled_holds_up_none_of_the_others(desk: De
     stuck, *others = [desk.create() for _ in range(5)]
     desk.checkout._bank = Unreadable(desk.bank, stuck.id)
     desk.clock.now += timedelta(seconds=400)
-    assert desk.checkout.settle(limit=2) == 1
+    assert desk.checkout.settle(limit=1) == 1
     assert [status_of(desk, each) for each in (stuck, *others)] == [Status.PENDING, *[Status.FAILED] * 4]
 
 

@@ -19,6 +19,7 @@ TEAPOT = Problem("TEAPOT", 418, "찻주전자입니다.", "I am a teapot.")
 class Order(Body):
     event_id: UUID
     note: Text = ""
+    count: int = 1
 
 
 class Echo(Model):
@@ -168,7 +169,14 @@ def test_what_follows_from_a_handlers_parameters_need_not_be_declared(
 
 
 @pytest.mark.parametrize(
-    "body", [{"eventId": USER, "note": 7}, {"event_id": USER}, {"eventId": [USER]}], ids=["type", "name", "list"]
+    "body",
+    [
+        {"eventId": USER, "note": 7},
+        {"eventId": USER, "count": "2"},
+        {"event_id": USER},
+        {"eventId": [USER]},
+    ],
+    ids=["type", "number as text", "name", "list"],
 )
 def test_a_body_is_read_as_its_schema_has_it(body: dict[str, Any]) -> None:
     assert call(echo, event(body))[0] == 400

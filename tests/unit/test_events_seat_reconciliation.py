@@ -89,6 +89,12 @@ def test_what_was_on_its_way_at_the_first_look_is_left_alone() -> None:
     assert (len(stores.waits), stores.mended) == (1, {})
 
 
+def test_what_only_the_second_look_finds_may_be_on_its_way_too() -> None:
+    stale = Picture({OTHER: [THEIRS]}, frozenset(), frozenset(), frozenset())
+    stores = FakeStores(event=[MISSING, stale])
+    assert (stores.reconcile(), stores.mended) == ({}, {})
+
+
 def test_what_two_looks_find_is_mended() -> None:
     stores = FakeStores(event=[MISSING])
     assert stores.reconcile() == stores.mended == {EVENT: Disagreements(missing_sales=frozenset({(SEAT, OURS)}))}

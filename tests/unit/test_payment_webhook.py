@@ -9,6 +9,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from common.request import Request
+from functions.payments import webhook
 from functions.payments.webhook import _payment_id, _signed
 
 SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
@@ -34,6 +35,19 @@ def test_a_signature_that_is_none_is_refused(signature: str) -> None:
 
 def test_an_old_webhook_is_not_replayed() -> None:
     assert not _signed(BODY.encode(), request(at=datetime(2026, 1, 1, tzinfo=UTC)), SECRET)
+
+
+@pytest.mark.parametrize("other_first", [True, False])
+def test_of_two_secrets_either_will_do(monkeypatch: pytest.MonkeyPatch, other_first: bool) -> None:
+    """One replaces the other, and PortOne takes the new one up at a moment of its own."""
+    other = "whsec_" + base64.b64encode(bytes(32)).decode()
+    secrets = [other, SECRET] if other_first else [SECRET, other]
+    monkeypatch.setattr(webhook, "secret", lambda _: {"webhookSecrets": secrets})
+    sent = {"body": json.dumps({"type": "BillingKey.Ready"})}  # about no payment: nobody is asked further
+    now = datetime.now(UTC)
+    signature = Webhook(SECRET).sign("msg_1", now, sent["body"])
+    headers = {"webhook-id": "msg_1", "webhook-timestamp": str(int(now.timestamp())), "webhook-signature": signature}
+    assert webhook.handler({**sent, "headers": headers}, None)["statusCode"] == 200
 
 
 @pytest.mark.parametrize("body", [[], {}, {"data": None}, {"data": {}}, {"data": {"paymentId": 7}}])
