@@ -135,6 +135,14 @@ def test_of_two_lines_entered_at_once_a_user_stands_in_one(any_redis: NewClient)
     assert stood, "somebody always gets in"
 
 
+def test_what_says_which_line_a_user_is_in_ends_within_a_day(
+    room: Callable[..., WaitingRoom], any_redis: NewClient, event_id: UUID
+) -> None:
+    user = uuid4()
+    room().enter(event_id, user)
+    assert 0 < any_redis().ttl(active_key(user)) <= 24 * 3600
+
+
 def test_a_claim_left_behind_by_a_crash_heals_itself(
     any_redis: NewClient, room: Callable[..., WaitingRoom], event_id: UUID
 ) -> None:

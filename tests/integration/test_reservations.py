@@ -238,6 +238,15 @@ def test_a_redis_that_forgot_is_reminded_by_the_first_refusal(shop: Shop, redis:
     assert shop.hold(SEATS[0], SEATS[1])
 
 
+def test_a_release_that_is_late_leaves_a_seat_to_who_holds_it_by_now(redis: Client) -> None:
+    holds, seat, life = SeatHolds(redis), SEATS[0].id, timedelta(minutes=5)
+    ours, late = uuid4(), uuid4()
+    assert holds.take(EVENT, ours, [seat], life, NOW) == []
+    holds.release(EVENT, late, [seat])
+    assert holds.take(EVENT, late, [seat], life, NOW) == [seat]
+    assert holds.held(EVENT, NOW) == {seat}
+
+
 def test_expiry_frees_seats_in_both_stores_and_says_so_once(
     shops: Callable[[int], list[Shop]], superuser: Database
 ) -> None:
