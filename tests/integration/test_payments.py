@@ -523,6 +523,17 @@ def test_money_given_back_by_one_that_died_right_after_is_owed_no_more(desk: Des
     assert desk.checkout.settle() == 0
 
 
+def test_money_owed_since_later_stays_owed_when_what_was_owed_before_is_back(desk: Desk) -> None:
+    payment = desk.create()
+    desk.store.fail(payment.id, "FAILED", desk.clock())
+    before, later = desk.clock(), desk.clock() + timedelta(seconds=1)
+    desk.store.owes_back(payment.id, before)
+    desk.store.gave_back(payment.id, before)  # by somebody quicker than us
+    desk.store.owes_back(payment.id, later)
+    desk.store.gave_back(payment.id, before)  # and then by us
+    assert desk.checkout.owned(payment.user_id, payment.id).owed_since == later
+
+
 @pytest.mark.parametrize("text", ["a\x00b", "\\u0000", "\ud800", '{"a": "\\u0000"}'])
 def test_whatever_a_browser_wrote_at_portone_is_kept_as_it_came(desk: Desk, superuser: Database, text: str) -> None:
     answer = {"orderName": text, "customData": text}

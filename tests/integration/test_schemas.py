@@ -30,3 +30,11 @@ def test_only_the_relay_reads_or_marks_outbox_rows(database_of: Callable[[str], 
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         database_of("payment_service").rows("SELECT payload FROM common.outbox_events")
     assert database_of("relay").rows("SELECT payload FROM common.outbox_events") == []
+
+
+@pytest.mark.parametrize("login", [*OWN, "relay", "health"])
+def test_no_login_waits_for_ever(database_of: Callable[[str], Database], login: str) -> None:
+    """For a statement, for a lock, or within a transaction: each ends before Lambda ends the function."""
+    settings = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+    database = database_of(login)
+    assert [database.rows(f"SHOW {setting}")[0][setting] for setting in settings] == ["10s", "3s", "15s"]

@@ -137,3 +137,9 @@ def test_the_whole_application_stays_under_cloudformations_limit_and_waits_in_no
 
 def test_no_stack_inside_is_near_the_limit_either() -> None:
     assert all(len(of(name)["Resources"]) < 300 for name in NESTED)
+
+
+def test_postgres_is_reached_through_its_proxy_and_by_migrations_alone() -> None:
+    network = yaml_parse((ROOT / "infra" / "network.yaml").read_text(encoding="utf-8"))["Resources"]
+    let_in = [rule["SourceSecurityGroupId"] for rule in network["Database"]["Properties"]["SecurityGroupIngress"]]
+    assert let_in == [{"Ref": "DatabaseProxy"}, {"Ref": "Migrations"}]

@@ -35,6 +35,34 @@ def test_every_file_with_a_handler_is_deployed() -> None:
     assert handlers == set(HANDLERS)
 
 
+def test_a_consumer_says_which_messages_failed_and_what_is_given_up_goes_to_a_queue() -> None:
+    """Without ReportBatchItemFailures Lambda takes a consumer's answer for success, and the failed ones are lost."""
+    resources = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))["Resources"]
+    streams = [
+        event["Properties"]
+        for resource in resources.values()
+        for event in resource.get("Properties", {}).get("Events", {}).values()
+        if event["Type"] == "MSK"
+    ]
+    assert len(streams) == 4
+    assert all(stream["FunctionResponseTypes"] == ["ReportBatchItemFailures"] for stream in streams)
+    assert all(stream["DestinationConfig"]["OnFailure"]["Type"] == "SQS" for stream in streams)
+
+
+def test_what_runs_by_the_clock_runs_once_at_a_time_unless_it_is_made_for_two() -> None:
+    for_two = {"admitter.admit", "outbox_relay.publish", "reservations.expire"}  # by one script, by locks, by row locks
+    resources = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))["Resources"]
+    alone = {
+        properties["Handler"].removeprefix("functions.").removesuffix(".handler"): properties.get(
+            "ReservedConcurrentExecutions"
+        )
+        for properties in (resource.get("Properties", {}) for resource in resources.values())
+        if any(event["Type"] == "ScheduleV2" for event in properties.get("Events", {}).values())
+    }
+    assert {name for name, concurrency in alone.items() if concurrency != 1} == for_two
+    assert "payments.settle" in alone
+
+
 def test_no_function_that_signs_tokens_is_restored_from_a_snapshot() -> None:
     """Two ES256 signatures made of one random number give the key away, and copies of a snapshot may share theirs."""
     functions = (ROOT / "template.yaml").read_text(encoding="utf-8").split("    Type: AWS::Serverless::Function\n")
