@@ -12,6 +12,7 @@ import pytest
 
 from common.circuit import Circuit
 from common.clock import new_id
+from common.messages import ReservationCancelled, envelope
 from common.outbox import Outbox
 from common.payable import GUARD_SECONDS, PayableAnswer
 from common.postgres import Database
@@ -19,6 +20,7 @@ from common.problem import Refusal
 from common.redis import Client
 from functions.payments.bank import BankView, PortOneAway, PortOneRefused
 from functions.payments.checkout import Checkout, Created
+from functions.payments.on_reservation_event import MoneyBack
 from functions.payments.payment import Payment, Status
 from functions.payments.payment_store import PaymentStore
 from functions.payments.portone import PortOne, portone_client
@@ -364,6 +366,23 @@ def owe(desk: Desk, superuser: Database, payment: Payment, amount: int) -> UUID:
 def paid(desk: Desk) -> Payment:
     payment = desk.create()
     return desk.confirm(payment, desk.pay(payment, "AUTHORIZED"))
+
+
+def test_a_refund_of_a_reservation_that_was_never_paid_is_refused_and_so_a_dead_letter(desk: Desk) -> None:
+    unpaid = desk.create()
+    cancelled = ReservationCancelled(
+        reservation_id=unpaid.reservation_id,
+        event_id=EVENT,
+        seat_ids=[],
+        cancelled_at=desk.clock(),
+        reason="USER_REQUEST",
+        refund_amount=AMOUNT,
+    )
+    message = envelope(
+        cancelled, message_id=uuid4(), at=desk.clock(), correlation_id="", causation_id=None, user_id=unpaid.user_id
+    )
+    with desk.store._database.transaction() as connection:
+        assert code_of(lambda: MoneyBack(desk.store, desk.checkout).owe(connection, message, cancelled)) == "NOT_FOUND"
 
 
 def test_a_refund_is_given_once_by_all_who_try(desks: Callable[[int], list[Desk]], superuser: Database) -> None:

@@ -116,6 +116,12 @@ def test_what_was_released_is_still_said_under_the_same_names(name: str) -> None
     )
 
 
+@pytest.mark.parametrize("name", [name for name in FROZEN if "reservationId" in frozen(name).payload])
+def test_what_happens_to_a_reservation_has_one_key_whoever_tells_of_it(name: str) -> None:
+    payload = KINDS[name].model_validate(frozen(name).payload)
+    assert payload.partition_key == frozen(name).payload["reservationId"]
+
+
 @pytest.mark.parametrize("name", FROZEN)
 def test_a_reader_ignores_fields_that_a_newer_writer_adds(name: str) -> None:
     newer = json.loads(produced_today(name))
