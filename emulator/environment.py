@@ -222,7 +222,7 @@ class Environment:
                 theirs.close()
         if ours is not None:
             _, self._runtime = await self._loop.create_unix_connection(
-                lambda: RuntimeSocket(self, self._report_start), sock=ours
+                lambda: RuntimeSocket(self, self._hear_report), sock=ours
             )
         return process
 
@@ -234,7 +234,7 @@ class Environment:
         assert runtime is not None
         return await self._launch.forks.fork(self.function, command, self, output, runtime)
 
-    def _report_start(self, report: Mapping[str, Any]) -> None:
+    def _hear_report(self, report: Mapping[str, Any]) -> None:
         self.memory_unused = report.get("unused", 0)
         if self._launch.forks is not None and report["loaded"]:
             self._launch.forks.report_loaded(self.function, report["loaded"])

@@ -27,7 +27,7 @@ from emulator.stack import Function
 _log = logging.getLogger(__name__)
 
 _ANSWER = 1.0  # seconds a fork may take; then a fresh process is started
-_FIRST_ANSWER = 5.0  # seconds for the first one, which waits for the first batch of modules
+_FIRST_ANSWER = 8.0  # seconds for the first one, which waits for the first batch of modules
 _PACKET = 262_144
 _MOST_RESTARTS = 8  # of a server, for modules that may not be preloaded
 # The interpreter, the C library or OpenSSL read these when a process starts.

@@ -17,10 +17,10 @@ _HEADER = 9  # bytes: the kind, then the lengths of head and body
 class RuntimeSocket(asyncio.Protocol):
     """Hands requests to a handler as `RuntimeConnection` does, and takes the answers for them."""
 
-    def __init__(self, handler: RequestHandler, on_start: Callable[[Mapping[str, Any]], None]) -> None:
-        """`on_start` gets what the process reports with its first request."""
+    def __init__(self, handler: RequestHandler, on_report: Callable[[Mapping[str, Any]], None]) -> None:
+        """`on_report` gets what the process reports of the modules it loaded."""
         self._handler = handler
-        self._on_start = on_start
+        self._on_report = on_report
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
         self._dropped = 0  # bytes of a body over the limit that are not kept
@@ -71,7 +71,7 @@ class RuntimeSocket(asyncio.Protocol):
     def _take(self, kind: bytes, head: bytes, body: bytes) -> None:
         if kind == NEXT:
             if head:
-                self._on_start(json.loads(head))
+                self._on_report(json.loads(head))
             if self._rejected:
                 if self._transport is not None:
                     self._transport.write(frame(REJECTED, self._rejected.encode()))

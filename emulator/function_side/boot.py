@@ -25,13 +25,14 @@ class SocketRuntimeClient:
 
     def __init__(self) -> None:
         self._descriptor = -1
-        self._describe_start: Callable[[], dict[str, Any]] | None = None
+        self._describe: Callable[[], dict[str, Any]] = dict
+        self._modules = 0  # how many were loaded when they were last described
         self._unsent = b""
 
-    def connect(self, descriptor: int, describe_start: "Callable[[], dict[str, Any]]") -> None:
-        """What `describe_start` returns goes with the first request for an event."""
+    def connect(self, descriptor: int, describe: "Callable[[], dict[str, Any]]") -> None:
+        """What `describe` returns of the modules goes with a request for an event, where some were loaded since."""
         self._descriptor = descriptor
-        self._describe_start = describe_start
+        self._describe = describe
 
     def install(self) -> None:
         """Makes it what `import runtime_client` finds."""
@@ -45,8 +46,9 @@ class SocketRuntimeClient:
         import json
 
         head = b""
-        if self._describe_start is not None:
-            head, self._describe_start = json.dumps(self._describe_start()).encode(), None
+        if len(sys.modules) != self._modules:
+            self._modules = len(sys.modules)
+            head = json.dumps(self._describe()).encode()
         unsent, self._unsent = self._unsent, b""
         self._write(unsent + frame(NEXT, head))
         header = self._read(_HEADER)
@@ -120,7 +122,7 @@ def run(
     handler: str,
     descriptor: int | None,
     debug_port: int | None = None,
-    describe_start: "Callable[[], dict[str, Any]] | None" = None,
+    describe: "Callable[[], dict[str, Any]] | None" = None,
 ) -> None:
     """Loads the handler and serves events until the process is ended.
 
@@ -141,7 +143,7 @@ def run(
         debugpy.wait_for_client()
     if descriptor is not None:
         os.set_inheritable(descriptor, False)
-        client.connect(descriptor, describe_start or (lambda: {"loaded": loaded_packages(known)}))
+        client.connect(descriptor, describe or (lambda: {"loaded": loaded_packages(known)}))
         client.install()
     from awslambdaric import bootstrap
     from awslambdaric.lambda_runtime_client import LambdaRuntimeClient

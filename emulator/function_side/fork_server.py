@@ -183,7 +183,7 @@ def _process_state() -> "dict[str, Any]":
         "signal handlers": [signal.getsignal(number) for number in sorted(signal.valid_signals())],
         "working directory": os.getcwd(),
         "environment": dict(os.environ._data),  # type: ignore[attr-defined]
-        "import hooks": (list(sys.meta_path), list(sys.path_hooks), list(sys.path)),
+        "import path": (list(sys.path_hooks), list(sys.path)),
     }
 
 
@@ -236,7 +236,7 @@ def _become_fresh(request: "dict[str, Any]", descriptors: "list[int]", stale: "s
     gc.enable()
 
 
-def _describe_start() -> "dict[str, Any]":
+def _describe() -> "dict[str, Any]":
     known = preloading.VISIBLE | preloading.preloaded
     unused = sum(preloading.sizes.get(name, 0) for name in preloading.hidden)
     return {"loaded": boot.loaded_packages(known), "unused": unused}
@@ -248,4 +248,4 @@ def main(arguments: "list[str]") -> None:
     request = _Server(control).serve()
     if request is not None:
         control.detach()
-        boot.run(request["handler"], 3, None, _describe_start)
+        boot.run(request["handler"], 3, None, _describe)

@@ -23,6 +23,8 @@ preloaded: set[str] = set()  # names, hidden or not
 asked: dict[str, dict[str, None]] = {}  # module -> what its import asked for
 reads: dict[str, dict[str, str | None]] = {}  # module -> environment variables read by its import, and their values
 sizes: dict[str, int] = {}  # bytes that a module's import added to the process
+_hooks: "dict[str, list[Any]]" = {}  # hidden module -> what its import had added to `sys.meta_path`
+_plain_meta_path = list(sys.meta_path)
 _attributed: set[str] = set(sys.modules)
 _counted = [0]
 _importing: list[str] = []
@@ -53,6 +55,10 @@ def hide() -> None:
         if parent is not None and vars(parent).get(tail) is module:
             delattr(parent, tail)
             _attributes.add(name)
+    for hook in [hook for hook in sys.meta_path if hook not in _plain_meta_path and hook is not Revealer]:
+        sys.meta_path.remove(hook)
+        name = getattr(hook, "__module__", type(hook).__module__)
+        _hooks.setdefault(name, []).append(hook)
 
 
 def reveal(name: str) -> None:
@@ -64,6 +70,7 @@ def reveal(name: str) -> None:
         if module is None:
             continue
         sys.modules[name] = module
+        sys.meta_path.extend(_hooks.pop(name, ()))
         if name in _attributes:
             package, _, tail = name.rpartition(".")
             parent = sys.modules.get(package) or hidden.get(package)

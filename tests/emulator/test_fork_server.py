@@ -114,6 +114,13 @@ def test_what_another_function_imports_is_not_there_until_it_is_imported(start: 
     }
 
 
+def test_an_import_hook_comes_with_the_module_that_adds_it(start: Start) -> None:
+    live = teach(start, "HookedFunction")
+    seen = call(live, "HookedFunction")
+    assert seen["parent"] != os.getpid()
+    assert (seen["before"], seen["after"]) == (0, 1)
+
+
 def test_a_module_that_read_the_environment_reads_it_again_for_each_function(start: Start) -> None:
     live = teach(start, "RedFunction", "BlueFunction")
     red, blue = call(live, "RedFunction"), call(live, "BlueFunction")
