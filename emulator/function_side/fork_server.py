@@ -37,7 +37,6 @@ preloading.start_recording()
 
 import ctypes  # noqa: E402
 import gc  # noqa: E402
-import importlib  # noqa: E402
 import json  # noqa: E402
 import random  # noqa: E402
 import select  # noqa: E402
@@ -155,7 +154,7 @@ class _Server:
 
         random.Random.seed = note_seed  # type: ignore[method-assign,assignment]
         try:
-            importlib.import_module(name)
+            preloading.load(name)
         except BaseException:  # noqa: S110  it may need what only the function has; then the function imports it
             pass
         finally:

@@ -45,6 +45,11 @@ def stop_recording() -> None:
     os.environ.__class__ = _Environ
 
 
+def load(name: str) -> None:
+    """Imports a module. The package importlib may be hidden by now, and its functions miss it then."""
+    _bootstrap._gcd_import(name)
+
+
 def hide() -> None:
     """Hides whatever was imported since the start."""
     for name in [name for name in sys.modules if name not in VISIBLE and name != "runtime_client"]:

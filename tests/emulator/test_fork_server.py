@@ -94,6 +94,19 @@ def test_a_process_of_a_first_start_is_forked_too_and_like_a_fresh_one(start: St
     assert call(live, "DescribeFunction", what="parent")["parent"] != os.getpid()
 
 
+def test_what_a_first_process_had_to_import_is_preloaded_for_the_next(start: Start) -> None:
+    live = start()
+    first = call(live, "DescribeFunction", what="parent")
+    assert first["loaded by"] == first["pid"]
+
+    def next_has_it() -> bool:
+        end_environments(live, "DescribeFunction")
+        seen = call(live, "DescribeFunction", what="parent")
+        return bool(seen["loaded by"] == seen["parent"])
+
+    wait_for(next_has_it, "the server to have imported it")
+
+
 def test_siblings_draw_different_random_numbers(start: Start) -> None:
     live = teach(start, "DescribeFunction")
     drawn = []

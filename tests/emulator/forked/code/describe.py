@@ -82,7 +82,7 @@ def _late():
 
 
 def _parent():
-    return {"parent": os.getppid(), "pid": os.getpid()}
+    return {"parent": os.getppid(), "pid": os.getpid(), "loaded by": shared.LOADED_BY}
 
 
 def _allocate():
