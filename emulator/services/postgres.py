@@ -126,14 +126,20 @@ def _require_name() -> None:
 
 
 def _run(*command: str, typed: str = "", before_exec: Callable[[], None] | None = None) -> None:
-    done = subprocess.run(
-        command,
-        input=typed,
-        capture_output=True,
-        text=True,
-        preexec_fn=before_start(SIGINT, before_exec),
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            command,
+            input=typed,
+            capture_output=True,
+            text=True,
+            preexec_fn=before_start(SIGINT, before_exec),
+            check=False,
+        )
+    except subprocess.SubprocessError as error:  # some sandboxes refuse what their root has the capabilities for
+        raise StackError(
+            "PostgreSQL does not run as root, and this system did not let us become nobody: run as another user,"
+            f" or name an existing Postgres in {Postgres.address_variable}"
+        ) from error
     if done.returncode:
         raise StackError(f"{Path(command[0]).name} failed: {(done.stderr or done.stdout).strip()}")
 

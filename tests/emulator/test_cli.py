@@ -317,7 +317,7 @@ def test_what_an_earlier_daemon_with_the_same_pid_said_is_not_believed(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In a container every start gives the same pids."""
-    spawn = lifecycle._spawn  # type: ignore[attr-defined]
+    spawn = lifecycle._spawn
 
     def spawn_where_one_failed(options: Options, state: State, attached: bool) -> "subprocess.Popen[bytes]":
         daemon = spawn(options, state, attached)

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -23,6 +24,7 @@ from kafka import KafkaAdminClient
 
 from emulator import services
 from emulator.services import Running, unprivileged
+from emulator.services.postgres import Postgres
 from emulator.services.unprivileged import Nobody
 from emulator.stack import StackError
 from tests.child import Child
@@ -207,6 +209,21 @@ def test_a_user_without_a_name_is_told_what_to_do_in_a_line(tmp_path: Path, monk
     monkeypatch.setattr(os, "geteuid", lambda: 4_000_000_000)
 
     with pytest.raises(StackError, match=r"^PostgreSQL makes no cluster for user 4000000000, .*/etc/passwd[^\n]*$"):
+        services.start({"postgres": {}}, tmp_path)
+
+
+def test_a_system_that_refuses_a_change_of_user_is_named_in_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sandbox whose filter of system calls is stricter than root's capabilities."""
+
+    def refused() -> None:
+        raise PermissionError("not here")
+
+    user = SimpleNamespace(uid=os.geteuid(), gid=os.getegid(), become=lambda: refused)
+    monkeypatch.setattr(Postgres, "_nobody", lambda _: user)
+
+    with pytest.raises(StackError, match=r"^PostgreSQL does not run as root, and this system did not let us[^\n]*$"):
         services.start({"postgres": {}}, tmp_path)
 
 
