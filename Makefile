@@ -225,6 +225,18 @@ conformance: $(STAMP) $(SAM_STAMP) .ministack-venv/.installed ## Our emulator, s
 bench-emulator: $(STAMP) $(SAM_STAMP) .ministack-venv/.installed ## Our emulator, sam local and MiniStack: calls a second, latency, cold start
 	@$(PY) -m bench.emulator
 
+.PHONY: bench-purchase bench-peers
+bench-purchase: $(STAMP) ## What one warm purchase and the idle stack cost, by process and function (ARGS=".local/stack.json --at-once 1")
+	@PYTHONPATH=.:layers/common/python $(PY) -m bench.purchase_cost $(ARGS)
+
+bench-peers: $(STAMP) .pretix-venv/.installed ## Us and pretix' web checkout in turns: 1, 8, 32 buyers at once, 400 on 50 seats (docs/peers.md)
+	@PYTHONPATH=.:layers/common/python $(PY) -m bench.peers $(ARGS)
+
+.pretix-venv/.installed: $(STAMP)
+	@$(VENV)/bin/uv venv -q --clear --python $(PY) .pretix-venv
+	@$(VENV)/bin/uv pip install -q --python .pretix-venv/bin/python 'pretix==2026.8.0' 'gunicorn==27.0.1'
+	@touch $@
+
 .ministack-venv/.installed: $(STAMP)
 	@$(VENV)/bin/uv venv -q --clear --python $(PY) .ministack-venv
 	@$(VENV)/bin/uv pip install -q --python .ministack-venv/bin/python 'ministack[full]==1.5.33'
