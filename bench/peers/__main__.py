@@ -37,10 +37,11 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=TIMES, help="purchases of each concurrent buyer")
     parser.add_argument("--crowd", type=int, default=CROWD)
     parser.add_argument("--seats", type=int, default=SEATS)
+    parser.add_argument("--warm-up", type=int, default=WARM_UP, help="purchases before the measured ones")
     asked = parser.parse_args()
     rounds = [(at_once * asked.times * (3 if at_once == 1 else 1), at_once) for at_once in CONCURRENCY]
     # Whole rows of twenty, and a seat for everybody.
-    seats = [-(-buyers // 20) * 20 for buyers in (WARM_UP, *(buyers for buyers, _ in rounds))] + [asked.seats]
+    seats = [-(-buyers // 20) * 20 for buyers in (asked.warm_up, *(buyers for buyers, _ in rounds))] + [asked.seats]
     with throwaway_stack(RateLimits="off", InternalCallsPerMinute="1000000") as stack, running_pretix() as pretix:
         processes = StackProcesses(stack)
         contenders = [
@@ -49,7 +50,7 @@ def main() -> None:
         ]
         print(f"{os.cpu_count()} processors, load average {os.getloadavg()[0]:.1f} before the runs\n")
         for contender in contenders:
-            asyncio.run(contender.shops[0].sell(WARM_UP, 8))
+            asyncio.run(contender.shops[0].sell(asked.warm_up, 8))
         failed = False
         print("| concurrent buyers | | bought | purchases/s | processor s each | failed | 5xx (503 to come back) |")
         print("|---:|---|---:|---:|---:|---:|---:|", flush=True)
@@ -64,7 +65,8 @@ def main() -> None:
                 )
                 failed = failed or (contender is contenders[0] and bool(outcome.failed))
         print(
-            f"\n| {asked.crowd} buyers on {asked.seats} seats | s until all are told | processor s | bought | told none is left | failed | 5xx (503 to come back) | stolen, % |"
+            f"\n| {asked.crowd} buyers on {asked.seats} seats | s until all are told | processor s | bought "
+            "| told none is left | failed | 5xx (503 to come back) | stolen, % |"
         )
         print("|---|---:|---:|---:|---:|---:|---:|---:|", flush=True)
         for contender in contenders:

@@ -23,7 +23,7 @@ VERSION = "2026.8.0"
 ROOT = Path(__file__).parents[2]
 VENV = ROOT / ".pretix-venv"
 STATE = VENV / "state"
-READY = 120.0  # seconds for the first answer
+READY = 300.0  # seconds for the first answer
 TRIES = 5  # of a step that says "try again"
 
 _TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
@@ -96,12 +96,8 @@ def running_pretix() -> Iterator[Pretix]:
         # As many workers as pretix' own image starts: two for each processor.
         workers = 2 * (os.cpu_count() or 1)
         command = [
-            str(VENV / "bin" / "gunicorn"),
-            "pretix.wsgi",
-            "--bind",
-            f"127.0.0.1:{port}",
-            "--workers",
-            str(workers),
+            *(str(VENV / "bin" / "gunicorn"), "pretix.wsgi", "--bind", f"127.0.0.1:{port}"),
+            *("--workers", str(workers), "--preload", "--timeout", "120"),
         ]
         with (STATE / "gunicorn.log").open("w") as log:
             server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
@@ -112,7 +108,7 @@ def running_pretix() -> Iterator[Pretix]:
             yield Pretix(f"http://127.0.0.1:{port}", environment, roots)
         finally:
             server.terminate()
-            server.wait(20)
+            server.wait(60)
 
 
 def _await(url: str) -> None:
