@@ -34,7 +34,9 @@ def call(redis: Client, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[s
     """An answer of `greet` to a token's claims, under one of the template's authorizers."""
     moments = [NOW]
 
-    def called(claims: dict[str, Any], authorizer: Literal["Jwt", "JwtCached"] = "JwtCached", at: datetime = NOW) -> dict[str, Any]:
+    def called(
+        claims: dict[str, Any], authorizer: Literal["Jwt", "JwtCached"] = "JwtCached", at: datetime = NOW
+    ) -> dict[str, Any]:
         moments[0] = at
         settings = EdgeSettings(authorizer=authorizer)
         monkeypatch.setattr(edge, "_settings", lambda: settings)
