@@ -68,14 +68,12 @@ emulator: $(STAMP) ## The emulator itself (ARGS="up --project PATH --port 3100")
 # Compiled once and kept, whatever this shell says: both workers and every function that starts cold read the same.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(PY) -m pytest
 WORKERS ?= 2
-# Groups in the order of tests/conftest.py: those of a whole stack last.
-SIDE_BY_SIDE := -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 test: $(STAMP) ## Every test that needs no Docker, against real Postgres, Redis and Kafka (WORKERS=2)
-	@$(PYTEST) $(SIDE_BY_SIDE) $(ARGS)
+	@$(PYTEST) -n $(WORKERS) $(ARGS)
 
 test-unit: $(STAMP) ## The tests that start no service and no other process
-	@$(PYTEST) $(SIDE_BY_SIDE) -m "not starts_processes" tests/unit tests/sandbox $(ARGS)
+	@$(PYTEST) -n $(WORKERS) -m "not starts_processes" tests/unit tests/sandbox $(ARGS)
 
 test-apache: $(STAMP) ## What speaks Kafka, again on Apache Kafka (jars from Maven Central, needs Java 17 and mvn)
 	@EMULATOR_KAFKA=apache $(PY) -m pytest tests/integration/test_outbox_relay.py tests/integration/test_outbox_relay_lives.py \

@@ -13,6 +13,7 @@ from common.postgres import Database
 from common.redis import Client, connect
 from emulator import services
 from migrations.__main__ import LOGINS, migrate, set_passwords
+from tests.groups import new_scheduler
 from tests.redis_cluster import redis_cluster
 from tests.stolen_time import StolenTime
 from tests.turns import Turns
@@ -42,19 +43,19 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[TURNS] = Turns(Path(config.option.basetemp).parent) if worker else None
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what only a marked test may have: another try on a stolen machine, for a test that measures time.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    return new_scheduler(config, log)
 
-    One worker runs all tests of a file, unless the file's own conftest groups them otherwise.
-    """
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test that measures time has another try on a stolen machine."""
     again = pytest.mark.flaky(reruns=2, condition=lambda: STOLEN.share() > STOLEN_MUCH)
     for item in items:
         if measured := item.get_closest_marker("measures_time"):
             if not measured.kwargs.get("reason"):
                 raise pytest.UsageError(f"{item.nodeid}: measures_time needs a reason")
             item.add_marker(again)
-        if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -17,9 +17,9 @@ from attack.throwaway import throwaway_stack
 from demo.buyer import Api, Buyer, sign_in
 from emulator.state import State
 from tests.e2e.log_search import Overheard
+from tests.groups import OPEN_STACK, STACKS, group_of
 
 ROOT = Path(__file__).parents[2]
-STACKS = OPEN_STACK, STACK = "open stack", "stack"  # groups of pytest-xdist
 LOGS = pytest.StashKey[list[Path]]()  # of the stacks this run started
 COMPLAINT = re.compile("ERROR|CRITICAL|Task timed out|Runtime exited|throttle", re.IGNORECASE)
 
@@ -43,23 +43,16 @@ def _emulator(*arguments: str) -> None:
     assert done.returncode == 0, f"{' '.join(arguments)}: {done.stdout[-3000:]}{done.stderr[-2000:]}"
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """All tests of a stack run on the worker that has it."""
-    needed = getattr(item, "fixturenames", ())
-    if "open_stack" in needed:
-        item.add_marker(pytest.mark.xdist_group(OPEN_STACK))
-    elif "state_folder" in needed:
-        item.add_marker(pytest.mark.xdist_group(STACK))
-
-
 @pytest.hookimpl(trylast=True)  # after the tests were shuffled
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Stacks last, the longer of the two first: none runs idle while other tests do."""
 
     def rank(item: pytest.Item) -> tuple[int, bool]:
-        group = item.get_closest_marker("xdist_group")
-        stack = STACKS.index(group.args[0]) if group and group.args[0] in STACKS else -1
+        group = group_of(item.nodeid)
+        needed = getattr(item, "fixturenames", ())
+        if "open_stack" in needed and group != OPEN_STACK:
+            raise pytest.UsageError(f"{item.nodeid} needs open_stack: name its file in tests/groups.py")
+        stack = STACKS.index(group) if group in STACKS else -1
         return stack, item.get_closest_marker("last_of_all") is not None
 
     items.sort(key=rank)

@@ -4,11 +4,13 @@ A small budget, a new seed each time; `make attack` takes any (`ARGS="--seed 7 -
 """
 
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from attack.run import ROLES, Role, attack
+from tests.undeclared import undeclared_refusals
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -29,3 +31,8 @@ def test_the_api_does_what_its_document_says_at_every_bound_and_whatever_is_sent
     print(f"{role}: {made.calls} calls in {made.seconds:.0f} s, seed {seed}")
     assert made.calls > 600
     assert made.failures == 0, f"seed {seed}\n{made.told}"
+
+
+@pytest.mark.last_of_all
+def test_nothing_was_refused_under_attack_that_no_handler_declared(open_stack: dict[str, Any]) -> None:
+    assert undeclared_refusals(Path(open_stack["state"])) == []

@@ -12,7 +12,3 @@ pytestmark = [pytest.mark.e2e, pytest.mark.last_of_all]
 
 def test_nothing_was_refused_that_no_handler_declared(state_folder: Path, stack: dict[str, Any]) -> None:
     assert undeclared_refusals(state_folder) == []
-
-
-def test_nor_was_anything_under_attack(open_stack: dict[str, Any]) -> None:
-    assert undeclared_refusals(Path(open_stack["state"])) == []
