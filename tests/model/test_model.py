@@ -20,7 +20,7 @@ def stores(postgres_url: str, superuser: object, redis_url: str) -> Iterator[Sto
         yield Stores(logins(postgres_url, PASSWORD), postgres_url, redis_url, stand, client)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_every_seat_and_every_won_is_where_it_belongs_whatever_befalls(stores: Stores) -> None:
     # New walks each time, and as many as fit into a short run; `make model MINUTES=60` takes any number. What breaks is
     # printed as a blob that repeats it.
