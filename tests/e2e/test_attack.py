@@ -29,7 +29,7 @@ def test_the_api_does_what_its_document_says_at_every_bound_and_whatever_is_sent
         phases=["examples", "coverage", "fuzzing", "stateful"],
     )
     print(f"{role}: {made.calls} calls in {made.seconds:.0f} s, seed {seed}")
-    assert made.calls > 600
+    assert made.calls > 500
     assert made.failures == 0, f"seed {seed}\n{made.told}"
 
 
