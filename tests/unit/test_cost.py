@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date
+from functools import cache
 
 import pytest
 
@@ -22,6 +23,7 @@ MEASURED = Measured(
 DEPLOYED = Deployed(
     dict.fromkeys(("Look", SALE_TERMS), Function(1769, "arm64", 0)), 0, {}, brokers=0, broker_gb=0, secrets=0
 )
+really_deployed = cache(read_templates)
 SALE = Sale(crowd=1000, seats=10, minutes=10, poll=5, rate=1, each=1, buying=1)
 
 
@@ -76,7 +78,7 @@ def test_with_the_counter_at_the_edge_the_crowd_asks_the_origin_no_oftener_the_l
 
 
 def test_the_counter_at_the_edge_is_cheaper_for_a_crowd() -> None:
-    deployed, measured, prices = DEPLOYED, read_measured(), read_prices()
+    deployed, measured, prices = really_deployed(), read_measured(), read_prices()
     sale = Sale(50_000, 20_000, 30, 3)
     at_place, at_edge = (
         sum(line.usd for line in bill(on_sale(one, deployed, measured), prices))
@@ -105,13 +107,13 @@ def test_a_schedule_costs_in_an_idle_month_too() -> None:
 
 
 def test_an_idle_month_pays_for_the_brokers_that_the_templates_make() -> None:
-    lines = bill(idle_month(read_templates(), read_measured()), read_prices())
+    lines = bill(idle_month(really_deployed(), read_measured()), read_prices())
     assert _quantity(lines, "MSK", "broker hours") == 4 * 730
     assert _quantity(lines, "MSK", "GB-months") == 4 * 100
 
 
 def test_all_that_an_on_sale_calls_was_measured_and_is_deployed() -> None:
-    deployed, measured = DEPLOYED, read_measured()
+    deployed, measured = really_deployed(), read_measured()
     called = {function for step in measured.steps.values() for function in step.calls}
     scheduled = {name for name, function in deployed.functions.items() if function.runs_a_month}
     assert called | scheduled <= measured.milliseconds.keys() & deployed.functions.keys()
