@@ -15,6 +15,7 @@ from common.consumer import Consumer
 from common.messages import RESERVATION_EVENTS, Envelope, ReservationCancelled, ReservationConfirmed, envelope
 from common.postgres import Database
 from functions.events.on_reservation_event import SeatMoves
+from functions.events.read_cache import event_key, seats_key
 from functions.events.seat_sale_store import SeatMoved, sell_seats
 from seed.event import EVENT_ID, seed_event
 from tests.programme import NoCache, Programme
@@ -105,6 +106,31 @@ def test_a_cancelled_reservations_seats_are_free_again(new_consumer: Callable[[]
     ours = new_id()
     assert new_consumer()(batch(confirmed(ours, seats.ids[0]), cancelled(ours, seats.ids[0]))) == DONE
     assert seats.state(seats.ids[0]) == (None, 2)
+
+
+class DropsHeard(NoCache):
+    """What is dropped, in its order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dropped: list[str] = []
+
+    def drop(self, *keys: str) -> None:
+        self.dropped += keys
+
+
+def test_seats_that_move_are_dropped_from_the_cache_and_those_that_do_not_are_not(
+    database_of: Callable[[str], Database], seats: Seats
+) -> None:
+    cache, ours = DropsHeard(), new_id()
+    consume = Consumer("events", database_of("event_service"), SeatMoves(cache).handlers)
+    of_the_event = [event_key(EVENT_ID), seats_key(EVENT_ID)]
+    consume(batch(confirmed(ours, seats.ids[0])))
+    assert cache.dropped == of_the_event
+    consume(batch(cancelled(ours, seats.ids[0])))
+    assert cache.dropped == of_the_event * 2
+    consume(batch(cancelled(new_id(), seats.ids[0])))  # never sold to it
+    assert cache.dropped == of_the_event * 2
 
 
 def test_a_reservation_that_ends_unpaid_frees_nothing_that_another_has(
