@@ -89,6 +89,13 @@ def bury(desk: Desk, servers: list[str], *reservation_ids: UUID) -> list[Letter]
     return [letter for letter, _ in found if letter.key in map(str, reservation_ids)]
 
 
+def test_a_letter_at_the_place_of_another_is_another() -> None:
+    """A broker that lost its log counts from 0 again; what was put back before is no reason to leave this one."""
+    one = Letter("dlq.reservation", 0, 0, NOW, "key", "first", {})
+    assert one.origin == Letter("dlq.reservation", 0, 0, NOW, "key", "first", {"reason": "again"}).origin
+    assert one.origin != Letter("dlq.reservation", 0, 0, NOW, "key", "second", {}).origin
+
+
 def test_a_letter_says_what_it_was_whose_and_why(desk: Desk, servers: list[str]) -> None:
     reservation = uuid4()
     (letter,) = bury(desk, servers, reservation)

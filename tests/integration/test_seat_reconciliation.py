@@ -8,6 +8,7 @@ import pytest
 
 from common.postgres import Database
 from common.redis import Client
+from common.seat_ledger import HeldSeat, MendHoldsAnswer, MendHoldsAsked
 from functions.events.seat_reconciliation import Disagreements, reconcile
 from functions.events.seat_stores import SeatStores
 from tests.box_office import BoxOffice
@@ -106,6 +107,15 @@ def test_a_hold_on_its_way_into_postgres_is_left_alone(office: BoxOffice, look: 
     office.holds.take(office.event.id, orphan, [office.seat_ids[1]], LIFE, office.clock())
     assert look(meanwhile=lambda: office.holds.release(office.event.id, orphan, [office.seat_ids[1]])) == NONE
     assert office.holds.holders(office.event.id, office.clock()) == {office.seat_ids[0]: held.id}
+
+
+def test_a_hold_whose_reservation_lives_by_the_time_it_is_mended_is_left_alone(office: BoxOffice) -> None:
+    held, seat = office.hold(0), office.seat_ids[0]
+    asked = MendHoldsAsked(
+        event_id=office.event.id, release=[HeldSeat(seat_id=seat, reservation_id=held.id)], forgotten=[]
+    )
+    assert office.mend(asked) == MendHoldsAnswer(released=0, remembered=0)
+    assert office.holds.holders(office.event.id, office.clock()) == {seat: held.id}
 
 
 def test_a_name_left_on_the_list_of_holds_is_taken_off(office: BoxOffice, look: Round, redis: Client) -> None:

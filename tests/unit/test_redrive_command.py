@@ -37,6 +37,7 @@ class Function:
         (["put-back", HERE, "nothing"], 1, "nothing  is not there"),
         (["put-back", "--all", "--reason", "no such reason"], 0, "no letter fits"),
         (["put-back", "--all", HERE], 2, "name letters, or say --all"),
+        (["put-back"], 2, "name letters, or say --all"),
     ],
 )
 def test_what_was_not_there_is_said_and_is_a_failure(
