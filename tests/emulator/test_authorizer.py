@@ -1,3 +1,4 @@
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
@@ -5,8 +6,10 @@ from typing import Any
 import httpx
 import pytest
 
-from emulator.authorizer import evaluate
-from emulator.runtime import Limits
+from emulator.authorizer import Authorizers, evaluate
+from emulator.proxy_event import Request, proxy_event
+from emulator.runtime import InvokeResult, Limits
+from emulator.stack import Stack
 from tests.emulator.live_emulator import LiveEmulator
 
 Emulate = Callable[..., LiveEmulator]
@@ -151,6 +154,25 @@ def test_with_a_ttl_one_answer_serves_its_identity_and_is_weighed_for_every_meth
     assert asked(live, "crash", "/remembered/1").status_code == 500
     assert asked(live, "crash", "/remembered/1").status_code == 500
     assert asks(live) == 4
+
+
+def test_an_answer_is_kept_for_its_ttl_and_not_longer(stack: Stack) -> None:
+    api, now, asked = stack.apis[0], 0.0, 0
+    ttl = api.authorizers["Remembering"].ttl
+    request = Request("GET", "/remembered/1", "", [("Authorization", "somebody")], b"", "127.0.0.1")
+    event = proxy_event(api, request, "/remembered/{id}", {"id": "1"}, {})
+
+    async def allow(_function: str, _payload: bytes) -> InvokeResult:
+        nonlocal asked
+        asked += 1
+        answer = {"principalId": "x", "policyDocument": policy(statement("Allow", "*"))}
+        return InvokeResult(json.dumps(answer).encode(), None, "id")
+
+    authorizers = Authorizers(api, allow, lambda: now)
+    for moment, times in ((0.0, 1), (ttl - 0.001, 1), (ttl, 2)):
+        now = moment
+        asyncio.run(authorizers.authorize("Remembering", request, event))
+        assert asked == times
 
 
 @pytest.mark.parametrize(

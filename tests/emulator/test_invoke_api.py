@@ -71,6 +71,8 @@ def test_the_tail_of_the_log_is_the_last_four_kilobytes_with_the_platforms_lines
     assert "Memory Size: 128 MB" in log
     long = client.invoke(FunctionName="ActFunction", LogType="Tail", Payload=json.dumps({"print": "x" * 9000}).encode())
     assert len(base64.b64decode(long["LogResult"])) == 4096
+    following = client.invoke(FunctionName="ActFunction", LogType="Tail", Payload=b'{"print": "seat free"}')
+    assert "xxx" not in base64.b64decode(following["LogResult"]).decode()
 
 
 def test_the_client_context_reaches_the_function(client: Any) -> None:
@@ -233,6 +235,13 @@ def test_a_success_is_told_with_what_was_asked_and_answered(emulate: Emulate, st
         "responseContext": {"statusCode": 200, "executedVersion": "$LATEST"},
         "responsePayload": {"a": 1},
     }
+
+
+def test_a_function_says_how_often_an_event_is_tried_again(emulate: Emulate, stack: Stack, sqs: Any) -> None:
+    told(emulate, stack, sqs, {"fail": "for good"}, async_retries=1, on_failure=QUEUE + "lost-after-one-retry")
+    record = json.loads(message(sqs, "lost-after-one-retry")["Body"])
+    assert record["requestContext"]["condition"] == "RetriesExhausted"
+    assert record["requestContext"]["approximateInvokeCount"] == 2
 
 
 def test_an_event_given_up_goes_to_its_destination_and_to_its_dead_letter_queue(

@@ -19,10 +19,11 @@ START = datetime(2026, 3, 1, 9, 0, 12, tzinfo=UTC)
 
 
 class FakeClock:
-    """Passes only when `pass_by` is called."""
+    """Passes only when `pass_by` is called; whoever sleeps is woken `late` seconds after his time."""
 
-    def __init__(self) -> None:
+    def __init__(self, late: float = 0) -> None:
         self._now = START
+        self._late = timedelta(seconds=late)
         self._sleepers: list[tuple[datetime, asyncio.Event]] = []
 
     def now(self) -> datetime:
@@ -38,7 +39,7 @@ class FakeClock:
         end = self._now + timedelta(seconds=seconds)
         await settle()
         while due := [at for at, awake in self._sleepers if at <= end and not awake.is_set()]:
-            self._now = max(self._now, min(due))
+            self._now = max(self._now, min(due) + self._late)
             for at, awake in self._sleepers:
                 if at <= self._now:
                     awake.set()
@@ -118,6 +119,19 @@ def test_a_rate_does_not_drift_when_the_endpoint_is_slow() -> None:
         return seconds_of(endpoint.calls)
 
     assert asyncio.run(scenario()) == [60.0 * number for number in range(11)]
+
+
+def test_a_rate_does_not_drift_when_each_wait_is_over_late() -> None:
+    async def scenario() -> list[float]:
+        clock = FakeClock(late=0.5)
+        endpoint = FakeEndpoint(clock)
+        trigger = ScheduleTrigger(schedule("rate(1 minute)"), endpoint, clock)
+        await trigger.start()
+        await clock.pass_by(605)
+        await trigger.close()
+        return seconds_of(endpoint.calls)
+
+    assert asyncio.run(scenario()) == [0.0, *(60.0 * number + 0.5 for number in range(1, 11))]
 
 
 def test_what_a_sleeping_machine_missed_is_not_made_up_for() -> None:
