@@ -18,12 +18,20 @@ class Ours:
 
     title = "ours"
 
-    def __init__(self) -> None:
+    def __init__(self, *, fork: bool = True, http: bool = False) -> None:
         self._state: Path | None = None
+        self._fork, self._http = fork, http
 
     def start(self, ground: Ground) -> Stand:
         self._state = ground.folder / "ours"
-        options = Options(root=ground.project, state=self._state, port=free_port(), parameters=ground.parameters(HOST))
+        options = Options(
+            root=ground.project,
+            state=self._state,
+            port=free_port(),
+            parameters=ground.parameters(HOST),
+            fork=self._fork,
+            http=self._http,
+        )
         try:
             urls = lifecycle.up(options, silent)
         except StackError as error:

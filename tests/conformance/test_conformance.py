@@ -1,4 +1,4 @@
-"""Our emulator, asked for everything in the conformance suite that does not take minutes.
+"""Our emulator, asked for all of the conformance suite that does not take minutes, in each way it starts functions.
 
 `make conformance` asks for the rest, and asks the other emulators too.
 """
@@ -17,10 +17,13 @@ from conformance.suite import Outcome, ask
 QUICK = [one for one in CATALOGUE if not one.slow]
 
 
-@pytest.fixture(scope="module")
-def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+WAYS = {"forked": {}, "fresh": {"fork": False}, "http": {"http": True}}
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def stand(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
     """Our emulator on the suite's template."""
-    emulator = Ours()
+    emulator = Ours(**WAYS[request.param])
     with prepare(tmp_path_factory.mktemp("conformance")) as ground:
         try:
             yield emulator.start(ground)

@@ -4,6 +4,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
@@ -212,6 +213,29 @@ def test_an_idle_environment_makes_room_for_another_functions(emulate: Emulate) 
     wait_for(lambda: gone(pid), "the idle one to end")
     stats = live.runtime.stats()
     assert (stats["ActFunction"].environments, stats["HurriedFunction"].environments) == (0, 1)
+
+
+def test_what_was_used_a_moment_ago_is_not_ended_for_a_call_that_has_just_come(emulate: Emulate) -> None:
+    live = emulate(limits=Limits(environments=1, queue=5, recently_used=60, patience=0.5))
+    about(live)
+    began = time.monotonic()
+    assert act(live, "HurriedFunction", answer=1).payload == b"1"
+    assert time.monotonic() - began >= 0.5
+    assert live.runtime.limit_stats().evictions == 1
+
+
+def test_the_call_that_has_waited_longest_is_served_first_whichever_its_function(emulate: Emulate) -> None:
+    live = emulate(limits=Limits(environments=1, queue=10, patience=0.1))
+    served: list[str] = []
+    calls = [begin(live, sleep=0.5)]
+    wait_for(lambda: in_flight(live, "ActFunction"), "the first call")
+    for name in ("HurriedFunction", "ActFunction"):
+        calls.append(begin(live, name, answer=1))
+        calls[-1].add_done_callback(lambda _, name=name: served.append(name))
+        wait_for(lambda name=name: live.runtime.stats()[name].waits, "it to wait")
+    for call in calls:
+        call.result(20)
+    assert served == ["HurriedFunction", "ActFunction"]
 
 
 def test_idle_environments_are_reaped(emulate: Emulate) -> None:
