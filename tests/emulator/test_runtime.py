@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -224,6 +225,14 @@ def test_what_was_used_a_moment_ago_is_not_ended_for_a_call_that_has_just_come(e
     assert live.runtime.limit_stats().evictions == 1
 
 
+def _note(served: list[str], name: str, _call: object) -> None:
+    served.append(name)
+
+
+def _waits(live: LiveEmulator, name: str) -> int:
+    return live.runtime.stats()[name].waits
+
+
 def test_the_call_that_has_waited_longest_is_served_first_whichever_its_function(emulate: Emulate) -> None:
     live = emulate(limits=Limits(environments=1, queue=10, patience=0.1))
     served: list[str] = []
@@ -231,8 +240,8 @@ def test_the_call_that_has_waited_longest_is_served_first_whichever_its_function
     wait_for(lambda: in_flight(live, "ActFunction"), "the first call")
     for name in ("HurriedFunction", "ActFunction"):
         calls.append(begin(live, name, answer=1))
-        calls[-1].add_done_callback(lambda _, name=name: served.append(name))
-        wait_for(lambda name=name: live.runtime.stats()[name].waits, "it to wait")
+        calls[-1].add_done_callback(partial(_note, served, name))
+        wait_for(partial(_waits, live, name), "it to wait")
     for call in calls:
         call.result(20)
     assert served == ["HurriedFunction", "ActFunction"]
