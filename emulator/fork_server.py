@@ -27,7 +27,7 @@ from emulator.stack import Function
 _log = logging.getLogger(__name__)
 
 _ANSWER = 1.0  # seconds a fork may take; then a fresh process is started
-_FIRST_ANSWER = 8.0  # seconds for the first one, which waits for the first batch of modules
+_FIRST_BATCH = 8.0  # seconds to wait for the server's first modules
 _PACKET = 262_144
 _MOST_RESTARTS = 8  # of a server, for modules that may not be preloaded
 # The interpreter, the C library or OpenSSL read these when a process starts.
@@ -91,24 +91,25 @@ class ForkServers:
         layers = function.layers
         signature = self._watch.folders_signature(layers, self._packages)
         server = self._servers.get(layers)
-        if server is not None and (server.signature != signature or server.ended):
+        if server is not None and (server.signature != signature or server.retired or server.ended):
             del self._servers[layers]
-            if not server.ended:  # packages or layers were changed: the processes it forked go on without it
+            if not server.ended:  # packages or layers were changed, or it is spoiled: its processes go on
                 server.retire()
-                self._retired.add(server)
+                self._retired = {other for other in self._retired if not other.ended} | {server}
             server = None
         if server is None:
             if self._restarts > _MOST_RESTARTS:
                 raise NotForked("the fork server ended too often")
             environment = self._common_environment(layers, variables)
-            server = _ForkServer(self._interpreter, environment, signature, lambda reason: self._ended(layers, reason))
             learned = self._learned_for(layers)
-            server.preload([name for name in learned.names if not _is_rejected(name, learned.rejected)])
-            self._servers[layers] = server
+            names = [name for name in learned.names if not _is_rejected(name, learned.rejected)]
+            server = self._servers[layers] = _ForkServer(
+                self._interpreter, environment, signature, names, lambda reason: self._ended(layers, reason)
+            )
         return server
 
     def _ended(self, layers: tuple[Path, ...], spoiled: Mapping[str, str] | None) -> None:
-        """A server ended by itself."""
+        """A server ended, or forks no more, by itself."""
         self._restarts += 1
         if spoiled is None:
             _log.warning("the fork server ended; another is started when it is needed")
@@ -159,6 +160,7 @@ class _ForkServer:
         interpreter: str,
         environment: Mapping[str, str],
         signature: tuple[int, int],
+        names: Sequence[str],
         on_end: Callable[[Mapping[str, str] | None], None],
     ) -> None:
         self.environment = environment
@@ -166,11 +168,15 @@ class _ForkServer:
         self.ended = False
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
-        self._ready = asyncio.Event()  # the first batch is loaded
+        # Where nothing has been learned yet, one process goes ahead and reports what it imports. The others wait until
+        # the server has it too, rather than import all of it themselves.
+        self._running, self._taught = asyncio.Event(), asyncio.Event()
+        self._batches_to_come = 1 if names else 2  # before it is taught
+        self._first: int | None = None  # the process that goes ahead; 0 before it has a pid
         self._waiting: dict[int, tuple[asyncio.Future[ForkedProcess], Listener]] = {}
         self._children: dict[int, ForkedProcess] = {}
         self._count = 0
-        self._retired = False
+        self.retired = False
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.setblocking(False)
         output = os.memfd_create("fork-server-output")  # what an import prints shows as its size
@@ -191,19 +197,23 @@ class _ForkServer:
             theirs.close()
             os.close(output)
         self._loop.add_reader(self._control.fileno(), self._read)
+        self.preload(names)
 
     def preload(self, names: Sequence[str]) -> None:
-        """Imports modules as soon as nothing else is asked for. The first batch may be empty."""
+        """Imports modules as soon as nothing else is asked for."""
         self._send({"preload": list(names)})
 
     async def fork(self, command: Command, listener: Listener, output: int, runtime: socket.socket) -> ForkedProcess:
         """Raises NotForked, and kills a process that comes too late."""
+        goes_ahead = self._batches_to_come > 1 and self._first is None
+        if goes_ahead:
+            self._first = 0
         try:
-            async with asyncio.timeout(_FIRST_ANSWER):
-                await self._ready.wait()
+            async with asyncio.timeout(_FIRST_BATCH):
+                await (self._running if goes_ahead else self._taught).wait()
         except TimeoutError:
             raise NotForked("the fork server is still importing") from None
-        if self.ended:
+        if self.ended or self.retired:
             raise NotForked("the fork server has ended")
         self._count += 1
         number = self._count
@@ -221,21 +231,26 @@ class _ForkServer:
             raise NotForked("the fork server is busy")
         try:
             async with asyncio.timeout(_ANSWER):
-                return await answer
+                process = await answer
+                if goes_ahead:
+                    self._first = process.pid
+                return process
         except TimeoutError:
+            if goes_ahead:
+                self._taught.set()
             raise NotForked(f"the fork server did not answer within {_ANSWER:g} s") from None
         finally:
             answer.cancel()
 
     def retire(self) -> None:
         """Forks no more, and ends with its last child."""
-        self._retired = True
+        self.retired = True
         self._send({"retire": True})
 
     def close(self) -> None:
         """Kills the server; the kernel kills its children with it."""
         if not self.ended:
-            self._end(None, closing=True)
+            self._end(closing=True)
 
     def _send(self, message: Mapping[str, Any], *descriptors: int) -> bool:
         try:
@@ -253,13 +268,16 @@ class _ForkServer:
             except OSError:
                 text, descriptors = b"", []
             if not text:
-                self._end(None)
+                self._end()
                 return
             self._hear(json.loads(text), descriptors)
 
     def _hear(self, message: Mapping[str, Any], descriptors: Sequence[int]) -> None:
         if "ready" in message:
-            self._ready.set()
+            self._running.set()
+            self._batches_to_come -= 1
+            if self._batches_to_come <= 0:
+                self._taught.set()
         elif "forked" in message:
             self._hear_forked(message["forked"], message["pid"], descriptors[0])
         elif "refused" in message:
@@ -267,11 +285,16 @@ class _ForkServer:
             if not answer.done():
                 answer.set_exception(NotForked(message["reason"]))
         elif "exited" in message:
+            if message["exited"] == self._first:
+                self._taught.set()  # it may have ended without a report
             process = self._children.pop(message["exited"], None)
             if process is not None:
                 process.exited(message["status"])
         elif "spoiled" in message:
-            self._end(message)
+            self.retired = True
+            self._running.set()
+            self._taught.set()
+            self._on_end(message)
 
     def _hear_forked(self, number: int, pid: int, pidfd: int) -> None:
         answer, listener = self._waiting.pop(number)
@@ -283,13 +306,14 @@ class _ForkServer:
         process = self._children[pid] = ForkedProcess(pid, pidfd, listener)
         answer.set_result(process)
 
-    def _end(self, spoiled: Mapping[str, str] | None, closing: bool = False) -> None:
+    def _end(self, closing: bool = False) -> None:
         self.ended = True
         self._loop.remove_reader(self._control.fileno())
         self._control.close()
         self._process.kill()
         self._process.wait()
-        self._ready.set()
+        self._running.set()
+        self._taught.set()
         for answer, _ in self._waiting.values():
             if not answer.done():
                 answer.set_exception(NotForked("the fork server ended"))
@@ -297,8 +321,8 @@ class _ForkServer:
             process.kill_family()
             process.exited(-signal.SIGKILL)
         self._children.clear()
-        if not closing and not self._retired:
-            self._on_end(spoiled)
+        if not closing and not self.retired:
+            self._on_end(None)
 
 
 def _is_rejected(name: str, rejected: Mapping[str, str]) -> bool:

@@ -7,7 +7,7 @@ must look like a fresh one:
 * What a module's import read from the environment was recorded. Where a function's environment has another value, the
   module, and each module that imports it, is imported again.
 * A module whose import starts a thread, opens a descriptor, prints, or changes the process in another way is not
-  preloaded: the server names it and ends, and the emulator starts another without it.
+  preloaded: the server names it and forks no more, and the emulator starts another without it.
 
 One thread. The control socket carries JSON, one packet a message:
 
@@ -17,7 +17,7 @@ One thread. The control socket carries JSON, one packet a message:
     out  {"forked": id, "pid"} and its pidfd, or {"refused": id, "reason"}
          {"exited": pid, "status"}
          {"ready": count of preloaded modules}: after each batch
-         {"spoiled": module, "reason"}: the server ends
+         {"spoiled": module, "reason"}: the server forks no more
 """
 
 import os
@@ -74,7 +74,7 @@ class _Server:
                     return request
             if self._queue and not ready:
                 self._preload(self._queue.pop(0))
-                if not self._queue:
+                if not self._queue and not self._retired:
                     self._finish_batch()
         return None
 
@@ -89,8 +89,7 @@ class _Server:
             if not self._queue:
                 self._finish_batch()
         elif "retire" in message:
-            self._retired = True
-            self._queue.clear()
+            self._retire()
         elif "fork" in message:
             try:
                 if self._fork(message, descriptors):
@@ -100,11 +99,15 @@ class _Server:
                     os.close(descriptor)
         return None
 
+    def _retire(self) -> None:
+        self._retired = True
+        self._queue.clear()
+
     def _fork(self, message: "dict[str, Any]", descriptors: "list[int]") -> bool:
         """Whether this is the child."""
         preloading.hide()
         stale = self._stale_for(message["environment"])
-        reason = _shadowed(message["cwd"]) or _compiled(stale)
+        reason = "the server forks no more" if self._retired else _shadowed(message["cwd"]) or _compiled(stale)
         if reason:
             self._send({"refused": message["fork"], "reason": reason})
             return False
@@ -165,7 +168,8 @@ class _Server:
         for what, was in before.items():
             if _process_state()[what] != was:
                 self._send({"spoiled": name, "reason": what})
-                os._exit(0)
+                self._retire()
+                return
 
     def _finish_batch(self) -> None:
         preloading.hide()

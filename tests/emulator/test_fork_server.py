@@ -148,14 +148,28 @@ def test_what_starts_a_thread_or_opens_a_descriptor_is_not_preloaded(start: Star
         return json.loads(next((tmp_path / "state" / "preload").glob("*.json")).read_text())["rejected"]
 
     answer = call(live, "SpoilFunction")
-    while set(learned()) != {"threaded", "opened"}:  # each ends a server
-        os.kill(pid_of(live, "SpoilFunction"), signal.SIGKILL)
+    while set(learned()) != {"threaded", "opened"}:  # each of them spoils a server
+        kill_environment(live, "SpoilFunction")
         answer = call(live, "SpoilFunction")
     assert learned() == {"threaded": "threads", "opened": "descriptors"}
-    os.kill(pid_of(live, "SpoilFunction"), signal.SIGKILL)
+    kill_environment(live, "SpoilFunction")
     answer = call(live, "SpoilFunction")
     assert answer["alive"]
     assert answer["parent"] != os.getpid()
+
+
+def test_a_call_under_way_is_not_disturbed_by_a_module_that_spoils_its_server(start: Start) -> None:
+    live = start()
+    call(live, "DescribeFunction", what="parent")
+    slow = live.begin(live.runtime.invoke("DescribeFunction", b'{"what": "sleep"}'))
+    call(live, "SpoilFunction")
+    assert slow.result(20).error is None
+
+
+def kill_environment(live: LiveEmulator, function: str) -> None:
+    pid = pid_of(live, function)
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: gone(pid), "the process to end")
 
 
 def pid_of(live: LiveEmulator, function: str) -> int:

@@ -85,6 +85,10 @@ def _parent():
     return {"parent": os.getppid(), "pid": os.getpid(), "loaded by": shared.LOADED_BY}
 
 
+def _sleep():
+    time.sleep(3)
+
+
 def _allocate():
     block = b"x" * (200 * 1024 * 1024)
     time.sleep(30)
