@@ -56,13 +56,13 @@ def end_environments(live: LiveEmulator, function: str) -> None:
     wait_for(lambda: gone(pid), "the process to end")
 
 
-def wait_until_forked(live: LiveEmulator) -> None:
+def wait_until_forked(live: LiveEmulator, function: str = "DescribeFunction") -> None:
     """A busy machine may start a process or two while a new server is still importing: those are fresh."""
 
     def forked() -> bool:
-        if call(live, "DescribeFunction", what="parent")["parent"] != os.getpid():
+        if call(live, function, what="parent")["parent"] != os.getpid():
             return True
-        end_environments(live, "DescribeFunction")
+        end_environments(live, function)
         return False
 
     wait_for(forked, "a forked process")
@@ -78,20 +78,20 @@ def teach(start: Start, *functions: str) -> LiveEmulator:
 
 
 def test_a_forked_process_cannot_be_told_from_a_fresh_one(start: Start) -> None:
-    fresh = call(start(fork=False), "DescribeFunction", what="process")
-    live = teach(start, "DescribeFunction", "LateFunction", "RedFunction")
-    wait_until_forked(live)
-    forked = call(live, "DescribeFunction", what="process")
+    fresh = call(start(fork=False), "PackagesFunction", what="process")
+    live = teach(start, "PackagesFunction", "LateFunction", "RedFunction")
+    wait_until_forked(live, "PackagesFunction")
+    forked = call(live, "PackagesFunction", what="process")
     assert {name for name in fresh if fresh[name] != forked[name]} == set()
 
 
 def test_a_process_of_a_first_start_is_forked_too_and_like_a_fresh_one(start: Start) -> None:
-    fresh = call(start(fork=False), "DescribeFunction", what="process")
+    fresh = call(start(fork=False), "PackagesFunction", what="process")
     live = start()
     assert {
-        name for name, value in call(live, "DescribeFunction", what="process").items() if fresh[name] != value
+        name for name, value in call(live, "PackagesFunction", what="process").items() if fresh[name] != value
     } == set()
-    assert call(live, "DescribeFunction", what="parent")["parent"] != os.getpid()
+    assert call(live, "PackagesFunction", what="parent")["parent"] != os.getpid()
 
 
 def test_what_a_first_process_had_to_import_is_preloaded_for_the_next(start: Start) -> None:
@@ -182,7 +182,7 @@ def test_a_module_of_the_functions_own_wins_over_a_package(start: Start, project
     teach(start, "DescribeFunction").close()
     (project / "code" / "shared.py").write_text("import random\nNAME = 'own'\nGENERATOR = SEEDED = random.Random(1)\n")
     seen = call(start(), "DescribeFunction", what="process")
-    assert seen["packages"][-1] == "own"
+    assert seen["layer"] == "own"
 
 
 def test_variables_that_an_interpreter_reads_at_its_start_get_a_fresh_one(start: Start) -> None:
@@ -192,10 +192,10 @@ def test_variables_that_an_interpreter_reads_at_its_start_get_a_fresh_one(start:
 
 def test_a_layer_that_changed_is_loaded_anew(start: Start, project: Path) -> None:
     live = teach(start, "DescribeFunction")
-    assert call(live, "DescribeFunction", what="process")["packages"][-1] == "the layer"
+    assert call(live, "DescribeFunction", what="process")["layer"] == "the layer"
     shared = project / "layer" / "shared.py"
     shared.write_text(shared.read_text().replace("the layer", "the new layer"))
-    wait_for(lambda: call(live, "DescribeFunction", what="process")["packages"][-1] == "the new layer", "the new layer")
+    wait_for(lambda: call(live, "DescribeFunction", what="process")["layer"] == "the new layer", "the new layer")
     wait_until_forked(live)
 
 
@@ -227,7 +227,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def test_memory_counts_what_the_function_loaded_and_not_what_others_did(start: Start) -> None:
-    live = teach(start, "DescribeFunction", "LateFunction")
+    live = teach(start, "PackagesFunction", "LateFunction")
     call(live, "LateFunction")
     (environment,) = live.runtime._pools["LateFunction"].environments
     assert environment.memory_unused > 1024 * 1024  # psycopg and redis, which it shares and does not use

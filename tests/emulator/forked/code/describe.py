@@ -14,8 +14,6 @@ import time
 import uuid
 from pathlib import Path
 
-import psycopg
-import redis
 import shared
 
 _AT_INIT = {"modules": sorted(sys.modules)}
@@ -55,7 +53,7 @@ def _process():
         "collector": [gc.isenabled(), gc.get_threshold(), gc.get_debug()],
         "recursion": sys.getrecursionlimit(),
         "encoding": [sys.stdout.encoding, sys.getfilesystemencoding(), sys.getdefaultencoding()],
-        "packages": [psycopg.__name__, redis.__name__, shared.NAME],
+        "layer": shared.NAME,
         "dies with": _parent_death_signal(),
     }
 

@@ -1,0 +1,7 @@
+"""`describe`, with packages that have extension modules and import each other in circles."""
+
+import psycopg
+import redis
+from describe import handler
+
+__all__ = ["handler", "psycopg", "redis"]
