@@ -2,6 +2,7 @@
 
 import random
 import socket
+import sys
 
 from emulator.stack import StackError
 
@@ -22,12 +23,38 @@ def is_free(port: int) -> bool:
         return True
 
 
+_claims: dict[int, socket.socket] = {}
+
+
+def _claim(port: int) -> bool:
+    """Keeps other emulators from choosing the port before we listen on it; the claim ends with this process.
+
+    An abstract socket belongs to the network namespace, as ports do. Two stacks that started at the same moment both
+    found Postgres' usual port free, and the seed of one wrote into the database of the other.
+    """
+    if sys.platform != "linux" or port in _claims:
+        return True
+    claim = socket.socket(socket.AF_UNIX)
+    try:
+        claim.bind(f"\0emulator-port-{port}")
+    except OSError:
+        claim.close()
+        return False
+    _claims[port] = claim
+    return True
+
+
+def release_claim(port: int) -> None:
+    """For a port that is listened on: nobody finds it free any more."""
+    claim = _claims.pop(port, None)
+    if claim is not None:
+        claim.close()
+
+
 def free_port(preferred: int | None = None, *, besides: frozenset[int] = frozenset()) -> int:
     """`preferred` if it is free, else any free port; never one of `besides`, which are promised to others."""
-    if preferred and preferred not in besides and is_free(preferred):
-        return preferred
-    for port in random.sample(_FREE, len(_FREE)):
-        if port not in besides and is_free(port):
+    for port in ((preferred,) if preferred else ()) + tuple(random.sample(_FREE, len(_FREE))):
+        if port not in besides and is_free(port) and _claim(port):
             return port
     raise StackError(f"no free port between {_FREE.start} and {_FREE.stop}")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from signal import SIGTERM, Signals
 from typing import Any, ClassVar
 
-from emulator.ports import HOST
+from emulator.ports import HOST, release_claim
 from emulator.processes import Child, Roster
 from emulator.stack import StackError
 
@@ -88,6 +88,7 @@ class Service(ABC):
                 where = "" if self.child is None else f":\n{self.child.last_lines()}"
                 raise StackError(f"{self.name} at {self.url} did not answer within {seconds:g} s{where}")
             time.sleep(0.01)
+        release_claim(self.port)
         self.populate()
 
     def _listens(self) -> bool:
