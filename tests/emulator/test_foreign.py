@@ -126,9 +126,10 @@ def test_an_event_is_found_by_its_name_in_the_events_folder(lifted: Lifted) -> N
 def test_an_exception_shows_its_function_its_trace_and_the_traceback_once(lifted: Lifted) -> None:
     assert lifted.get("/shelves/greek/books/missing").status_code == 502
 
-    wait_until(lambda: "LookupError" in lifted.run("logs", "--function", "Lend").stdout)
+    wait_until(lambda: "the gateway answered" in lifted.run("logs", "--function", "Lend").stdout)
     shown = lifted.run("logs", "--function", "Lend").stdout
-    (head,) = [line for line in shown.splitlines() if " LookupError: no such book" in line]
+    (head, gateways) = [line for line in shown.splitlines() if " LookupError: no such book" in line]
+    assert "the gateway answered 502" in gateways
 
     assert "ERROR    Lend LookupError: no such book" in head
     assert "trace=" in head
