@@ -96,6 +96,7 @@ class FunctionStats:
     busy_seconds: float  # in invocations that ended; what Lambda calls their duration
     waits: int  # calls that had to wait for an environment
     limit: int  # of environments
+    pids: tuple[int, ...]  # of the environments: a forked process cannot be told by its command line
 
 
 @dataclass(frozen=True)
@@ -212,6 +213,7 @@ class Runtime:
                 busy_seconds=pool.busy_seconds,
                 waits=pool.waits,
                 limit=pool.limit,
+                pids=tuple(one.pid for one in pool.environments if one.pid is not None),
             )
             for name, pool in self._pools.items()
         }
