@@ -14,7 +14,8 @@ class StackProcesses:
     """The processes of the stack that `stack`, the content of a stack.json, describes."""
 
     def __init__(self, stack: Mapping[str, Any]) -> None:
-        status = httpx.get(f"{stack['admin']}/status").json()
+        self._admin = f"{stack['admin']}/status"
+        status = httpx.get(self._admin).json()
         self._daemon = psutil.Process(status["pid"])
         self._units = {unit["pid"]: unit["name"] for unit in status["units"] if unit["pid"]}
 
@@ -39,6 +40,9 @@ class StackProcesses:
 
     def _named(self) -> Iterator[tuple[str, psutil.Process]]:
         """Every process with its name: of a service what the service is called, of an environment its function."""
+        functions = httpx.get(self._admin).json()["functions"]
+        # A forked environment shows the variables of the process it was forked from: the emulator knows better.
+        known = self._units | {pid: name for name, stats in functions.items() for pid in stats.get("pids", ())}
         waiting = [("emulator", self._daemon)]
         while waiting:
             name, process = waiting.pop()
@@ -49,7 +53,7 @@ class StackProcesses:
                 continue
             for child in children:
                 inherited = name if name != "emulator" else _function(child) or "emulator"
-                waiting.append((self._units.get(child.pid, inherited), child))
+                waiting.append((known.get(child.pid, inherited), child))
 
 
 def _function(process: psutil.Process) -> str | None:
