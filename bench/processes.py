@@ -1,13 +1,16 @@
 """Processor seconds and memory of every process of a running stack, by what the process is for."""
 
+import threading
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import httpx
 import psutil
 
-SERVICES_FIRST = ("emulator", "postgres", "redis", "kafka", "aws", "sandbox")
+_EVERY = 1.0  # seconds between two looks
 
 
 class StackProcesses:
@@ -17,16 +20,29 @@ class StackProcesses:
         self._admin = f"{stack['admin']}/status"
         status = httpx.get(self._admin).json()
         self._daemon = psutil.Process(status["pid"])
+        self._used: dict[tuple[int, float], tuple[str, float]] = {}  # process -> name, seconds when last seen
+        self._lock = threading.Lock()
         self._units = {unit["pid"]: unit["name"] for unit in status["units"] if unit["pid"]}
+        # Environments end at any time, and not every parent is told what they used.
+        threading.Thread(target=self._watch, daemon=True).start()
 
     def cpu_seconds(self) -> dict[str, float]:
-        """Processor seconds so far, by name; with those of children that ended, under their parent's name."""
-        seconds: dict[str, float] = {}
-        for name, process in self._named():
-            times = process.cpu_times()
-            used = times.user + times.system + times.children_user + times.children_system
-            seconds[name] = seconds.get(name, 0.0) + used
-        return seconds
+        """Processor seconds so far, by name, with those of processes that have ended meanwhile."""
+        with self._lock:
+            for name, process in self._named():
+                with suppress(psutil.Error):
+                    times = process.cpu_times()
+                    self._used[process.pid, process.create_time()] = name, times.user + times.system
+            seconds: dict[str, float] = {}
+            for name, used in self._used.values():
+                seconds[name] = seconds.get(name, 0.0) + used
+            return seconds
+
+    def _watch(self) -> None:
+        while True:
+            with suppress(httpx.HTTPError, psutil.Error):  # the stack may be gone
+                self.cpu_seconds()
+            time.sleep(_EVERY)
 
     def memory(self) -> Counter[str]:
         """Proportional set sizes, in bytes, by name."""
