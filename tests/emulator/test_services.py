@@ -23,6 +23,7 @@ import redis
 from kafka import KafkaAdminClient
 
 from emulator import services
+from emulator.processes import Roster, start_time
 from emulator.services import Running, unprivileged
 from emulator.services.postgres import Postgres
 from emulator.services.unprivileged import Nobody
@@ -41,6 +42,20 @@ WANTED: dict[str, dict[str, Any]] = {
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with services.start(WANTED, tmp_path_factory.mktemp("state")) as started:
         yield started
+
+
+def test_a_process_that_got_the_pid_of_a_child_of_before_is_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "services.json"
+    innocent = subprocess.Popen(["sleep", "60"], start_new_session=True)  # noqa: S607
+    try:
+        Roster(file).add("redis", innocent.pid)
+        file.write_text(json.dumps({"redis": [innocent.pid, (start_time(innocent.pid) or 0.0) - 100]}))
+        assert (Roster(file).kill_leftovers(), innocent.poll()) == ([], None)
+        Roster(file).add("redis", innocent.pid)
+        assert Roster(file).kill_leftovers() == ["redis"]
+    finally:
+        innocent.kill()
+        innocent.wait()
 
 
 def test_postgres_has_the_database_and_its_durable_defaults(running: Running) -> None:

@@ -13,7 +13,7 @@ from common.messages import Envelope, Payload, PaymentFailed, PaymentSuccess, en
 from common.outbox import Outbox
 from common.postgres import Database
 from common.problem import Refusal
-from common.queue_tokens import QueueTokens
+from common.queue_tokens import RESERVATION, QueueTokens, new_secret, token_key, token_prefix
 from common.redis import Client, connect
 from functions.reservations.booking import Booking, Held, Offer
 from functions.reservations.payment_outcome import PaymentOutcome
@@ -392,6 +392,15 @@ def test_nobody_releases_or_pays_for_anothers_reservation(shop: Shop) -> None:
     assert code_of(lambda: shop.booking.release(uuid4(), held.id)) == "NOT_FOUND"
     assert code_of(lambda: shop.booking.payable(uuid4(), held.id, timedelta())) == "NOT_FOUND"
     assert shop.store.find(held.id, uuid4()) is None
+
+
+def test_an_admission_takes_seats_of_its_own_event_and_for_its_own_user_only(shop: Shop, redis: Client) -> None:
+    user = uuid4()
+    token = token_prefix(RESERVATION, EVENT, user) + new_secret()
+    redis.set(token_key(RESERVATION, EVENT, user), token)
+    assert shop.tokens.check_reservation(token, user, EVENT)
+    assert code_of(lambda: shop.tokens.check_reservation(token, user, uuid4())) == "QUEUE_TOKEN_MISMATCH"
+    assert code_of(lambda: shop.tokens.check_reservation(token, uuid4(), EVENT)) == "QUEUE_TOKEN_MISMATCH"
 
 
 def test_a_message_exists_if_and_only_if_its_change_committed(shop: Shop, superuser: Database) -> None:
