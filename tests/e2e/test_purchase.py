@@ -264,7 +264,6 @@ def test_a_ticket_given_back_is_refunded_and_its_seat_free_for_the_next(
     eventually(lambda: statuses(public, event["id"], [seat]), lambda found: found == {"SOLD"})
     cancelled = buyer.api("DELETE", f"/reservations/{ticket['id']}")
     assert cancelled == {"id": ticket["id"], "status": "CANCELLED", "refundAmount": 150_000, "fee": 0}
-    assert (ticket["ticket"] is not None, buyer.reservation(ticket["id"])["ticket"]) == (True, None)
     bank = eventually(
         lambda: buyer.sandbox("GET", f"/sandbox/payments/{ticket['paymentId']}"),
         lambda held: held["cancelledAmount"] == 150_000,

@@ -1,6 +1,9 @@
 """What needs no store to be right: numbers, signatures, ends of holds."""
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from uuid import UUID, uuid4
 
 import jwt
@@ -9,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from functions.queue.waiting_room import Speed
+from functions.reservations import detail
 from functions.reservations.cancellation_fee import fee_percent
 from functions.reservations.reservation import CROCKFORD, Reservation, Seat, Status, ticket_number
 from functions.reservations.ticket import sign_ticket
@@ -45,6 +49,21 @@ def test_a_ticket_number_is_the_reservations_own_and_can_be_read_aloud() -> None
     numbers = {ticket_number(UUID(int=n)) for n in range(1000)}
     assert len(numbers) == 1000
     assert all(len(number) == 12 and set(number) <= set(CROCKFORD) for number in numbers)
+
+
+@pytest.mark.parametrize(("status", "shown"), [(Status.CONFIRMED, True), (Status.CANCELLED, False)])
+def test_a_ticket_is_shown_while_its_reservation_is_confirmed(
+    monkeypatch: pytest.MonkeyPatch, status: Status, shown: bool
+) -> None:
+    """One that was given back keeps its number, and opens no door."""
+    found = replace(RESERVATION, status=status)
+    monkeypatch.setattr(detail, "store", lambda: SimpleNamespace(find=lambda _id, _user_id: found))
+    monkeypatch.setattr(detail, "ticket_qr", lambda _reservation: "signed")
+    claims = {"sub": str(found.user_id), "role": "USER", "sid": str(uuid4()), "jti": str(uuid4()), "exp": "1"}
+    event = {"pathParameters": {"id": str(found.id)}, "requestContext": {"authorizer": claims}}
+    answer = detail.handler(event, None)
+    assert answer["statusCode"] == 200
+    assert (json.loads(answer["body"])["ticket"] is not None) is shown
 
 
 def test_a_ticket_verifies_offline_and_names_nobody() -> None:
