@@ -52,6 +52,7 @@ class Run:
         self._root = root
         self._named_only: bool = arguments.named_only
         self._whole: bool = arguments.whole
+        self._twice: bool = arguments.twice
         self._deadline: float = arguments.deadline
         self.unfit: list[str] = []  # tests that fail without any fault
 
@@ -111,10 +112,15 @@ class Run:
         """What the tests of `paths` say: an outcome, the test that failed, and why."""
         if not paths:
             return NOT_NOTICED, "", ""
-        outcome = self._suite.run(paths, deadline, without=self.unfit)
-        if outcome.failures:
-            return NOTICED, *outcome.failures[0]
-        return (OVERRAN if outcome.overran else NOT_NOTICED), "", ""
+        without = list(self.unfit)
+        while True:
+            outcome = self._suite.run(paths, deadline, without=without)
+            if not outcome.failures:
+                return (OVERRAN if outcome.overran else NOT_NOTICED), "", ""
+            test, why = outcome.failures[0]
+            if not self._twice or test == PYTEST or self._suite.run([test], deadline).failures:
+                return NOTICED, test, why
+            without.append(test)  # it failed once, for another reason
 
 
 def main() -> None:
@@ -184,6 +190,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--kind", help="only faults of this kind")
     parser.add_argument("--named-only", action="store_true", help="do not try a wider set of tests")
     parser.add_argument("--whole", action="store_true", help="the wider set is every test there is")
+    parser.add_argument("--twice", action="store_true", help="a test counts that fails twice: for a busy machine")
     parser.add_argument("--deadline", type=float, default=600, metavar="SECONDS", help="for a fault's named tests")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the verdicts there, as JSON")
     parser.add_argument("--compare", type=Path, metavar="FILE", help="an earlier output; fail where fewer are noticed")

@@ -44,8 +44,8 @@ def code(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def verdicts(suite: Suite, root: Path, *faults: Fault) -> list[Verdict]:
-    arguments = argparse.Namespace(named_only=False, whole=False, deadline=1.0)
+def verdicts(suite: Suite, root: Path, *faults: Fault, twice: bool = False) -> list[Verdict]:
+    arguments = argparse.Namespace(named_only=False, whole=False, twice=twice, deadline=1.0)
     return Run(Catalogue(faults, {}), suite, root, arguments).judge_all(faults, lambda _: None)
 
 
@@ -113,6 +113,23 @@ def test_a_test_that_fails_without_any_fault_notices_nothing(code: Path) -> None
     )
     found = verdicts(suite, code, real, harmless)
     assert [(each.outcome, each.by) for each in found] == [(NOTICED, "test_code.py::test_it"), (NOT_NOTICED, "")]
+
+
+class Upset(OneTest):
+    """The machine is busy: the first run fails, whatever is planted."""
+
+    def run(
+        self, paths: Sequence[str], deadline: float, *, stop_at_first: bool = True, without: Iterable[str] = ()
+    ) -> Outcome:
+        outcome = super().run(paths, deadline, stop_at_first=stop_at_first, without=without)
+        return Outcome((("test_code.py::test_slow", "timeout"),), 1.0) if len(self.runs) == 1 else outcome
+
+
+@pytest.mark.parametrize(("twice", "outcome"), [(True, NOT_NOTICED), (False, NOTICED)])
+def test_asked_to_try_twice_a_test_counts_that_fails_twice(code: Path, twice: bool, outcome: str) -> None:
+    harmless = Fault("harmless", "rules", "", (Edit("code.py", "one", "1"),), ("test_code.py",))
+    (verdict,) = verdicts(Upset(code), code, harmless, twice=twice)
+    assert verdict.outcome == outcome
 
 
 def test_what_was_noticed_before_and_is_not_now_is_named() -> None:
