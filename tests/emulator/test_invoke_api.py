@@ -238,8 +238,8 @@ def test_a_success_is_told_with_what_was_asked_and_answered(emulate: Emulate, st
 
 
 def test_a_function_says_how_often_an_event_is_tried_again(emulate: Emulate, stack: Stack, sqs: Any) -> None:
-    told(emulate, stack, sqs, {"fail": "for good"}, async_retries=1, on_failure=QUEUE + "lost-after-one-retry")
-    record = json.loads(message(sqs, "lost-after-one-retry")["Body"])
+    told(emulate, stack, sqs, {"fail": "for good"}, async_retries=1, on_failure=QUEUE + "given-up-after-one-retry")
+    record = json.loads(message(sqs, "given-up-after-one-retry")["Body"])
     assert record["requestContext"]["condition"] == "RetriesExhausted"
     assert record["requestContext"]["approximateInvokeCount"] == 2
 
