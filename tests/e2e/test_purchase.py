@@ -3,22 +3,20 @@
 import base64
 import json
 import os
+import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 import jwt
-import psutil
 import pytest
 
 from demo.__main__ import free_seats, statuses
 from demo.buyer import Api, Buyer, Refused, eventually
 from demo.door import check
-from emulator.state import State
 from tests.e2e.on_sale import put_on_sale, rfc3339
 
 pytestmark = pytest.mark.e2e
@@ -145,10 +143,9 @@ def test_the_webhook_alone_completes_a_purchase_whose_buyer_closed_the_tab(
 
 
 def test_a_confirmation_killed_while_portone_takes_the_money_is_paid_once_and_ends_in_a_ticket(
-    public: Api, new_buyer: NewBuyer, event: dict[str, Any], state_folder: Path
+    public: Api, new_buyer: NewBuyer, event: dict[str, Any], stack: dict[str, Any]
 ) -> None:
-    emulator = State(state_folder).holder()
-    if emulator is None or os.environ.get("E2E_STACK"):
+    if "admin" not in stack or os.environ.get("E2E_STACK"):
         pytest.skip("only our emulator's functions are processes that can be killed")
     buyer = new_buyer()
     held = holding(buyer, event["id"], [seats_of(public, event["id"])[0]["id"]])
@@ -170,9 +167,9 @@ def test_a_confirmation_killed_while_portone_takes_the_money_is_paid_once_and_en
         with ThreadPoolExecutor(1) as pool:
             confirming = pool.submit(confirm_once)
             eventually(taken, lambda amount: amount == 150_000)  # and the answer is still on its way
-            for process in psutil.Process(emulator).children():
-                if process.environ().get("AWS_LAMBDA_FUNCTION_NAME") == "PaymentsConfirmFunction":
-                    process.kill()
+            status = httpx.get(f"{stack['admin']}/status", timeout=10).json()
+            (environment,) = status["functions"]["PaymentsConfirmFunction"]["pids"]
+            os.kill(environment, signal.SIGKILL)
             lost = confirming.result()
             assert (lost.status_code, lost.json()["code"]) == (503, "SERVICE_UNAVAILABLE")
             assert lost.headers["retry-after"] == "1"

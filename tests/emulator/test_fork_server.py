@@ -51,9 +51,8 @@ def call(live: LiveEmulator, function: str, **event: Any) -> Any:
 
 def end_environments(live: LiveEmulator, function: str) -> None:
     """The next call starts a process."""
-    pid = call(live, function, what="parent")["pid"]
-    os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: gone(pid), "the process to end")
+    call(live, function, what="parent")
+    kill_environment(live, function)
 
 
 def wait_until_forked(live: LiveEmulator, function: str = "DescribeFunction") -> None:
@@ -167,9 +166,9 @@ def test_a_call_under_way_is_not_disturbed_by_a_module_that_spoils_its_server(st
 
 
 def kill_environment(live: LiveEmulator, function: str) -> None:
-    pid = pid_of(live, function)
-    os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: gone(pid), "the process to end")
+    """Returns when the emulator has heard of it: a process with threads is a zombie a moment before it has ended."""
+    os.kill(pid_of(live, function), signal.SIGKILL)
+    wait_for(lambda: live.runtime.stats()[function].environments == 0, "the environment to end")
 
 
 def pid_of(live: LiveEmulator, function: str) -> int:

@@ -26,6 +26,7 @@ from functions.auth.vault import Vault
 from tests.concurrently import concurrently
 from tests.integration.test_auth_handlers import (
     Event,
+    _aws,  # noqa: F401 - a fixture
     _deployed,  # noqa: F401 - a fixture
     as_user,
     call,
