@@ -171,10 +171,13 @@ class Environment:
         try:
             self._process = await self._spawn(command)
         except OSError as error:
-            self._starting = False
             self.kill()
             message = f"RequestId: {request_id} Error: {error}"
             raise InitFailed(error_document("Runtime.InvalidEntrypoint", message)) from None
+        finally:
+            self._starting = False
+            if self._process is None and not self.alive and not self.ended.done():
+                self.ended.set_result(None)
         if not self.alive:  # killed while it was being started
             self._process.kill_family()
             self._listener.close()
@@ -212,7 +215,7 @@ class Environment:
         try:
             process = await start(command, output, theirs)
         except BaseException:
-            self._output.close()
+            self._output.abandon()
             if ours is not None:
                 ours.close()
             raise
@@ -221,9 +224,13 @@ class Environment:
             if theirs is not None:
                 theirs.close()
         if ours is not None:
-            _, self._runtime = await self._loop.create_unix_connection(
-                lambda: RuntimeSocket(self, self._hear_report), sock=ours
-            )
+            try:
+                _, self._runtime = await self._loop.create_unix_connection(
+                    lambda: RuntimeSocket(self, self._hear_report), sock=ours
+                )
+            except BaseException:  # cancelled meanwhile, and nothing else knows of the process yet
+                process.kill_family()
+                raise
         return process
 
     async def _start_fresh(self, command: Command, output: int, runtime: socket.socket | None) -> FunctionProcess:

@@ -172,7 +172,8 @@ class _ForkServer:
         # the server has it too, rather than import all of it themselves.
         self._running, self._taught = asyncio.Event(), asyncio.Event()
         self._batches_to_come = 1 if names else 2  # before it is taught
-        self._first: int | None = None  # the process that goes ahead; 0 before it has a pid
+        self._first_request: int | None = None  # of the process that goes ahead
+        self._first_pid: int | None = None
         self._waiting: dict[int, tuple[asyncio.Future[ForkedProcess], Listener]] = {}
         self._children: dict[int, ForkedProcess] = {}
         self._count = 0
@@ -205,18 +206,31 @@ class _ForkServer:
 
     async def fork(self, command: Command, listener: Listener, output: int, runtime: socket.socket) -> ForkedProcess:
         """Raises NotForked, and kills a process that comes too late."""
-        goes_ahead = self._batches_to_come > 1 and self._first is None
+        self._count += 1
+        number = self._count
+        goes_ahead = self._batches_to_come > 1 and self._first_request is None
         if goes_ahead:
-            self._first = 0
+            self._first_request = number
+        try:
+            await self._wait_for(self._running if goes_ahead else self._taught)
+            return await self._request(number, command, listener, output, runtime)
+        except BaseException:
+            if goes_ahead:  # it will report no imports: the others need not wait for them
+                self._taught.set()
+            raise
+
+    async def _wait_for(self, event: asyncio.Event) -> None:
         try:
             async with asyncio.timeout(_FIRST_BATCH):
-                await (self._running if goes_ahead else self._taught).wait()
+                await event.wait()
         except TimeoutError:
             raise NotForked("the fork server is still importing") from None
         if self.ended or self.retired:
             raise NotForked("the fork server has ended")
-        self._count += 1
-        number = self._count
+
+    async def _request(
+        self, number: int, command: Command, listener: Listener, output: int, runtime: socket.socket
+    ) -> ForkedProcess:
         answer: asyncio.Future[ForkedProcess] = self._loop.create_future()
         self._waiting[number] = answer, listener
         request = {
@@ -231,13 +245,8 @@ class _ForkServer:
             raise NotForked("the fork server is busy")
         try:
             async with asyncio.timeout(_ANSWER):
-                process = await answer
-                if goes_ahead:
-                    self._first = process.pid
-                return process
+                return await answer
         except TimeoutError:
-            if goes_ahead:
-                self._taught.set()
             raise NotForked(f"the fork server did not answer within {_ANSWER:g} s") from None
         finally:
             answer.cancel()
@@ -285,7 +294,7 @@ class _ForkServer:
             if not answer.done():
                 answer.set_exception(NotForked(message["reason"]))
         elif "exited" in message:
-            if message["exited"] == self._first:
+            if message["exited"] == self._first_pid:
                 self._taught.set()  # it may have ended without a report
             process = self._children.pop(message["exited"], None)
             if process is not None:
@@ -303,6 +312,8 @@ class _ForkServer:
                 signal.pidfd_send_signal(pidfd, signal.SIGKILL)
             os.close(pidfd)
             return
+        if number == self._first_request:
+            self._first_pid = pid
         process = self._children[pid] = ForkedProcess(pid, pidfd, listener)
         answer.set_result(process)
 

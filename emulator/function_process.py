@@ -65,6 +65,7 @@ class Output(asyncio.Protocol):
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
         self._transport: asyncio.ReadTransport | None = None
+        self._abandoned = False
 
     @classmethod
     async def open(cls, listener: Listener) -> "tuple[Output, int]":
@@ -93,6 +94,11 @@ class Output(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
+    def abandon(self) -> None:
+        """Closes it without a word: no process writes to it."""
+        self._abandoned = True
+        self.close()
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.ReadTransport, transport)
 
@@ -100,7 +106,8 @@ class Output(asyncio.Protocol):
         self._listener.output_received(data)
 
     def connection_lost(self, _exc: Exception | None) -> None:
-        self._listener.output_closed()
+        if not self._abandoned:
+            self._listener.output_closed()
 
 
 class _FreshProcess(FunctionProcess, asyncio.SubprocessProtocol):
@@ -155,7 +162,7 @@ def load_script() -> str:
 
 
 def die_with(emulator: int) -> None:
-    """In the child, before exec: die with the emulator, however it dies. Else the long poll would wait for ever."""
+    """In the child, before exec: the kernel ends it with the emulator, however that ends."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != emulator:  # it died before the line above
         os._exit(1)

@@ -107,12 +107,15 @@ class _Server:
         """Whether this is the child."""
         preloading.hide()
         stale = self._stale_for(message["environment"])
-        reason = "the server forks no more" if self._retired else _shadowed(message["cwd"]) or _compiled(stale)
-        if reason:
+        parent = os.getpid()
+        try:
+            reason = "the server forks no more" if self._retired else _shadowed(message["cwd"]) or _compiled(stale)
+            pid = -1 if reason else os.fork()
+        except OSError as error:  # no code folder, no more processes: the fresh start says so
+            reason, pid = str(error), -1
+        if pid < 0:
             self._send({"refused": message["fork"], "reason": reason})
             return False
-        parent = os.getpid()
-        pid = os.fork()
         if pid == 0:
             _become_fresh(message, descriptors, stale, parent)
             for generator in self._unseeded:

@@ -157,6 +157,22 @@ def test_what_starts_a_thread_or_opens_a_descriptor_is_not_preloaded(start: Star
     assert answer["parent"] != os.getpid()
 
 
+def test_a_first_process_that_fails_does_not_keep_the_others_waiting(start: Start) -> None:
+    live = start()
+    assert live.invoke("BrokenFunction", b"{}").error
+    began = time.monotonic()
+    call(live, "DescribeFunction", what="parent")
+    assert time.monotonic() - began < 7  # less than the server's first modules are waited for
+
+
+def test_a_function_that_cannot_be_forked_does_not_end_the_others(start: Start, project: Path) -> None:
+    live = start()
+    before = call(live, "DescribeFunction", what="parent")
+    shutil.rmtree(project / "moved")
+    assert live.invoke("MovedFunction", b"{}").error
+    assert call(live, "DescribeFunction", what="parent") == before
+
+
 def test_a_call_under_way_is_not_disturbed_by_a_module_that_spoils_its_server(start: Start) -> None:
     live = start()
     call(live, "DescribeFunction", what="parent")
