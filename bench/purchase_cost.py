@@ -59,7 +59,7 @@ def main() -> None:
 @contextmanager
 def _stack(running: Path | None) -> Iterator[Mapping[str, Any]]:
     if running is None:
-        # One machine plays everybody: nobody's requests are counted, neither buyers' nor services'.
+        # All buyers share one address here, so requests are not counted, neither buyers' nor services'.
         with throwaway_stack(RateLimits="off", InternalCallsPerMinute="1000000") as stack:
             yield stack
     else:

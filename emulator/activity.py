@@ -1,4 +1,4 @@
-"""When the stack was last used from outside, so that what polls can rest while nobody does anything."""
+"""When the stack was last used from outside, so that what polls can rest while the stack is idle."""
 
 import threading
 import time

@@ -90,7 +90,7 @@ class Output(asyncio.Protocol):
                 self._listener.output_received(data)
 
     def close(self) -> None:
-        """Reads no more: a grandchild that got away may hold the pipe open for ever."""
+        """Reads no more: a descendant that is still alive may hold the pipe open forever."""
         if self._transport is not None:
             self._transport.close()
 

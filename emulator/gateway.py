@@ -128,7 +128,7 @@ class Gateway:
             return response
 
     def _tell(self, failure: GatewayFailure, status: int, request: Request, route: Route) -> None:
-        """A line in the log of the function at fault, found by the request id that the client was told."""
+        """A line in the log of the function at fault, with the request id that the client received."""
         line = {
             "level": "ERROR",
             "message": f"the gateway answered {status} {failure.kind}: {failure.cause}",

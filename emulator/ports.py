@@ -45,7 +45,7 @@ def _claim(port: int) -> bool:
 
 
 def release_claim(port: int) -> None:
-    """For a port that is listened on: nobody finds it free any more."""
+    """For a port that is listened on: it does not look free any more."""
     claim = _claims.pop(port, None)
     if claim is not None:
         claim.close()

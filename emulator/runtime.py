@@ -96,7 +96,7 @@ class FunctionStats:
     busy_seconds: float  # in invocations that ended; what Lambda calls their duration
     waits: int  # calls that had to wait for an environment
     limit: int  # of environments
-    pids: tuple[int, ...]  # of the environments: a forked process cannot be told by its command line
+    pids: tuple[int, ...]  # of the environments: the command line of a forked process does not name its function
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -16,7 +16,7 @@ GIVEN_UP = 300.0  # seconds after which a buyer counts as failed
 
 
 class Failed(Exception):
-    """The buyer was told something that is neither a ticket nor "sold out"."""
+    """The answer is neither a ticket nor "sold out"."""
 
 
 @dataclass
@@ -30,9 +30,19 @@ class Outcome:
     busy: int = 0  # of those the 503 with Retry-After
     seconds: float = 0.0
 
+    async def count(self, purchase: Awaitable[bool]) -> None:
+        """Counts what becomes of one purchase: whether it ends in a ticket, as sold out, or fails."""
+        try:
+            if await purchase:
+                self.bought += 1
+            else:
+                self.sold_out += 1
+        except (Failed, aiohttp.ClientError, TimeoutError) as failure:
+            self.failed.append(f"{type(failure).__name__}: {failure}")
+
 
 class Shop:
-    """An event on a running stack that lets everybody in as fast as it may."""
+    """An event on a running stack that admits buyers as fast as it may."""
 
     def __init__(self, stack: Mapping[str, Any], seats: int) -> None:
         self.api, self.sandbox = stack["api"], stack["sandbox"]
@@ -67,13 +77,7 @@ class _Buyer:
         self._deadline = time.monotonic() + GIVEN_UP
 
     async def run(self) -> None:
-        try:
-            if await self._buy():
-                self._outcome.bought += 1
-            else:
-                self._outcome.sold_out += 1
-        except (Failed, aiohttp.ClientError, TimeoutError) as failure:
-            self._outcome.failed.append(f"{type(failure).__name__}: {failure}")
+        await self._outcome.count(self._buy())
 
     async def _call(
         self, method: str, url: str, body: object = None, *, token: str = "", expect: tuple[int, ...] = (200, 201)

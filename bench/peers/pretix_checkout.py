@@ -138,7 +138,7 @@ class PretixShop:
 
         async def person() -> None:
             async with turns:
-                # Each has cookies and connections of his own, as a browser has.
+                # Each buyer has their own cookies and connections, as in a browser of their own.
                 jar = aiohttp.CookieJar(unsafe=True)
                 timeout = aiohttp.ClientTimeout(total=120)
                 async with aiohttp.ClientSession(cookie_jar=jar, timeout=timeout) as session:
@@ -156,13 +156,7 @@ class _Buyer:
         self._deadline = time.monotonic() + GIVEN_UP
 
     async def run(self) -> None:
-        try:
-            if await self._buy():
-                self._outcome.bought += 1
-            else:
-                self._outcome.sold_out += 1
-        except (Failed, aiohttp.ClientError, TimeoutError) as failure:
-            self._outcome.failed.append(f"{type(failure).__name__}: {failure}")
+        await self._outcome.count(self._buy())
 
     async def _get(self, path: str) -> tuple[str, str]:
         """Where the redirects led, and the page there."""

@@ -32,7 +32,7 @@ def wait_for(condition: Callable[[], Value], what: str) -> Value:
 
 
 def gone(pid: int) -> bool:
-    """Whether a process has ended, though perhaps nobody has collected it."""
+    """Whether a process has ended, collected by its parent or not."""
     try:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

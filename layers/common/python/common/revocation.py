@@ -27,7 +27,7 @@ class Revocation:
     def check(self, claims: Mapping[str, Any]) -> None:
         """Refuses TOKEN_REVOKED or TOKEN_EXPIRED by what the authorizer said of a token, a moment or longer ago.
 
-        While Redis is unavailable its error is raised: nobody can tell, so nobody passes.
+        While Redis is unavailable its error is raised, so no request passes unchecked.
         """
         if int(claims["exp"]) <= self._clock().timestamp():
             raise TOKEN_EXPIRED.refusal()
