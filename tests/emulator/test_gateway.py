@@ -227,6 +227,7 @@ def test_a_function_that_fails_is_a_502(live: LiveEmulator) -> None:
 
 
 def test_an_integration_over_its_time_is_a_504_and_the_function_runs_on(live: LiveEmulator) -> None:
+    wait_for(lambda: live.runtime.stats()["ActFunction"].in_flight == 0, "what an earlier test left running to end")
     before = live.runtime.stats()["ActFunction"].invocations  # that came to their end
     response = live.http.post("/impatient", json={"sleep": 0.8})
     assert (response.status_code, response.json()) == (504, {"code": "INTEGRATION_TIMEOUT"})
