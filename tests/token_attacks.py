@@ -103,7 +103,7 @@ def _key_of_their_choice(header: Any, keys: Keys, signed: Any) -> Iterator[tuple
         *("' OR '1'='1", "x' UNION SELECT 'key", "| id", "$(id)", "{{7*7}}", "\x00", "a" * 3000, "키", "\u202e"),
         *(None, 0, 1.5, True, [], [header["kid"]], {}, {"kid": header["kid"]}),
     ):
-        name = str(kid).replace(header["kid"], "ours").replace(header["kid"].upper(), "OURS")[:40]
+        name = str(kid).replace(header["kid"], "ours").replace(header["kid"].upper(), "ours")[:40]
         yield f"kid {name!r}", signed({"kid": kid})  # named alike in every run, though each has keys of its own
     yield "no kid", signed({"kid": ...})
     yield "jku", signed({"jku": "https://attacker.example/jwks.json", "kid": "theirs"})
