@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Protocol
 
 _EVERY = 0.15  # seconds between two looks, at busy environments only: each takes some 50 µs
-_OFTEN = 20  # looks at one invocation before only every tenth is taken: a poller runs for minutes
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _MB = 1024 * 1024
 
@@ -34,12 +33,12 @@ class MemoryWatch:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._busy: dict[Watched, int] = {}  # -> how many looks were due since `begin`
+        self._busy: dict[Watched, None] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self, target: Watched) -> None:
         """Looks at it from now on."""
-        self._busy[target] = 0
+        self._busy[target] = None
         if self._timer is None:
             self._timer = self._loop.call_later(_EVERY, self._look)
 
@@ -49,10 +48,7 @@ class MemoryWatch:
 
     def _look(self) -> None:
         self._timer = self._loop.call_later(_EVERY, self._look) if self._busy else None
-        for target, looks in list(self._busy.items()):
-            self._busy[target] = looks + 1
-            if looks > _OFTEN and looks % 10:
-                continue
+        for target in list(self._busy):
             limit, pid = target.memory_limit, target.pid
             if limit is None or pid is None:
                 continue
