@@ -147,7 +147,7 @@ class _Server:
             os._exit(0)
 
     def _preload(self, name: str) -> None:
-        if name in preloading.preloaded or name in preloading.VISIBLE:
+        if name in preloading.preloaded or name in sys.modules:
             return
         before, size, modules = _process_state(), _resident(), set(sys.modules)
         gc.disable()
@@ -166,13 +166,12 @@ class _Server:
         finally:
             random.Random.seed = seed  # type: ignore[method-assign]
         new = set(sys.modules) - modules
-        for module in new:
-            preloading.sizes[module] = (_resident() - size) // len(new)
-        for what, was in before.items():
-            if _process_state()[what] != was:
-                self._send({"spoiled": name, "reason": what})
-                self._retire()
-                return
+        preloading.sizes.update(dict.fromkeys(new, (_resident() - size) // max(1, len(new))))
+        after = _process_state()
+        changed = [what for what, was in before.items() if after[what] != was]
+        if changed:
+            self._send({"spoiled": name, "reason": changed[0]})
+            self._retire()
 
     def _finish_batch(self) -> None:
         preloading.hide()
