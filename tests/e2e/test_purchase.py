@@ -324,9 +324,10 @@ def test_the_buyers_of_an_event_that_is_called_off_get_everything_back(
     late = new_buyer()
 
     def enter() -> str:
-        """The line learns of it from the admitter, which asks every other second."""
+        """The admitter learns of it while somebody waits: they stay until it has looked at the line."""
         try:
             late.enter(event["id"])
+            late.wait_for_admission(event["id"])
         except Refused as refused:
             return refused.code
         late.api("DELETE", "/queue/leave", params={"eventId": event["id"]})
