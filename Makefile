@@ -67,9 +67,9 @@ emulator: $(STAMP) ## The emulator itself (ARGS="up --project PATH --port 3100")
 
 # Compiled once and kept, whatever this shell says: both workers and every function that starts cold read the same.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(PY) -m pytest
-WORKERS ?= 2
+WORKERS ?= 3 # one more than processors: many a test waits
 
-test: $(STAMP) ## Every test that needs no Docker, against real Postgres, Redis and Kafka (WORKERS=2)
+test: $(STAMP) ## Every test that needs no Docker, against real Postgres, Redis and Kafka (WORKERS=3)
 	@$(PYTEST) -n $(WORKERS) $(ARGS)
 
 test-unit: $(STAMP) ## The tests that start no service and no other process

@@ -49,7 +49,7 @@ def test_a_trace_id_comes_back_and_is_in_the_log_of_everything_a_purchase_touche
 
     for seat in seats:
         try:
-            eventually(partial(missing, CONSUMERS, trace_id), lambda left: not left, seconds=5)
+            eventually(partial(missing, CONSUMERS, trace_id), lambda left: not left, seconds=1)
         except TimeoutError:
             # PortOne's webhook was quicker than the buyer's confirm, and finished the payment under a trace of its own.
             trace_id = buy_traced(new_buyer(), event["id"], seat["id"])
