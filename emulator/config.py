@@ -48,6 +48,7 @@ class Config:
     services: Mapping[str, Mapping[str, Any]]  # name -> options
     parameters: Mapping[str, str]  # of the template
     environment: Mapping[str, str]  # for every function
+    preload: Sequence[str]  # modules that are imported for all functions while the services start
     steps: Sequence[Step]  # before the processes
     processes: Sequence[Process]
     after: Sequence[Step]  # when the API answers
@@ -72,6 +73,7 @@ def load(root: Path) -> Config:
         services=table.take("services", dict, {}),
         parameters=_strings(table, "parameters"),
         environment=_strings(table, "environment"),
+        preload=[str(name) for name in table.take("preload", list, [])],
         steps=[_step(step) for step in table.tables("steps")],
         processes=[_process(process) for process in table.tables("processes")],
         after=[_step(step) for step in table.tables("after")],
@@ -90,7 +92,7 @@ def of(options: Options) -> Config:
         template = Path(options.template)
         if not template.is_file():
             raise StackError(f"{template}: there is no such template")
-        config = Config(template.parent, template, 3000, "us-east-1", {}, {}, {}, (), (), (), "")
+        config = Config(template.parent, template, 3000, "us-east-1", {}, {}, {}, (), (), (), (), "")
     if options.services is not None:
         wanted = {name: config.services.get(name, {}) for name in options.services}
         environment = dict(config.environment)

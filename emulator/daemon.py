@@ -227,6 +227,7 @@ class _Daemon:
             log=log.write,
             debug=self._options.debug,
             fork=self._options.fork,
+            preload=config.preload,
             http=self._options.http,
         )
         emulator = await Emulator.start(stack, settings)

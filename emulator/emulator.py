@@ -1,7 +1,7 @@
 """Puts the parts together: one runtime, one data plane for each REST API, one Invoke API."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ from emulator.stack import Stack
 class Settings:
     """Where and how a stack runs on this machine."""
 
-    state: Path  # a folder of the emulator's own: bytecode and the environments' temporary files; made if missing
+    state: Path  # a folder of its own, made if missing: lists of modules, the environments' temporary files
     host: str = "127.0.0.1"
     gateway_port: int = 3000  # of the first API; each further API takes the next. 0: any free port
     gateway_ports: Mapping[str, int] = field(default_factory=dict)  # API name -> port, before gateway_port
@@ -30,6 +30,7 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     debug: Mapping[str, int] = field(default_factory=dict)  # function -> the port its debugger connects to
     fork: bool = True  # processes are forked from a server that has their packages loaded
+    preload: Sequence[str] = ()  # modules that a fork server imports at once, before it has seen what functions import
     http: bool = False  # events go over the HTTP Runtime API instead of a socket; such processes are not forked
     retry_delays: tuple[float, ...] = (60.0, 120.0)  # seconds before each retry of an asynchronous invocation
 
@@ -77,6 +78,7 @@ class Emulator:
                 debug=settings.debug,
                 fork=settings.fork,
                 http=settings.http,
+                preload=settings.preload,
             )
             parts.push_async_callback(runtime.close)
             aws_url = environment.get("AWS_ENDPOINT_URL_SQS") or environment.get("AWS_ENDPOINT_URL")
@@ -88,6 +90,7 @@ class Emulator:
             parts.push_async_callback(invoke_api.close)
             invoke_url = f"http://{settings.host}:{await invoke_api.start(settings.host, settings.invoke_port)}"
             environment.setdefault("AWS_ENDPOINT_URL_LAMBDA", invoke_url)
+            runtime.import_packages()
             api_urls = {}
             port = settings.gateway_port
             for api in stack.apis:

@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
@@ -166,7 +167,8 @@ class Environment:
         self._listener = await self._loop.create_server(lambda: RuntimeConnection(self), "127.0.0.1", 0)
         port = self._listener.sockets[0].getsockname()[1]
         self.scratch.mkdir(parents=True, exist_ok=True)
-        command = Command(self.function.handler, self.function.code, self._variables(port), self._debug_port)
+        variables = process_variables(self.function, self._launch, port, self.scratch)
+        command = Command(self.function.handler, self.function.code, variables, self._debug_port)
         self._starting = True
         try:
             self._process = await self._spawn(command)
@@ -439,47 +441,54 @@ class Environment:
             # Whoever waits for the answer first: this wakes the runtime, which then competes with it for the processor.
             self._loop.call_later(0, connection.answer, 202)
 
-    def _variables(self, port: int) -> dict[str, str]:
-        """The process's whole environment. The host's own variables stay out: on Lambda there are none of them.
 
-        https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
-        """
-        function, state = self.function, self._launch.state
-        name = function.deployed_name or function.name
-        region = function.arn.split(":")[3]
-        today = time.strftime("%Y/%m/%d", time.gmtime())
-        return {
-            "AWS_ACCESS_KEY_ID": "emulator",
-            "AWS_SECRET_ACCESS_KEY": "emulator",
-            "AWS_SESSION_TOKEN": "emulator",
-            "AWS_DEFAULT_REGION": region,
-            "AWS_REGION": region,
-            "LANG": "en_US.UTF-8",
-            "PATH": os.environ.get("PATH", os.defpath),
-            "TZ": ":UTC",
-            **({"LD_LIBRARY_PATH": os.environ["LD_LIBRARY_PATH"]} if "LD_LIBRARY_PATH" in os.environ else {}),
-            **function.environment,
-            **self._launch.environment,
-            **function.variables,
-            "TMPDIR": str(self.scratch),  # Lambda's /tmp is an environment's own
-            # A home of its own: the SDKs would read the developer's real AWS profile, libpq the real passwords.
-            "HOME": str(state / "home"),
-            # Lambda's code folder is read-only and holds bytecode already; here it is kept aside, for warm cold starts.
-            "PYTHONPYCACHEPREFIX": str(state / "bytecode"),
-            "PYTHONPATH": os.pathsep.join(str(folder) for folder in (function.code, *function.layers)),
-            "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}",
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
-            "AWS_LAMBDA_FUNCTION_NAME": name,
-            "AWS_LAMBDA_FUNCTION_VERSION": function.version,
-            "AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start" if function.snap_start else "on-demand",
-            "AWS_LAMBDA_LOG_GROUP_NAME": function.variables.get("AWS_LAMBDA_LOG_GROUP_NAME", f"/aws/lambda/{name}"),
-            "AWS_LAMBDA_LOG_STREAM_NAME": f"{today}/[{function.version}]{uuid.uuid4().hex}",
-            "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
-            "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}",
-            "LAMBDA_RUNTIME_DIR": "/var/runtime",
-            "LAMBDA_TASK_ROOT": str(function.code),
-            "_HANDLER": function.handler,
-        }
+def process_variables(function: Function, launch: Launch, port: int, scratch: Path) -> dict[str, str]:
+    """A process's whole environment. The host's own variables stay out: on Lambda there are none of them.
+
+    `port` is that of its Runtime API, `scratch` its TMPDIR.
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+    """
+    name = function.deployed_name or function.name
+    region = function.arn.split(":")[3]
+    today = time.strftime("%Y/%m/%d", time.gmtime())
+    return {
+        "AWS_ACCESS_KEY_ID": "emulator",
+        "AWS_SECRET_ACCESS_KEY": "emulator",
+        "AWS_SESSION_TOKEN": "emulator",
+        "AWS_DEFAULT_REGION": region,
+        "AWS_REGION": region,
+        "LANG": "en_US.UTF-8",
+        "PATH": os.environ.get("PATH", os.defpath),
+        "TZ": ":UTC",
+        **({"LD_LIBRARY_PATH": os.environ["LD_LIBRARY_PATH"]} if "LD_LIBRARY_PATH" in os.environ else {}),
+        **function.environment,
+        **launch.environment,
+        **function.variables,
+        "TMPDIR": str(scratch),  # Lambda's /tmp is an environment's own
+        # A home of its own: the SDKs would read the developer's real AWS profile, libpq the real passwords.
+        "HOME": str(launch.state / "home"),
+        **_bytecode(launch.state),
+        "PYTHONPATH": os.pathsep.join(str(folder) for folder in (function.code, *function.layers)),
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
+        "AWS_LAMBDA_FUNCTION_NAME": name,
+        "AWS_LAMBDA_FUNCTION_VERSION": function.version,
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start" if function.snap_start else "on-demand",
+        "AWS_LAMBDA_LOG_GROUP_NAME": function.variables.get("AWS_LAMBDA_LOG_GROUP_NAME", f"/aws/lambda/{name}"),
+        "AWS_LAMBDA_LOG_STREAM_NAME": f"{today}/[{function.version}]{uuid.uuid4().hex}",
+        "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
+        "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}",
+        "LAMBDA_RUNTIME_DIR": "/var/runtime",
+        "LAMBDA_TASK_ROOT": str(function.code),
+        "_HANDLER": function.handler,
+    }
+
+
+def _bytecode(state: Path) -> dict[str, str]:
+    """Lambda's folders hold bytecode already. Here it is kept where Python puts it, and all stacks share it."""
+    if sys.pycache_prefix:
+        return {"PYTHONPYCACHEPREFIX": sys.pycache_prefix}
+    return {"PYTHONPYCACHEPREFIX": str(state / "bytecode")} if sys.dont_write_bytecode else {}
 
 
 class _Exited(Exception):

@@ -49,16 +49,30 @@ class _Learned:
 class ForkServers:
     """All fork servers of a runtime."""
 
-    def __init__(self, interpreter: str, state: Path, watch: SourceWatch, functions: Iterable[Function]) -> None:
+    def __init__(
+        self,
+        interpreter: str,
+        state: Path,
+        watch: SourceWatch,
+        functions: Iterable[Function],
+        preload: Sequence[str] = (),
+    ) -> None:
         self._interpreter = interpreter
         self._folder = state / "preload"
         self._watch = watch
         self._functions = list(functions)
+        self._preload = preload
         self._servers: dict[tuple[Path, ...], _ForkServer] = {}
         self._retired: set[_ForkServer] = set()
         self._learned: dict[tuple[Path, ...], _Learned] = {}
         self._packages = _package_folders(interpreter)
         self._restarts = 0
+
+    def start_early(self, function: Function, variables: Mapping[str, str]) -> None:
+        """Starts the server for the function's layers, where it is known already what to preload."""
+        if self._learned_for(function.layers).names:
+            with contextlib.suppress(OSError):  # the first call that needs it says so
+                self._server(function, variables)
 
     async def fork(
         self, function: Function, command: Command, listener: Listener, output: int, runtime: socket.socket
@@ -137,7 +151,8 @@ class ForkServers:
             content: dict[str, Any] = {}
             with contextlib.suppress(OSError, ValueError):
                 content = json.loads(self._file(layers).read_text())
-            self._learned[layers] = _Learned(dict.fromkeys(content.get("names", [])), dict(content.get("rejected", {})))
+            names = dict.fromkeys([*self._preload, *content.get("names", [])])
+            self._learned[layers] = _Learned(names, dict(content.get("rejected", {})))
         return self._learned[layers]
 
     def _save(self, layers: tuple[Path, ...], learned: _Learned) -> None:

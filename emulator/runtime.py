@@ -6,8 +6,8 @@ import secrets
 import sys
 import time
 import uuid
-from collections import deque
-from collections.abc import Mapping
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,7 @@ from emulator.environment import (
     Launch,
     LogSink,
     NotDelivered,
+    process_variables,
     timeout_document,
 )
 from emulator.fork_server import ForkServers
@@ -147,10 +148,12 @@ class Runtime:
         debug: Mapping[str, int] | None = None,
         fork: bool = True,
         http: bool = False,
+        preload: Sequence[str] = (),
     ) -> None:
-        """`state` is a folder for bytecode. `environment` goes over the functions' own variables.
+        """`state` is a folder of the runtime's own. `environment` goes over the functions' own variables.
 
-        Processes are forked from a server that has their packages loaded, unless `fork` is off. Events and answers go
+        Processes are forked from a server that has their packages loaded, unless `fork` is off; it loads the modules
+        `preload` first, and what functions were seen to import. Events and answers go
         over a socket, or, with `http`, over the HTTP Runtime API that Lambda has; a process that uses it is not forked.
 
         Each function in `debug` waits at its start for a debugger on its port; it has one environment, and no limits of
@@ -162,7 +165,7 @@ class Runtime:
         if unknown:
             raise StackError(f"{unknown[0]} cannot be debugged: the template has no such function")
         self._watch = SourceWatch()
-        self._forks = ForkServers(interpreter, state, self._watch, functions.values()) if fork else None
+        self._forks = ForkServers(interpreter, state, self._watch, functions.values(), preload) if fork else None
         self._launch = Launch(
             interpreter,
             state,
@@ -189,6 +192,15 @@ class Runtime:
         self._closed = False
         self._reaper: asyncio.Task[None] | None = None
         (state / "home").mkdir(parents=True, exist_ok=True)
+
+    def import_packages(self) -> None:
+        """Starts the fork server of the layers that most functions have, before the first call needs it."""
+        if self._forks is None or self._launch.http or not self._pools:
+            return
+        layers, _ = Counter(pool.function.layers for pool in self._pools.values()).most_common(1)[0]
+        function = next(pool.function for pool in self._pools.values() if pool.function.layers == layers)
+        scratch = self._launch.state / "tmp"
+        self._forks.start_early(function, process_variables(function, self._launch, 0, scratch))
 
     def function(self, name: str) -> Function:
         """The function of this logical id or deployed name; raises FunctionNotFound."""

@@ -35,14 +35,18 @@ class SourceWatch:
         return count, newest
 
     def folders_signature(self, layers: Iterable[Path], packages: Iterable[Path]) -> Signature:
-        """What layers hold now, and when packages were last installed into or removed from their folders."""
+        """What layers hold now, and which packages are installed in those folders, since when."""
         count = newest = 0
         for folder in layers:
             files, changed = self._scan(folder)
             count += files
             newest = max(newest, changed)
         for folder in packages:
-            newest = max(newest, folder.stat().st_mtime_ns)
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.name.endswith((".dist-info", ".pth")):  # bytecode changes the folder itself
+                        count += 1
+                        newest = max(newest, entry.stat().st_mtime_ns)
         return count, newest
 
     def _scan(self, folder: Path) -> Signature:

@@ -106,6 +106,16 @@ def test_what_a_first_process_had_to_import_is_preloaded_for_the_next(start: Sta
     wait_for(next_has_it, "the server to have imported it")
 
 
+def test_modules_that_are_named_are_imported_before_the_first_call(start: Start) -> None:
+    """Some may not exist, or not be for a server: the others are there, and hidden like what was learned."""
+    live = start(preload=["no_such_module", "threaded", "shared", "late"])
+    first = call(live, "DescribeFunction", what="late")
+    assert first["before"] == []
+    wait_until_forked(live)
+    seen = call(live, "DescribeFunction", what="parent")
+    assert seen["loaded by"] == seen["parent"] != os.getpid()
+
+
 def test_siblings_draw_different_random_numbers(start: Start) -> None:
     live = teach(start, "DescribeFunction")
     drawn = []

@@ -1,0 +1,37 @@
+"""What counts as a change of the packages that a fork server has loaded."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from emulator.source_watch import SourceWatch
+
+
+@pytest.fixture
+def packages(tmp_path: Path) -> Path:
+    for name in ("one-1.0.dist-info", "two-1.0.dist-info", "one"):
+        (tmp_path / name).mkdir()
+    return tmp_path
+
+
+def signature(packages: Path) -> tuple[int, int]:
+    return SourceWatch().folders_signature([], [packages])
+
+
+def test_bytecode_is_no_change_of_a_package(packages: Path) -> None:
+    before = signature(packages)
+    (packages / "__pycache__").mkdir()
+    (packages / "__pycache__" / "six.cpython-313.pyc").touch()
+    assert signature(packages) == before
+
+
+def test_a_package_that_comes_goes_or_is_installed_again_is_one(packages: Path) -> None:
+    seen = [signature(packages)]
+    (packages / "two-1.0.dist-info").rmdir()
+    seen.append(signature(packages))
+    (packages / "two-1.1.dist-info").mkdir()
+    seen.append(signature(packages))
+    os.utime(packages / "one-1.0.dist-info", ns=(seen[-1][1] + 1, seen[-1][1] + 1))
+    seen.append(signature(packages))
+    assert len(set(seen)) == 4
