@@ -100,7 +100,8 @@ class _Buyer:
         shop = self._shop
         _, place = await self._call("POST", "/queue/enter", {"eventId": shop.event_id})
         while place["status"] != "ADMITTED":
-            await self._pause(place.get("pollAfterSeconds", 1))
+            # A front end looks again when the turn is said to come, if that is sooner than the next poll.
+            await self._pause(min(place["pollAfterSeconds"], max(1, place["estimatedWaitSeconds"])))
             _, place = await self._call("GET", f"/queue/status?eventId={shop.event_id}")
         held = await self._hold(place["token"])
         if held is None:
