@@ -467,7 +467,7 @@ def process_variables(function: Function, launch: Launch, port: int, scratch: Pa
         "TMPDIR": str(scratch),  # Lambda's /tmp is an environment's own
         # A home of its own: the SDKs would read the developer's real AWS profile, libpq the real passwords.
         "HOME": str(launch.state / "home"),
-        **_bytecode(launch.state),
+        **_bytecode(function.code, launch.state),
         "PYTHONPATH": os.pathsep.join(str(folder) for folder in (function.code, *function.layers)),
         "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
@@ -484,11 +484,13 @@ def process_variables(function: Function, launch: Launch, port: int, scratch: Pa
     }
 
 
-def _bytecode(state: Path) -> dict[str, str]:
+def _bytecode(code: Path, state: Path) -> dict[str, str]:
     """Lambda's folders hold bytecode already. Here it is kept where Python puts it, and all stacks share it."""
     if sys.pycache_prefix:
         return {"PYTHONPYCACHEPREFIX": sys.pycache_prefix}
-    return {"PYTHONPYCACHEPREFIX": str(state / "bytecode")} if sys.dont_write_bytecode else {}
+    if sys.dont_write_bytecode or not os.access(code, os.W_OK):
+        return {"PYTHONPYCACHEPREFIX": str(state / "bytecode")}
+    return {}
 
 
 class _Exited(Exception):

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from emulator.environment import process_variables
 from emulator.runtime import FunctionNotFound, InvokeResult, Limits, PayloadTooLarge, Throttled
 from emulator.stack import Stack
 from tests.child import Child
@@ -41,6 +42,32 @@ def in_flight(live: LiveEmulator, function: str) -> int:
 def test_a_function_gets_its_event_and_its_answer_comes_back(live: LiveEmulator) -> None:
     result = act(live, answer={"seat": "A-1-1"})
     assert (json.loads(result.payload), result.error) == ({"seat": "A-1-1"}, None)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "turned_off", "writable", "kept"),
+    [
+        (None, False, True, None),  # where Python puts it
+        (None, True, True, "state/bytecode"),
+        (None, False, False, "state/bytecode"),
+        ("/elsewhere", True, True, "/elsewhere"),
+    ],
+)
+def test_bytecode_is_shared_by_stacks_unless_it_must_not_lie_beside_the_code(
+    live: LiveEmulator,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    prefix: str | None,
+    turned_off: bool,
+    writable: bool,
+    kept: str | None,
+) -> None:
+    monkeypatch.setattr("sys.pycache_prefix", prefix)
+    monkeypatch.setattr("sys.dont_write_bytecode", turned_off)
+    monkeypatch.setattr("os.access", lambda path, mode: writable)
+    launch = replace(live.runtime._launch, state=Path("state"))
+    variables = process_variables(live.runtime.function("ActFunction"), launch, 1, tmp_path)
+    assert variables.get("PYTHONPYCACHEPREFIX") == kept
 
 
 def test_the_process_sees_lambdas_variables_and_none_of_the_hosts(
