@@ -21,6 +21,9 @@ if sys.dont_write_bytecode:
     if kept.is_dir():
         sys.pycache_prefix, sys.dont_write_bytecode = str(kept), False
 
-from emulator.cli import main  # noqa: E402 - its libraries take half a second
+try:
+    from emulator.cli import main  # its libraries take half a second
+except KeyboardInterrupt:
+    sys.exit(130)
 
 sys.exit(main())

@@ -112,7 +112,8 @@ def up(
     )
     here = State(options.state)
     if urls := lifecycle.running(here):
-        if parameter_overrides or debug:  # it would not have them
+        elsewhere = port is not None and not urls["api"].endswith(f":{port}")
+        if parameter_overrides or debug or elsewhere:  # it would not have them
             raise StackError(f"already running at {urls['api']}: `down` first, to start it with other settings")
         print(f"already running at {urls['api']} (`status` shows it, `down` stops it)")
         if json.loads(_request("GET", f"{urls['admin']}/status").body)["changed"]:

@@ -73,7 +73,7 @@ def load(root: Path) -> Config:
         services=table.take("services", dict, {}),
         parameters=_strings(table, "parameters"),
         environment=_strings(table, "environment"),
-        preload=[str(name) for name in table.take("preload", list, [])],
+        preload=_names(table, "preload"),
         steps=[_step(step) for step in table.tables("steps")],
         processes=[_process(process) for process in table.tables("processes")],
         after=[_step(step) for step in table.tables("after")],
@@ -153,6 +153,14 @@ class _Table:
 
 def _strings(table: _Table, key: str) -> dict[str, str]:
     return {name: str(value) for name, value in table.take(key, dict, {}).items()}
+
+
+def _names(table: _Table, key: str) -> list[str]:
+    names = table.take(key, list, [])
+    for name in names:
+        if not isinstance(name, str):
+            raise StackError(f"{table.where}: {key} must be a list of names, not {names!r}")
+    return list(names)
 
 
 def _step(table: _Table) -> Step:

@@ -24,6 +24,7 @@ from emulator.function_process import Command, FunctionProcess, Output, start_fr
 from emulator.memory_watch import MemoryWatch, peak_mb
 from emulator.runtime_api import Connection, RuntimeConnection
 from emulator.runtime_socket import RuntimeSocket
+from emulator.source_watch import package_folder
 from emulator.stack import Function
 
 _log = logging.getLogger(__name__)
@@ -467,7 +468,7 @@ def process_variables(function: Function, launch: Launch, port: int, scratch: Pa
         "TMPDIR": str(scratch),  # Lambda's /tmp is an environment's own
         # A home of its own: the SDKs would read the developer's real AWS profile, libpq the real passwords.
         "HOME": str(launch.state / "home"),
-        **_bytecode(function.code, launch.state),
+        **_bytecode(function, launch.state),
         "PYTHONPATH": os.pathsep.join(str(folder) for folder in (function.code, *function.layers)),
         "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
@@ -484,11 +485,12 @@ def process_variables(function: Function, launch: Launch, port: int, scratch: Pa
     }
 
 
-def _bytecode(code: Path, state: Path) -> dict[str, str]:
+def _bytecode(function: Function, state: Path) -> dict[str, str]:
     """Lambda's folders hold bytecode already. Here it is kept where Python puts it, and all stacks share it."""
     if sys.pycache_prefix:
         return {"PYTHONPYCACHEPREFIX": sys.pycache_prefix}
-    if sys.dont_write_bytecode or not os.access(code, os.W_OK):
+    sources = (package_folder(function), *function.layers)
+    if sys.dont_write_bytecode or not all(os.access(folder, os.W_OK) for folder in sources):
         return {"PYTHONPYCACHEPREFIX": str(state / "bytecode")}
     return {}
 

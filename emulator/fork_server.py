@@ -70,7 +70,7 @@ class ForkServers:
 
     def start_early(self, function: Function, variables: Mapping[str, str]) -> None:
         """Starts the server for the function's layers, where it is known already what to preload."""
-        if self._learned_for(function.layers).names:
+        if self._preload or self._learned_for(function.layers).names:
             with contextlib.suppress(OSError):  # the first call that needs it says so
                 self._server(function, variables)
 
@@ -116,9 +116,14 @@ class ForkServers:
                 raise NotForked("the fork server ended too often")
             environment = self._common_environment(layers, variables)
             learned = self._learned_for(layers)
-            names = [name for name in learned.names if not _is_rejected(name, learned.rejected)]
+            names = dict.fromkeys([*self._preload, *learned.names])
             server = self._servers[layers] = _ForkServer(
-                self._interpreter, environment, signature, names, lambda reason: self._ended(layers, reason)
+                self._interpreter,
+                environment,
+                signature,
+                [name for name in names if not _is_rejected(name, learned.rejected)],
+                lambda reason: self._ended(layers, reason),
+                self._not_imported,
             )
         return server
 
@@ -132,6 +137,11 @@ class ForkServers:
         learned.rejected[spoiled["spoiled"]] = spoiled["reason"]
         _log.info("%s is not preloaded: its import changes the %s", spoiled["spoiled"], spoiled["reason"])
         self._save(layers, learned)
+
+    def _not_imported(self, name: str, reason: str) -> None:
+        """What functions were seen to import may need what only they have; what somebody named is a mistake."""
+        if name in self._preload:
+            _log.warning("preload: %s is not imported: %s", name, reason)
 
     def _common_environment(self, layers: tuple[Path, ...], variables: Mapping[str, str]) -> dict[str, str]:
         """What most functions with these layers have: a module that reads another value is imported again."""
@@ -151,8 +161,7 @@ class ForkServers:
             content: dict[str, Any] = {}
             with contextlib.suppress(OSError, ValueError):
                 content = json.loads(self._file(layers).read_text())
-            names = dict.fromkeys([*self._preload, *content.get("names", [])])
-            self._learned[layers] = _Learned(names, dict(content.get("rejected", {})))
+            self._learned[layers] = _Learned(dict.fromkeys(content.get("names", [])), dict(content.get("rejected", {})))
         return self._learned[layers]
 
     def _save(self, layers: tuple[Path, ...], learned: _Learned) -> None:
@@ -177,11 +186,13 @@ class _ForkServer:
         signature: tuple[int, int],
         names: Sequence[str],
         on_end: Callable[[Mapping[str, str] | None], None],
+        on_failed_import: Callable[[str, str], None],
     ) -> None:
         self.environment = environment
         self.signature = signature
         self.ended = False
         self._on_end = on_end
+        self._on_failed_import = on_failed_import
         self._loop = asyncio.get_running_loop()
         # Where nothing has been learned yet, one process goes ahead and reports what it imports. The others wait until
         # the server has it too, rather than import all of it themselves.
@@ -308,6 +319,8 @@ class _ForkServer:
             answer, _ = self._waiting.pop(message["refused"])
             if not answer.done():
                 answer.set_exception(NotForked(message["reason"]))
+        elif "failed" in message:
+            self._on_failed_import(message["failed"], message["reason"])
         elif "exited" in message:
             if message["exited"] == self._first_pid:
                 self._taught.set()  # it may have ended without a report

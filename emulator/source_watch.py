@@ -7,7 +7,8 @@ from pathlib import Path
 
 from emulator.stack import Function
 
-Signature = tuple[int, int]  # (how many files, the newest change in ns): a deletion counts as a change too
+# (How many files, sum of their change times in ns): a file that goes, or an older one in its place, is a change too.
+Signature = tuple[int, int]
 
 _SUFFIXES = (".py", ".lua", ".json")
 _FRESH = 0.25  # seconds; a signature may be made of scans that old, and lasts as long: half a second in all
@@ -26,43 +27,43 @@ class SourceWatch:
         known = self._signatures.get(function.name)
         if known is not None and now - known[0] < _FRESH:
             return known[1]
-        count = newest = 0
-        for folder in (_package(function), *function.layers):
+        count = changes = 0
+        for folder in (package_folder(function), *function.layers):
             files, changed = self._scan(folder)
             count += files
-            newest = max(newest, changed)
-        self._signatures[function.name] = now, (count, newest)
-        return count, newest
+            changes += changed
+        self._signatures[function.name] = now, (count, changes)
+        return count, changes
 
     def folders_signature(self, layers: Iterable[Path], packages: Iterable[Path]) -> Signature:
         """What layers hold now, and which packages are installed in those folders, since when."""
-        count = newest = 0
+        count = changes = 0
         for folder in layers:
             files, changed = self._scan(folder)
             count += files
-            newest = max(newest, changed)
+            changes += changed
         for folder in packages:
             with os.scandir(folder) as entries:
                 for entry in entries:
                     if entry.name.endswith((".dist-info", ".pth")):  # bytecode changes the folder itself
                         count += 1
-                        newest = max(newest, entry.stat().st_mtime_ns)
-        return count, newest
+                        changes += entry.stat().st_mtime_ns
+        return count, changes
 
     def _scan(self, folder: Path) -> Signature:
         now = time.monotonic()
         known = self._scans.get(folder)
         if known is not None and now - known[0] < _FRESH:
             return known[1]
-        count = newest = 0
+        count = changes = 0
         for changed in _changes(str(folder)):
             count += 1
-            newest = max(newest, changed)
-        self._scans[folder] = now, (count, newest)
-        return count, newest
+            changes += changed
+        self._scans[folder] = now, (count, changes)
+        return count, changes
 
 
-def _package(function: Function) -> Path:
+def package_folder(function: Function) -> Path:
     """The handler's top-level package: the code folder itself may be a whole checkout."""
     package = function.code / function.handler.split(".")[0]
     return package if package.is_dir() else function.code

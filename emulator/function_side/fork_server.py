@@ -16,6 +16,7 @@ One thread. The control socket carries JSON, one packet a message:
          {"retire": true}: the server ends when its last child has ended
     out  {"forked": id, "pid"} and its pidfd, or {"refused": id, "reason"}
          {"exited": pid, "status"}
+         {"failed": module, "reason"}: it could not be preloaded
          {"ready": count of preloaded modules}: after each batch
          {"spoiled": module, "reason"}: the server forks no more
 """
@@ -161,8 +162,8 @@ class _Server:
         random.Random.seed = note_seed  # type: ignore[method-assign,assignment]
         try:
             preloading.load(name)
-        except BaseException:  # noqa: S110  it may need what only the function has; then the function imports it
-            pass
+        except BaseException as error:  # it may need what only the function has; then the function imports it
+            self._send({"failed": name, "reason": f"{type(error).__name__}: {error}"[:1000]})
         finally:
             random.Random.seed = seed  # type: ignore[method-assign]
         new = set(sys.modules) - modules

@@ -49,7 +49,8 @@ class Kafka(Service):
         from kafka.errors import KafkaError
 
         try:
-            admin = KafkaAdminClient(bootstrap_servers=self.url.split(","))
+            # It has just answered; where it was stopped since, whoever stops it waits for this.
+            admin = KafkaAdminClient(bootstrap_servers=self.url.split(","), bootstrap_timeout_ms=5000)
             try:
                 there = set(admin.list_topics())
                 new = [NewTopic(name, count, 1) for name, count in self.topics.items() if name not in there]

@@ -28,6 +28,7 @@ def test_an_empty_file_is_a_template_and_nothing_beside_it(tmp_path: Path) -> No
         ("prot = 3000", "there is no prot"),
         ('port = "3000"', "port must be int"),
         ('preload = "httpx"', "preload must be list"),
+        ("preload = [1]", r"preload must be a list of names, not \[1\]"),
         ("[[steps]]\nname = 'a'", r"steps\[0\]: command is missing"),
         ("[[processes]]\nname = 'a'\ncommand = ['b']\nlog = 'x'", r"processes\[0\]: there is no log"),
         ("[[processes]]\nname = 'redis'\ncommand = ['b']\n[services]\nredis = {}", "the process redis is taken"),

@@ -106,9 +106,12 @@ def test_what_a_first_process_had_to_import_is_preloaded_for_the_next(start: Sta
     wait_for(next_has_it, "the server to have imported it")
 
 
-def test_modules_that_are_named_are_imported_before_the_first_call(start: Start) -> None:
+def test_modules_that_are_named_are_imported_before_the_first_call(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
     """Some may not exist, or not be for a server: the others are there, and hidden like what was learned."""
     live = start(preload=["no_such_module", "threaded", "shared", "late"])
+    wait_for(lambda: "preload: no_such_module is not imported" in caplog.text, "a word on the name that is none")
     first = call(live, "DescribeFunction", what="late")
     assert first["before"] == []
     wait_until_forked(live)

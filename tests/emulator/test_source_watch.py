@@ -32,6 +32,14 @@ def test_a_package_that_comes_goes_or_is_installed_again_is_one(packages: Path) 
     seen.append(signature(packages))
     (packages / "two-1.1.dist-info").mkdir()
     seen.append(signature(packages))
-    os.utime(packages / "one-1.0.dist-info", ns=(seen[-1][1] + 1, seen[-1][1] + 1))
+    os.utime(packages / "one-1.0.dist-info", ns=(1, 1))
     seen.append(signature(packages))
     assert len(set(seen)) == 4
+
+
+def test_an_older_file_in_the_place_of_another_is_a_change(tmp_path: Path) -> None:
+    for name in ("kept.py", "replaced.py"):
+        (tmp_path / name).touch()
+    before = SourceWatch().folders_signature([tmp_path], [])
+    os.utime(tmp_path / "replaced.py", ns=(1, 1))  # as `mv`, `cp -p` and `tar x` leave it
+    assert SourceWatch().folders_signature([tmp_path], []) != before
