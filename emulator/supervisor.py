@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from emulator.processes import Child
@@ -33,21 +35,32 @@ class Unit(Protocol):
         """Returns when it serves; raises StackError."""
 
 
-async def supervise(
-    units: Sequence[Unit], returned: Callable[[Unit], Awaitable[None]], pause: float = 0.1, steady: float = 30
-) -> None:
+async def supervise(units: Sequence[Unit], returned: Callable[[Unit], Awaitable[None]], steady: float = 30) -> None:
     """Never returns. One that ends within `steady` seconds of its start waits longer each time, up to 30 s."""
-    await asyncio.gather(*(_watch(unit, returned, pause, steady) for unit in units))
+    await asyncio.gather(*(_watch(unit, returned, steady) for unit in units))
 
 
-async def _watch(unit: Unit, returned: Callable[[Unit], Awaitable[None]], pause: float, steady: float) -> None:
+async def _ended(child: Child) -> int:
+    """The exit code of a process, once it has ended."""
+    loop = asyncio.get_running_loop()
+    while (code := child.exit_code) is None:
+        with suppress(ProcessLookupError):  # it has ended since, and somebody has asked for its code
+            ends = os.pidfd_open(child.pid)
+            ended = asyncio.Event()
+            loop.add_reader(ends, ended.set)
+            try:
+                await ended.wait()
+            finally:
+                loop.remove_reader(ends)
+                os.close(ends)
+    return code
+
+
+async def _watch(unit: Unit, returned: Callable[[Unit], Awaitable[None]], steady: float) -> None:
     quick_ends = 0
     since = time.monotonic()
     while unit.child:  # an existing service has none
-        await asyncio.sleep(pause)
-        code = unit.child.exit_code
-        if code is None:
-            continue
+        code = await _ended(unit.child)
         quick_ends = quick_ends + 1 if time.monotonic() - since < steady else 0
         delay = min(30, 2 ** (quick_ends - 1)) if quick_ends > 1 else 0
         _log.warning("%s ended with %s, starting it again in %d s", unit.name, code, delay)
