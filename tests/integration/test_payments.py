@@ -398,6 +398,19 @@ def test_a_refund_is_given_once_by_all_who_try(desks: Callable[[int], list[Desk]
     assert messages(superuser) == ["PaymentSuccess", "PaymentRefunded"]
 
 
+def test_two_attempts_that_both_gave_a_refund_count_it_once(desk: Desk, superuser: Database) -> None:
+    """Each heard from PortOne that the money was given back before the other had recorded it."""
+    payment = paid(desk)
+    refund = desk.store.refund(owe(desk, superuser, payment, 100_000))
+    assert refund is not None
+    for _ in range(2):
+        desk.store.refunded(refund, datetime.now(UTC))
+    stored = desk.store.find(payment.id)
+    assert stored is not None
+    assert stored.refunded_amount == 100_000
+    assert messages(superuser) == ["PaymentSuccess", "PaymentRefunded"]
+
+
 def test_a_refund_that_portone_refuses_to_hear_stays_due_until_it_is_done(desk: Desk, superuser: Database) -> None:
     payment = paid(desk)
     owe(desk, superuser, payment, AMOUNT)
