@@ -52,7 +52,7 @@ class MemoryWatch:
         self._timer = self._loop.call_later(_EVERY, self._look) if self._busy else None
         for target, process in list(self._busy.items()):
             limit, pid = target.memory_limit, target.pid
-            if limit is None or pid is None:
+            if limit is None or pid is None or target not in self._busy:
                 continue
             if process is None:
                 process = self._busy[target] = _Process(pid)

@@ -49,7 +49,7 @@ class Kafka(Service):
         from kafka.errors import KafkaError
 
         try:
-            # It has just answered; where it was stopped since, whoever stops it waits for this.
+            # The broker has just answered. If it was stopped since, the stop of the stack waits for this attempt.
             admin = KafkaAdminClient(bootstrap_servers=self.url.split(","), bootstrap_timeout_ms=5000)
             try:
                 there = set(admin.list_topics())
