@@ -175,7 +175,7 @@ bench-login: $(STAMP) ## A sign-in: how much of it is bcrypt, the authorizer, co
 
 .PHONY: cloud-ranges
 cloud-ranges: $(STAMP) ## Which addresses are clouds', from the providers' published lists (FILES="ip-ranges.json cloud.json"; docs/bots.md)
-	@PYTHONPATH=layers/common/python $(PY) -m common.cloud_ranges $(FILES)
+	@PYTHONPATH=layers/common/python $(PY) -m common.protection.cloud_ranges $(FILES)
 
 bench-edge: $(STAMP) ## Three ways to write a handler's edge, measured
 	@$(PY) -m bench.edge

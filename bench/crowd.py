@@ -17,7 +17,7 @@ import aiohttp
 
 from attack.throwaway import throwaway_stack
 from bench.queue import stand_in_line
-from common.redis import connect
+from common.stores.redis import connect
 from demo.buyer import Api, sign_in
 from functions.auth.access_token import AccessTokenSigner, Parties
 from functions.auth.account import Role

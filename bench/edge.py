@@ -43,10 +43,10 @@ print((time.perf_counter() - began) / 2000 * 1e6)
 BARE_SCRIPT = """
 import sys, time
 from pathlib import Path
-import common.rate_limit
-from common import redis
-from common.redis import Script, run_together
-script = Script(Path(common.rate_limit.__file__).parent / "lua" / "take_turn.lua")
+import common.protection.rate_limit
+from common.stores import redis
+from common.stores.redis import Script, run_together
+script = Script(Path(common.protection.rate_limit.__file__).parent / "lua" / "take_turn.lua")
 client = redis.client()
 def called(calls):
     for number in range(calls):

@@ -26,9 +26,9 @@ from uuid import UUID
 
 import httpx
 
-from common.clock import utc_now
-from common.postgres import Database, Parameters, Row
-from common.redis import Client, connect
+from common.domain.clock import utc_now
+from common.stores.postgres import Database, Parameters, Row
+from common.stores.redis import Client, connect
 from demo.buyer import sign_in
 from functions.events.event_reads import EventReads
 from functions.events.event_search import EventSearch

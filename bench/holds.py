@@ -23,11 +23,11 @@ from uuid import UUID, uuid4
 import psycopg
 
 from attack.throwaway import throwaway_stack
-from common.clock import new_id, utc_now
-from common.outbox import Outbox
-from common.postgres import Database
-from common.queue_tokens import QueueTokens
-from common.redis import connect
+from common.domain.clock import new_id, utc_now
+from common.messaging.outbox import Outbox
+from common.stores.postgres import Database
+from common.stores.redis import connect
+from common.waitingroom.queue_tokens import QueueTokens
 from demo.__main__ import statuses
 from demo.buyer import Api, Buyer, eventually
 from emulator import services

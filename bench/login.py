@@ -29,10 +29,10 @@ from uuid import uuid4
 import psycopg
 from moto import mock_aws
 
-from common import redis
-from common.clock import new_id, utc_now
-from common.log import log
-from common.postgres import Database
+from common.domain.clock import new_id, utc_now
+from common.runtime.log import log
+from common.stores import redis
+from common.stores.postgres import Database
 from emulator import services
 from functions.auth.account import Account, NewAccount, Role
 from functions.auth.account_store import AccountStore

@@ -23,12 +23,12 @@ from uuid import UUID, uuid4
 
 from redis import Connection
 
-from common import redis as common_redis
-from common import secrets
-from common.clock import microseconds
-from common.redis import Client, run_together
-from common.sale_terms import SaleTermsAnswer
-from common.waiting_line import active_key, let_in_key, line_key, sale_key, seen_key
+from common.contracts.sale_terms import SaleTermsAnswer
+from common.domain.clock import microseconds
+from common.stores import redis as common_redis
+from common.stores import secrets
+from common.stores.redis import Client, run_together
+from common.waitingroom.queue_keys import active_key, let_in_key, line_key, sale_key, seen_key
 from emulator import services
 from functions.admitter.admission import Admission, Policy
 from functions.queue import enter, status
@@ -229,7 +229,7 @@ def _farther(seconds: float) -> Iterator[None]:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Log and metric lines are written, to memory: a terminal's speed is none of ours."""
-    from common.log import log
+    from common.runtime.log import log
 
     memory = io.StringIO()
     handlers = log.handlers

@@ -24,9 +24,9 @@ from uuid import uuid4
 import psycopg
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from common.messages import RESERVATION_EVENTS, ReservationConfirmed, envelope
-from common.outbox import shard_of
-from common.postgres import Database
+from common.messaging.messages import RESERVATION_EVENTS, ReservationConfirmed, envelope
+from common.messaging.outbox import shard_of
+from common.stores.postgres import Database
 from emulator import services
 from functions.outbox_relay.kafka_publisher import KafkaPublisher
 from functions.outbox_relay.publish import run

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from common.metrics import NAMESPACE
+from common.runtime.metrics import NAMESPACE
 
 FOLDER = Path(__file__).parent
 GROUPS = {

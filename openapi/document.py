@@ -9,10 +9,10 @@ from itertools import groupby
 from types import NoneType
 from typing import Any, get_args
 
-from common.edge import Answer
-from common.model import Model
-from common.problem import Problem
-from common.request import Body, Path, Query
+from common.domain.model import Model
+from common.domain.problem import Problem
+from common.http.endpoint import Answer
+from common.http.request import Body, Path, Query
 from openapi.routes import ROOT, Route
 from openapi.schemas import Mode, Schema, Schemas
 

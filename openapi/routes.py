@@ -11,7 +11,7 @@ from typing import Any
 
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
-from common.operation import Operation
+from common.http.operation import Operation
 
 ROOT = Path(__file__).parents[1]
 TEMPLATE = ROOT / "template.yaml"

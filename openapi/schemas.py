@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
-from common.model import Model
+from common.domain.model import Model
 
 Schema = dict[str, Any]
 Mode = Literal["validation", "serialization"]  # what is taken, what is answered

@@ -9,8 +9,8 @@ import os
 import sys
 from pathlib import Path
 
-from common.clock import utc_now
-from common.postgres import Database
+from common.domain.clock import utc_now
+from common.stores.postgres import Database
 from migrations.__main__ import LOGINS, migrate, set_passwords
 from seed.accounts import seed_accounts
 from seed.event import seed_event

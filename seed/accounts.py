@@ -1,8 +1,8 @@
 """Two accounts to begin with: an administrator and a buyer. Their passwords are published: local stacks only."""
 
-from common.clock import new_id, utc_now
-from common.postgres import Database
-from common.problem import Refusal
+from common.domain.clock import new_id, utc_now
+from common.domain.problem import Refusal
+from common.stores.postgres import Database
 from functions.auth.account import Account, Agreement, NewAccount, Role
 from functions.auth.account_store import AccountStore
 from functions.auth.password_hasher import PasswordHasher

@@ -3,8 +3,8 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from common.postgres import Database
-from common.problem import NOT_FOUND, Refusal
+from common.domain.problem import NOT_FOUND, Refusal
+from common.stores.postgres import Database
 from functions.events.event_proposal import EventProposal
 from functions.events.event_store import EventStore
 from functions.events.seat_template import SeatTemplate, Section

@@ -6,9 +6,9 @@ from typing import Any
 
 import boto3
 
-from common.clock import utc_now
-from common.postgres import Database
-from common.problem import store_away
+from common.domain.clock import utc_now
+from common.domain.problem import store_away
+from common.stores.postgres import Database
 from functions.auth.data_keys import DataKeys
 from functions.auth.kms import PersonalDataKms
 from functions.auth.vault import Vault

@@ -3,8 +3,8 @@
 import time
 from uuid import UUID
 
-from common.redis import connect
-from common.ticks import ticks
+from common.runtime.ticks import ticks
+from common.stores.redis import connect
 from functions.admitter.admission import Admission, Policy
 from functions.admitter.admit import TICK_SECONDS
 

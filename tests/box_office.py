@@ -4,15 +4,22 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from common.clock import new_id
-from common.consumer import AfterCommit, Consumer
-from common.event_tally import EventTallyAnswer
-from common.messages import EVENT_EVENTS, RESERVATION_EVENTS, EventCancelled, EventRescheduled, PaymentSuccess, envelope
-from common.outbox import Outbox
-from common.postgres import Connection, Database
-from common.queue_tokens import QueueTokens
-from common.redis import Client
-from common.seat_ledger import MendHoldsAnswer, MendHoldsAsked, SeatLedgerAnswer
+from common.contracts.event_tally import EventTallyAnswer
+from common.contracts.seat_ledger import MendHoldsAnswer, MendHoldsAsked, SeatLedgerAnswer
+from common.domain.clock import new_id
+from common.messaging.consumer import AfterCommit, Consumer
+from common.messaging.messages import (
+    EVENT_EVENTS,
+    RESERVATION_EVENTS,
+    EventCancelled,
+    EventRescheduled,
+    PaymentSuccess,
+    envelope,
+)
+from common.messaging.outbox import Outbox
+from common.stores.postgres import Connection, Database
+from common.stores.redis import Client
+from common.waitingroom.queue_tokens import QueueTokens
 from functions.events.on_reservation_event import SeatMoves
 from functions.reservations.booking import Booking, Offer
 from functions.reservations.event_catalogue import offer_of

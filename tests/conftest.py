@@ -9,8 +9,8 @@ import psycopg
 import pytest
 from _pytest.faulthandler import fault_handler_stderr_fd_key
 
-from common.postgres import Database
-from common.redis import Client, connect
+from common.stores.postgres import Database
+from common.stores.redis import Client, connect
 from emulator import services
 from migrations.__main__ import LOGINS, migrate, set_passwords
 from tests.groups import new_scheduler

@@ -4,8 +4,8 @@ from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
 
-from common.consumer import Consumer
-from common.postgres import Database
+from common.messaging.consumer import Consumer
+from common.stores.postgres import Database
 
 
 class Courier:

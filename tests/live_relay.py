@@ -57,7 +57,7 @@ def relay_login(postgres_url: str, password: str) -> str:
 
 
 def main() -> None:
-    from common.postgres import Database
+    from common.stores.postgres import Database
 
     conninfo, servers, shift = sys.argv[1:]
     relay = Relay(Database(conninfo), KafkaPublisher({"bootstrap_servers": servers.split(",")}), batch=1000)

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-from common.problem import NOT_FOUND
-from common.redis import Client
-from common.sale_terms import SaleTermsAnswer
+from common.contracts.sale_terms import SaleTermsAnswer
+from common.domain.problem import NOT_FOUND
+from common.stores.redis import Client
 from functions.queue.line_store import LineStore
 from functions.queue.waiting_room import Waiting
 

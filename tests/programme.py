@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from common.clock import new_id
-from common.page import Page
-from common.postgres import Database
+from common.domain.clock import new_id
+from common.http.page import Page
+from common.stores.postgres import Database
 from functions.events.event_answer import EventAnswer
 from functions.events.event_edit import EventEdit
 from functions.events.event_proposal import EventProposal

@@ -7,10 +7,10 @@ from uuid import UUID
 
 import pytest
 
-from common.clock import new_id
-from common.postgres import Database
-from common.problem import Problem, Refusal
-from common.redis import Client
+from common.domain.clock import new_id
+from common.domain.problem import Problem, Refusal
+from common.stores.postgres import Database
+from common.stores.redis import Client
 from functions.auth.account import Account, NewAccount, Role
 from functions.auth.account_changes import AccountChanges
 from functions.auth.account_store import AccountStore

@@ -2,9 +2,9 @@
 
 from uuid import UUID
 
-from common.edge import endpoint
-from common.model import Model
-from common.request import Body, User
+from common.domain.model import Model
+from common.http.endpoint import endpoint
+from common.http.request import Body, User
 
 
 class EnterBody(Body):

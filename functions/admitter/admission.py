@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from common.clock import microseconds
-from common.log import log
-from common.queue_tokens import RESERVATION, new_secret, token_key, token_prefix
-from common.redis import Client, Script, run_together
-from common.waiting_line import (
+from common.domain.clock import microseconds
+from common.runtime.log import log
+from common.stores.redis import Client, Script, run_together
+from common.waitingroom.queue_keys import (
     LIVE_LINES,
     WAITER_GRACE_SECONDS,
     admitted_key,
@@ -22,6 +21,7 @@ from common.waiting_line import (
     sale_key,
     seen_key,
 )
+from common.waitingroom.queue_tokens import RESERVATION, new_secret, token_key, token_prefix
 
 ATTEMPTS = 3  # calls for a head that keeps changing before leaving the rest to the next tick
 TOGETHER = 200  # lines a round trip: Redis answers others between two

@@ -11,16 +11,16 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from common import redis
-from common.clock import utc_now
-from common.internal import call
-from common.log import log
-from common.metrics import emit
-from common.problem import NOT_FOUND, Refusal, store_away
-from common.sale_terms import SaleTermsAnswer, SaleTermsAsked
-from common.settings import Settings
-from common.ticks import ticks
-from common.waiting_line import SaleTermsLearner
+from common.contracts.internal_call import call
+from common.contracts.sale_terms import SaleTermsAnswer, SaleTermsAsked
+from common.domain.clock import utc_now
+from common.domain.problem import NOT_FOUND, Refusal, store_away
+from common.runtime.log import log
+from common.runtime.metrics import emit
+from common.runtime.settings import Settings
+from common.runtime.ticks import ticks
+from common.stores import redis
+from common.waitingroom.queue_keys import SaleTermsLearner
 from functions.admitter.admission import Admission, Moved, Policy, Share
 
 TICK_SECONDS = 0.5  # on the second, and between for what a late tick left of it

@@ -12,7 +12,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from common.problem import TOKEN_EXPIRED, TOKEN_INVALID, TOKEN_REVOKED
+from common.domain.problem import TOKEN_EXPIRED, TOKEN_INVALID, TOKEN_REVOKED
 from functions.auth.account import Role
 
 ALGORITHM = "ES256"

@@ -2,8 +2,8 @@
 
 from uuid import UUID
 
-from common.model import Model, Moment
-from common.problem import TOKEN_INVALID
+from common.domain.model import Model, Moment
+from common.domain.problem import TOKEN_INVALID
 from functions.auth.account import Account, Role
 
 

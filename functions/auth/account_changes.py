@@ -8,8 +8,8 @@ from datetime import datetime
 from functools import cache
 from uuid import UUID
 
-from common import redis
-from common.postgres import Database, database
+from common.stores import redis
+from common.stores.postgres import Database, database
 from functions.auth.blacklist import Blacklist
 from functions.auth.forgotten_password import Proof
 from functions.auth.session_store import end_sessions

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from psycopg.errors import UniqueViolation
 
-from common.postgres import Database, Row
+from common.stores.postgres import Database, Row
 from functions.auth.account import Account, Credentials, NewAccount, Role, Status
 from functions.auth.problems import EMAIL_TAKEN, IDENTITY_TAKEN
 from functions.auth.social_identity_store import add_identity

@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from common import redis
-from common.log import log
-from common.model import rfc3339
-from common.problem import TOKEN_MISSING, Refusal
-from common.request import Request
-from common.secrets import secret
-from common.settings import Settings
+from common.domain.model import rfc3339
+from common.domain.problem import TOKEN_MISSING, Refusal
+from common.http.request import Request
+from common.runtime.log import log
+from common.runtime.settings import Settings
+from common.stores import redis
+from common.stores.secrets import secret
 from functions.auth.access_token import AccessTokenVerifier, Claims, Parties, PublicKey
 from functions.auth.blacklist import Blacklist
 
@@ -70,7 +70,7 @@ def _bearer_token(request: Request) -> str:
 
 
 def _allow(event: dict[str, Any], claims: Claims) -> dict[str, Any]:
-    # What `common.request.User` reads; the gateway hands every value on as a string.
+    # What `common.http.request.User` reads; the gateway hands every value on as a string.
     context = {
         "sub": str(claims.user_id),
         "role": claims.role.value,

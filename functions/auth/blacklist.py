@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from math import ceil
 
-from common.redis import Client
-from common.revocation import revoked_key
+from common.protection.revocation import revoked_key
+from common.stores.redis import Client
 from functions.auth.sessions import AccessToken
 
 

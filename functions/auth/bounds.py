@@ -6,7 +6,7 @@ from unicodedata import normalize
 from pydantic import AfterValidator, Field, SecretStr, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from common.model import VisibleText
+from common.domain.model import VisibleText
 
 PASSWORD_MIN_BYTES, PASSWORD_MAX_BYTES = 10, 72  # bcrypt sees no more than 72
 

@@ -9,7 +9,7 @@ USER_AGENT_MAX = 512  # characters kept
 
 
 class Received(Protocol):
-    """A request, as `common.request.Request` has it."""
+    """A request, as `common.http.request.Request` has it."""
 
     @property
     def source_ip(self) -> str: ...

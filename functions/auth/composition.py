@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 from functools import cache
 from secrets import token_urlsafe
 
-from common.clock import new_id, utc_now
-from common.postgres import database
-from common.secrets import secret
-from common.settings import Settings
+from common.domain.clock import new_id, utc_now
+from common.runtime.settings import Settings
+from common.stores.postgres import database
+from common.stores.secrets import secret
 from functions.auth.access_token import AccessTokenSigner, Parties, PrivateKey
 from functions.auth.account_store import AccountStore
 from functions.auth.data_keys import DataKeys
@@ -73,7 +73,7 @@ class _BlacklistWhenNeeded:
     """Only the reuse of a refresh token needs Redis here: too rare for every sign-in to load and connect its client."""
 
     def add(self, tokens: Sequence[AccessToken], now: datetime) -> None:
-        from common import redis
+        from common.stores import redis
         from functions.auth.blacklist import Blacklist
 
         Blacklist(redis.client()).add(tokens, now)

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from common.postgres import Database, Row
-from common.problem import SERVICE_UNAVAILABLE
+from common.domain.problem import SERVICE_UNAVAILABLE
+from common.stores.postgres import Database, Row
 from functions.auth.vault import DataKey
 
 KEEP_SECONDS = 300  # for so long a container goes on sealing with a key that has a successor

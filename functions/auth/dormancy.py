@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from common.postgres import Connection
+from common.stores.postgres import Connection
 
 # Sealed for their user and their column's name, so that they open in either table.
 DATA = "email_sealed, name_sealed, phone_sealed, ci_sealed"

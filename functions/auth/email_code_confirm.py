@@ -2,10 +2,10 @@
 
 from functools import cache
 
-from common import redis
-from common.clock import utc_now
-from common.edge import endpoint
-from common.request import Body, User
+from common.domain.clock import utc_now
+from common.http.endpoint import endpoint
+from common.http.request import Body, User
+from common.stores import redis
 from functions.auth.bounds import MailedCode
 from functions.auth.composition import accounts, vault
 from functions.auth.email_code_store import EmailCodeStore

@@ -3,10 +3,10 @@
 from functools import cache
 from secrets import randbelow
 
-from common import redis
-from common.edge import Answer, endpoint
-from common.request import Request, User
-from common.settings import Settings
+from common.http.endpoint import Answer, endpoint
+from common.http.request import Request, User
+from common.runtime.settings import Settings
+from common.stores import redis
 from functions.auth.composition import accounts, vault
 from functions.auth.email_code_store import EmailCodeStore
 from functions.auth.email_verification import CodeSending

@@ -6,8 +6,8 @@ Five guesses a code and ten codes a day find one of a million in one case of 20,
 from pathlib import Path
 from uuid import UUID
 
-from common.redis import Client, Script
-from common.route_class import RATE_LIMITED
+from common.protection.rate_class import RATE_LIMITED
+from common.stores.redis import Client, Script
 
 _LUA = Path(__file__).parent / "lua"
 GOOD_SECONDS = 600

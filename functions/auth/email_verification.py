@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from common.clock import Clock
-from common.problem import TOKEN_INVALID
+from common.domain.clock import Clock
+from common.domain.problem import TOKEN_INVALID
 from functions.auth.account import Account
 from functions.auth.problems import CODE_INVALID
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from common.clock import Clock
+from common.domain.clock import Clock
 from functions.auth.problems import IDENTITY_NOT_VERIFIED
 from functions.auth.registration import Identities
 

@@ -6,14 +6,14 @@ from urllib.parse import quote
 import httpx
 from pydantic import ValidationError
 
-from common import redis
-from common.circuit import Circuit, CircuitOpen, Guard
-from common.clock import utc_now
-from common.log import log
-from common.model import Model, Text
-from common.problem import SERVICE_UNAVAILABLE
-from common.secrets import secret
-from common.settings import Settings
+from common.domain.clock import utc_now
+from common.domain.model import Model, Text
+from common.domain.problem import SERVICE_UNAVAILABLE
+from common.protection.circuit_breaker import Circuit, CircuitOpen, Guard
+from common.runtime.log import log
+from common.runtime.settings import Settings
+from common.stores import redis
+from common.stores.secrets import secret
 from functions.auth.registration import Person
 
 TIMEOUT_SECONDS = 5.0  # half of what payments grants: nothing is lost by asking again

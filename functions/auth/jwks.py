@@ -5,9 +5,9 @@ The key that will sign after the next rotation is among them already: whoever ke
 
 from typing import Literal
 
-from common.edge import Answer, endpoint
-from common.model import Model
-from common.secrets import secret
+from common.domain.model import Model
+from common.http.endpoint import Answer, endpoint
+from common.stores.secrets import secret
 
 KEEP_SECONDS = 300
 

@@ -3,7 +3,7 @@
 from functools import cached_property
 from typing import Any
 
-from common.problem import means_store_away
+from common.domain.problem import means_store_away
 
 # Authenticated with every data key, written to CloudTrail, and asked for by the functions' policies.
 CONTEXT = {"purpose": "personal-data"}

@@ -8,7 +8,7 @@ import json
 from hashlib import sha256
 from secrets import token_urlsafe
 
-from common.redis import Client
+from common.stores.redis import Client
 from functions.auth.problems import OAUTH_FAILED
 from functions.auth.social_identity import Provider, SocialIdentity
 

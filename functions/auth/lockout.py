@@ -14,12 +14,12 @@ from functools import cache
 from pathlib import Path
 from uuid import UUID
 
-from common import redis
-from common.clock import Clock, NewId, new_id, utc_now
-from common.log import log
-from common.metrics import emit
-from common.redis import Client, Script
-from common.settings import Settings
+from common.domain.clock import Clock, NewId, new_id, utc_now
+from common.runtime.log import log
+from common.runtime.metrics import emit
+from common.runtime.settings import Settings
+from common.stores import redis
+from common.stores.redis import Client, Script
 from functions.auth.problems import ACCOUNT_LOCKED
 
 _LUA = Path(__file__).parent / "lua"

@@ -2,11 +2,11 @@
 
 from functools import cache
 
-from common.captcha import captcha
-from common.edge import count, endpoint
-from common.problem import CAPTCHA_FAILED
-from common.request import Body, Request
-from common.route_class import LOGIN
+from common.domain.problem import CAPTCHA_FAILED
+from common.http.endpoint import count, endpoint
+from common.http.request import Body, Request
+from common.protection.captcha import captcha
+from common.protection.rate_class import LOGIN
 from functions.auth.bounds import CaptchaToken, Email, OfferedPassword
 from functions.auth.caller import Caller
 from functions.auth.composition import accounts, login_history, sessions, vault

@@ -3,10 +3,10 @@
 import json
 from uuid import UUID
 
-from common.clock import Clock, NewId
-from common.log import log
-from common.metrics import emit
-from common.postgres import Database, Row
+from common.domain.clock import Clock, NewId
+from common.runtime.log import log
+from common.runtime.metrics import emit
+from common.stores.postgres import Database, Row
 from functions.auth.caller import Caller
 from functions.auth.login_history import MANY_FAILURES, RECENT, REMEMBERED, Login, Method, Past
 from functions.auth.vault import Vault

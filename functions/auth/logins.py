@@ -1,9 +1,9 @@
 """GET /users/me/logins: who signed in to the user's account, and who tried, newest first (AUTH-021)."""
 
-from common.edge import endpoint
-from common.model import Model, Moment
-from common.page import Page
-from common.request import Paging, User
+from common.domain.model import Model, Moment
+from common.http.endpoint import endpoint
+from common.http.page import Page
+from common.http.request import Paging, User
 from functions.auth.composition import login_history
 from functions.auth.login_history import Method
 

@@ -3,11 +3,11 @@
 from datetime import UTC, datetime
 from functools import cache
 
-from common import redis
-from common.clock import utc_now
-from common.edge import endpoint
-from common.postgres import database
-from common.request import Body, User
+from common.domain.clock import utc_now
+from common.http.endpoint import endpoint
+from common.http.request import Body, User
+from common.stores import redis
+from common.stores.postgres import database
 from functions.auth.blacklist import Blacklist
 from functions.auth.bounds import RefreshToken
 from functions.auth.session_store import SessionStore

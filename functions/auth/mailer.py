@@ -3,8 +3,8 @@
 from functools import cached_property
 from typing import Any
 
-from common.log import log
-from common.problem import SERVICE_UNAVAILABLE
+from common.domain.problem import SERVICE_UNAVAILABLE
+from common.runtime.log import log
 
 SUBJECT = {"ko": "이메일 인증 코드", "en": "Your e-mail verification code"}
 TEXT = {

@@ -1,7 +1,7 @@
 """GET /users/me: the signed-in user's account (AUTH-012)."""
 
-from common.edge import endpoint
-from common.request import User
+from common.http.endpoint import endpoint
+from common.http.request import User
 from functions.auth.account_answer import AccountAnswer, account_answer
 from functions.auth.composition import accounts
 

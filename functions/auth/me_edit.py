@@ -1,7 +1,7 @@
 """PUT /users/me: another name, another phone number; what is not named stays (AUTH-013)."""
 
-from common.edge import endpoint
-from common.request import Body, User
+from common.http.endpoint import endpoint
+from common.http.request import Body, User
 from functions.auth.account_answer import AccountAnswer, account_answer
 from functions.auth.bounds import PersonName, Phone
 from functions.auth.composition import accounts

@@ -3,11 +3,11 @@
 
 from functools import cache
 
-from common import redis
-from common.edge import Answer, endpoint
-from common.model import Model
-from common.postgres import database
-from common.request import Body, Path, Request
+from common.domain.model import Model
+from common.http.endpoint import Answer, endpoint
+from common.http.request import Body, Path, Request
+from common.stores import redis
+from common.stores.postgres import database
 from functions.auth.bounds import OAuthCode, OAuthState
 from functions.auth.caller import Caller
 from functions.auth.composition import login_history, sessions, vault

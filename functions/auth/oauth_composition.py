@@ -5,11 +5,11 @@ from secrets import token_urlsafe
 
 import httpx
 
-from common import redis
-from common.circuit import Circuit, Guard
-from common.clock import utc_now
-from common.secrets import secret
-from common.settings import Settings
+from common.domain.clock import utc_now
+from common.protection.circuit_breaker import Circuit, Guard
+from common.runtime.settings import Settings
+from common.stores import redis
+from common.stores.secrets import secret
 from functions.auth.oauth_flow import OAuthFlow
 from functions.auth.oauth_flow_store import FlowStore
 from functions.auth.oauth_providers import (

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from common.problem import VALIDATION_ERROR, Refusal
+from common.domain.problem import VALIDATION_ERROR, Refusal
 from functions.auth.problems import OAUTH_FAILED
 from functions.auth.social_identity import Profile, Provider
 

@@ -3,7 +3,7 @@
 import json
 from hashlib import sha256
 
-from common.redis import Client
+from common.stores.redis import Client
 from functions.auth.oauth_flow import Flow
 from functions.auth.social_identity import Provider
 

@@ -2,11 +2,11 @@
 
 from functools import cache
 
-from common import redis
-from common.clock import utc_now
-from common.edge import endpoint
-from common.postgres import database
-from common.request import Body, User
+from common.domain.clock import utc_now
+from common.http.endpoint import endpoint
+from common.http.request import Body, User
+from common.stores import redis
+from common.stores.postgres import database
 from functions.auth.bounds import LinkToken
 from functions.auth.link_tokens import LinkTokens
 from functions.auth.problems import ALREADY_LINKED, OAUTH_FAILED

@@ -17,9 +17,9 @@ import httpx
 from authlib.oauth2.client import OAuth2Client
 from pydantic import BaseModel, Field
 
-from common.circuit import CircuitOpen, Guard
-from common.log import log
-from common.problem import SERVICE_UNAVAILABLE, Refusal
+from common.domain.problem import SERVICE_UNAVAILABLE, Refusal
+from common.protection.circuit_breaker import CircuitOpen, Guard
+from common.runtime.log import log
 from functions.auth.oauth_flow import Flow
 from functions.auth.problems import OAUTH_FAILED
 from functions.auth.social_identity import Profile, Provider

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from common.edge import endpoint
-from common.model import Model
-from common.request import Path, Query
+from common.domain.model import Model
+from common.http.endpoint import endpoint
+from common.http.request import Path, Query
 from functions.auth.oauth_composition import oauth_flow
 from functions.auth.social_identity import Provider
 

@@ -3,7 +3,7 @@ neither bcrypt nor Redis."""
 
 from functools import cache
 
-from common.clock import utc_now
+from common.domain.clock import utc_now
 from functions.auth.account_changes import account_changes
 from functions.auth.lockout import lockout
 from functions.auth.own_account import OwnAccount

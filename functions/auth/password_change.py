@@ -1,7 +1,7 @@
 """PUT /users/me/password: another password for the current one; the user's other sessions end (AUTH-016)."""
 
-from common.edge import endpoint
-from common.request import Body, User
+from common.http.endpoint import endpoint
+from common.http.request import Body, User
 from functions.auth.bounds import NewPassword, OfferedPassword
 from functions.auth.own_account_composition import own_account
 from functions.auth.problems import ACCOUNT_LOCKED, INVALID_CREDENTIALS

@@ -4,7 +4,7 @@ from functools import cache
 
 import bcrypt
 
-from common.settings import Settings
+from common.runtime.settings import Settings
 from functions.auth.bounds import PASSWORD_MAX_BYTES
 
 COST = 11  # 2¹¹ rounds: about 0.2 s of a whole vCPU, which a function has from 1,769 MB on; OWASP asks for 10 or more

@@ -5,10 +5,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from common.clock import utc_now
-from common.edge import endpoint
-from common.model import Text
-from common.request import Body
+from common.domain.clock import utc_now
+from common.domain.model import Text
+from common.http.endpoint import endpoint
+from common.http.request import Body
 from functions.auth.account_changes import account_changes
 from functions.auth.bounds import Email, NewPassword
 from functions.auth.composition import vault

@@ -1,6 +1,6 @@
 """What the accounts service refuses, besides the common token problems."""
 
-from common.problem import Problem
+from common.domain.problem import Problem
 
 AGREEMENT_REQUIRED = Problem(
     "AGREEMENT_REQUIRED", 422, "필수 약관에 동의해 주세요.", "The required terms have not been agreed to."

@@ -1,8 +1,8 @@
 """POST /auth/refresh: a refresh token for the next pair, once (AUTH-009)."""
 
-from common.edge import endpoint
-from common.problem import TOKEN_EXPIRED, TOKEN_INVALID
-from common.request import Body
+from common.domain.problem import TOKEN_EXPIRED, TOKEN_INVALID
+from common.http.endpoint import endpoint
+from common.http.request import Body
 from functions.auth.bounds import RefreshToken
 from functions.auth.composition import sessions
 from functions.auth.problems import TOKEN_REUSED

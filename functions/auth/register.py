@@ -7,13 +7,13 @@ from uuid import UUID
 from pydantic import Field, StrictBool, StringConstraints, field_validator
 from pydantic_core import PydanticCustomError
 
-from common import redis
-from common.captcha import captcha
-from common.clock import new_id, utc_now
-from common.edge import Answer, created, endpoint
-from common.model import Model, Text, VisibleText
-from common.problem import CAPTCHA_FAILED
-from common.request import Body
+from common.domain.clock import new_id, utc_now
+from common.domain.model import Model, Text, VisibleText
+from common.domain.problem import CAPTCHA_FAILED
+from common.http.endpoint import Answer, created, endpoint
+from common.http.request import Body
+from common.protection.captcha import captcha
+from common.stores import redis
 from functions.auth.account import Agreement, Role
 from functions.auth.bounds import CaptchaToken, Email, LinkToken, NewPassword, PersonName, Phone
 from functions.auth.composition import accounts

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from common.clock import Clock, NewId
+from common.domain.clock import Clock, NewId
 from functions.auth.account import Account, Agreement, NewAccount, Role
 from functions.auth.problems import AGREEMENT_REQUIRED, IDENTITY_NOT_VERIFIED
 from functions.auth.social_identity import SocialIdentity

@@ -10,11 +10,11 @@ from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from common.clock import utc_now
-from common.log import log
-from common.metrics import emit
-from common.postgres import database
-from common.settings import Settings
+from common.domain.clock import utc_now
+from common.runtime.log import log
+from common.runtime.metrics import emit
+from common.runtime.settings import Settings
+from common.stores.postgres import database
 from functions.auth.composition import data_keys, vault
 from functions.auth.sealed_tables import SealedTables
 

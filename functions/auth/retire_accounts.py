@@ -5,11 +5,11 @@ from datetime import timedelta
 from functools import cache
 from typing import Any
 
-from common.clock import utc_now
-from common.log import log
-from common.metrics import emit
-from common.postgres import database
-from common.settings import Settings
+from common.domain.clock import utc_now
+from common.runtime.log import log
+from common.runtime.metrics import emit
+from common.runtime.settings import Settings
+from common.stores.postgres import database
 from functions.auth.retirement import Retirement, RetirementTerms
 
 SPARE_MS = 15_000  # no statement runs longer than 10 s (migration 0001)

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from common.clock import Clock
-from common.postgres import Database
+from common.domain.clock import Clock
+from common.stores.postgres import Database
 from functions.auth import dormancy
 
 ACCOUNTS_A_BATCH, ROWS_A_BATCH = 100, 1000

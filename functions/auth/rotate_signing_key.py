@@ -18,11 +18,11 @@ import boto3
 import jwt
 from botocore.config import Config
 
-from common.clock import Clock, utc_now
-from common.log import log
-from common.secret_rotation import CURRENT, PENDING, Missing, Rotation, SecretVersions, Superseded, TooSoon
-from common.secrets import KEEP_SECONDS, SecretSettings
-from common.settings import Settings
+from common.domain.clock import Clock, utc_now
+from common.runtime.log import log
+from common.runtime.settings import Settings
+from common.stores.secret_rotation import CURRENT, PENDING, Missing, Rotation, SecretVersions, Superseded, TooSoon
+from common.stores.secrets import KEEP_SECONDS, SecretSettings
 from functions.auth.access_token import ALGORITHM, PrivateKey, PublicKey
 from functions.auth.jwks import KEEP_SECONDS as JWKS_KEEP_SECONDS
 from functions.auth.signing_keys import follows, new_key, public_half, published, rotated

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from common.log import log
-from common.postgres import Database, Row
+from common.runtime.log import log
+from common.stores.postgres import Database, Row
 from functions.auth.vault import Field, SealBroken, Vault
 
 BATCH_ROWS = 100

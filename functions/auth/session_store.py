@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from common.postgres import Connection, Database
+from common.stores.postgres import Connection, Database
 from functions.auth.account import Role
 from functions.auth.dormancy import awaken
 from functions.auth.sessions import AccessToken, Holder, IssuedPair, Reused, Unfit

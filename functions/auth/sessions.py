@@ -12,9 +12,9 @@ from hashlib import sha256
 from typing import Protocol
 from uuid import UUID
 
-from common.clock import Clock, NewId
-from common.log import log
-from common.problem import TOKEN_EXPIRED, TOKEN_INVALID
+from common.domain.clock import Clock, NewId
+from common.domain.problem import TOKEN_EXPIRED, TOKEN_INVALID
+from common.runtime.log import log
 from functions.auth.account import Role
 from functions.auth.problems import INVALID_CREDENTIALS, TOKEN_REUSED
 

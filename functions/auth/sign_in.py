@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 from uuid import UUID
 
-from common.problem import Refusal
+from common.domain.problem import Refusal
 from functions.auth.account import Credentials
 from functions.auth.caller import Caller
 from functions.auth.login_history import Method, Past

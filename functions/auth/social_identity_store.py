@@ -5,8 +5,8 @@ from uuid import UUID
 
 from psycopg.errors import UniqueViolation
 
-from common.postgres import Connection, Database
-from common.problem import TOKEN_INVALID
+from common.domain.problem import TOKEN_INVALID
+from common.stores.postgres import Connection, Database
 from functions.auth.account import LinkedAccount, Role, Status
 from functions.auth.problems import ALREADY_LINKED
 from functions.auth.social_identity import SocialIdentity

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from common.clock import Clock
+from common.domain.clock import Clock
 from functions.auth.social_identity import SocialIdentity
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
-from common.problem import Refusal
+from common.domain.problem import Refusal
 from functions.auth.account import LinkedAccount, Role, Status
 from functions.auth.caller import Caller
 from functions.auth.login_history import Method

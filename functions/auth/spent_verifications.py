@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal
 
-from common.postgres import Connection
+from common.stores.postgres import Connection
 from functions.auth.problems import IDENTITY_NOT_VERIFIED
 
 

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from common.model import Model
+from common.domain.model import Model
 from functions.auth.sessions import TokenPair
 
 

@@ -1,7 +1,7 @@
 """DELETE /users/me: the account ends now, its personal data after the retention time (AUTH-018)."""
 
-from common.edge import endpoint
-from common.request import Body, User
+from common.http.endpoint import endpoint
+from common.http.request import Body, User
 from functions.auth.bounds import OfferedPassword
 from functions.auth.own_account_composition import own_account
 from functions.auth.problems import ACCOUNT_LOCKED, INVALID_CREDENTIALS

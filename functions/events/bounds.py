@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from common.model import Moment, Text, VisibleText, Whole
+from common.domain.model import Moment, Text, VisibleText, Whole
 
 Stripped = Annotated[Text, AfterValidator(str.strip)]
 Label = Annotated[VisibleText, AfterValidator(str.strip), Field(min_length=1, max_length=200)]

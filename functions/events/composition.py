@@ -3,14 +3,14 @@
 from functools import cache
 from uuid import UUID
 
-from common import redis
-from common.clock import new_id, utc_now
-from common.event_tally import EventTallyAnswer, EventTallyAsked
-from common.internal import call
-from common.postgres import database, reader
-from common.refund_tally import RefundTallyAnswer, RefundTallyAsked
-from common.seat_ledger import MendHoldsAnswer, MendHoldsAsked, SeatLedgerAnswer, SeatLedgerAsked
-from common.settings import Settings
+from common.contracts.event_tally import EventTallyAnswer, EventTallyAsked
+from common.contracts.internal_call import call
+from common.contracts.refund_tally import RefundTallyAnswer, RefundTallyAsked
+from common.contracts.seat_ledger import MendHoldsAnswer, MendHoldsAsked, SeatLedgerAnswer, SeatLedgerAsked
+from common.domain.clock import new_id, utc_now
+from common.runtime.settings import Settings
+from common.stores import redis
+from common.stores.postgres import database, reader
 from functions.events.event_reads import EventReads
 from functions.events.event_store import EventStore
 from functions.events.programme import Programme

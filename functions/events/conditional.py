@@ -3,8 +3,8 @@
 import re
 from collections.abc import Callable
 
-from common.edge import Answer
-from common.request import Request
+from common.http.endpoint import Answer
+from common.http.request import Request
 
 REVALIDATE = "no-cache"  # may be kept, and is asked about each time
 A_DAY = "public, max-age=86400"

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field
 
-from common.model import Model, Moment
+from common.domain.model import Model, Moment
 from functions.events.seat_template import GRADES, Grade
 from functions.events.venue_answer import HallSummary, VenueSummary
 

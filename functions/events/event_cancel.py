@@ -1,7 +1,7 @@
 """POST /events/{id}/cancel: the show is off; every buyer gets everything back, by message (EVT-028)."""
 
-from common.edge import Answer, endpoint
-from common.request import Admin, Body, IdPath, Request
+from common.http.endpoint import Answer, endpoint
+from common.http.request import Admin, Body, IdPath, Request
 from functions.events.bounds import Reason
 from functions.events.composition import programme
 from functions.events.event_answer import EventAnswer

@@ -1,7 +1,7 @@
 """GET /events/{id}/cancellation: how far the refunds of a cancelled event have come (EVT-028)."""
 
-from common.edge import endpoint
-from common.request import Admin, IdPath
+from common.http.endpoint import endpoint
+from common.http.request import Admin, IdPath
 from functions.events.composition import programme
 from functions.events.programme import CancellationAnswer
 

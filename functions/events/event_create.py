@@ -1,8 +1,8 @@
 """POST /events: an event and all of its seats (EVT-001, EVT-019)."""
 
-from common.edge import Answer, endpoint
-from common.problem import NOT_FOUND
-from common.request import Admin, Body
+from common.domain.problem import NOT_FOUND
+from common.http.endpoint import Answer, endpoint
+from common.http.request import Admin, Body
 from functions.events.composition import programme
 from functions.events.event_answer import EventAnswer
 from functions.events.event_proposal import EventProposal

@@ -1,7 +1,7 @@
 """DELETE /events/{id}: out of sight, unless somebody has a reservation (EVT-003)."""
 
-from common.edge import endpoint
-from common.request import Admin, IdPath, Request
+from common.http.endpoint import endpoint
+from common.http.request import Admin, IdPath, Request
 from functions.events.composition import programme
 from functions.events.problems import EVENT_HAS_RESERVATIONS, PRECONDITION_FAILED
 from functions.events.revision import Expected

@@ -1,7 +1,7 @@
 """GET /events/{id}: an event, where it is and what is left of each grade (EVT-005)."""
 
-from common.edge import Answer, endpoint
-from common.request import IdPath, Request
+from common.http.endpoint import Answer, endpoint
+from common.http.request import IdPath, Request
 from functions.events.composition import reads
 from functions.events.conditional import unless_known
 from functions.events.event_answer import EventDetailAnswer

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field
 from pydantic.alias_generators import to_camel
 
-from common.model import Model
+from common.domain.model import Model
 from functions.events.bounds import Date, Label, Prose
 from functions.events.event_proposal import (
     AdmissionPerSecond,

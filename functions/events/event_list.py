@@ -1,8 +1,8 @@
 """GET /events: a page of events, searched and sorted (EVT-004, EVT-018, EVT-025)."""
 
-from common.edge import Answer, endpoint
-from common.page import Page
-from common.request import Request
+from common.http.endpoint import Answer, endpoint
+from common.http.page import Page
+from common.http.request import Request
 from functions.events.composition import reads
 from functions.events.conditional import unless_known
 from functions.events.event_answer import EventAnswer

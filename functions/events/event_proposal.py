@@ -5,8 +5,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from common.model import Model, Whole
-from common.problem import VALIDATION_ERROR, Refusal
+from common.domain.model import Model, Whole
+from common.domain.problem import VALIDATION_ERROR, Refusal
 from functions.events.bounds import Date, Label, Price, Prose
 from functions.events.seat_template import Grade, SeatTemplate
 

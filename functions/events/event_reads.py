@@ -4,9 +4,9 @@ from collections import OrderedDict
 from hashlib import sha1
 from uuid import UUID
 
-from common.clock import Clock
-from common.model import Model
-from common.problem import SERVICE_UNAVAILABLE
+from common.domain.clock import Clock
+from common.domain.model import Model
+from common.domain.problem import SERVICE_UNAVAILABLE
 from functions.events.event_search import EventSearch
 from functions.events.event_store import EventStore
 from functions.events.freshness import around_sale, freshness

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from common.edge import Answer, endpoint
-from common.request import Admin, Body, IdPath, Request
+from common.http.endpoint import Answer, endpoint
+from common.http.request import Admin, Body, IdPath, Request
 from functions.events.bounds import Date, Reason
 from functions.events.composition import programme
 from functions.events.event_answer import EventAnswer

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from common.model import Moment, Text
-from common.request import Paging
+from common.domain.model import Moment, Text
+from common.http.request import Paging
 from functions.events.event_answer import EventStatus
 
 

@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from common.clock import Clock
-from common.messages import EventCancelled, EventRescheduled
-from common.outbox import Outbox
-from common.page import Page
-from common.postgres import Connection, Database, Row
-from common.problem import NOT_FOUND, VALIDATION_ERROR, Refusal
-from common.sale_terms import SaleTermsAnswer
+from common.contracts.sale_terms import SaleTermsAnswer
+from common.domain.clock import Clock
+from common.domain.problem import NOT_FOUND, VALIDATION_ERROR, Refusal
+from common.http.page import Page
+from common.messaging.messages import EventCancelled, EventRescheduled
+from common.messaging.outbox import Outbox
+from common.stores.postgres import Connection, Database, Row
 from functions.events.event_answer import EventAnswer, EventDetailAnswer
 from functions.events.event_edit import EventEdit, changes, check_in_time
 from functions.events.event_proposal import EventProposal

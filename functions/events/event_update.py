@@ -1,7 +1,7 @@
 """PUT /events/{id}: what is not settled yet (EVT-002)."""
 
-from common.edge import Answer, endpoint
-from common.request import Admin, Body, IdPath, Request
+from common.http.endpoint import Answer, endpoint
+from common.http.request import Admin, Body, IdPath, Request
 from functions.events.composition import programme
 from functions.events.event_answer import EventAnswer
 from functions.events.event_edit import EventEdit

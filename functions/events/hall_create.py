@@ -1,8 +1,8 @@
 """POST /venues/{id}/halls: a hall and the template its events' seats are made from (EVT-013)."""
 
-from common.clock import new_id
-from common.edge import Answer, endpoint
-from common.request import Admin, Body, IdPath
+from common.domain.clock import new_id
+from common.http.endpoint import Answer, endpoint
+from common.http.request import Admin, Body, IdPath
 from functions.events.bounds import Label
 from functions.events.composition import venues
 from functions.events.revision import revised

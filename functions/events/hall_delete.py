@@ -1,7 +1,7 @@
 """DELETE /venues/{id}/halls/{hallId}: a hall, once no event there is to come (EVT-015)."""
 
-from common.edge import endpoint
-from common.request import Admin, Request
+from common.http.endpoint import endpoint
+from common.http.request import Admin, Request
 from functions.events.composition import venues
 from functions.events.hall_path import HallPath
 from functions.events.problems import HALL_IN_USE, PRECONDITION_FAILED

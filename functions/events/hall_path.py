@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from common.request import IdPath
+from common.http.request import IdPath
 
 
 class HallPath(IdPath):

@@ -5,11 +5,11 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from common.consumer import AfterCommit, Consumer, Handle
-from common.log import log
-from common.messages import Envelope, Payload, ReservationCancelled, ReservationConfirmed
-from common.metrics import emit
-from common.postgres import Connection, database
+from common.messaging.consumer import AfterCommit, Consumer, Handle
+from common.messaging.messages import Envelope, Payload, ReservationCancelled, ReservationConfirmed
+from common.runtime.log import log
+from common.runtime.metrics import emit
+from common.stores.postgres import Connection, database
 from functions.events.composition import read_cache
 from functions.events.read_cache import ReadCache, event_key, seats_key
 from functions.events.seat_sale_store import free_seats, sell_seats

@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from common.clock import NewId
-from common.event_tally import EventTallyAnswer
-from common.model import Model, Moment
-from common.refund_tally import RefundTallyAnswer
+from common.contracts.event_tally import EventTallyAnswer
+from common.contracts.refund_tally import RefundTallyAnswer
+from common.domain.clock import NewId
+from common.domain.model import Model, Moment
 from functions.events.event_answer import EventAnswer
 from functions.events.event_edit import EventEdit
 from functions.events.event_proposal import EventProposal

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-from common.clock import Clock
-from common.log import log
-from common.redis import REDIS_FAILURES, Client, Script
+from common.domain.clock import Clock
+from common.runtime.log import log
+from common.stores.redis import REDIS_FAILURES, Client, Script
 from functions.events.freshness import Freshness
 
 LEASE_SECONDS = 3.0

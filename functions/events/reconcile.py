@@ -5,8 +5,8 @@ from collections import Counter
 from typing import Any
 from uuid import UUID
 
-from common.log import log
-from common.metrics import emit
+from common.runtime.log import log
+from common.runtime.metrics import emit
 from functions.events.composition import seat_stores
 from functions.events.seat_reconciliation import Disagreements, reconcile
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from hashlib import sha1
 from typing import Self
 
-from common.edge import Answer
-from common.model import Model
-from common.request import Request
+from common.domain.model import Model
+from common.http.endpoint import Answer
+from common.http.request import Request
 from functions.events.problems import PRECONDITION_FAILED
 
 _VERSION = re.compile(r'"([0-9]{1,18})(?:-[^"]*)?"')  # weak or strong: what counts is the version

@@ -1,7 +1,7 @@
 """Internal: how an event is sold, asked by the waiting room (QUEUE-001)."""
 
-from common.internal import internal
-from common.sale_terms import SaleTermsAnswer, SaleTermsAsked
+from common.contracts.internal_call import internal
+from common.contracts.sale_terms import SaleTermsAnswer, SaleTermsAsked
 from functions.events.composition import events
 
 

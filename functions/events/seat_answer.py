@@ -3,7 +3,7 @@
 from typing import Literal
 from uuid import UUID
 
-from common.model import Model
+from common.domain.model import Model
 from functions.events.seat_template import Grade
 
 

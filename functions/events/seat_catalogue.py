@@ -1,7 +1,7 @@
 """Internal: an event's sale and the seats someone wants, asked by reservations at hold time (RSV-001)."""
 
-from common.internal import internal
-from common.seat_catalogue import SeatCatalogueAnswer, SeatCatalogueAsked
+from common.contracts.internal_call import internal
+from common.contracts.seat_catalogue import SeatCatalogueAnswer, SeatCatalogueAsked
 from functions.events.composition import seats
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 from uuid import UUID
 
-from common.model import Model
+from common.domain.model import Model
 from functions.events.seat_template import Grade, Section
 
 AVAILABLE, SOLD = 'AVAILABLE"}', 'SOLD"}'  # how a seat of the plain list ends

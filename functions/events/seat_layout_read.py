@@ -4,8 +4,8 @@ Until the sale starts it may change; a client that names the version it wants (`
 it for a day, and so may everybody on the way.
 """
 
-from common.edge import Answer, endpoint
-from common.request import IdPath, Query, Request
+from common.http.endpoint import Answer, endpoint
+from common.http.request import IdPath, Query, Request
 from functions.events.composition import reads
 from functions.events.conditional import A_DAY, REVALIDATE, unless_known
 from functions.events.seat_layout import SeatLayoutAnswer

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from common.postgres import Connection
-from common.problem import means_store_away
+from common.domain.problem import means_store_away
+from common.stores.postgres import Connection
 from functions.events.seat_sale import Seat, seats_to_free, seats_to_sell
 
 

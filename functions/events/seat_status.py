@@ -1,7 +1,7 @@
 """Internal: which seats of an event are sold, asked by reservations for its live seat map (RSV-003)."""
 
-from common.internal import internal
-from common.seat_status import SeatStatusAnswer, SeatStatusAsked
+from common.contracts.internal_call import internal
+from common.contracts.seat_status import SeatStatusAnswer, SeatStatusAsked
 from functions.events.composition import reads
 
 

@@ -1,7 +1,7 @@
 """GET /events/{id}/seats/status: which of the layout's seats are sold, a bit a seat (EVT-006)."""
 
-from common.edge import Answer, endpoint
-from common.request import IdPath, Request
+from common.http.endpoint import Answer, endpoint
+from common.http.request import IdPath, Request
 from functions.events.composition import reads
 from functions.events.conditional import unless_known
 from functions.events.seat_layout import SeatStatusesAnswer

@@ -4,9 +4,9 @@ from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
-from common.postgres import Database, Row
-from common.problem import NOT_FOUND
-from common.seat_catalogue import SeatCatalogueAnswer
+from common.contracts.seat_catalogue import SeatCatalogueAnswer
+from common.domain.problem import NOT_FOUND
+from common.stores.postgres import Database, Row
 from functions.events.seat_layout import PricedSection, SeatLayoutAnswer, SeatStatusesAnswer, bitmap
 
 

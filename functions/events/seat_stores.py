@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 from uuid import UUID
 
-from common.postgres import Database
-from common.seat_ledger import HeldSeat, MendHoldsAnswer, MendHoldsAsked, SeatLedgerAnswer
+from common.contracts.seat_ledger import HeldSeat, MendHoldsAnswer, MendHoldsAsked, SeatLedgerAnswer
+from common.stores.postgres import Database
 from functions.events.event_store import EventStore
 from functions.events.read_cache import ReadCache, event_key, seats_key
 from functions.events.seat_reconciliation import Disagreements, Pair, Picture

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from common.model import Model, VisibleText, Whole
+from common.domain.model import Model, VisibleText, Whole
 
 Grade = Literal["VIP", "S", "A", "B"]
 GRADES: tuple[Grade, ...] = get_args(Grade)  # the dearest first, the order in which they are shown

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from common.model import Model
+from common.domain.model import Model
 from functions.events.seat_template import SeatTemplate
 
 

@@ -1,8 +1,8 @@
 """POST /venues: a place with halls to come (EVT-010)."""
 
-from common.clock import new_id
-from common.edge import Answer, endpoint
-from common.request import Admin, Body
+from common.domain.clock import new_id
+from common.http.endpoint import Answer, endpoint
+from common.http.request import Admin, Body
 from functions.events.bounds import Label
 from functions.events.composition import venues
 from functions.events.revision import revised

@@ -1,7 +1,7 @@
 """DELETE /venues/{id}: a venue and its halls, once no event there is to come (EVT-012)."""
 
-from common.edge import endpoint
-from common.request import Admin, IdPath, Request
+from common.http.endpoint import endpoint
+from common.http.request import Admin, IdPath, Request
 from functions.events.composition import venues
 from functions.events.problems import PRECONDITION_FAILED, VENUE_IN_USE
 from functions.events.revision import Expected

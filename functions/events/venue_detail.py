@@ -1,7 +1,7 @@
 """GET /venues/{id}: a venue, its halls and their seat templates."""
 
-from common.edge import Answer, endpoint
-from common.request import IdPath, Request
+from common.http.endpoint import Answer, endpoint
+from common.http.request import IdPath, Request
 from functions.events.composition import venues
 from functions.events.conditional import unless_known
 from functions.events.revision import etag

@@ -4,10 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from common.edge import endpoint
-from common.model import Text
-from common.page import Page
-from common.request import Paging
+from common.domain.model import Text
+from common.http.endpoint import endpoint
+from common.http.page import Page
+from common.http.request import Paging
 from functions.events.composition import venues
 from functions.events.venue_answer import VenueAnswer
 

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from common.clock import Clock, utc_now
-from common.page import Page
-from common.postgres import Connection, Database, Row
-from common.problem import NOT_FOUND, Problem
-from common.request import Paging
+from common.domain.clock import Clock, utc_now
+from common.domain.problem import NOT_FOUND, Problem
+from common.http.page import Page
+from common.http.request import Paging
+from common.stores.postgres import Connection, Database, Row
 from functions.events.problems import HALL_IN_USE, VENUE_IN_USE
 from functions.events.revision import ANY, Expected
 from functions.events.seat_template import SeatTemplate

@@ -5,9 +5,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from common import request
-from common.edge import Answer, endpoint
-from common.problem import SERVICE_UNAVAILABLE
+from common.domain.problem import SERVICE_UNAVAILABLE
+from common.http import request
+from common.http.endpoint import Answer, endpoint
 
 OURS = Path(__file__).parent / "docs"
 TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}

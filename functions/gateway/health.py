@@ -4,12 +4,12 @@ import socket
 from collections.abc import Callable
 from typing import Literal
 
-from common import redis
-from common.edge import Answer, endpoint
-from common.log import log
-from common.model import Model
-from common.postgres import database
-from common.settings import Settings
+from common.domain.model import Model
+from common.http.endpoint import Answer, endpoint
+from common.runtime.log import log
+from common.runtime.settings import Settings
+from common.stores import redis
+from common.stores.postgres import database
 
 State = Literal["UP", "DOWN"]
 

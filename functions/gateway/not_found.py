@@ -1,7 +1,7 @@
 """Every path there is no route for, `/internal/**` among them (INT-008): a 404 in the caller's language."""
 
-from common.edge import endpoint
-from common.problem import NOT_FOUND
+from common.domain.problem import NOT_FOUND
+from common.http.endpoint import endpoint
 
 
 @endpoint(limit=None, refuses=[NOT_FOUND])

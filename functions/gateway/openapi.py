@@ -3,7 +3,7 @@
 from functools import cache
 from pathlib import Path
 
-from common.edge import Answer, endpoint
+from common.http.endpoint import Answer, endpoint
 
 
 @cache

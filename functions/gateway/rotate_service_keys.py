@@ -14,10 +14,10 @@ from functools import cache
 from typing import Any
 from uuid import uuid4
 
-from common.clock import Clock, utc_now
-from common.log import log
-from common.secret_rotation import CURRENT, Rotation, SecretVersions, Superseded, TooSoon
-from common.secrets import KEEP_SECONDS, SecretSettings
+from common.domain.clock import Clock, utc_now
+from common.runtime.log import log
+from common.stores.secret_rotation import CURRENT, Rotation, SecretVersions, Superseded, TooSoon
+from common.stores.secrets import KEEP_SECONDS, SecretSettings
 
 SETTLE = timedelta(seconds=KEEP_SECONDS + 60)  # until everybody has read a change and every call under way has ended
 

@@ -2,8 +2,8 @@
 
 from functools import cache
 
-from common.postgres import database
-from common.settings import Settings
+from common.runtime.settings import Settings
+from common.stores.postgres import database
 from functions.outbox_relay.dead_letters import DeadLetters
 from functions.outbox_relay.kafka_client import kafka
 from functions.outbox_relay.kafka_publisher import KafkaPublisher

@@ -17,9 +17,9 @@ from zlib import crc32
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from common.messages import DEAD_LETTERS
-from common.outbox import shard_of
-from common.postgres import Connection, Database
+from common.messaging.messages import DEAD_LETTERS
+from common.messaging.outbox import shard_of
+from common.stores.postgres import Connection, Database
 from functions.outbox_relay.relay import BrokerAway
 
 NEWEST = 10_000  # letters of a partition that are looked at

@@ -3,8 +3,8 @@
 from functools import cache
 from typing import Any
 
-from common.secrets import secret
-from common.settings import Settings
+from common.runtime.settings import Settings
+from common.stores.secrets import secret
 
 
 class KafkaSettings(Settings):

@@ -3,9 +3,9 @@
 from functools import cache
 from typing import Any
 
-from common.log import log
-from common.metrics import emit
-from common.postgres import database
+from common.runtime.log import log
+from common.runtime.metrics import emit
+from common.stores.postgres import database
 from functions.outbox_relay.retention import Retention
 
 SPARE_SECONDS = 12.0  # more than the statement timeout: a batch under way always ends

@@ -14,9 +14,9 @@ from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from common.log import log
-from common.metrics import emit
-from common.problem import store_away
+from common.domain.problem import store_away
+from common.runtime.log import log
+from common.runtime.metrics import emit
 from functions.outbox_relay.composition import relay
 from functions.outbox_relay.polling import Pace
 from functions.outbox_relay.relay import BrokerAway, Pass, Relay

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from common.model import Model
+from common.domain.model import Model
 from functions.outbox_relay.composition import dead_letters
 from functions.outbox_relay.dead_letters import Letter, Wanted
 
@@ -21,7 +21,7 @@ class Asked(Model):
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """`{"letters": […]}` of list and show, `{"outcomes": {id: what became of it}}` of put-back.
 
-    Raises pydantic's ValidationError; BrokerAway, and what `common.problem.store_away` knows, with nothing put back.
+    Raises pydantic's ValidationError; BrokerAway, and what `store_away` knows, with nothing put back.
     """
     asked = Asked.model_validate(event)
     wanted = Wanted(asked.ids, asked.reason, asked.event_type, asked.limit)

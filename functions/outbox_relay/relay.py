@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from random import shuffle
 from typing import Any, Protocol
 
-from common.log import log
-from common.messages import DEAD_LETTERS
-from common.outbox import SHARDS
-from common.postgres import Connection, Database
+from common.messaging.messages import DEAD_LETTERS
+from common.messaging.outbox import SHARDS
+from common.runtime.log import log
+from common.stores.postgres import Connection, Database
 
 LOCK_SPACE = 0x0B0C  # keeps these advisory locks apart from others of the database
 SHARDS_AT_ONCE = SHARDS // 2  # so that two relays share a crowd

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from common.postgres import Database
+from common.stores.postgres import Database
 
 BATCH = 1_000
 # What was buried or put back, so that neither happens twice, and what an empty letter refers to. A letter lies on its

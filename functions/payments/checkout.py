@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
-from common.clock import Clock, NewId
-from common.log import log
-from common.payable import GUARD_SECONDS, PayableAnswer
-from common.problem import NOT_FOUND, Refusal
+from common.contracts.payable import GUARD_SECONDS, PayableAnswer
+from common.domain.clock import Clock, NewId
+from common.domain.problem import NOT_FOUND, Refusal
+from common.runtime.log import log
 from functions.payments.bank import Bank, BankView, PortOneAway, PortOneRefused
 from functions.payments.payment import Fail, GiveBack, Payment, Status, Succeed, next_step
 from functions.payments.problems import (

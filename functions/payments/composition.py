@@ -4,13 +4,13 @@ from datetime import timedelta
 from functools import cache
 from uuid import UUID
 
-from common import redis
-from common.circuit import Circuit
-from common.clock import new_id, utc_now
-from common.internal import call
-from common.payable import GUARD_SECONDS, PayableAnswer, PayableAsked
-from common.secrets import secret
-from common.settings import Settings
+from common.contracts.internal_call import call
+from common.contracts.payable import GUARD_SECONDS, PayableAnswer, PayableAsked
+from common.domain.clock import new_id, utc_now
+from common.protection.circuit_breaker import Circuit
+from common.runtime.settings import Settings
+from common.stores import redis
+from common.stores.secrets import secret
 from functions.payments.bank import PortOneAway
 from functions.payments.checkout import Checkout
 from functions.payments.payment_store import payment_store

@@ -5,12 +5,12 @@ from uuid import UUID
 
 from pydantic import Field
 
-from common.edge import endpoint
-from common.model import Model, Moment
-from common.problem import NOT_FOUND, Refusal
-from common.queue_tokens import QUEUE_TOKEN_PROBLEMS
-from common.request import Body, Request, User
-from common.route_class import PAYMENT
+from common.domain.model import Model, Moment
+from common.domain.problem import NOT_FOUND, Refusal
+from common.http.endpoint import endpoint
+from common.http.request import Body, Request, User
+from common.protection.rate_class import PAYMENT
+from common.waitingroom.queue_tokens import QUEUE_TOKEN_PROBLEMS
 from functions.payments.composition import checkout
 from functions.payments.payment import Status
 from functions.payments.problems import (

@@ -5,13 +5,13 @@ from uuid import UUID
 
 from pydantic import Field
 
-from common.edge import Answer, endpoint
-from common.model import Model
-from common.problem import NOT_FOUND
-from common.queue_tokens import QUEUE_TOKEN_PROBLEMS
-from common.request import Body, Request, User
-from common.route_class import PAYMENT
-from common.secrets import secret
+from common.domain.model import Model
+from common.domain.problem import NOT_FOUND
+from common.http.endpoint import Answer, endpoint
+from common.http.request import Body, Request, User
+from common.protection.rate_class import PAYMENT
+from common.stores.secrets import secret
+from common.waitingroom.queue_tokens import QUEUE_TOKEN_PROBLEMS
 from functions.payments.composition import checkout
 from functions.payments.payment import Status
 from functions.payments.problems import HOLD_EXPIRED, PAYMENT_IN_PROGRESS, PAYMENT_KEY_REUSED, PAYMENT_UNAVAILABLE

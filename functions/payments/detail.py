@@ -1,8 +1,8 @@
 """GET /payments/{id}: one of the user's payments (PAY-014)."""
 
-from common.edge import endpoint
-from common.problem import NOT_FOUND
-from common.request import IdPath, User
+from common.domain.problem import NOT_FOUND
+from common.http.endpoint import endpoint
+from common.http.request import IdPath, User
 from functions.payments.payment_answer import PaymentAnswer
 from functions.payments.payment_store import payment_store
 

@@ -1,8 +1,8 @@
 """GET /payments: the user's payments, newest first (PAY-015)."""
 
-from common.edge import endpoint
-from common.page import Page
-from common.request import Paging, User
+from common.http.endpoint import endpoint
+from common.http.page import Page
+from common.http.request import Paging, User
 from functions.payments.payment_answer import PaymentAnswer
 from functions.payments.payment_store import payment_store
 

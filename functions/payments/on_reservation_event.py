@@ -4,10 +4,10 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from common.consumer import Consumer
-from common.messages import Envelope, ReservationCancelled
-from common.postgres import Connection, database
-from common.problem import NOT_FOUND
+from common.domain.problem import NOT_FOUND
+from common.messaging.consumer import Consumer
+from common.messaging.messages import Envelope, ReservationCancelled
+from common.stores.postgres import Connection, database
 from functions.payments.checkout import Checkout
 from functions.payments.composition import checkout
 from functions.payments.payment_store import PaymentStore, payment_store

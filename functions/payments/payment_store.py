@@ -8,9 +8,9 @@ from uuid import UUID
 
 from psycopg import errors
 
-from common.messages import PaymentFailed, PaymentRefunded, PaymentSuccess
-from common.outbox import Outbox
-from common.postgres import Connection, Database, Row, database
+from common.messaging.messages import PaymentFailed, PaymentRefunded, PaymentSuccess
+from common.messaging.outbox import Outbox
+from common.stores.postgres import Connection, Database, Row, database
 from functions.payments.bank import BankView
 from functions.payments.payment import Payment, Status
 from functions.payments.problems import PAYMENT_IN_PROGRESS

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import httpx
 
-from common.circuit import CircuitOpen, Guard
+from common.protection.circuit_breaker import CircuitOpen, Guard
 from functions.payments.bank import BankView, PortOneAway, PortOneRefused
 
 TIMEOUT_SECONDS = 10.0  # PAY-008

@@ -1,6 +1,6 @@
 """What a payment is refused for. Where the outcome is unknown the words keep people from paying twice (GW-022)."""
 
-from common.problem import Problem
+from common.domain.problem import Problem
 
 PAYMENT_KEY_REUSED = Problem(
     "PAYMENT_KEY_REUSED",

@@ -1,7 +1,7 @@
 """Internal: how far the refunds of a cancelled event have come, asked by events (EVT-028)."""
 
-from common.internal import internal
-from common.refund_tally import RefundTallyAnswer, RefundTallyAsked
+from common.contracts.internal_call import internal
+from common.contracts.refund_tally import RefundTallyAnswer, RefundTallyAsked
 from functions.payments.payment_store import payment_store
 
 

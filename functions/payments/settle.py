@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from common.log import log
-from common.metrics import emit
+from common.runtime.log import log
+from common.runtime.metrics import emit
 from functions.payments.composition import checkout
 
 

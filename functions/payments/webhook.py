@@ -9,10 +9,10 @@ from uuid import UUID
 
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from common.edge import endpoint
-from common.model import Model
-from common.request import Request
-from common.secrets import secret
+from common.domain.model import Model
+from common.http.endpoint import endpoint
+from common.http.request import Request
+from common.stores.secrets import secret
 from functions.payments.bank import PortOneAway, PortOneRefused
 from functions.payments.composition import checkout
 from functions.payments.problems import PAYMENT_UNAVAILABLE, SIGNATURE_INVALID

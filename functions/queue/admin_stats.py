@@ -2,10 +2,10 @@
 
 from uuid import UUID
 
-from common.edge import endpoint
-from common.model import Model
-from common.problem import NOT_FOUND
-from common.request import Admin, Query
+from common.domain.model import Model
+from common.domain.problem import NOT_FOUND
+from common.http.endpoint import endpoint
+from common.http.request import Admin, Query
 from functions.queue.composition import waiting_room
 from functions.queue.stats_answer import StatsAnswer
 

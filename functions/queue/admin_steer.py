@@ -5,9 +5,9 @@ from uuid import UUID
 
 from pydantic import Field
 
-from common.edge import endpoint
-from common.model import Whole
-from common.request import Admin, Body, Path
+from common.domain.model import Whole
+from common.http.endpoint import endpoint
+from common.http.request import Admin, Body, Path
 from functions.queue.composition import waiting_room
 from functions.queue.stats_answer import StatsAnswer
 

@@ -7,15 +7,15 @@ from datetime import timedelta
 from functools import cache
 from uuid import UUID
 
-from common import redis
-from common.clock import utc_now
-from common.internal import call
-from common.log import log
-from common.problem import store_away
-from common.sale_terms import SaleTermsAnswer, SaleTermsAsked
-from common.secrets import RETRY_SECONDS, secret
-from common.settings import Settings
-from common.waiting_line import WAITER_GRACE_SECONDS
+from common.contracts.internal_call import call
+from common.contracts.sale_terms import SaleTermsAnswer, SaleTermsAsked
+from common.domain.clock import utc_now
+from common.domain.problem import store_away
+from common.runtime.log import log
+from common.runtime.settings import Settings
+from common.stores import redis
+from common.stores.secrets import RETRY_SECONDS, secret
+from common.waitingroom.queue_keys import WAITER_GRACE_SECONDS
 from functions.queue.line_store import LineStore
 from functions.queue.place_ticket import PlaceTickets
 from functions.queue.waiting_room import WaitingRoom

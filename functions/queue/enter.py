@@ -5,10 +5,10 @@ from uuid import UUID
 
 from pydantic import Field
 
-from common.clock import utc_now
-from common.edge import endpoint
-from common.problem import NOT_FOUND
-from common.request import Body, User
+from common.domain.clock import utc_now
+from common.domain.problem import NOT_FOUND
+from common.http.endpoint import endpoint
+from common.http.request import Body, User
 from functions.queue.composition import tickets, waiting_room
 from functions.queue.line_record import record, refusals_recorded
 from functions.queue.place_answer import AdmittedAnswer, WaitingAnswer, place_answer

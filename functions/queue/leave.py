@@ -2,8 +2,8 @@
 
 from uuid import UUID
 
-from common.edge import endpoint
-from common.request import Query, User
+from common.http.endpoint import endpoint
+from common.http.request import Query, User
 from functions.queue.composition import waiting_room
 from functions.queue.line_record import record
 

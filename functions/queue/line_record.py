@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
-from common.log import log
-from common.problem import Refusal
+from common.domain.problem import Refusal
+from common.runtime.log import log
 
 
 def record(event_id: UUID, outcome: str) -> None:

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from common.clock import microseconds
-from common.queue_tokens import RESERVATION, token_key
-from common.redis import Client, Script, run_together
-from common.sale_terms import SaleTermsAnswer
-from common.waiting_line import (
+from common.contracts.sale_terms import SaleTermsAnswer
+from common.domain.clock import microseconds
+from common.stores.redis import Client, Script, run_together
+from common.waitingroom.queue_keys import (
     LIVE_LINES,
     WAITER_GRACE_SECONDS,
     SaleTermsLearner,
@@ -20,6 +19,7 @@ from common.waiting_line import (
     sale_key,
     seen_key,
 )
+from common.waitingroom.queue_tokens import RESERVATION, token_key
 from functions.queue.place_ticket import Standing, Ticket
 from functions.queue.waiting_room import (
     SLOWEST_PACE,

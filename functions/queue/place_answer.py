@@ -4,8 +4,8 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from common.clock import microseconds
-from common.model import Model, Moment
+from common.domain.clock import microseconds
+from common.domain.model import Model, Moment
 from functions.queue.place_ticket import PlaceTickets, Ticket
 from functions.queue.waiting_room import POLL_SECONDS, Admitted, Place
 

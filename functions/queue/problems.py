@@ -1,6 +1,6 @@
 """What the waiting room refuses."""
 
-from common.problem import Problem
+from common.domain.problem import Problem
 
 SALE_NOT_OPEN = Problem("SALE_NOT_OPEN", 409, "아직 예매가 시작되지 않았습니다.", "The sale has not opened yet.")
 SALE_CLOSED = Problem("SALE_CLOSED", 409, "예매가 종료되었습니다.", "The sale is over.")

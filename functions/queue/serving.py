@@ -6,10 +6,10 @@ side.
 
 from uuid import UUID
 
-from common.edge import Answer, endpoint
-from common.model import Model
-from common.problem import Refusal
-from common.request import Path
+from common.domain.model import Model
+from common.domain.problem import Refusal
+from common.http.endpoint import Answer, endpoint
+from common.http.request import Path
 from functions.queue.composition import waiting_room
 from functions.queue.waiting_room import SaleState, Serving
 

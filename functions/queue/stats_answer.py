@@ -3,7 +3,7 @@
 from typing import Self
 from uuid import UUID
 
-from common.model import Model
+from common.domain.model import Model
 from functions.queue.waiting_room import LineStats
 
 

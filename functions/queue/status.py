@@ -2,10 +2,10 @@
 
 from uuid import UUID
 
-from common.clock import utc_now
-from common.edge import endpoint
-from common.request import Query, User
-from common.route_class import QUEUE_STATUS
+from common.domain.clock import utc_now
+from common.http.endpoint import endpoint
+from common.http.request import Query, User
+from common.protection.rate_class import QUEUE_STATUS
 from functions.queue.composition import tickets, waiting_room
 from functions.queue.line_record import refusals_recorded
 from functions.queue.place_answer import AdmittedAnswer, WaitingAnswer, place_answer

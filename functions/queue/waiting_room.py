@@ -6,9 +6,9 @@ from math import ceil, log1p
 from typing import Literal, Protocol
 from uuid import UUID
 
-from common.clock import Clock, microseconds
-from common.problem import NOT_FOUND, SERVICE_UNAVAILABLE, Refusal
-from common.sale_terms import SaleTermsAnswer
+from common.contracts.sale_terms import SaleTermsAnswer
+from common.domain.clock import Clock, microseconds
+from common.domain.problem import NOT_FOUND, SERVICE_UNAVAILABLE, Refusal
 from functions.queue.place_ticket import Standing, Ticket
 from functions.queue.problems import (
     ALREADY_WAITING,

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
-from common.clock import Clock, NewId
-from common.payable import GUARD_SECONDS
-from common.problem import NOT_FOUND, VALIDATION_ERROR, Refusal
+from common.contracts.payable import GUARD_SECONDS
+from common.domain.clock import Clock, NewId
+from common.domain.problem import NOT_FOUND, VALIDATION_ERROR, Refusal
 from functions.reservations.problems import (
     HOLD_EXPIRED,
     NOT_RELEASABLE,

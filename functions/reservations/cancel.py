@@ -2,10 +2,10 @@
 
 from uuid import UUID
 
-from common.edge import endpoint
-from common.model import Model
-from common.request import IdPath, User
-from common.route_class import BOOKING
+from common.domain.model import Model
+from common.http.endpoint import endpoint
+from common.http.request import IdPath, User
+from common.protection.rate_class import BOOKING
 from functions.reservations.composition import booking
 from functions.reservations.problems import NOT_CANCELLABLE
 from functions.reservations.reservation import Status

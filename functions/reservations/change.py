@@ -5,11 +5,11 @@ from uuid import UUID
 
 from pydantic import Field
 
-from common.edge import endpoint
-from common.problem import NOT_FOUND
-from common.queue_tokens import QUEUE_TOKEN_PROBLEMS
-from common.request import Body, IdPath, Request, User
-from common.route_class import BOOKING
+from common.domain.problem import NOT_FOUND
+from common.http.endpoint import endpoint
+from common.http.request import Body, IdPath, Request, User
+from common.protection.rate_class import BOOKING
+from common.waitingroom.queue_tokens import QUEUE_TOKEN_PROBLEMS
 from functions.reservations.composition import booking, store
 from functions.reservations.problems import (
     HOLD_EXPIRED,

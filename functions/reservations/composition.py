@@ -2,11 +2,11 @@
 
 from functools import cache
 
-from common.clock import new_id, utc_now
-from common.outbox import Outbox
-from common.postgres import database
-from common.secrets import secret
-from common.settings import Settings
+from common.domain.clock import new_id, utc_now
+from common.messaging.outbox import Outbox
+from common.runtime.settings import Settings
+from common.stores.postgres import database
+from common.stores.secrets import secret
 from functions.reservations.booking import Booking
 from functions.reservations.event_catalogue import catalogue
 from functions.reservations.hold_mending import HoldMending

@@ -1,8 +1,8 @@
 """GET /reservations/{id}: one of the user's reservations, with its ticket once confirmed (RSV-010)."""
 
-from common.edge import endpoint
-from common.problem import NOT_FOUND
-from common.request import IdPath, User
+from common.domain.problem import NOT_FOUND
+from common.http.endpoint import endpoint
+from common.http.request import IdPath, User
 from functions.reservations.composition import store, ticket_qr
 from functions.reservations.reservation import Status
 from functions.reservations.reservation_answer import ReservationAnswer

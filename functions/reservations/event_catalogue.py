@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from common.internal import call
-from common.seat_catalogue import SeatCatalogueAnswer, SeatCatalogueAsked
-from common.seat_status import SeatStatusAnswer, SeatStatusAsked
-from common.settings import Settings
+from common.contracts.internal_call import call
+from common.contracts.seat_catalogue import SeatCatalogueAnswer, SeatCatalogueAsked
+from common.contracts.seat_status import SeatStatusAnswer, SeatStatusAsked
+from common.runtime.settings import Settings
 from functions.reservations.booking import Offer
 from functions.reservations.reservation import Seat
 

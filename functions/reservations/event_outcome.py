@@ -1,9 +1,9 @@
 """What becomes of reservations when their event is cancelled or moved, inside the consumer's transaction (EVT-028,
 EVT-029)."""
 
-from common.clock import Clock
-from common.messages import Envelope, EventCancelled, EventRescheduled
-from common.postgres import Connection
+from common.domain.clock import Clock
+from common.messaging.messages import Envelope, EventCancelled, EventRescheduled
+from common.stores.postgres import Connection
 from functions.reservations.reservation_store import ReservationStore
 
 

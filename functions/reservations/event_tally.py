@@ -1,8 +1,8 @@
 """Internal: how many reservations an event has, asked by events before it deletes one and after it cancelled one
 (EVT-003, EVT-028)."""
 
-from common.event_tally import EventTallyAnswer, EventTallyAsked
-from common.internal import internal
+from common.contracts.event_tally import EventTallyAnswer, EventTallyAsked
+from common.contracts.internal_call import internal
 from functions.reservations.composition import store
 
 

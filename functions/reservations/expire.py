@@ -8,9 +8,9 @@ No hold depends on it for correctness: one past its end cannot be paid for, and 
 import time
 from typing import Any
 
-from common.log import log
-from common.problem import store_away
-from common.ticks import ticks
+from common.domain.problem import store_away
+from common.runtime.log import log
+from common.runtime.ticks import ticks
 from functions.reservations.composition import booking
 
 

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from common.clock import Clock
-from common.seat_ledger import (
+from common.contracts.seat_ledger import (
     LEDGER_PAGE,
     HeldSeat,
     LedgerSeat,
     MendHoldsAnswer,
     SeatLedgerAnswer,
 )
+from common.domain.clock import Clock
 from functions.reservations.booking import GUARD
 from functions.reservations.reservation import Status
 from functions.reservations.reservation_store import ReservationStore

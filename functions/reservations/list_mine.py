@@ -1,8 +1,8 @@
 """GET /reservations: the user's reservations, newest first (RSV-009)."""
 
-from common.edge import endpoint
-from common.page import Page
-from common.request import Paging, User
+from common.http.endpoint import endpoint
+from common.http.page import Page
+from common.http.request import Paging, User
 from functions.reservations.composition import store, ticket_qr
 from functions.reservations.reservation import Status
 from functions.reservations.reservation_answer import ReservationAnswer

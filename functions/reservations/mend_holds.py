@@ -1,7 +1,7 @@
 """Internal: release holds of nobody, take forgotten ones again, asked by reconciliation (EVT-030)."""
 
-from common.internal import internal
-from common.seat_ledger import MendHoldsAnswer, MendHoldsAsked
+from common.contracts.internal_call import internal
+from common.contracts.seat_ledger import MendHoldsAnswer, MendHoldsAsked
 from functions.reservations.composition import hold_mending
 
 

@@ -3,10 +3,10 @@
 from functools import cache
 from typing import Any
 
-from common.clock import utc_now
-from common.consumer import Consumer
-from common.messages import EventCancelled, EventRescheduled
-from common.postgres import database
+from common.domain.clock import utc_now
+from common.messaging.consumer import Consumer
+from common.messaging.messages import EventCancelled, EventRescheduled
+from common.stores.postgres import database
 from functions.reservations.composition import store
 from functions.reservations.event_outcome import EventOutcome
 

@@ -3,9 +3,9 @@
 from functools import cache
 from typing import Any
 
-from common.consumer import Consumer
-from common.messages import PaymentFailed, PaymentSuccess
-from common.postgres import database
+from common.messaging.consumer import Consumer
+from common.messaging.messages import PaymentFailed, PaymentSuccess
+from common.stores.postgres import database
 from functions.reservations.composition import payment_outcome
 
 

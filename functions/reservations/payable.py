@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from common.internal import internal
-from common.payable import PayableAnswer, PayableAsked
+from common.contracts.internal_call import internal
+from common.contracts.payable import PayableAnswer, PayableAsked
 from functions.reservations.composition import booking
 
 

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
-from common.clock import Clock
-from common.log import log
-from common.messages import Envelope, PaymentFailed, PaymentSuccess
-from common.postgres import Connection
-from common.problem import NOT_FOUND
-from common.queue_tokens import QueueTokens
+from common.domain.clock import Clock
+from common.domain.problem import NOT_FOUND
+from common.messaging.messages import Envelope, PaymentFailed, PaymentSuccess
+from common.runtime.log import log
+from common.stores.postgres import Connection
+from common.waitingroom.queue_tokens import QueueTokens
 from functions.reservations.booking import Booking
 from functions.reservations.reservation import FOR_WANT_OF_MONEY, CancelReason, Reservation, Status
 from functions.reservations.reservation_store import ReservationStore

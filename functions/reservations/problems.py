@@ -1,6 +1,6 @@
 """What a reservation is refused for."""
 
-from common.problem import Problem
+from common.domain.problem import Problem
 
 SEAT_TAKEN = Problem("SEAT_TAKEN", 409, "이미 선택된 좌석입니다.", "Some of these seats are taken.")
 TOO_MANY_SEATS = Problem(

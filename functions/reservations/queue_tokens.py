@@ -2,8 +2,8 @@
 
 from functools import cache
 
-from common import redis
-from common.queue_tokens import QueueTokens
+from common.stores import redis
+from common.waitingroom.queue_tokens import QueueTokens
 
 
 @cache

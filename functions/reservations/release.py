@@ -1,8 +1,8 @@
 """DELETE /reservations/hold/{id}: give the seats back before paying."""
 
-from common.edge import endpoint
-from common.request import IdPath, User
-from common.route_class import BOOKING
+from common.http.endpoint import endpoint
+from common.http.request import IdPath, User
+from common.protection.rate_class import BOOKING
 from functions.reservations.composition import booking
 from functions.reservations.problems import NOT_RELEASABLE
 

@@ -3,7 +3,7 @@
 from typing import Self
 from uuid import UUID
 
-from common.model import Model, Moment
+from common.domain.model import Model, Moment
 from functions.reservations.booking import Held
 from functions.reservations.reservation import CancelReason, Reservation, Seat, Status
 

@@ -12,12 +12,12 @@ from uuid import UUID
 
 from psycopg import errors
 
-from common.messages import ReservationCancelled, ReservationConfirmed
-from common.outbox import Outbox
-from common.payable import GUARD_SECONDS
-from common.postgres import Connection, Database, Parameters, Row
-from common.problem import NOT_FOUND
-from common.queue_tokens import QUEUE_TOKEN_INVALID
+from common.contracts.payable import GUARD_SECONDS
+from common.domain.problem import NOT_FOUND
+from common.messaging.messages import ReservationCancelled, ReservationConfirmed
+from common.messaging.outbox import Outbox
+from common.stores.postgres import Connection, Database, Parameters, Row
+from common.waitingroom.queue_tokens import QUEUE_TOKEN_INVALID
 from functions.reservations.booking import GUARD, Holds
 from functions.reservations.cancellation_fee import fee_percent
 from functions.reservations.problems import HOLD_EXISTS, HOLD_EXPIRED, NOT_CANCELLABLE, PAYMENT_STARTED, SEAT_TAKEN

@@ -6,8 +6,8 @@ from functools import cache
 from pathlib import Path
 from uuid import UUID
 
-from common import redis
-from common.redis import Client, Script
+from common.stores import redis
+from common.stores.redis import Client, Script
 
 AT_ONCE = 1000  # keys in one command; ElastiCache Serverless takes 3,999 arguments
 _LUA = Path(__file__).parent / "lua"

@@ -1,7 +1,7 @@
 """Internal: the seats of an event's live reservations and what Redis holds, asked by reconciliation (EVT-030)."""
 
-from common.internal import internal
-from common.seat_ledger import SeatLedgerAnswer, SeatLedgerAsked
+from common.contracts.internal_call import internal
+from common.contracts.seat_ledger import SeatLedgerAnswer, SeatLedgerAsked
 from functions.reservations.composition import hold_mending
 
 

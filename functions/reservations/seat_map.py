@@ -3,11 +3,11 @@
 from functools import lru_cache
 from uuid import UUID
 
-from common.clock import utc_now
-from common.edge import endpoint
-from common.model import Model
-from common.queue_tokens import QUEUE_TOKEN_PROBLEMS
-from common.request import Path, Request, User
+from common.domain.clock import utc_now
+from common.domain.model import Model
+from common.http.endpoint import endpoint
+from common.http.request import Path, Request, User
+from common.waitingroom.queue_tokens import QUEUE_TOKEN_PROBLEMS
 from functions.reservations.event_catalogue import catalogue
 from functions.reservations.queue_tokens import queue_tokens
 from functions.reservations.seat_holds import seat_holds

@@ -6,9 +6,9 @@ A door fetches it once before the show. A new key is put into `ticket/verificati
 
 from typing import Literal
 
-from common.edge import Answer, endpoint
-from common.model import Model
-from common.secrets import secret
+from common.domain.model import Model
+from common.http.endpoint import Answer, endpoint
+from common.stores.secrets import secret
 
 KEEP_SECONDS = 3600
 

@@ -14,9 +14,9 @@ from uuid import UUID, uuid4
 
 import psycopg
 
-from common.messages import DEAD_LETTERS, RESERVATION_EVENTS, Envelope, ReservationConfirmed
-from common.outbox import Outbox
-from common.postgres import Database
+from common.messaging.messages import DEAD_LETTERS, RESERVATION_EVENTS, Envelope, ReservationConfirmed
+from common.messaging.outbox import Outbox
+from common.stores.postgres import Database
 from emulator import services
 from emulator.stack import StackError
 from migrations.__main__ import LOGINS, migrate, set_passwords

@@ -17,9 +17,9 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
-from common.consumer import Consumer
-from common.messages import RESERVATION_EVENTS, Envelope, ReservationConfirmed
-from common.postgres import Connection, Database
+from common.messaging.consumer import Consumer
+from common.messaging.messages import RESERVATION_EVENTS, Envelope, ReservationConfirmed
+from common.stores.postgres import Connection, Database
 from emulator.processes import die_with_parent
 from emulator.triggers import kafka_event
 from tests.live_relay import PYTHONPATH, ROOT

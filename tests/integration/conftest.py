@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from common.postgres import Database
-from common.redis import Client
+from common.stores.postgres import Database
+from common.stores.redis import Client
 from sandbox.server import serve
 from sandbox.settings import Settings
 from tests.session_desk import Desk

@@ -12,9 +12,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from common.queue_tokens import RESERVATION, QueueTokens, token_key
-from common.redis import Client, connect
-from common.waiting_line import LIVE_LINES, held_seats_key, line_key, sale_key, seen_key
+from common.stores.redis import Client, connect
+from common.waitingroom.queue_keys import LIVE_LINES, held_seats_key, line_key, sale_key, seen_key
+from common.waitingroom.queue_tokens import RESERVATION, QueueTokens, token_key
 from functions.admitter.admission import DROPPED, KEPT_AFTER_CLOSE, Admission, Policy, Share
 from functions.queue.line_store import LineStore
 from functions.queue.waiting_room import Admitted, Waiting

@@ -10,11 +10,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from common import redis as common_redis
-from common.problem import NOT_FOUND, SERVICE_UNAVAILABLE
-from common.redis import Client
-from common.sale_terms import SaleTermsAnswer
-from common.waiting_line import LIVE_LINES
+from common.contracts.sale_terms import SaleTermsAnswer
+from common.domain.problem import NOT_FOUND, SERVICE_UNAVAILABLE
+from common.stores import redis as common_redis
+from common.stores.redis import Client
+from common.waitingroom.queue_keys import LIVE_LINES
 from functions.admitter import admit
 from functions.admitter.admission import Moved, Share
 from functions.queue.line_store import LineStore

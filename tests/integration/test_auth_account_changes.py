@@ -7,10 +7,10 @@ from uuid import UUID
 
 import pytest
 
-from common.clock import new_id
-from common.postgres import Database
-from common.problem import TOKEN_INVALID, Refusal
-from common.redis import REDIS_FAILURES, Client, connect
+from common.domain.clock import new_id
+from common.domain.problem import TOKEN_INVALID, Refusal
+from common.stores.postgres import Database
+from common.stores.redis import REDIS_FAILURES, Client, connect
 from functions.auth.account import Role
 from functions.auth.account_changes import AccountChanges
 from functions.auth.blacklist import Blacklist

@@ -7,9 +7,9 @@ from functools import partial
 
 import pytest
 
-from common.clock import new_id
-from common.postgres import Database
-from common.problem import Problem, Refusal
+from common.domain.clock import new_id
+from common.domain.problem import Problem, Refusal
+from common.stores.postgres import Database
 from functions.auth.account import Account, Agreement, NewAccount, Role
 from functions.auth.account_store import AccountStore
 from functions.auth.problems import EMAIL_TAKEN, IDENTITY_NOT_VERIFIED, IDENTITY_TAKEN

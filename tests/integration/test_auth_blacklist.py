@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from common.redis import Client
+from common.stores.redis import Client
 from functions.auth.blacklist import Blacklist
 from functions.auth.sessions import AccessToken
 

@@ -8,8 +8,8 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from common.edge import endpoint
-from common.postgres import Database
+from common.http.endpoint import endpoint
+from common.stores.postgres import Database
 from functions.auth.data_keys import KEEP_SECONDS, DataKeys
 from functions.auth.kms import PersonalDataKms
 

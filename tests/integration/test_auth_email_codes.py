@@ -6,11 +6,11 @@ from uuid import UUID
 
 import pytest
 
-from common.clock import new_id
-from common.postgres import Database
-from common.problem import Refusal
-from common.redis import Client
-from common.route_class import RATE_LIMITED
+from common.domain.clock import new_id
+from common.domain.problem import Refusal
+from common.protection.rate_class import RATE_LIMITED
+from common.stores.postgres import Database
+from common.stores.redis import Client
 from functions.auth.email_code_store import CODES_A_DAY, TRIES, EmailCodeStore
 from tests.concurrently import concurrently
 from tests.session_desk import Desk

@@ -16,10 +16,10 @@ import psycopg
 import pytest
 from moto import mock_aws
 
-from common import postgres, redis
-from common import secrets as kept_secrets
-from common.clock import new_id
-from common.postgres import Database
+from common.domain.clock import new_id
+from common.stores import postgres, redis
+from common.stores import secrets as kept_secrets
+from common.stores.postgres import Database
 from functions.auth import authorizer, reseal
 from functions.auth.password_hasher import PasswordHasher
 from seed.accounts import seed_accounts

@@ -15,9 +15,9 @@ import pytest
 from moto import mock_aws
 from moto.secretsmanager.models import secretsmanager_backends
 
-from common import secrets as kept_secrets
-from common.problem import TOKEN_EXPIRED, Refusal
-from common.secret_rotation import STEPS, Missing, Superseded, TooSoon
+from common.domain.problem import TOKEN_EXPIRED, Refusal
+from common.stores import secrets as kept_secrets
+from common.stores.secret_rotation import STEPS, Missing, Superseded, TooSoon
 from functions.auth import jwks, rotate_signing_key
 from functions.auth.access_token import AccessTokenSigner, AccessTokenVerifier, Parties
 from functions.auth.account import Role

@@ -6,9 +6,9 @@ from threading import Lock
 
 import pytest
 
-from common.clock import new_id
-from common.problem import Refusal
-from common.redis import Client
+from common.domain.clock import new_id
+from common.domain.problem import Refusal
+from common.stores.redis import Client
 from functions.auth.lockout import Lockout, LockoutTerms
 from functions.auth.problems import ACCOUNT_LOCKED
 from tests.concurrently import concurrently

@@ -11,9 +11,9 @@ from uuid import UUID
 
 import pytest
 
-from common.clock import new_id
-from common.log import log
-from common.postgres import Database
+from common.domain.clock import new_id
+from common.runtime.log import log
+from common.stores.postgres import Database
 from functions.auth.account import Account, NewAccount, Role
 from functions.auth.account_store import AccountStore
 from functions.auth.caller import Caller

@@ -8,8 +8,8 @@ from uuid import UUID
 
 import pytest
 
-from common.clock import new_id
-from common.postgres import Database
+from common.domain.clock import new_id
+from common.stores.postgres import Database
 from functions.auth.account import Account, NewAccount, Role
 from functions.auth.account_store import AccountStore
 from functions.auth.sealed_tables import BATCH_ROWS, TABLES, SealedTable, SealedTables

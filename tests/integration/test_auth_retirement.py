@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from common.clock import new_id
-from common.postgres import Database
+from common.domain.clock import new_id
+from common.stores.postgres import Database
 from functions.auth import dormancy, retirement
 from functions.auth.account import Role
 from functions.auth.problems import EMAIL_TAKEN, INVALID_CREDENTIALS

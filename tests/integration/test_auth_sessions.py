@@ -8,9 +8,9 @@ from uuid import UUID
 
 import pytest
 
-from common.postgres import Database
-from common.problem import TOKEN_EXPIRED, TOKEN_INVALID, Refusal
-from common.redis import Client
+from common.domain.problem import TOKEN_EXPIRED, TOKEN_INVALID, Refusal
+from common.stores.postgres import Database
+from common.stores.redis import Client
 from functions.auth.account import Role
 from functions.auth.problems import INVALID_CREDENTIALS, TOKEN_REUSED
 from functions.auth.sessions import token_hash

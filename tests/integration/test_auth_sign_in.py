@@ -11,10 +11,10 @@ from uuid import UUID
 
 import pytest
 
-from common import redis
-from common.clock import new_id, utc_now
-from common.postgres import Database
-from common.problem import Refusal
+from common.domain.clock import new_id, utc_now
+from common.domain.problem import Refusal
+from common.stores import redis
+from common.stores.postgres import Database
 from functions.auth import composition
 from functions.auth.account import Credentials, Role
 from functions.auth.caller import Caller

@@ -14,10 +14,10 @@ from uuid import UUID
 import httpx
 import pytest
 
-from common.clock import new_id
-from common.postgres import Database
-from common.problem import SERVICE_UNAVAILABLE, TOKEN_INVALID, Problem, Refusal
-from common.redis import Client
+from common.domain.clock import new_id
+from common.domain.problem import SERVICE_UNAVAILABLE, TOKEN_INVALID, Problem, Refusal
+from common.stores.postgres import Database
+from common.stores.redis import Client
 from demo.buyer import eventually
 from functions.auth import dormancy
 from functions.auth.account import Account, NewAccount, Role

@@ -10,14 +10,14 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from common import bot_watch
-from common.bot_score import DEVICE_ACCOUNTS, Verdict
-from common.bot_watch import BotWatch, guard
-from common.cloud_ranges import CloudRanges
-from common.problem import BOT_SUSPECTED, CAPTCHA_FAILED, CAPTCHA_REQUIRED, Problem, Refusal
-from common.redis import Client, connect
-from common.request import Request
-from common.route_class import RATE_LIMITED
+from common.domain.problem import BOT_SUSPECTED, CAPTCHA_FAILED, CAPTCHA_REQUIRED, Problem, Refusal
+from common.http.request import Request
+from common.protection import bot_check as bot_watch
+from common.protection.bot_check import BotWatch, guard
+from common.protection.bot_score import DEVICE_ACCOUNTS, Verdict
+from common.protection.cloud_ranges import CloudRanges
+from common.protection.rate_class import RATE_LIMITED
+from common.stores.redis import Client, connect
 from tests.concurrently import concurrently
 from tests.redis_rounds import RoundTrips, round_trips
 
@@ -201,7 +201,7 @@ def problem(refusal: Refusal | None) -> Problem | None:
 def at_the_door(watch: BotWatch, monkeypatch: pytest.MonkeyPatch) -> "Door":
     """Comes in as a request; how it was refused."""
     monkeypatch.setattr(bot_watch, "bot_watch", lambda: watch)
-    monkeypatch.setattr("common.captcha.captcha", CaptchaDesk)
+    monkeypatch.setattr("common.protection.captcha.captcha", CaptchaDesk)
 
     def come(account: str, observe: bool = False, address: str = HOME, **headers: str) -> Refusal | None:
         headers = {"X-Device-Fingerprint": DEVICE} | {name.replace("_", "-"): value for name, value in headers.items()}

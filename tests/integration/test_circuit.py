@@ -5,8 +5,8 @@ from functools import partial
 
 import pytest
 
-from common.circuit import Circuit, CircuitOpen, CircuitTerms
-from common.redis import Client, connect
+from common.protection.circuit_breaker import Circuit, CircuitOpen, CircuitTerms
+from common.stores.redis import Client, connect
 from tests.concurrently import concurrently
 
 

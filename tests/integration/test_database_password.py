@@ -4,7 +4,7 @@ from itertools import count
 
 import psycopg
 
-from common.postgres import Database
+from common.stores.postgres import Database
 
 
 def test_a_connection_that_died_comes_back_with_the_password_of_now(postgres_url: str, superuser: Database) -> None:

@@ -10,11 +10,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from common.clock import new_id
-from common.postgres import Database
-from common.problem import Problem, Refusal
-from common.redis import Client
-from common.refund_tally import RefundTallyAnswer
+from common.contracts.refund_tally import RefundTallyAnswer
+from common.domain.clock import new_id
+from common.domain.problem import Problem, Refusal
+from common.stores.postgres import Database
+from common.stores.redis import Client
 from demo.buyer import eventually
 from functions.events.event_edit import EventEdit
 from functions.events.problems import EVENT_CANCELLED, EVENT_ENDED, EVENT_HAS_RESERVATIONS, SALE_NOT_STARTED

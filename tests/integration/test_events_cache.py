@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from common.clock import new_id
-from common.messages import ReservationConfirmed, envelope
-from common.postgres import Database, Parameters, Row
-from common.problem import NOT_FOUND, Refusal
-from common.redis import Client, connect
+from common.domain.clock import new_id
+from common.domain.problem import NOT_FOUND, Refusal
+from common.messaging.messages import ReservationConfirmed, envelope
+from common.stores.postgres import Database, Parameters, Row
+from common.stores.redis import Client, connect
 from functions.events.event_answer import EventDetailAnswer
 from functions.events.event_edit import EventEdit
 from functions.events.event_search import EventSearch

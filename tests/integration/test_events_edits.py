@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from common.clock import new_id
-from common.postgres import Database
-from common.problem import NOT_FOUND, VALIDATION_ERROR, Problem, Refusal
-from common.request import Paging
+from common.domain.clock import new_id
+from common.domain.problem import NOT_FOUND, VALIDATION_ERROR, Problem, Refusal
+from common.http.request import Paging
+from common.stores.postgres import Database
 from functions.events.event_answer import EventAnswer
 from functions.events.problems import (
     EVENT_CANCELLED,

@@ -14,14 +14,14 @@ import psycopg
 import pytest
 from moto import mock_aws
 
-from common import postgres
-from common import redis as common_redis
-from common.clock import new_id, utc_now
-from common.event_tally import EventTallyAnswer
-from common.postgres import Database
-from common.redis import Client
-from common.refund_tally import RefundTallyAnswer
-from common.seat_ledger import SeatLedgerAnswer
+from common.contracts.event_tally import EventTallyAnswer
+from common.contracts.refund_tally import RefundTallyAnswer
+from common.contracts.seat_ledger import SeatLedgerAnswer
+from common.domain.clock import new_id, utc_now
+from common.stores import postgres
+from common.stores import redis as common_redis
+from common.stores.postgres import Database
+from common.stores.redis import Client
 from functions.events import composition, on_reservation_event
 from seed.event import EVENT_ID, HALL_ID, VENUE_ID, seed_event
 

@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from common.clock import new_id
-from common.postgres import Database
-from common.problem import NOT_FOUND, VALIDATION_ERROR, Refusal
-from common.request import Paging
+from common.domain.clock import new_id
+from common.domain.problem import NOT_FOUND, VALIDATION_ERROR, Refusal
+from common.http.request import Paging
+from common.stores.postgres import Database
 from functions.events.seat_template import GRADES
 from tests.programme import (
     ARENA,

@@ -10,10 +10,10 @@ from uuid import UUID
 
 import pytest
 
-from common.clock import new_id
-from common.consumer import Consumer
-from common.messages import RESERVATION_EVENTS, Envelope, ReservationCancelled, ReservationConfirmed, envelope
-from common.postgres import Database
+from common.domain.clock import new_id
+from common.messaging.consumer import Consumer
+from common.messaging.messages import RESERVATION_EVENTS, Envelope, ReservationCancelled, ReservationConfirmed, envelope
+from common.stores.postgres import Database
 from functions.events.on_reservation_event import SeatMoves
 from functions.events.read_cache import event_key, seats_key
 from functions.events.seat_sale_store import SeatMoved, sell_seats

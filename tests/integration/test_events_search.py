@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from common.postgres import Database
+from common.stores.postgres import Database
 from functions.events.event_search import EventSearch
 from functions.events.event_store import counting, listing
 from tests.programme import SALE_STARTS, SHOW_STARTS, Programme

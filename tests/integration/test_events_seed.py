@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from common.postgres import Database
+from common.stores.postgres import Database
 from functions.events.event_store import EventStore
 from seed.event import EVENT_ID, seed_event
 

@@ -8,10 +8,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from common import internal
-from common.clock import new_id
-from common.problem import SERVICE_UNAVAILABLE, Refusal
-from common.seat_status import SeatStatusAnswer, SeatStatusAsked
+from common.contracts import internal_call as internal
+from common.contracts.seat_status import SeatStatusAnswer, SeatStatusAsked
+from common.domain.clock import new_id
+from common.domain.problem import SERVICE_UNAVAILABLE, Refusal
 
 EVENT_ID = new_id()
 HANGS, FAILS, ANSWERS = "hangs", "fails", "answers"

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from common import internal, rate_limit
-from common.clock import utc_now
-from common.model import Model
-from common.problem import SERVICE_UNAVAILABLE, Refusal
-from common.rate_limit import RateLimiter
-from common.redis import Client, connect
+from common.contracts import internal_call as internal
+from common.domain.clock import utc_now
+from common.domain.model import Model
+from common.domain.problem import SERVICE_UNAVAILABLE, Refusal
+from common.protection import rate_limit
+from common.protection.rate_limit import RateLimiter
+from common.stores.redis import Client, connect
 from tests.concurrently import concurrently
 
 Invoke = Callable[..., dict[str, Any]]

@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from common.postgres import Database
-from common.redis import Client
+from common.stores.postgres import Database
+from common.stores.redis import Client
 from functions.payments.portone import portone_client
 from invariants import BankPayment, violations
 from invariants.checker import connect, rules

@@ -21,7 +21,7 @@ from cryptography.x509.oid import NameOID
 from kafka import KafkaAdminClient
 from kafka.admin import ScramMechanism, UserScramCredentialUpsertion
 
-from common.messages import DEAD_LETTERS
+from common.messaging.messages import DEAD_LETTERS
 from emulator.ports import HOST, free_port
 from emulator.processes import Roster
 from emulator.services.apache_kafka import ApacheKafka

@@ -13,11 +13,11 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from common.consumer import Consumer
-from common.messages import DEAD_LETTERS, RESERVATION_EVENTS, Envelope, ReservationConfirmed
-from common.outbox import SHARDS, Outbox, shard_of
-from common.postgres import Connection, Database
-from common.problem import NOT_FOUND, SERVICE_UNAVAILABLE
+from common.domain.problem import NOT_FOUND, SERVICE_UNAVAILABLE
+from common.messaging.consumer import Consumer
+from common.messaging.messages import DEAD_LETTERS, RESERVATION_EVENTS, Envelope, ReservationConfirmed
+from common.messaging.outbox import SHARDS, Outbox, shard_of
+from common.stores.postgres import Connection, Database
 from functions.outbox_relay.kafka_publisher import ANSWER_SECONDS, KafkaPublisher
 from functions.outbox_relay.relay import BrokerAway, OutboxRow, Pass, Relay
 from tests.concurrently import concurrently

@@ -13,9 +13,9 @@ import psutil
 import psycopg
 import pytest
 
-from common.messages import RESERVATION_EVENTS, Envelope, ReservationConfirmed
-from common.outbox import Outbox
-from common.postgres import Database
+from common.messaging.messages import RESERVATION_EVENTS, Envelope, ReservationConfirmed
+from common.messaging.outbox import Outbox
+from common.stores.postgres import Database
 from emulator import services
 from functions.outbox_relay.kafka_publisher import KafkaPublisher
 from functions.outbox_relay.publish import run

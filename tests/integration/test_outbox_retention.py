@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from common.postgres import Database
+from common.stores.postgres import Database
 from functions.outbox_relay.retention import Retention
 from tests.concurrently import concurrently
 

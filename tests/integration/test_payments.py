@@ -10,14 +10,14 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from common.circuit import Circuit
-from common.clock import new_id
-from common.messages import ReservationCancelled, envelope
-from common.outbox import Outbox
-from common.payable import GUARD_SECONDS, PayableAnswer
-from common.postgres import Database
-from common.problem import Refusal
-from common.redis import Client
+from common.contracts.payable import GUARD_SECONDS, PayableAnswer
+from common.domain.clock import new_id
+from common.domain.problem import Refusal
+from common.messaging.messages import ReservationCancelled, envelope
+from common.messaging.outbox import Outbox
+from common.protection.circuit_breaker import Circuit
+from common.stores.postgres import Database
+from common.stores.redis import Client
 from functions.payments.bank import BankView, PortOneAway, PortOneRefused
 from functions.payments.checkout import Checkout, Created
 from functions.payments.on_reservation_event import MoneyBack

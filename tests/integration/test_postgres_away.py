@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from common.postgres import Connection, Database
-from common.problem import store_away
+from common.domain.problem import store_away
+from common.stores.postgres import Connection, Database
 
 
 def write(connection: Connection) -> None:

@@ -8,9 +8,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from common.clock import microseconds
-from common.redis import Client
-from common.waiting_line import seen_key
+from common.domain.clock import microseconds
+from common.stores.redis import Client
+from common.waitingroom.queue_keys import seen_key
 from functions.admitter.admission import Admission, Policy
 from functions.queue.line_store import LineStore
 from functions.queue.waiting_room import Speed, Waiting

@@ -7,10 +7,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from common.clock import microseconds
-from common.problem import Refusal
-from common.redis import Client
-from common.waiting_line import seen_key
+from common.domain.clock import microseconds
+from common.domain.problem import Refusal
+from common.stores.redis import Client
+from common.waitingroom.queue_keys import seen_key
 from functions.admitter.admission import Admission, Policy
 from functions.queue.line_store import GATHER, LineStore
 from functions.queue.place_ticket import PlaceTickets, Standing, Ticket

@@ -8,11 +8,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from common.clock import microseconds
-from common.problem import SERVICE_UNAVAILABLE, Refusal
-from common.redis import Client
-from common.sale_terms import SaleTermsAnswer
-from common.waiting_line import active_key, line_key
+from common.contracts.sale_terms import SaleTermsAnswer
+from common.domain.clock import microseconds
+from common.domain.problem import SERVICE_UNAVAILABLE, Refusal
+from common.stores.redis import Client
+from common.waitingroom.queue_keys import active_key, line_key
 from functions.admitter.admission import Admission, Policy
 from functions.queue.line_store import LineStore
 from functions.queue.waiting_room import Place, Waiting, WaitingRoom

@@ -5,10 +5,10 @@ from functools import partial
 
 import pytest
 
-from common.problem import Refusal
-from common.rate_limit import RateLimiter
-from common.redis import Client, connect
-from common.route_class import BOOKING, LOGIN, PAYMENT, QUEUE_STATUS, RATE_LIMITED
+from common.domain.problem import Refusal
+from common.protection.rate_class import BOOKING, LOGIN, PAYMENT, QUEUE_STATUS, RATE_LIMITED
+from common.protection.rate_limit import RateLimiter
+from common.stores.redis import Client, connect
 from tests.concurrently import concurrently
 
 

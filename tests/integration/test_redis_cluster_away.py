@@ -7,13 +7,13 @@ from uuid import uuid4
 import pytest
 from redis.exceptions import ClusterDownError, OutOfMemoryError, ReadOnlyError, ResponseError, TryAgainError
 
-from common.bot_watch import BotWatch
-from common.circuit import Circuit
-from common.cloud_ranges import CloudRanges
-from common.edge import endpoint
-from common.rate_limit import RateLimiter
-from common.redis import Client, connect
-from common.route_class import BOOKING
+from common.http.endpoint import endpoint
+from common.protection.bot_check import BotWatch
+from common.protection.circuit_breaker import Circuit
+from common.protection.cloud_ranges import CloudRanges
+from common.protection.rate_class import BOOKING
+from common.protection.rate_limit import RateLimiter
+from common.stores.redis import Client, connect
 from functions.events.freshness import Freshness
 from functions.events.read_cache import Kept, Loaded, ReadCache
 from functions.queue.line_store import LineStore

@@ -10,11 +10,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from common.consumer import Consumer
-from common.messages import DEAD_LETTERS, RESERVATION_EVENTS, Envelope, ReservationConfirmed
-from common.outbox import Outbox
-from common.postgres import Connection, Database
-from common.problem import NOT_FOUND
+from common.domain.problem import NOT_FOUND
+from common.messaging.consumer import Consumer
+from common.messaging.messages import DEAD_LETTERS, RESERVATION_EVENTS, Envelope, ReservationConfirmed
+from common.messaging.outbox import Outbox
+from common.stores.postgres import Connection, Database
 from emulator import services
 from functions.outbox_relay import redrive
 from functions.outbox_relay.dead_letters import DeadLetters, Letter, Wanted

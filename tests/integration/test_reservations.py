@@ -8,13 +8,13 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from common.clock import new_id
-from common.messages import Envelope, Payload, PaymentFailed, PaymentSuccess, envelope
-from common.outbox import Outbox
-from common.postgres import Database
-from common.problem import Refusal
-from common.queue_tokens import RESERVATION, QueueTokens, new_secret, token_key, token_prefix
-from common.redis import Client, connect
+from common.domain.clock import new_id
+from common.domain.problem import Refusal
+from common.messaging.messages import Envelope, Payload, PaymentFailed, PaymentSuccess, envelope
+from common.messaging.outbox import Outbox
+from common.stores.postgres import Database
+from common.stores.redis import Client, connect
+from common.waitingroom.queue_tokens import RESERVATION, QueueTokens, new_secret, token_key, token_prefix
 from functions.reservations.booking import Booking, Held, Offer
 from functions.reservations.payment_outcome import PaymentOutcome
 from functions.reservations.reservation import CancelReason, Reservation, Seat, Status

@@ -8,12 +8,13 @@ from uuid import uuid4
 import pytest
 from redis.exceptions import ConnectionError
 
-from common import edge, revocation
-from common.edge import EdgeSettings, endpoint
-from common.model import Model
-from common.redis import Client
-from common.request import User
-from common.revocation import Revocation
+from common.domain.model import Model
+from common.http import endpoint as edge
+from common.http.endpoint import EdgeSettings, endpoint
+from common.http.request import User
+from common.protection import revocation
+from common.protection.revocation import Revocation
+from common.stores.redis import Client
 from functions.auth.blacklist import Blacklist
 from functions.auth.sessions import AccessToken
 

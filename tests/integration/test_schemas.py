@@ -5,7 +5,7 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-from common.postgres import Database
+from common.stores.postgres import Database
 
 OWN = {
     "user_service": "users",

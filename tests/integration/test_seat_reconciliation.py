@@ -6,9 +6,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from common.postgres import Database
-from common.redis import Client
-from common.seat_ledger import HeldSeat, MendHoldsAnswer, MendHoldsAsked
+from common.contracts.seat_ledger import HeldSeat, MendHoldsAnswer, MendHoldsAsked
+from common.stores.postgres import Database
+from common.stores.redis import Client
 from functions.events.seat_reconciliation import Disagreements, reconcile
 from functions.events.seat_stores import SeatStores
 from tests.box_office import BoxOffice

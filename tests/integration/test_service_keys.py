@@ -12,11 +12,12 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from common import internal, secrets
-from common.internal import CallerSettings
-from common.model import Model
-from common.problem import SERVICE_KEY_INVALID
-from common.secret_rotation import STEPS, Superseded, TooSoon
+from common.contracts import internal_call as internal
+from common.contracts.internal_call import CallerSettings
+from common.domain.model import Model
+from common.domain.problem import SERVICE_KEY_INVALID
+from common.stores import secrets
+from common.stores.secret_rotation import STEPS, Superseded, TooSoon
 from functions.gateway.rotate_service_keys import SETTLE, ServiceKeyRotation, follows, rotated
 from tests.concurrently import concurrently
 

@@ -19,8 +19,8 @@ import httpx
 import psycopg
 import redis
 
-from common.postgres import Connection, Database
-from common.redis import Client, connect
+from common.stores.postgres import Connection, Database
+from common.stores.redis import Client, connect
 
 ResultT = TypeVar("ResultT")
 SERVICES = tuple(str(Path(__file__).parents[2] / folder) for folder in ("functions", "layers"))

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from aiohttp import web
 
-from common.clock import Clock
+from common.domain.clock import Clock
 from invariants import BankPayment
 from sandbox.bank import Bank, Change
 from sandbox.buyer import Buyer

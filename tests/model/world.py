@@ -23,10 +23,12 @@ import httpx
 import psycopg
 from standardwebhooks import Webhook
 
-from common import edge
-from common.circuit import Circuit
-from common.consumer import Consumer
-from common.messages import (
+from common.contracts.payable import PayableAnswer, PayableAsked
+from common.contracts.seat_ledger import MendHoldsAnswer, MendHoldsAsked, SeatLedgerAnswer
+from common.domain.problem import SERVICE_UNAVAILABLE, store_away
+from common.http import endpoint as edge
+from common.messaging.consumer import Consumer
+from common.messaging.messages import (
     EVENT_EVENTS,
     PAYMENT_EVENTS,
     RESERVATION_EVENTS,
@@ -36,13 +38,11 @@ from common.messages import (
     PaymentSuccess,
     ReservationCancelled,
 )
-from common.outbox import Outbox
-from common.payable import PayableAnswer, PayableAsked
-from common.postgres import Database
-from common.problem import SERVICE_UNAVAILABLE, store_away
-from common.queue_tokens import RESERVATION, QueueTokens, new_secret, token_key, token_prefix
-from common.redis import connect
-from common.seat_ledger import MendHoldsAnswer, MendHoldsAsked, SeatLedgerAnswer
+from common.messaging.outbox import Outbox
+from common.protection.circuit_breaker import Circuit
+from common.stores.postgres import Database
+from common.stores.redis import connect
+from common.waitingroom.queue_tokens import RESERVATION, QueueTokens, new_secret, token_key, token_prefix
 from functions.events.event_store import EventStore
 from functions.events.on_reservation_event import SeatMoves
 from functions.events.seat_reconciliation import reconcile

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
-from common import edge
-from common.metrics import NAMESPACE
+from common.http import endpoint as edge
+from common.runtime.metrics import NAMESPACE
 from functions.events.seat_reconciliation import Disagreements
 from infra.alarms import Alarm, dashboard, read, written
 from openapi.routes import ROOT, routes

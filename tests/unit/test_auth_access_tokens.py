@@ -8,8 +8,8 @@ from uuid import UUID
 import jwt
 import pytest
 
-from common.clock import utc_now
-from common.problem import TOKEN_INVALID, TOKEN_REVOKED, Problem, Refusal
+from common.domain.clock import utc_now
+from common.domain.problem import TOKEN_INVALID, TOKEN_REVOKED, Problem, Refusal
 from functions.auth.access_token import (
     CLAIMS,
     AccessTokenSigner,

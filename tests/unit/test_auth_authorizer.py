@@ -9,8 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from common.log import log
-from common.problem import TOKEN_EXPIRED, TOKEN_INVALID, TOKEN_MISSING, TOKEN_REVOKED, Problem
+from common.domain.problem import TOKEN_EXPIRED, TOKEN_INVALID, TOKEN_MISSING, TOKEN_REVOKED, Problem
+from common.runtime.log import log
 from functions.auth import authorizer
 from functions.auth.access_token import Claims
 from functions.auth.account import Role

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from common.request import Request
+from common.http.request import Request
 from functions.auth.caller import USER_AGENT_MAX, Caller
 
 SAMPLE = Path(__file__).parents[2] / "events" / "auth_login.json"

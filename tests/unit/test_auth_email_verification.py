@@ -12,7 +12,7 @@ from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.ses.models import ses_backends
 
-from common.problem import SERVICE_UNAVAILABLE, TOKEN_INVALID, Refusal
+from common.domain.problem import SERVICE_UNAVAILABLE, TOKEN_INVALID, Refusal
 from functions.auth.account import Account, Role
 from functions.auth.email_verification import CodeConfirmation, CodeSending
 from functions.auth.mailer import Mailer

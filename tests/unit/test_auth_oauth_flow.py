@@ -4,7 +4,7 @@ from itertools import count
 
 import pytest
 
-from common.problem import VALIDATION_ERROR, Problem, Refusal
+from common.domain.problem import VALIDATION_ERROR, Problem, Refusal
 from functions.auth.oauth_flow import Begun, Flow, OAuthFlow
 from functions.auth.problems import OAUTH_FAILED
 from functions.auth.social_identity import Profile, Provider

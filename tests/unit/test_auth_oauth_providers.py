@@ -12,8 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from common.circuit import CircuitOpen
-from common.problem import SERVICE_UNAVAILABLE, Problem, Refusal
+from common.domain.problem import SERVICE_UNAVAILABLE, Problem, Refusal
+from common.protection.circuit_breaker import CircuitOpen
 from functions.auth.oauth_composition import OAuthSettings, dialects
 from functions.auth.oauth_flow import Flow
 from functions.auth.oauth_providers import OAuthProviders, Registered

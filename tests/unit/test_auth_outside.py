@@ -8,9 +8,9 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 
-from common.captcha import Captcha
-from common.circuit import CircuitOpen
-from common.problem import CAPTCHA_FAILED, SERVICE_UNAVAILABLE, Problem, Refusal
+from common.domain.problem import CAPTCHA_FAILED, SERVICE_UNAVAILABLE, Problem, Refusal
+from common.protection.captcha import Captcha
+from common.protection.circuit_breaker import CircuitOpen
 from functions.auth.identity_verification import PortOneIdentities
 from functions.auth.registration import Person
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from common.problem import Problem, Refusal
+from common.domain.problem import Problem, Refusal
 from functions.auth.forgotten_password import ForgottenPassword, Proof
 from functions.auth.own_account import OwnAccount
 from functions.auth.problems import ACCOUNT_LOCKED, IDENTITY_NOT_VERIFIED, INVALID_CREDENTIALS

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from common.problem import CAPTCHA_FAILED, Problem, Refusal
+from common.domain.problem import CAPTCHA_FAILED, Problem, Refusal
 from functions.auth.account import Account, Agreement, NewAccount, Role
 from functions.auth.problems import AGREEMENT_REQUIRED, EMAIL_TAKEN, IDENTITY_NOT_VERIFIED, OAUTH_FAILED
 from functions.auth.registration import Application, Person, Registration

@@ -6,8 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from common.clock import new_id, utc_now
-from common.problem import CAPTCHA_FAILED, Problem, Refusal
+from common.domain.clock import new_id, utc_now
+from common.domain.problem import CAPTCHA_FAILED, Problem, Refusal
 from functions.auth.account import Credentials, Role, Status
 from functions.auth.caller import Caller
 from functions.auth.login_history import Method, Past

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from common.problem import SERVICE_UNAVAILABLE, Problem, Refusal
+from common.domain.problem import SERVICE_UNAVAILABLE, Problem, Refusal
 from functions.auth.account import LinkedAccount, Role, Status
 from functions.auth.caller import Caller
 from functions.auth.login_history import Method

@@ -11,8 +11,8 @@ from uuid import UUID
 import jwt
 import pytest
 
-from common.clock import utc_now
-from common.problem import TOKEN_EXPIRED, TOKEN_INVALID, TOKEN_MISSING, TOKEN_REVOKED, Problem, Refusal
+from common.domain.clock import utc_now
+from common.domain.problem import TOKEN_EXPIRED, TOKEN_INVALID, TOKEN_MISSING, TOKEN_REVOKED, Problem, Refusal
 from functions.auth import authorizer
 from functions.auth.access_token import CLAIMS, AccessTokenSigner, AccessTokenVerifier, Parties
 from functions.auth.account import Role

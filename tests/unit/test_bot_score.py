@@ -5,7 +5,7 @@ from itertools import accumulate
 
 import pytest
 
-from common.bot_score import Action, Sighting, is_fingerprint, is_regular, judge
+from common.protection.bot_score import Action, Sighting, is_fingerprint, is_regular, judge
 
 PERSON = Sighting(
     has_fingerprint=True, from_cloud=False, device_accounts=1, address_accounts=1, calls=[0.0, 9.1, 11.3, 40.2]

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from common.cloud_ranges import FILE, CloudRanges, joined
+from common.protection.cloud_ranges import FILE, CloudRanges, joined
 
 # In the providers' formats; the networks are those of RFC 5737 and RFC 3849, for documentation.
 AWS = {
@@ -90,7 +90,7 @@ def test_the_shipped_file_can_be_read_and_names_its_sources() -> None:
 def test_without_a_list_to_read_the_one_that_is_there_stays(words: list[str]) -> None:
     before = FILE.read_bytes()
     done = subprocess.run(
-        [sys.executable, "-m", "common.cloud_ranges", *words],
+        [sys.executable, "-m", "common.protection.cloud_ranges", *words],
         env={**os.environ, "PYTHONPATH": str(FILE.parents[1])},
         capture_output=True,
         text=True,

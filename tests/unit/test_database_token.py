@@ -8,8 +8,8 @@ import botocore.auth
 import pytest
 from botocore.exceptions import NoCredentialsError
 
-from common import database_token as tokens
-from common.database_token import database_token
+from common.stores import database_token as tokens
+from common.stores.database_token import database_token
 
 HOST, PORT, USER = "proxy.example.ap-northeast-2.rds.amazonaws.com", 5432, "event_service"
 

@@ -6,11 +6,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from common import edge
-from common.edge import Answer, created, endpoint
-from common.model import Model, Text
-from common.problem import Problem, means_store_away
-from common.request import Admin, Body, IdPath, Paging, Request, User
+from common.domain.model import Model, Text
+from common.domain.problem import Problem, means_store_away
+from common.http import endpoint as edge
+from common.http.endpoint import Answer, created, endpoint
+from common.http.request import Admin, Body, IdPath, Paging, Request, User
 
 USER = str(uuid4())
 TEAPOT = Problem("TEAPOT", 418, "찻주전자입니다.", "I am a teapot.")
@@ -260,7 +260,7 @@ def test_the_watch_is_told_whose_account_it_is(monkeypatch: pytest.MonkeyPatch) 
         seen.append((account, signed_in, observe))
 
     monkeypatch.setenv("BOT_GUARD", "observe")
-    monkeypatch.setattr("common.bot_watch.guard", guard)
+    monkeypatch.setattr("common.protection.bot_check.guard", guard)
     edge._settings.cache_clear()
 
     @endpoint(bots=True)

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from common.problem import Refusal
-from common.request import Request
+from common.domain.problem import Refusal
+from common.http.request import Request
 from functions.events.event_edit import AFTER_SALE_START, EventEdit, changes, check_in_time
 from functions.events.event_proposal import EventProposal
 from functions.events.problems import PRECONDITION_FAILED, SALE_STARTED

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from pydantic import ValidationError
 
-from common.problem import VALIDATION_ERROR, Refusal
+from common.domain.problem import VALIDATION_ERROR, Refusal
 from functions.events.event_proposal import EventProposal
 from functions.events.seat_template import SeatTemplate, Section
 

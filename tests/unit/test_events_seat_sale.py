@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from common.problem import Refusal
+from common.domain.problem import Refusal
 from functions.events.problems import SEAT_NOT_FOUND
 from functions.events.seat_sale import Seat, seats_to_free, seats_to_sell
 

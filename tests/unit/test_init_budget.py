@@ -14,8 +14,8 @@ HERE = (platform.system(), f"{sys.version_info.major}.{sys.version_info.minor}")
 
 LOADED = {
     "functions.queue.status": Module(4_000, ""),
-    "common.edge": Module(9_000, "functions.queue.status"),
-    "pydantic": Module(100_000, "common.edge"),
+    "common.http.endpoint": Module(9_000, "functions.queue.status"),
+    "pydantic": Module(100_000, "common.http.endpoint"),
 }
 WITHIN = Budget(frozenset({"pydantic"}), kilobytes=150)
 
@@ -59,14 +59,18 @@ def test_every_function_has_a_budget() -> None:
 
 
 def test_an_import_over_budget_is_named_with_the_way_it_came() -> None:
-    loaded = {**LOADED, "httpx": Module(20_000, "common.captcha"), "common.captcha": Module(2_000, "common.edge")}
-    assert overrun(loaded, WITHIN) == ["httpx (20 kB), by way of common.captcha"]
+    loaded = {
+        **LOADED,
+        "httpx": Module(20_000, "common.protection.captcha"),
+        "common.protection.captcha": Module(2_000, "common.http.endpoint"),
+    }
+    assert overrun(loaded, WITHIN) == ["httpx (20 kB), by way of common.protection.captcha"]
 
 
 def test_a_module_that_a_library_loads_is_traced_back_to_ours() -> None:
-    loaded = {**LOADED, "ssl": Module(50_000, "asyncio"), "asyncio": Module(0, "common.edge")}
+    loaded = {**LOADED, "ssl": Module(50_000, "asyncio"), "asyncio": Module(0, "common.http.endpoint")}
     budget = Budget(frozenset({"pydantic", "asyncio"}), kilobytes=500)
-    assert overrun(loaded, budget) == ["ssl (50 kB), by way of asyncio ← common.edge"]
+    assert overrun(loaded, budget) == ["ssl (50 kB), by way of asyncio ← common.http.endpoint"]
 
 
 def test_our_own_modules_are_weighed_but_not_counted() -> None:
@@ -77,7 +81,7 @@ def test_our_own_modules_are_weighed_but_not_counted() -> None:
 def test_what_is_written_is_read_back_and_holds() -> None:
     functions = {
         "A": LOADED,
-        "B": {**LOADED, "redis": Module(1, "common.redis"), "_ssl": Module(0, "redis")},
+        "B": {**LOADED, "redis": Module(1, "common.stores.redis"), "_ssl": Module(0, "redis")},
     }
     budgets = read(written(functions))
     assert budgets["B"].modules == {"pydantic", "redis", "_ssl"}

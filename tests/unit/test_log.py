@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from common.log import _Masking, log, mask, write
+from common.runtime.log import _Masking, log, mask, write
 
 JWT = "eyJhbGciOiJFUzI1NiIsImtpZCI6IjEifQ.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
 TOKEN = "qr_" + "0" * 32 + "_" + "a" * 32 + "_" + "Zx-_" * 8

@@ -16,9 +16,9 @@ from uuid import UUID
 import pytest
 import yaml
 
-from common.clock import new_id, utc_now
-from common.consumer import Consumer
-from common.messages import DEAD_LETTERS, Envelope, Payload, UnknownVersion, envelope, read
+from common.domain.clock import new_id, utc_now
+from common.messaging.consumer import Consumer
+from common.messaging.messages import DEAD_LETTERS, Envelope, Payload, UnknownVersion, envelope, read
 
 ROOT = Path(__file__).parents[2]
 FROZEN = {path.stem: path for path in (ROOT / "tests/messages/v1").glob("*.json")}
@@ -65,7 +65,9 @@ def consumer_of(module_path: Path, monkeypatch: pytest.MonkeyPatch) -> Consumer:
     """The consumer as its module makes it, with nothing behind it."""
     module = import_module(".".join(module_path.parts))
     for name, value in vars(module).items():
-        if getattr(value, "__module__", "").endswith((".composition", "_store", "common.postgres")) and callable(value):
+        if getattr(value, "__module__", "").endswith((".composition", "_store", "common.stores.postgres")) and callable(
+            value
+        ):
             monkeypatch.setattr(module, name, Mock())
     made: Consumer = module.consumer.__wrapped__()
     return made

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from common.model import Model, Moment, VisibleText, Whole
+from common.domain.model import Model, Moment, VisibleText, Whole
 
 
 class Thing(Model):

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from openapi_spec_validator import validate
 from schemathesis import GenerationMode
 
-from common.problem import Refusal
-from common.request import Body, Path, Query, Request, parse_body, parse_path, parse_query
+from common.domain.problem import Refusal
+from common.http.request import Body, Path, Query, Request, parse_body, parse_path, parse_query
 from openapi.document import PATH, document, text
 from openapi.routes import ROOT, Route, routes
 from tests.moments import register_moments

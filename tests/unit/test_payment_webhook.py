@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from common.request import Request
+from common.http.request import Request
 from functions.payments import webhook
 from functions.payments.webhook import _payment_id, _signed
 

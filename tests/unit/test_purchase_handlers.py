@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from common.queue_tokens import QUEUE_TOKEN_INVALID
+from common.waitingroom.queue_tokens import QUEUE_TOKEN_INVALID
 from functions.gateway import health
 from functions.payments import confirm, create, webhook
 from functions.payments.bank import PortOneAway

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from common import secrets
-from common.edge import endpoint
+from common.http.endpoint import endpoint
+from common.stores import secrets
 
 
 @pytest.fixture

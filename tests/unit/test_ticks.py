@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from common.ticks import ticks
+from common.runtime.ticks import ticks
 from functions.admitter.admit import SPARE_SECONDS, TICK_SECONDS
 
 TEMPLATE = (Path(__file__).parents[2] / "template.yaml").read_text(encoding="utf-8")

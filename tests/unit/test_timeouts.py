@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
-from common import captcha, internal, secrets
+from common.contracts import internal_call as internal
+from common.protection import captcha
+from common.stores import secrets
 from functions.auth import identity_verification, oauth_providers
 from functions.payments import portone
 from openapi.routes import TEMPLATE

@@ -1,0 +1,14 @@
+"""The call by which reservations learns which seats of an event are sold (RSV-003): asked of events."""
+
+from uuid import UUID
+
+from common.domain.model import Model
+
+
+class SeatStatusAsked(Model):
+    event_id: UUID
+
+
+class SeatStatusAnswer(Model):
+    event_id: UUID
+    sold_seat_ids: list[UUID]

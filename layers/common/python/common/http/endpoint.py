@@ -1,0 +1,299 @@
+"""The edge of a handler: event in, one typed call, answer out. Everything every endpoint owes its caller is here.
+
+    @endpoint(refuses=[SALE_CLOSED, QUEUE_FULL])
+    def handler(user: User, body: EnterBody) -> Place:
+        return waiting_room().enter(user.id, body.event_id)
+
+Returned: a `Model` is 200, `created(model)` 201, None 204. Raised: a `Refusal` is its own answer, a store that is away
+503, anything else 500 with nothing of the inside shown. Every answer carries the trace id, the security headers and,
+for a configured origin, CORS (GW-004, GW-010, GW-011, GW-012, GW-014).
+
+Chosen over Powertools' REST resolver for its import time, and over no edge at all for `docs/decisions.md`'s reasons.
+"""
+
+import inspect
+import json
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache, wraps
+from types import NoneType, UnionType
+from typing import Any, Literal, get_args, overload
+
+from common.domain.model import Model, rfc3339
+from common.domain.problem import INTERNAL_ERROR, PAYLOAD_TOO_LARGE, SERVICE_UNAVAILABLE, Problem, Refusal, store_away
+from common.http.operation import Answers, Limit, Operation
+from common.http.request import Body, Path, Query, Request, User, parse_body, parse_path, parse_query
+from common.protection.rate_class import OTHERS, READS, RouteClass
+from common.runtime.log import log, write
+from common.runtime.metrics import NAMESPACE
+from common.runtime.settings import Settings
+from common.runtime.trace import trace_id
+
+SECURITY_HEADERS = {
+    "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+}
+
+
+MAX_BODY = 1_000_000  # bytes (GW-018); API Gateway itself would take ten times that
+MAX_ACCOUNT_BODY = 10_000  # of /auth and /users
+METRICS = {
+    "Namespace": NAMESPACE,
+    "Dimensions": [["route"]],
+    "Metrics": [
+        {"Name": "Duration", "Unit": "Milliseconds"},
+        {"Name": "Requests", "Unit": "Count"},
+        {"Name": "ServerErrors", "Unit": "Count"},
+    ],
+}
+
+
+class EdgeSettings(Settings):
+    allowed_origins: str = ""  # comma-separated
+    rate_limits: Literal["on", "users", "off"] = "off"  # "users": addresses are not counted
+    bot_guard: Literal["on", "observe", "off"] = "off"
+    authorizer: Literal["Jwt", "JwtCached"] = "Jwt"  # which of the template's is in force
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer that is more than its body."""
+
+    body: Model | str | None  # a str is JSON as it is: one that was kept
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def created(body: Model) -> Answer:
+    return Answer(body, 201)
+
+
+Result = Model | Answer | None
+Event = dict[str, Any]
+Handle = Callable[..., Result]
+Handler = Callable[[Event, Any], Event]
+
+
+@overload
+def endpoint(handle: Handle) -> Handler: ...
+
+
+@overload
+def endpoint(
+    *,
+    limit: Limit = "by method",
+    bots: bool = False,
+    refuses: Sequence[Problem] = (),
+    answers: Answers | None = None,
+) -> Callable[[Handle], Handler]: ...
+
+
+def endpoint(
+    handle: Handle | None = None,
+    *,
+    limit: Limit = "by method",
+    bots: bool = False,
+    refuses: Sequence[Problem] = (),
+    answers: Answers | None = None,
+) -> Handler | Callable[[Handle], Handler]:
+    """Make `handle` a Lambda proxy handler that fills its parameters from the event by their kind.
+
+    `limit` says with which routes it is counted, READS or OTHERS by its method if nothing is said, None for not at all.
+    `bots` has callers watched: it must take a `User`, or a body with an `email`.
+    `refuses` names the problems of its own that it may answer, `answers` what an `Answer` may hold, by status.
+    """
+    if handle is None:
+        return lambda handle: _endpoint(handle, limit, bots, refuses, answers)
+    return _endpoint(handle, limit, bots, refuses, answers)
+
+
+def _endpoint(handle: Handle, limit: Limit, bots: bool, refuses: Sequence[Problem], answers: Answers | None) -> Handler:
+    signature = inspect.signature(handle, eval_str=True)
+    kinds = {name: parameter.annotation for name, parameter in signature.parameters.items()}
+    fill = {name: _source(kind) for name, kind in kinds.items()}
+    operation = Operation(kinds, signature.return_annotation, limit, refuses, answers or {}, bots)
+    declared = {(problem.code, problem.status) for problem in operation.problems()}
+    if limit is not None:
+        import common.protection.rate_limit  # Redis's client is loaded with the function rather than at its first call
+    if bots:
+        import common.protection.bot_check  # noqa: F401
+
+    @wraps(handle)
+    def handler(event: Event, context: Any) -> Event:
+        started = time.perf_counter()
+        request = Request.of(event)
+        log.structure_logs(trace_id=request.trace_id)  # in place of the keys of the request before
+        trace_id.set(request.trace_id)
+        limits: Mapping[str, str] = {}
+        try:
+            _check_size(request)
+            _check_token(request)
+            limits = _limits(limit, request)
+            arguments = {name: source(request) for name, source in fill.items()}
+            if bots and _settings().bot_guard != "off":
+                _watch(request, arguments)
+            answer = _answer(handle(**arguments))
+        except Exception as error:
+            answer = _refused(error, request, declared)
+        _record(event, answer["statusCode"], (time.perf_counter() - started) * 1000)
+        # What a handler sets itself stands.
+        answer["headers"] = {**_common_headers(request), **limits, **answer["headers"]}
+        return answer
+
+    handler.operation = operation  # type: ignore[attr-defined]
+    return handler
+
+
+def _check_size(request: Request) -> None:
+    most = MAX_ACCOUNT_BODY if request.event.get("path", "").startswith(("/auth/", "/users/")) else MAX_BODY
+    if len(request.event.get("body") or "") > most or len(request.raw_body) > most:
+        raise PAYLOAD_TOO_LARGE.refusal(limitBytes=most)
+
+
+def _check_token(request: Request) -> None:
+    """Refuses a token that ended after the gateway's cache took it in."""
+    claims = request.event.get("requestContext", {}).get("authorizer") or {}
+    if _settings().authorizer == "JwtCached" and "jti" in claims:
+        from common.protection import revocation
+
+        revocation.revocation().check(claims)
+
+
+def _limits(kind: Limit, request: Request) -> Mapping[str, str]:
+    """The headers that say what is left. Refuses RATE_LIMITED."""
+    counted = _settings().rate_limits
+    if kind is None or counted == "off":
+        return {}
+    if kind == "by method":
+        kind = READS if request.event.get("httpMethod") in ("GET", "HEAD") else OTHERS
+    from common.protection.rate_limit import limiter
+
+    claims = request.event.get("requestContext", {}).get("authorizer") or {}
+    left = limiter(address_limits=counted == "on").admit(kind, claims.get("sub"), request.source_ip)
+    return left.headers() if left else {}
+
+
+def count(kind: RouteClass, who: str) -> None:
+    """Count somebody whom the gateway does not know: an address that signs in. Refuses RATE_LIMITED.
+
+    Only where addresses are counted, too: on a developer's machine everybody is the demo account.
+    """
+    if _settings().rate_limits == "on":
+        from common.protection.rate_limit import limiter
+
+        limiter(address_limits=True).admit(kind, who, None)
+
+
+def _watch(request: Request, arguments: Mapping[str, Any]) -> None:
+    """Refuses what looks like a bot."""
+    from common.protection.bot_check import guard
+
+    user = next((str(given.id) for given in arguments.values() if isinstance(given, User)), None)
+    account = user or next(str(given.email) for given in arguments.values() if hasattr(given, "email"))
+    guard(request, account, signed_in=user is not None, observe=_settings().bot_guard == "observe")
+
+
+def _source(kind: Any) -> Callable[[Request], Any]:
+    """Where a parameter of this kind comes from. An unknown kind fails at import, not at the first request."""
+    if kind is Request:
+        return lambda request: request
+    if isinstance(kind, UnionType):  # `LogoutBody | None`: None when there is no body
+        (kind,) = (part for part in get_args(kind) if part is not NoneType)
+        if not issubclass(kind, Body):
+            raise TypeError(f"only a body may be missing, not a {kind!r}")
+        return lambda request: parse_body(kind, request) if request.raw_body else None
+    if issubclass(kind, User):
+        return lambda request: _signed_in(kind, request)
+    for base, parse in ((Body, parse_body), (Query, parse_query), (Path, parse_path)):
+        if issubclass(kind, base):
+            return lambda request: parse(kind, request)
+    raise TypeError(f"a handler cannot take a {kind!r}")
+
+
+def _signed_in(kind: type[User], request: Request) -> User:
+    user = kind.of(request.event)
+    log.append_keys(user_id=str(user.id))
+    return user
+
+
+def _answer(result: Result) -> Event:
+    answer = result if isinstance(result, Answer) else Answer(result, 204 if result is None else 200)
+    headers = dict(answer.headers)
+    body = answer.body
+    if body is None:
+        return {"statusCode": answer.status, "headers": headers, "body": ""}
+    headers.setdefault("Content-Type", "application/json")
+    return {"statusCode": answer.status, "headers": headers, "body": body if isinstance(body, str) else body.to_json()}
+
+
+def _refused(error: Exception, request: Request, declared: Collection[tuple[str, int]]) -> Event:
+    if isinstance(error, Refusal):
+        refusal = error
+    elif isinstance(error, store_away()):
+        log.exception("a store is away")
+        refusal = SERVICE_UNAVAILABLE.refusal(headers={"Retry-After": "1"})
+    else:
+        log.exception("unhandled")
+        refusal = INTERNAL_ERROR.refusal()
+    if (refusal.problem.code, refusal.problem.status) not in declared:
+        log.error("undeclared refusal", extra={"code": refusal.problem.code, "status": refusal.problem.status})
+    body: dict[str, Any] = {
+        "code": refusal.problem.code,
+        "message": refusal.problem.message(request.language),
+        "timestamp": rfc3339(datetime.now(UTC)),
+        "traceId": request.trace_id,
+    }
+    if refusal.details:
+        body["details"] = refusal.details
+    return {
+        "statusCode": refusal.problem.status,
+        "headers": {"Content-Type": "application/json", **refusal.headers},
+        "body": json.dumps(body, ensure_ascii=False, default=str),
+    }
+
+
+@cache
+def _settings() -> EdgeSettings:
+    return EdgeSettings.from_environment()
+
+
+@cache
+def _origins() -> frozenset[str]:
+    return frozenset(filter(None, _settings().allowed_origins.split(",")))
+
+
+def _common_headers(request: Request) -> dict[str, str]:
+    headers = {**SECURITY_HEADERS, "X-Trace-Id": request.trace_id}
+    origin = request.headers.get("origin")
+    if origin in _origins():
+        headers |= {
+            "Access-Control-Allow-Origin": str(origin),
+            "Access-Control-Allow-Credentials": "true",
+            "Access-Control-Expose-Headers": "X-Trace-Id,Retry-After,X-RateLimit-Limit,X-RateLimit-Remaining,ETag",
+            "Vary": "Origin",
+        }
+    return headers
+
+
+def _record(event: Event, status: int, duration_ms: float) -> None:
+    """One line that is log and metrics alike: CloudWatch takes the metrics that `_aws` names out of any JSON line
+    (embedded metric format), and a line of their own would cost as much again."""
+    method, route = event.get("httpMethod", ""), event.get("resource", "")
+    write(
+        "request",
+        method=method,
+        path=event.get("path", ""),
+        status=status,
+        duration_ms=round(duration_ms, 1),
+        route=f"{method} {route}",
+        Duration=duration_ms,
+        Requests=1,
+        ServerErrors=int(status >= 500),
+        _aws={"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [METRICS]},
+    )

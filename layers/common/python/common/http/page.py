@@ -1,0 +1,16 @@
+"""A page of a list, as every list is answered (`docs/api.md`)."""
+
+from typing import Generic, TypeVar
+
+from common.domain.model import Model
+
+ItemT = TypeVar("ItemT", bound=Model)
+
+
+class Page(Model, Generic[ItemT]):
+    """`page` counts from 0; `total` counts the items of all pages."""
+
+    items: list[ItemT]
+    page: int
+    size: int
+    total: int

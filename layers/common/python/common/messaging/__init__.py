@@ -1,0 +1,1 @@
+"""Messages between services: their schemas, the outbox that writes them, the consumer that applies them."""

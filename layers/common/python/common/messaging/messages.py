@@ -1,0 +1,168 @@
+"""What the services tell each other over Kafka: one envelope, one schema a message, for producer and consumer alike.
+
+Readers ignore unknown fields, and a version only ever gains optional ones, so either side may be deployed first. What
+cannot be said that way is a new version: a reader that does not know it makes the message a dead letter, to be put
+back once the reader is deployed, rather than guess. The partition key is the reservation's id: what happens to one
+reservation is read in the order in which it happened.
+"""
+
+from abc import ABC, abstractmethod
+from datetime import datetime
+from typing import Any, ClassVar, TypeVar
+from uuid import UUID
+
+from common.domain.model import Model, Moment
+
+PAYMENT_EVENTS = "payment.events"
+RESERVATION_EVENTS = "reservation.events"
+EVENT_EVENTS = "event.events"
+DEAD_LETTERS = {PAYMENT_EVENTS: "dlq.payment", RESERVATION_EVENTS: "dlq.reservation", EVENT_EVENTS: "dlq.reservation"}
+
+
+class Metadata(Model):
+    correlation_id: str  # the trace id of the request it all began with
+    causation_id: UUID | None = None  # the message that led to this one
+    user_id: UUID | None = None
+
+
+class Envelope(Model):
+    """`event_id` is the idempotency key: the same id is the same message, however often it comes."""
+
+    event_id: UUID
+    event_type: str
+    aggregate_id: UUID
+    aggregate_type: str
+    version: str = "v1"
+    timestamp: Moment
+    metadata: Metadata
+    payload: dict[str, Any]
+
+
+class Payload(Model, ABC):
+    """The inside of an envelope; the class's name is the `event_type`."""
+
+    topic: ClassVar[str]
+    aggregate_type: ClassVar[str]
+    version: ClassVar[str] = "v1"
+
+    @property
+    @abstractmethod
+    def aggregate_id(self) -> UUID: ...
+
+    @property
+    @abstractmethod
+    def partition_key(self) -> str: ...
+
+
+PayloadT = TypeVar("PayloadT", bound=Payload)
+
+
+class PaymentMessage(Payload):
+    topic: ClassVar[str] = PAYMENT_EVENTS
+    aggregate_type: ClassVar[str] = "Payment"
+    payment_id: UUID
+    reservation_id: UUID
+
+    @property
+    def aggregate_id(self) -> UUID:
+        return self.payment_id
+
+    @property
+    def partition_key(self) -> str:
+        return str(self.reservation_id)
+
+
+class PaymentSuccess(PaymentMessage):
+    payment_key: str
+    amount: int
+    paid_at: Moment
+    portone_transaction_id: str | None = None
+
+
+class PaymentFailed(PaymentMessage):
+    payment_key: str
+    amount: int
+    failure_reason: str
+    failed_at: Moment
+
+
+class PaymentRefunded(PaymentMessage):
+    amount: int
+    reason: str
+    refunded_at: Moment
+
+
+class ReservationMessage(Payload):
+    topic: ClassVar[str] = RESERVATION_EVENTS
+    aggregate_type: ClassVar[str] = "Reservation"
+    reservation_id: UUID
+    event_id: UUID
+    seat_ids: list[UUID]
+
+    @property
+    def aggregate_id(self) -> UUID:
+        return self.reservation_id
+
+    @property
+    def partition_key(self) -> str:
+        return str(self.reservation_id)
+
+
+class ReservationConfirmed(ReservationMessage):
+    confirmed_at: Moment
+
+
+class ReservationCancelled(ReservationMessage):
+    cancelled_at: Moment
+    reason: str
+    refund_amount: int = 0
+
+
+class EventMessage(Payload):
+    topic: ClassVar[str] = EVENT_EVENTS
+    aggregate_type: ClassVar[str] = "Event"
+    event_id: UUID
+    reason: str
+
+    @property
+    def aggregate_id(self) -> UUID:
+        return self.event_id
+
+    @property
+    def partition_key(self) -> str:
+        return str(self.event_id)
+
+
+class EventCancelled(EventMessage):
+    pass
+
+
+class EventRescheduled(EventMessage):
+    starts_at: Moment
+    ends_at: Moment
+
+
+class UnknownVersion(Exception):
+    """A message of a version that this reader was not written for."""
+
+
+def read(kind: type[PayloadT], message: Envelope) -> PayloadT:
+    """The payload of a message of this kind. Raises UnknownVersion, or pydantic's ValidationError."""
+    if message.version != kind.version:
+        raise UnknownVersion(f"{message.event_type} {message.version} is not {kind.version}")
+    return kind.model_validate(message.payload)
+
+
+def envelope(
+    payload: Payload, *, message_id: UUID, at: datetime, correlation_id: str, causation_id: UUID | None, user_id: UUID
+) -> Envelope:
+    return Envelope(
+        event_id=message_id,
+        event_type=type(payload).__name__,
+        aggregate_id=payload.aggregate_id,
+        aggregate_type=payload.aggregate_type,
+        version=payload.version,
+        timestamp=at,
+        metadata=Metadata(correlation_id=correlation_id, causation_id=causation_id, user_id=user_id),
+        payload=payload.to_dict(),
+    )

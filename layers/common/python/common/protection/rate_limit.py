@@ -1,0 +1,87 @@
+"""How often one may call, per user and per address, by class of route (GW-005, GW-006, GW-024, GW-028).
+
+GCRA: a limit of N a minute lets N a minute through on average and, after a pause, 1.2 N at once. All of a request's
+limits are asked in one round trip; they lie in different slots, so it is a pipeline and not one script.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from ipaddress import IPv6Network
+from pathlib import Path
+
+from common.domain.clock import Clock, utc_now
+from common.protection.rate_class import BURST, RATE_LIMITED, RouteClass
+from common.runtime.log import log
+from common.stores import redis
+from common.stores.redis import REDIS_FAILURES, Client, Script, run_together
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What is left: of `limit` a minute, `remaining` may come at once."""
+
+    limit: int
+    remaining: int
+    wait_seconds: int = 0  # until the next may come; 0 if this one was let through
+
+    def headers(self) -> dict[str, str]:
+        # After a pause a little more than the limit may come; a client that reads more left than there is would wonder.
+        left = {"X-RateLimit-Limit": str(self.limit), "X-RateLimit-Remaining": str(min(self.remaining, self.limit))}
+        return left | ({"Retry-After": str(self.wait_seconds)} if self.wait_seconds else {})
+
+
+class RateLimiter:
+    def __init__(self, redis: Client, clock: Clock, *, address_limits: bool = True) -> None:
+        self._redis = redis
+        self._clock = clock
+        self._address_limits = address_limits
+        self._take = Script(Path(__file__).parent / "lua" / "take_turn.lua")
+
+    def admit(self, kind: RouteClass, user: str | None, address: str | None) -> Allowance | None:
+        """The tighter of the two allowances. Refuses RATE_LIMITED.
+
+        Redis away: None. Limits keep a crowd fair; shutting the doors because nobody can count would do to everybody
+        what they are to prevent. Where guessing must not be free (login), the lockout fails closed by itself.
+        """
+        asked = [
+            (f"rate:{kind.name}:{scope}:{{{who}}}", limit)
+            for scope, who, limit in (
+                ("user", user, kind.user_per_minute),
+                ("address", network_hash(address) if self._address_limits else None, kind.address_per_minute),
+            )
+            if who and limit
+        ]
+        if not asked:
+            return None
+        now = int(self._clock().timestamp() * 1_000_000)
+        calls = [(self._take, [key], [now, 60_000_000 // limit, math.floor(limit * BURST)]) for key, limit in asked]
+        try:
+            results = run_together(self._redis, calls)
+        except REDIS_FAILURES:
+            results = []
+        if not results or any(isinstance(result, REDIS_FAILURES) for result in results):
+            log.warning("Redis is away; nobody is counted")
+            return None
+        allowances = [
+            Allowance(limit, int(left), math.ceil(int(wait) / 1_000_000))
+            for (_, limit), (_, left, wait) in zip(asked, results, strict=True)
+        ]
+        tightest = max(allowances, key=lambda each: (each.wait_seconds, -each.remaining))
+        if tightest.wait_seconds:
+            raise RATE_LIMITED.refusal(headers=tightest.headers())
+        return tightest
+
+
+def network_hash(address: str | None) -> str | None:
+    """Whom an address belongs to: an IPv6 customer has a whole /64. Only its hash is kept."""
+    if not address:
+        return None
+    owner = str(IPv6Network((address, 64), strict=False)) if ":" in address else address
+    return sha256(owner.encode()).hexdigest()[:16]
+
+
+@cache
+def limiter(*, address_limits: bool) -> RateLimiter:
+    return RateLimiter(redis.client(), utc_now, address_limits=address_limits)

@@ -1,0 +1,1 @@
+"""What every function needs to run: settings, logs, metrics, the trace id, schedules."""

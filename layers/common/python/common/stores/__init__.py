@@ -1,0 +1,1 @@
+"""Connections to Postgres, Redis and Secrets Manager."""

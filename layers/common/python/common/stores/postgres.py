@@ -1,0 +1,151 @@
+"""One Postgres connection a warm container, shaped for RDS Proxy: nothing here pins its connection."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, Literal
+
+import psycopg
+from psycopg.rows import dict_row
+
+from common.domain.problem import means_store_away
+from common.runtime.settings import Settings
+from common.stores.secrets import secret
+
+means_store_away(
+    psycopg.OperationalError,
+    # Psycopg takes these for errors of its own, by the first two letters of their codes.
+    psycopg.errors.IdleInTransactionSessionTimeout,  # we were slow, or stood still: everything is rolled back
+    psycopg.errors.TransactionTimeout,
+    psycopg.errors.ReadOnlySqlTransaction,  # the writer of a moment ago is a replica now: a failover
+)
+
+CONNECT_SECONDS = 3
+
+Connection = psycopg.Connection[dict[str, Any]]
+Row = dict[str, Any]
+Parameters = Mapping[str, Any] | Sequence[Any] | None
+
+
+class DatabaseSettings(Settings):
+    database_host: str
+    database_reader_host: str = ""  # a replica's, for functions that read what may be a moment old; "" is the writer's
+    database_port: int = 5432
+    database_name: str
+    database_auth: Literal["password", "iam"] = "password"  # iam: with the function's own role, as to RDS Proxy
+    database_user: str  # one login per service; its grants stop at its own schema
+    database_sslmode: str = "require"
+
+
+class Database:
+    """Statements and transactions on one connection that is renewed when found dead.
+
+    `password` is asked at each connect: it may have been rotated since the last one, or be good for minutes only.
+    """
+
+    def __init__(self, conninfo: str, password: Callable[[], str] | None = None) -> None:
+        self._conninfo = conninfo
+        self._password = password
+        self._connection: Connection | None = None
+
+    def _connect(self) -> Connection:
+        connection = self._connection
+        if connection is None or connection.closed:
+            connection = self._connection = psycopg.connect(
+                self._conninfo,
+                password=self._password() if self._password else None,
+                autocommit=True,
+                # Without this a rollback sends DEALLOCATE ALL, which pins the proxy's connection to us.
+                prepare_threshold=None,
+                row_factory=dict_row,
+            )
+        return connection
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A transaction that commits on leaving and rolls back on any exception.
+
+        BEGIN doubles as the liveness check: a connection that died while the container was frozen fails there,
+        before anything was done, and is renewed once.
+        """
+        connection = self._connect()
+        try:
+            connection.execute("BEGIN")
+        except psycopg.OperationalError:
+            self.close()
+            connection = self._connect()
+            connection.execute("BEGIN")
+        try:
+            yield connection
+        except psycopg.errors.ReadOnlySqlTransaction:
+            self.close()  # nobody can write here any more: the next connection is to the new writer
+            raise
+        except BaseException:
+            self._roll_back(connection)
+            raise
+        try:
+            connection.execute("COMMIT")
+        except BaseException:
+            # Committed or not is unknown here; the connection is not fit to be used again.
+            self.close()
+            raise
+
+    def _roll_back(self, connection: Connection) -> None:
+        try:
+            connection.execute("ROLLBACK")
+        except psycopg.Error:
+            self.close()
+
+    def rows(self, sql: str, parameters: Parameters = None) -> list[Row]:
+        """One read in one round trip; repeated once on a dead connection, which only a read may be."""
+        try:
+            return self._connect().execute(sql, parameters).fetchall()
+        except psycopg.OperationalError:
+            self.close()
+            return self._connect().execute(sql, parameters).fetchall()
+
+    def row(self, sql: str, parameters: Parameters = None) -> Row | None:
+        found = self.rows(sql, parameters)
+        return found[0] if found else None
+
+
+@cache
+def database() -> Database:
+    """This function's database, under its service's own login."""
+    settings = DatabaseSettings.from_environment()
+    return _connected_to(settings.database_host, settings)
+
+
+@cache
+def reader() -> Database:
+    """The same, read from a replica if there is one (EVT-022): what it tells may be a moment old."""
+    settings = DatabaseSettings.from_environment()
+    if settings.database_reader_host in ("", settings.database_host):
+        return database()
+    return _connected_to(settings.database_reader_host, settings)
+
+
+def _connected_to(host: str, settings: DatabaseSettings) -> Database:
+    def password() -> str:
+        if settings.database_auth == "iam":
+            from common.stores.database_token import database_token  # botocore: only where it serves
+
+            return database_token(host, settings.database_port, settings.database_user)
+        return str(secret(f"database/{settings.database_user}")["password"])
+
+    return Database(
+        psycopg.conninfo.make_conninfo(
+            host=host,
+            port=settings.database_port,
+            dbname=settings.database_name,
+            user=settings.database_user,
+            sslmode=settings.database_sslmode,
+            connect_timeout=CONNECT_SECONDS,
+        ),
+        password,
+    )

@@ -1,0 +1,109 @@
+"""One Redis client a warm container, and Lua scripts kept as files."""
+
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from hashlib import sha1
+from pathlib import Path
+from typing import Any, cast
+
+import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    ClusterError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisClusterException,
+    RedisError,
+    TryAgainError,
+)
+from redis.retry import Retry
+
+from common.domain.problem import means_store_away
+from common.runtime.settings import Settings
+
+# A cluster none of whose nodes answers is a RedisClusterException, which redis-py counts among no RedisError.
+means_store_away(
+    *(redis.ConnectionError, redis.TimeoutError, RedisClusterException, ClusterError),
+    *(ReadOnlyError, OutOfMemoryError, TryAgainError),
+)
+# What is caught by whoever goes on without Redis, a bug in a script included.
+REDIS_FAILURES = (RedisError, RedisClusterException)
+
+Client = redis.Redis
+
+
+class RedisSettings(Settings):
+    redis_url: str
+    redis_cluster: bool = True  # ElastiCache Serverless speaks cluster mode only
+
+
+class _OnFirstUse:
+    """A client that is made when it is first asked for something, again and again while that fails.
+
+    A cluster's asks for the cluster's shape when it is made: with Redis away there would be no limiter to let people
+    through without it.
+    """
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._made = cache(make)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._made(), name)
+
+
+def connect(url: str, *, cluster: bool) -> Client:
+    """A client that fails within a second rather than hold a request, and reconnects on a dead connection."""
+    retry = Retry(NoBackoff(), 1)
+    if cluster:
+        made = partial(redis.RedisCluster.from_url, url, decode_responses=True)
+        return cast(Client, _OnFirstUse(partial(made, socket_timeout=1, socket_connect_timeout=1)))
+    return redis.Redis.from_url(url, decode_responses=True, socket_timeout=1, socket_connect_timeout=1, retry=retry)
+
+
+@cache
+def client() -> Client:
+    settings = RedisSettings.from_environment()
+    return connect(settings.redis_url, cluster=settings.redis_cluster)
+
+
+class Script:
+    """A Lua script from a file. Every file starts with `#!lua`, so that a key of another slot is an error."""
+
+    def __init__(self, path: Path) -> None:
+        self.text = path.read_text(encoding="utf-8")
+        self.sha = sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+
+    def __call__(self, on: Client, keys: Sequence[str], arguments: Sequence[str | int]) -> Any:
+        """The script's result, in one round trip; EVAL when the server has not seen it (or has lost it)."""
+        try:
+            return on.evalsha(self.sha, len(keys), *keys, *arguments)
+        except NoScriptError:
+            return on.eval(self.text, len(keys), *keys, *arguments)
+
+
+def _aim(on: Client, key: str) -> dict[str, Any]:
+    """The node to ask, said aloud: a cluster's pipeline would ask Redis for each script's keys, a round trip each."""
+    return {"target_nodes": on.get_node_from_key(key)} if hasattr(on, "get_node_from_key") else {}
+
+
+def run_together(on: Client, calls: Sequence[tuple[Script, Sequence[str], Sequence[str | int]]]) -> list[Any]:
+    """What each script answered, or the error it ended with, in one round trip: a cluster's nodes are asked at the same
+    time. The scripts are not atomic together, and on a cluster they run in no order.
+    """
+    with on.pipeline(transaction=False) as pipeline:
+        for script, keys, arguments in calls:
+            command = ("EVALSHA", script.sha, len(keys), *keys, *arguments)
+            pipeline.execute_command(*command, **_aim(on, keys[0]))  # type: ignore[no-untyped-call]
+        results: list[Any] = pipeline.execute(raise_on_error=False)
+    for i, result in enumerate(results):
+        if isinstance(result, NoScriptError):
+            script, keys, arguments = calls[i]
+            try:
+                results[i] = on.eval(script.text, len(keys), *keys, *arguments)
+            except REDIS_FAILURES as error:
+                results[i] = error
+    return results
+
+
+__all__ = ["REDIS_FAILURES", "Client", "Script", "client", "connect", "run_together"]

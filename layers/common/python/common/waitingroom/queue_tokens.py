@@ -1,0 +1,111 @@
+"""Queue tokens: the right to take seats (`qr_`) and the right to pay (`qp_`), each for one user, event and step.
+
+A token reads `qr_<event>_<user>_<secret>` or `qp_<event>_<reservation>_<secret>`: it names its own key, so a check is
+one GET, and the key's tag is the event's, so scripts that touch the event's line may touch it too. Only the 192-bit
+secret is a secret. One key an owner: a new token replaces the old, and ending it needs no index (RSV-013).
+"""
+
+import hmac
+import re
+import secrets
+from dataclasses import dataclass
+from hashlib import sha256
+from uuid import UUID
+
+from common.domain.problem import Problem
+from common.stores.redis import Client
+
+QUEUE_TOKEN_MISSING = Problem(
+    "QUEUE_TOKEN_MISSING", 401, "대기열 토큰이 필요합니다.", "A queue token is needed in X-Queue-Token."
+)
+QUEUE_TOKEN_INVALID = Problem(
+    "QUEUE_TOKEN_INVALID", 401, "대기열 토큰이 없거나 만료되었습니다.", "The queue token is unknown, spent or expired."
+)
+QUEUE_TOKEN_MISMATCH = Problem(
+    "QUEUE_TOKEN_MISMATCH",
+    403,
+    "이 요청에 사용할 수 없는 대기열 토큰입니다.",
+    "The queue token belongs to another user, event, reservation or step.",
+)
+QUEUE_TOKEN_PROBLEMS = (QUEUE_TOKEN_MISSING, QUEUE_TOKEN_INVALID, QUEUE_TOKEN_MISMATCH)
+
+RESERVATION, PAYMENT = "qr", "qp"
+
+_SHAPE = re.compile(r"(qr|qp)_([0-9a-f]{32})_([0-9a-f]{32})_([A-Za-z0-9_-]{32})", re.ASCII)
+
+
+@dataclass(frozen=True)
+class QueueToken:
+    """A token's readable part. `owner` is the user of a `qr_`, the reservation of a `qp_`."""
+
+    kind: str
+    event_id: UUID
+    owner: UUID
+    admission: UUID  # tells tokens of one owner apart
+
+
+def new_secret() -> str:
+    """192 random bits as 32 URL-safe characters."""
+    return secrets.token_urlsafe(24)
+
+
+def admission_of(secret: str) -> UUID:
+    """What may be kept of a secret: it names the token and opens nothing."""
+    return UUID(bytes=sha256(secret.encode()).digest()[:16])
+
+
+def token_key(kind: str, event_id: UUID, owner: UUID) -> str:
+    return f"queue:token:{{{event_id}}}:{kind}:{owner}"
+
+
+def token_prefix(kind: str, event_id: UUID, owner: UUID) -> str:
+    """All of a token but its secret."""
+    return f"{kind}_{event_id.hex}_{owner.hex}_"
+
+
+class QueueTokens:
+    """Checks, issues and ends tokens; each one round trip."""
+
+    def __init__(self, redis: Client) -> None:
+        self._redis = redis
+
+    def check(self, token: str | None, kind: str) -> QueueToken:
+        """What a live token is for. Refuses one that is missing, not live, or of the other kind."""
+        if not token:
+            raise QUEUE_TOKEN_MISSING.refusal()
+        shape = _SHAPE.fullmatch(token)
+        if shape is None:
+            raise QUEUE_TOKEN_INVALID.refusal()
+        read = QueueToken(shape[1], UUID(shape[2]), UUID(shape[3]), admission_of(shape[4]))
+        live = self._redis.get(token_key(read.kind, read.event_id, read.owner))
+        if not isinstance(live, str) or not hmac.compare_digest(live, token):
+            raise QUEUE_TOKEN_INVALID.refusal()
+        if read.kind != kind:
+            raise QUEUE_TOKEN_MISMATCH.refusal()
+        return read
+
+    def check_reservation(self, token: str | None, user_id: UUID, event_id: UUID) -> UUID:
+        """The admission `token` stands for. Refuses unless it is this user's live `qr_` for this event (RSV-008)."""
+        read = self.check(token, RESERVATION)
+        if (read.owner, read.event_id) != (user_id, event_id):
+            raise QUEUE_TOKEN_MISMATCH.refusal()
+        return read.admission
+
+    def check_payment(self, token: str | None, reservation_id: UUID) -> QueueToken:
+        """Refuses unless `token` is the live `qp_` of this reservation (QUEUE-004)."""
+        read = self.check(token, PAYMENT)
+        if read.owner != reservation_id:
+            raise QUEUE_TOKEN_MISMATCH.refusal()
+        return read
+
+    def issue_payment(self, event_id: UUID, reservation_id: UUID, seconds: int) -> str:
+        token = token_prefix(PAYMENT, event_id, reservation_id) + new_secret()
+        self._redis.set(token_key(PAYMENT, event_id, reservation_id), token, ex=seconds)
+        return token
+
+    def end(self, event_id: UUID, user_id: UUID | None, reservation_id: UUID) -> None:
+        """The purchase is over: neither token of it opens anything any more."""
+        keys = [token_key(PAYMENT, event_id, reservation_id)]
+        if user_id is not None:
+            keys.append(token_key(RESERVATION, event_id, user_id))
+        self._redis.delete(*keys)
