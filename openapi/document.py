@@ -10,8 +10,8 @@ from types import NoneType
 from typing import Any, get_args
 
 from common.domain.model import Model
-from common.domain.problem import Problem
 from common.http.endpoint import Answer
+from common.http.error_catalogue import ERROR_CATALOGUE
 from common.http.request import Body, Path, Query
 from openapi.routes import ROOT, Route
 from openapi.schemas import Mode, Schema, Schemas
@@ -19,7 +19,7 @@ from openapi.schemas import Mode, Schema, Schemas
 PATH = ROOT / "functions" / "gateway" / "openapi.json"
 
 # The gateway's own, when a function does not answer in time.
-TIMEOUT = Problem("TIMEOUT", 504, "", "")
+TIMEOUT = ("TIMEOUT", 504)
 
 ABOUT = """\
 A ticket on-sale: accounts, waiting room, seat hold, payment, confirmed ticket.
@@ -65,7 +65,7 @@ def _header(name: str, told: str, schema: Schema | None = None, *, required: boo
 
 TRACE_ID = _header("X-Trace-Id", "A UUID to follow this request by; anything else is replaced")
 LANGUAGE = _header("Accept-Language", "ko (default) or en")
-# What a refusal shows that an operation reads.
+# What an error shows that an operation reads.
 READ_BY = {
     "QUEUE_TOKEN_MISSING": [
         _header(
@@ -105,9 +105,9 @@ COUNTED = ("X-RateLimit-Limit", "X-RateLimit-Remaining")
 
 def document(routes: Sequence[Route]) -> Schema:
     schemas = Schemas(_used(routes))
-    refusals: dict[str, Schema] = {}
+    errors_by_name: dict[str, Schema] = {}
     paths = {
-        path: {route.method.lower(): _operation(route, schemas, refusals) for route in of_path}
+        path: {route.method.lower(): _operation(route, schemas, errors_by_name) for route in of_path}
         for path, of_path in groupby(routes, key=lambda route: route.path)
     }
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -125,7 +125,7 @@ def document(routes: Sequence[Route]) -> Schema:
         "components": {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
             "headers": HEADERS,
-            "responses": dict(sorted({**refusals, "431": TOO_MUCH_HEADER}.items())),
+            "responses": dict(sorted({**errors_by_name, "431": TOO_MUCH_HEADER}.items())),
             "schemas": {"Error": ERROR} | schemas.reachable(paths),
         },
     }
@@ -145,7 +145,7 @@ def _used(routes: Iterable[Route]) -> Iterator[tuple[type[Model], Mode]]:
             yield from ((kind, "serialization") for kind in answer if isinstance(kind, type))
 
 
-def _operation(route: Route, schemas: Schemas, refusals: dict[str, Schema]) -> Schema:
+def _operation(route: Route, schemas: Schemas, errors_by_name: dict[str, Schema]) -> Schema:
     summary, _, description = route.told.partition("\n\n")
     made: Schema = {"operationId": route.name, "tags": [route.service], "summary": " ".join(summary.split())}
     if description:
@@ -156,7 +156,7 @@ def _operation(route: Route, schemas: Schemas, refusals: dict[str, Schema]) -> S
     body = _request_body(route, schemas)
     if body:
         made["requestBody"] = body
-    made["responses"] = _responses(route, schemas, refusals)
+    made["responses"] = _responses(route, schemas, errors_by_name)
     return made
 
 
@@ -176,7 +176,7 @@ def _parameters(route: Route, schemas: Schemas) -> list[Schema]:
             made.append(parameter)
     if re.findall(r"{(\w+)}", route.path) != [each["name"] for each in made if each["in"] == "path"]:
         raise Undeclared(f"{route.name}: its Path names other variables than {route.path}")
-    codes = {problem.code for problem in route.operation.problems()}
+    codes = {error.code for error in route.operation.errors()}
     made += [parameter for code, read in READ_BY.items() if code in codes for parameter in read]
     if HTTPStatus.NOT_MODIFIED in route.operation.answers:
         made.append(IF_NONE_MATCH)
@@ -197,7 +197,7 @@ def _request_body(route: Route, schemas: Schemas) -> Schema | None:
     kind = route.operation.taken(Body)
     if kind is None:
         # What is signed is read as it came.
-        signed = any(problem.code == "SIGNATURE_INVALID" for problem in route.operation.refuses)
+        signed = any(error.code == "SIGNATURE_INVALID" for error in route.operation.raises)
         return {"content": {"application/json": {"schema": {"type": "object"}}}} if signed else None
     content: Schema = {"schema": schemas.reference(kind, "validation")}
     if route.sample.get("body"):
@@ -222,7 +222,7 @@ def _answers(route: Route) -> dict[int, tuple[type[Model] | str | None, ...]]:
     return dict(sorted(found.items()))
 
 
-def _responses(route: Route, schemas: Schemas, refusals: dict[str, Schema]) -> Schema:
+def _responses(route: Route, schemas: Schemas, errors_by_name: dict[str, Schema]) -> Schema:
     made: Schema = {}
     for status, kinds in _answers(route).items():
         named = ["X-Trace-Id", *(COUNTED if route.operation.limit else ())]
@@ -232,17 +232,18 @@ def _responses(route: Route, schemas: Schemas, refusals: dict[str, Schema]) -> S
         content = _content(kinds, schemas)
         if content:
             made[str(status)]["content"] = content
-    problems = sorted([*route.operation.problems(), TIMEOUT], key=lambda problem: (problem.status, problem.code))
-    for problem_status, of_status in groupby(problems, key=lambda problem: problem.status):
-        codes = list(dict.fromkeys(problem.code for problem in of_status))
-        # An answer that is told with the status of a refusal (health's 503) may be either.
-        if str(problem_status) in made:
-            told = made[str(problem_status)]["content"]["application/json"]
-            told["schema"] = {"anyOf": [told["schema"], _error(codes)]}
+    declared = [(error.code, ERROR_CATALOGUE[error.code].status) for error in route.operation.errors()]
+    errors = sorted([*declared, TIMEOUT], key=lambda error: (error[1], error[0]))
+    for error_status, of_status in groupby(errors, key=lambda error: error[1]):
+        codes = list(dict.fromkeys(code for code, _ in of_status))
+        # A response that has the status of an error (health's 503) may be either.
+        if str(error_status) in made:
+            shown = made[str(error_status)]["content"]["application/json"]
+            shown["schema"] = {"anyOf": [shown["schema"], _error(codes)]}
             continue
-        name = ".".join([str(problem_status), *codes])
-        refusals[name] = _refusal(problem_status, codes)
-        made[str(problem_status)] = {"$ref": f"#/components/responses/{name}"}
+        name = ".".join([str(error_status), *codes])
+        errors_by_name[name] = _error_response(error_status, codes)
+        made[str(error_status)] = {"$ref": f"#/components/responses/{name}"}
     made["431"] = {"$ref": "#/components/responses/431"}
     return dict(sorted(made.items()))
 
@@ -258,7 +259,7 @@ def _content(kinds: Sequence[type[Model] | str | None], schemas: Schemas) -> Sch
     return made
 
 
-def _refusal(status: int, codes: Sequence[str]) -> Schema:
+def _error_response(status: int, codes: Sequence[str]) -> Schema:
     named = ["X-Trace-Id"]
     if status in (429, 503):
         named.append("Retry-After")

@@ -1,12 +1,12 @@
 """Two accounts to begin with: an administrator and a buyer. Their passwords are published: local stacks only."""
 
 from common.domain.clock import new_id, utc_now
-from common.domain.problem import Refusal
+from common.domain.shared_errors import DomainError
 from common.stores.postgres import Database
 from functions.auth.account import Account, Agreement, NewAccount, Role
 from functions.auth.account_store import AccountStore
+from functions.auth.errors import EmailTaken
 from functions.auth.password_hasher import PasswordHasher
-from functions.auth.problems import EMAIL_TAKEN
 from functions.auth.registration import REQUIRED
 from functions.auth.vault import Vault
 
@@ -26,6 +26,6 @@ def seed_accounts(database: Database, vault: Vault, hasher: PasswordHasher | Non
         account = Account(new_id(), email, name, phone=None, role=role, created_at=utc_now())
         try:
             accounts.add(NewAccount(account, f"seed:{email}", hasher.hash(password), agreements))
-        except Refusal as refusal:
-            if refusal.problem is not EMAIL_TAKEN:  # another start was faster
+        except DomainError as refusal:
+            if type(refusal) is not EmailTaken:  # another start was faster
                 raise

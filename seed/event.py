@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from common.domain.problem import NOT_FOUND, Refusal
+from common.domain.shared_errors import DomainError, NotFound
 from common.stores.postgres import Database
 from functions.events.event_proposal import EventProposal
 from functions.events.event_store import EventStore
@@ -35,7 +35,7 @@ def seed_event(database: Database, now: datetime) -> None:
     proposal = _proposal(now)
     try:
         EventStore(database, lambda: now).event(EVENT_ID)
-    except Refusal as refusal:
+    except DomainError as refusal:
         _expect_not_found(refusal)
         EventStore(database, lambda: now).create(EVENT_ID, proposal)
     else:
@@ -45,7 +45,7 @@ def seed_event(database: Database, now: datetime) -> None:
 def _seed_venue(venues: VenueStore) -> None:
     try:
         halls = venues.venue(VENUE_ID).halls
-    except Refusal as refusal:
+    except DomainError as refusal:
         _expect_not_found(refusal)
         venues.create(VENUE)
         halls = []
@@ -89,6 +89,6 @@ def _put_off_if_over(database: Database, to: EventProposal, now: datetime) -> No
         )
 
 
-def _expect_not_found(refusal: Refusal) -> None:
-    if refusal.problem is not NOT_FOUND:
+def _expect_not_found(refusal: DomainError) -> None:
+    if type(refusal) is not NotFound:
         raise refusal

@@ -7,7 +7,7 @@ from typing import Any
 import boto3
 
 from common.domain.clock import utc_now
-from common.domain.problem import store_away
+from common.domain.shared_errors import StoreUnavailable
 from common.stores.postgres import Database
 from functions.auth.data_keys import DataKeys
 from functions.auth.kms import PersonalDataKms
@@ -30,7 +30,7 @@ def open_vault(database: Database, alias: str, secrets: dict[str, Any]) -> Vault
     keys.renew(utc_now(), older_than=timedelta(days=90))
     try:
         keys.newest()
-    except store_away() as error:
+    except StoreUnavailable as error:
         raise SystemExit(
             f"KMS cannot open the data keys in this database: `make reset` begins anew ({error})"
         ) from None

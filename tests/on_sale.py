@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from common.contracts.sale_terms import SaleTermsAnswer
-from common.domain.problem import NOT_FOUND
+from common.domain.shared_errors import NotFound
 from common.stores.redis import Client
 from functions.queue.line_store import LineStore
 from functions.queue.waiting_room import Waiting
@@ -22,7 +22,7 @@ class FakeSales:
     def terms(self, event_id: UUID) -> SaleTermsAnswer:
         self.asked += 1
         if self.known is None:
-            raise NOT_FOUND.refusal()
+            raise NotFound()
         return self.known
 
 

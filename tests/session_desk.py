@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from common.domain.clock import new_id
-from common.domain.problem import Problem, Refusal
+from common.domain.shared_errors import DomainError
 from common.stores.postgres import Database
 from common.stores.redis import Client
 from functions.auth.account import Account, NewAccount, Role
@@ -70,10 +70,10 @@ class Desk:
         """Whether the authorizer lets the access token through."""
         return not self.blacklist.holds(pair.access_token.split()[3])
 
-    def refused(self, refresh_token: str) -> Problem:
-        with pytest.raises(Refusal) as refusal:
+    def refused(self, refresh_token: str) -> type[DomainError]:
+        with pytest.raises(DomainError) as refusal:
             self.sessions.renew(refresh_token)
-        return refusal.value.problem
+        return type(refusal.value)
 
 
 def session_of(pair: TokenPair) -> UUID:

@@ -11,7 +11,7 @@ def undeclared_refusals(state: Path) -> list[str]:
     refused = {}
     route_of = {}
     for entry in _entries(state / "logs" / "functions.log"):
-        if entry.get("message") == "undeclared refusal":
+        if entry.get("message") == "undeclared error":
             refused[entry["trace_id"]] = f"{entry['status']} {entry['code']}"
         elif entry.get("message") == "request":
             route_of[entry["trace_id"]] = entry["route"]
@@ -21,7 +21,7 @@ def undeclared_refusals(state: Path) -> list[str]:
 def _entries(log: Path) -> Iterator[dict[str, Any]]:
     """The functions' own lines, out of the emulator's lines about them."""
     for line in log.read_text(encoding="utf-8").splitlines():
-        if "undeclared refusal" in line or "route" in line:
+        if "undeclared error" in line or "route" in line:
             try:
                 yield json.loads(json.loads(line)["line"])
             except (ValueError, KeyError):

@@ -14,7 +14,7 @@ from uuid import UUID
 from common.contracts.internal_call import call
 from common.contracts.sale_terms import SaleTermsAnswer, SaleTermsAsked
 from common.domain.clock import utc_now
-from common.domain.problem import NOT_FOUND, Refusal, store_away
+from common.domain.shared_errors import NotFound, ServiceUnavailable, StoreUnavailable
 from common.runtime.log import log
 from common.runtime.metrics import emit
 from common.runtime.settings import Settings
@@ -71,7 +71,7 @@ def handler(event: dict[str, Any], context: Any) -> None:
                     behind += len(admission().unfilled(lines))  # the second that ended had room for who waits there
                     lines = [line for line in admission().live(utc_now()) if line in share]
                 moved = admission().tick(lines if new_second else admission().unfilled(lines))
-            except store_away():
+            except StoreUnavailable:
                 log.exception("Redis is away; lines that it holds stand still")
                 continue
             except Exception:  # one tick's, and the next run is a minute away
@@ -89,7 +89,7 @@ def handler(event: dict[str, Any], context: Any) -> None:
 def _forget_closed() -> None:
     try:
         admission().forget_closed(utc_now())
-    except store_away():
+    except StoreUnavailable:
         log.exception("Redis is away; lines long closed are forgotten by the next run")
 
 
@@ -97,7 +97,7 @@ def _split(context: Any) -> Share:
     """Share the lines with as many more invocations as they need; they last as long as this one."""
     try:
         count = len(admission().live(utc_now()))
-    except store_away():
+    except StoreUnavailable:
         return Share()
     of = -(-count // LINES_PER_INVOCATION) or 1
     if of > 1:
@@ -116,12 +116,13 @@ def _split(context: Any) -> Share:
 def _learn_terms(event_id: UUID) -> None:
     try:
         function = settings().sale_terms_function
-        learner().learn(call(function, SaleTermsAsked(event_id=event_id), SaleTermsAnswer, read=True), utc_now())
-    except Refusal as refusal:
-        if refusal.problem.code == NOT_FOUND.code:
-            _close(event_id)
-            return
-        log.warning("no terms learnt; the old ones stand", extra={"event": str(event_id), "error": str(refusal)})
+        learner().learn(
+            call(function, SaleTermsAsked(event_id=event_id), SaleTermsAnswer, read=True, raises=(NotFound,)), utc_now()
+        )
+    except NotFound:
+        _close(event_id)
+    except ServiceUnavailable as error:
+        log.warning("no terms learnt; the old ones stand", extra={"event": str(event_id), "error": str(error)})
     except Exception:  # of a thread: nobody else would hear of it
         log.exception("no terms learnt; the old ones stand", extra={"event": str(event_id)})
 

@@ -12,7 +12,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from common.domain.problem import TOKEN_EXPIRED, TOKEN_INVALID, TOKEN_REVOKED
+from common.domain.shared_errors import TokenExpired, TokenInvalid, TokenRevoked
 from functions.auth.account import Role
 
 ALGORITHM = "ES256"
@@ -96,12 +96,12 @@ class AccessTokenVerifier:
         self._revoked = revoked
 
     def verify(self, token: str) -> Claims:
-        """Refuses TOKEN_INVALID, TOKEN_EXPIRED (of a token that is genuine) or TOKEN_REVOKED (GW-025).
+        """Raises TokenInvalid, TokenExpired (of a token that is genuine) or TokenRevoked (GW-025).
 
         Without leeway: hosts agree to the millisecond (Amazon Time Sync), and `iat` is rounded down.
         """
         if len(token) > MAX_LENGTH or not _SHAPE.fullmatch(token):
-            raise TOKEN_INVALID.refusal()
+            raise TokenInvalid()
         key = self._key(_key_id(token))
         try:
             claims = jwt.decode(
@@ -120,18 +120,18 @@ class AccessTokenVerifier:
                 int(claims["exp"]),
             )
         except jwt.ExpiredSignatureError:
-            raise TOKEN_EXPIRED.refusal() from None
+            raise TokenExpired() from None
         except (jwt.InvalidTokenError, ValueError):
-            raise TOKEN_INVALID.refusal() from None
+            raise TokenInvalid() from None
         if self._revoked(read.token_id):
-            raise TOKEN_REVOKED.refusal()
+            raise TokenRevoked()
         return read
 
     def _key(self, kid: str) -> jwt.PyJWK:
         for key in self._keys():
             if key["kid"] == kid:
                 return _public_key(tuple(key.items()))
-        raise TOKEN_INVALID.refusal()
+        raise TokenInvalid()
 
 
 def _key_id(token: str) -> str:
@@ -141,7 +141,7 @@ def _key_id(token: str) -> str:
     except (jwt.InvalidTokenError, ValueError, RecursionError):  # the last for JSON nested a thousand deep
         kid = None
     if not isinstance(kid, str):
-        raise TOKEN_INVALID.refusal()
+        raise TokenInvalid()
     return kid
 
 

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from common.domain.model import Model, Moment
-from common.domain.problem import TOKEN_INVALID
+from common.domain.shared_errors import TokenInvalid
 from functions.auth.account import Account, Role
 
 
@@ -18,7 +18,7 @@ class AccountAnswer(Model):
 
 
 def account_answer(account: Account | None) -> AccountAnswer:
-    """Refuses TOKEN_INVALID for None: the token outlived its account."""
+    """Raises TokenInvalid for None: the token outlived its account."""
     if account is None:
-        raise TOKEN_INVALID.refusal()
+        raise TokenInvalid()
     return AccountAnswer(**vars(account))

@@ -8,12 +8,12 @@ from psycopg.errors import UniqueViolation
 
 from common.stores.postgres import Database, Row
 from functions.auth.account import Account, Credentials, NewAccount, Role, Status
-from functions.auth.problems import EMAIL_TAKEN, IDENTITY_TAKEN
+from functions.auth.errors import EmailTaken, IdentityTaken
 from functions.auth.social_identity_store import add_identity
 from functions.auth.spent_verifications import spend
 from functions.auth.vault import Vault
 
-TAKEN = {"users_email_hash_key": EMAIL_TAKEN, "users_ci_hash_key": IDENTITY_TAKEN}
+TAKEN = {"users_email_hash_key": EmailTaken, "users_ci_hash_key": IdentityTaken}
 
 _SHOWN = "id, email_sealed, name_sealed, phone_sealed, role, created_at, email_verified_at"
 
@@ -28,8 +28,8 @@ class AccountStore:
     def add(self, new: NewAccount) -> None:
         """The account, its agreements and the end of its identity verification, in one transaction (AUTH-001).
 
-        Refuses EMAIL_TAKEN or IDENTITY_TAKEN, as the unique constraints decide: of any number of registrations at
-        once, one is let through. Refuses IDENTITY_NOT_VERIFIED for a verification that has served before, and
+        Raises EmailTaken or IdentityTaken, as the unique constraints decide: of any number of registrations at
+        once, one is let through. Raises IDENTITY_NOT_VERIFIED for a verification that has served before, and
         ALREADY_LINKED for a social identity that is another account's.
         """
         account, vault = new.account, self._vault
@@ -74,7 +74,7 @@ class AccountStore:
             taken = TAKEN.get(violation.diag.constraint_name or "")
             if taken is None:
                 raise
-            raise taken.refusal() from None
+            raise taken() from None
 
     def credentials(self, email: str) -> Credentials | None:
         """None for an account that was withdrawn, as for one there never was. Opens nothing: it costs no KMS."""

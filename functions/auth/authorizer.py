@@ -11,7 +11,8 @@ from functools import cache
 from typing import Any
 
 from common.domain.model import rfc3339
-from common.domain.problem import TOKEN_MISSING, Refusal
+from common.domain.shared_errors import DomainError, TokenMissing
+from common.http.error_catalogue import ERROR_CATALOGUE
 from common.http.request import Request
 from common.runtime.log import log
 from common.runtime.settings import Settings
@@ -47,9 +48,9 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     log.structure_logs(trace_id=request.trace_id, method=event.get("httpMethod"), path=event.get("path"))
     try:
         claims = verifier().verify(_bearer_token(request))
-    except Refusal as refusal:
+    except DomainError as refusal:
         decision = _deny(event, request, refusal)
-        outcome, user_id = refusal.problem.code, None
+        outcome, user_id = refusal.code, None
     except Exception:
         log.exception("cannot authorize")
         raise
@@ -65,7 +66,7 @@ def _bearer_token(request: Request) -> str:
     """RFC 6750, 2.1. Another scheme is as good as none."""
     scheme, _, token = request.headers.get("authorization", "").strip(_BLANK).partition(" ")
     if scheme.lower() != "bearer" or not token.strip(_BLANK):
-        raise TOKEN_MISSING.refusal()
+        raise TokenMissing()
     return token.strip(_BLANK)
 
 
@@ -81,11 +82,11 @@ def _allow(event: dict[str, Any], claims: Claims) -> dict[str, Any]:
     return _policy("Allow", event, str(claims.user_id), context)
 
 
-def _deny(event: dict[str, Any], request: Request, refusal: Refusal) -> dict[str, Any]:
+def _deny(event: dict[str, Any], request: Request, refusal: DomainError) -> dict[str, Any]:
     # The gateway pastes these into JSON as they are: none may contain a quote or a backslash.
     context = {
-        "code": refusal.problem.code,
-        "message": refusal.problem.message(request.language),
+        "code": refusal.code,
+        "message": ERROR_CATALOGUE[refusal.code].text(request.language),
         "traceId": request.trace_id,
         "timestamp": rfc3339(datetime.now(UTC)),
     }

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from common.domain.problem import SERVICE_UNAVAILABLE
+from common.domain.shared_errors import ServiceUnavailable
 from common.stores.postgres import Database, Row
 from functions.auth.vault import DataKey
 
@@ -28,11 +28,11 @@ class DataKeys:
         self._newest: tuple[DataKey, float] | None = None  # and until when
 
     def newest(self) -> DataKey:
-        """Refuses SERVICE_UNAVAILABLE while there is none: `renew` makes the first."""
+        """Raises ServiceUnavailable while there is none: `renew` makes the first."""
         if self._newest is None or self._newest[1] <= self._elapsed():
             found = self._database.row("SELECT id, sealed_key FROM user_service.data_keys ORDER BY id DESC LIMIT 1")
             if found is None:
-                raise SERVICE_UNAVAILABLE.refusal(headers={"Retry-After": "60"})
+                raise ServiceUnavailable(retry_after=60)
             self._newest = (self._opened(found), self._elapsed() + KEEP_SECONDS)
         return self._newest[0]
 

@@ -10,7 +10,7 @@ from functions.auth.bounds import MailedCode
 from functions.auth.composition import accounts, vault
 from functions.auth.email_code_store import EmailCodeStore
 from functions.auth.email_verification import CodeConfirmation
-from functions.auth.problems import CODE_INVALID
+from functions.auth.errors import CodeInvalid
 
 
 class ConfirmBody(Body):
@@ -22,6 +22,6 @@ def code_confirmation() -> CodeConfirmation:
     return CodeConfirmation(accounts(), EmailCodeStore(redis.client()), vault().lookup, utc_now)
 
 
-@endpoint(refuses=[CODE_INVALID])
+@endpoint(raises=[CodeInvalid])
 def handler(user: User, body: ConfirmBody) -> None:
     code_confirmation().confirm(user.id, body.code.get_secret_value())

@@ -6,7 +6,7 @@ Five guesses a code and ten codes a day find one of a million in one case of 20,
 from pathlib import Path
 from uuid import UUID
 
-from common.protection.rate_class import RATE_LIMITED
+from common.domain.shared_errors import RateLimited
 from common.stores.redis import Client, Script
 
 _LUA = Path(__file__).parent / "lua"
@@ -27,11 +27,11 @@ class EmailCodeStore:
         self._try = Script(_LUA / "try_code.lua")
 
     def keep(self, user_id: UUID, code_hash: bytes) -> bool:
-        """In place of any before it. False within a minute of the last. Refuses RATE_LIMITED after ten in a day."""
+        """In place of any before it. False within a minute of the last. Raises RateLimited after ten in a day."""
         arguments: list[str | int] = [code_hash.hex(), GOOD_SECONDS, PAUSE_SECONDS, CODES_A_DAY]
         outcome, seconds = self._keep(self._redis, _keys(user_id), arguments)
         if outcome == "MANY":
-            raise RATE_LIMITED.refusal(headers={"Retry-After": str(seconds)})
+            raise RateLimited(retry_after=seconds)
         return bool(outcome == "KEPT")
 
     def forget(self, user_id: UUID) -> None:

@@ -6,9 +6,9 @@ from typing import Protocol
 from uuid import UUID
 
 from common.domain.clock import Clock
-from common.domain.problem import TOKEN_INVALID
+from common.domain.shared_errors import TokenInvalid
 from functions.auth.account import Account
-from functions.auth.problems import CODE_INVALID
+from functions.auth.errors import CodeInvalid
 
 
 class Codes(Protocol):
@@ -32,7 +32,7 @@ class Accounts(Protocol):
 
 class Mailer(Protocol):
     def send_code(self, address: str, code: str, language: str) -> None:
-        """Refuses SERVICE_UNAVAILABLE."""
+        """Raises SERVICE_UNAVAILABLE."""
 
 
 Lookup = Callable[[str, str], bytes]  # the vault's
@@ -49,10 +49,10 @@ class CodeSending:
         self._new_code = new_code
 
     def send(self, user_id: UUID, language: str) -> None:
-        """Nothing happens within a minute of the last one. Refuses RATE_LIMITED, SERVICE_UNAVAILABLE."""
+        """Nothing happens within a minute of the last one. Raises RATE_LIMITED, SERVICE_UNAVAILABLE."""
         account = self._accounts.account(user_id)
         if account is None:  # the token outlived its account
-            raise TOKEN_INVALID.refusal()
+            raise TokenInvalid()
         code = self._new_code()
         if not self._codes.keep(user_id, _hash(self._lookup, user_id, code)):
             return
@@ -72,9 +72,9 @@ class CodeConfirmation:
         self._clock = clock
 
     def confirm(self, user_id: UUID, code: str) -> None:
-        """Refuses CODE_INVALID for a code that is wrong, spent or expired, alike."""
+        """Raises CodeInvalid for a code that is wrong, spent or expired, alike."""
         if not self._codes.matches(user_id, _hash(self._lookup, user_id, code)):
-            raise CODE_INVALID.refusal()
+            raise CodeInvalid()
         # Die before or after this and the code is still good: confirming twice changes nothing more.
         self._accounts.confirm_email(user_id, self._clock())
         self._codes.spend(user_id)

@@ -7,7 +7,7 @@ from typing import Protocol
 from uuid import UUID
 
 from common.domain.clock import Clock
-from functions.auth.problems import IDENTITY_NOT_VERIFIED
+from functions.auth.errors import IdentityNotVerified
 from functions.auth.registration import Identities
 
 
@@ -48,12 +48,12 @@ class ForgottenPassword:
         self._clock = clock
 
     def reset(self, email: str, identity_verification_id: str, new_password: str) -> None:
-        """Ends every session. Refuses IDENTITY_NOT_VERIFIED alike, after the same questions asked, when there is no
+        """Ends every session. Raises IdentityNotVerified alike, after the same questions asked, when there is no
         such account, when it is another person's, and when the verification served before.
         """
         person = self._identities.person(identity_verification_id)
         if person is None or not person.ci:
-            raise IDENTITY_NOT_VERIFIED.refusal()
+            raise IdentityNotVerified()
         proof = Proof(
             self._lookup("email", email),
             self._lookup("ci", person.ci),
@@ -61,6 +61,6 @@ class ForgottenPassword:
         )
         user_id = self._accounts.owner(proof)
         if user_id is None:
-            raise IDENTITY_NOT_VERIFIED.refusal()
+            raise IdentityNotVerified()
         if not self._accounts.reset_password(user_id, self._hasher.hash(new_password), proof, self._clock()):
-            raise IDENTITY_NOT_VERIFIED.refusal()
+            raise IdentityNotVerified()

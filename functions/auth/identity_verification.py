@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from common.domain.clock import utc_now
 from common.domain.model import Model, Text
-from common.domain.problem import SERVICE_UNAVAILABLE
+from common.domain.shared_errors import ServiceUnavailable
 from common.protection.circuit_breaker import Circuit, CircuitOpen, Guard
 from common.runtime.log import log
 from common.runtime.settings import Settings
@@ -44,7 +44,7 @@ class PortOneIdentities:
     def person(self, verification_id: str) -> Person | None:
         """Whom this verification verified; None while it is READY, after it FAILED, and for one there is none of.
 
-        Refuses SERVICE_UNAVAILABLE when PortOne gives no answer, or one about us.
+        Raises ServiceUnavailable when PortOne gives no answer, or one about us.
         """
         # Dots too: a client makes of `/identity-verifications/..` another path.
         segment = quote(verification_id, safe="").replace(".", "%2E")
@@ -55,10 +55,10 @@ class PortOneIdentities:
                     return None
                 found = _Verification.model_validate_json(response.raise_for_status().content)
         except CircuitOpen as unavailable:
-            raise SERVICE_UNAVAILABLE.refusal(headers={"Retry-After": str(unavailable.retry_after)}) from None
+            raise ServiceUnavailable(retry_after=unavailable.retry_after) from None
         except (httpx.HTTPError, ValidationError) as error:
             log.warning("no answer on an identity verification", extra={"error": type(error).__name__})
-            raise SERVICE_UNAVAILABLE.refusal(headers={"Retry-After": "1"}) from None
+            raise ServiceUnavailable(retry_after=1) from None
         customer = found.verified_customer
         if found.status != "VERIFIED" or customer is None:
             return None

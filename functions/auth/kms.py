@@ -3,7 +3,7 @@
 from functools import cached_property
 from typing import Any
 
-from common.domain.problem import means_store_away
+from common.domain.shared_errors import StoreUnavailable
 
 # Authenticated with every data key, written to CloudTrail, and asked for by the functions' policies.
 CONTEXT = {"purpose": "personal-data"}
@@ -20,18 +20,26 @@ class PersonalDataKms:
         # Imported here: boto3 costs a cold start 400 ms, and not every request seals or opens.
         import boto3
         from botocore.config import Config
-        from botocore.exceptions import BotoCoreError, ClientError
 
-        means_store_away(BotoCoreError, ClientError)
         config = Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 3})
         return boto3.client("kms", config=config)
 
+    def _ask(self, operation: str, **parameters: Any) -> Any:
+        """Raises StoreUnavailable."""
+        call = getattr(self._client, operation)
+        from botocore.exceptions import BotoCoreError, ClientError  # loaded by now, with the client
+
+        try:
+            return call(EncryptionContext=CONTEXT, **parameters)
+        except (BotoCoreError, ClientError) as error:
+            raise StoreUnavailable(f"KMS: {error}") from error
+
     def generate(self) -> tuple[bytes, bytes]:
         """A new data key of 32 bytes, and the same sealed."""
-        made = self._client.generate_data_key(KeyId=self._key, KeySpec="AES_256", EncryptionContext=CONTEXT)
+        made = self._ask("generate_data_key", KeyId=self._key, KeySpec="AES_256")
         return made["Plaintext"], made["CiphertextBlob"]
 
     def decrypt(self, sealed_key: bytes) -> bytes:
-        opened = self._client.decrypt(KeyId=self._key, CiphertextBlob=sealed_key, EncryptionContext=CONTEXT)
+        opened = self._ask("decrypt", KeyId=self._key, CiphertextBlob=sealed_key)
         key: bytes = opened["Plaintext"]
         return key

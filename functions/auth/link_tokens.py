@@ -9,7 +9,7 @@ from hashlib import sha256
 from secrets import token_urlsafe
 
 from common.stores.redis import Client
-from functions.auth.problems import OAUTH_FAILED
+from functions.auth.errors import OAuthFailed
 from functions.auth.social_identity import Provider, SocialIdentity
 
 KEEP_SECONDS = 600
@@ -30,10 +30,10 @@ class LinkTokens:
         return token
 
     def identity(self, token: str) -> SocialIdentity:
-        """Refuses OAUTH_FAILED for a token that is unknown, expired or spent."""
+        """Raises OAuthFailed for a token that is unknown, expired or spent."""
         kept = self._redis.get(_key(token))
         if kept is None:
-            raise OAUTH_FAILED.refusal()
+            raise OAuthFailed()
         fields = json.loads(str(kept))
         return SocialIdentity(Provider(fields["provider"]), bytes.fromhex(fields["subject"]))
 

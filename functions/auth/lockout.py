@@ -20,7 +20,7 @@ from common.runtime.metrics import emit
 from common.runtime.settings import Settings
 from common.stores import redis
 from common.stores.redis import Client, Script
-from functions.auth.problems import ACCOUNT_LOCKED
+from functions.auth.errors import AccountLocked
 
 _LUA = Path(__file__).parent / "lua"
 
@@ -61,7 +61,7 @@ class Lockout:
         self._settle = Script(_LUA / "settle_attempt.lua")
 
     def check(self, whose: bytes, where: bytes, *, known_network: bool) -> Attempt:
-        """To be asked before a password is compared, in one round trip. Refuses ACCOUNT_LOCKED with a Retry-After.
+        """To be asked before a password is compared, in one round trip. Raises AccountLocked with a Retry-After.
 
         `whose` and `where` are hashes or ids: of an address and the network it is tried at. `known_network`: its owner
         has signed in from there.
@@ -81,7 +81,7 @@ class Lockout:
         if wait_ms > 0:
             log.warning("sign-in refused: too many wrong passwords")
             emit({"service": "auth"}, LockedSignIns=1)
-            raise ACCOUNT_LOCKED.refusal(headers={"Retry-After": str(-(-wait_ms // 1000))})
+            raise AccountLocked(retry_after=-(-wait_ms // 1000))
         return attempt
 
     def failed(self, attempt: Attempt) -> None:

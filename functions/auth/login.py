@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from common.domain.problem import CAPTCHA_FAILED
+from common.domain.shared_errors import CaptchaFailed
 from common.http.endpoint import count, endpoint
 from common.http.request import Body, Request
 from common.protection.captcha import captcha
@@ -10,9 +10,9 @@ from common.protection.rate_class import LOGIN
 from functions.auth.bounds import CaptchaToken, Email, OfferedPassword
 from functions.auth.caller import Caller
 from functions.auth.composition import accounts, login_history, sessions, vault
+from functions.auth.errors import AccountLocked, InvalidCredentials
 from functions.auth.lockout import lockout
 from functions.auth.password_hasher import password_hasher
-from functions.auth.problems import ACCOUNT_LOCKED, INVALID_CREDENTIALS
 from functions.auth.sign_in import SignIn
 from functions.auth.token_pair_answer import TokenPairAnswer, token_pair_answer
 
@@ -28,7 +28,7 @@ def sign_in() -> SignIn:
     return SignIn(captcha(), accounts(), vault().lookup, lockout(), password_hasher(), login_history(), sessions())
 
 
-@endpoint(limit=LOGIN, bots=True, refuses=[CAPTCHA_FAILED, INVALID_CREDENTIALS, ACCOUNT_LOCKED])
+@endpoint(limit=LOGIN, bots=True, raises=[CaptchaFailed, InvalidCredentials, AccountLocked])
 def handler(request: Request, body: LoginBody) -> TokenPairAnswer:
     count(LOGIN, vault().lookup("email", body.email).hex())
     password, captcha_token = body.password.get_secret_value(), body.captcha_token.get_secret_value()

@@ -3,7 +3,7 @@
 from functools import cached_property
 from typing import Any
 
-from common.domain.problem import SERVICE_UNAVAILABLE
+from common.domain.shared_errors import ServiceUnavailable
 from common.runtime.log import log
 
 SUBJECT = {"ko": "이메일 인증 코드", "en": "Your e-mail verification code"}
@@ -30,7 +30,7 @@ class Mailer:
         return boto3.client("sesv2", config=config)
 
     def send_code(self, address: str, code: str, language: str) -> None:
-        """`language` is ko or en. Refuses SERVICE_UNAVAILABLE."""
+        """`language` is ko or en. Raises ServiceUnavailable."""
         simple = {
             "Subject": {"Data": SUBJECT[language], "Charset": "UTF-8"},
             "Body": {"Text": {"Data": TEXT[language].format(code=code), "Charset": "UTF-8"}},
@@ -42,4 +42,4 @@ class Mailer:
         except Exception as error:
             # Not its text: SES quotes addresses.
             log.error("mail not sent", extra={"error": type(error).__name__})
-            raise SERVICE_UNAVAILABLE.refusal(headers={"Retry-After": "5"}) from None
+            raise ServiceUnavailable(retry_after=5) from None

@@ -11,9 +11,9 @@ from common.stores.postgres import database
 from functions.auth.bounds import OAuthCode, OAuthState
 from functions.auth.caller import Caller
 from functions.auth.composition import login_history, sessions, vault
+from functions.auth.errors import OAuthFailed
 from functions.auth.link_tokens import LinkTokens
 from functions.auth.oauth_composition import oauth_flow
-from functions.auth.problems import OAUTH_FAILED
 from functions.auth.social_identity import Provider
 from functions.auth.social_identity_store import SocialIdentityStore
 from functions.auth.social_sign_in import LinkOffer, SocialSignIn
@@ -41,7 +41,7 @@ def social_sign_in() -> SocialSignIn:
     return SocialSignIn(oauth_flow(), vault().lookup, identities, link_tokens, login_history(), sessions())
 
 
-@endpoint(answers={202: LinkOfferAnswer}, refuses=[OAUTH_FAILED])
+@endpoint(answers={202: LinkOfferAnswer}, raises=[OAuthFailed])
 def handler(request: Request, path: CallbackPath, body: CallbackBody) -> TokenPairAnswer | Answer:
     state, code = body.state.get_secret_value(), body.code.get_secret_value()
     result = social_sign_in().sign_in(path.provider, state, code, Caller.of(request))

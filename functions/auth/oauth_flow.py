@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from common.domain.problem import VALIDATION_ERROR, Refusal
-from functions.auth.problems import OAUTH_FAILED
+from common.domain.shared_errors import InvalidInput
+from functions.auth.errors import OAuthFailed
 from functions.auth.social_identity import Profile, Provider
 
 DEFAULT_PATH = "/oauth/callback"  # of the front end
@@ -43,10 +43,10 @@ class Flows(Protocol):
 
 class Providers(Protocol):
     def authorization_url(self, flow: Flow, state: str) -> str:
-        """Refuses SERVICE_UNAVAILABLE."""
+        """Raises SERVICE_UNAVAILABLE."""
 
     def profile(self, flow: Flow, state: str, code: str) -> Profile:
-        """Refuses OAUTH_FAILED for a code that is not good, SERVICE_UNAVAILABLE when the provider gives no answer."""
+        """Raises OAuthFailed for a code that is not good, SERVICE_UNAVAILABLE when the provider gives no answer."""
 
 
 class OAuthFlow:
@@ -61,20 +61,20 @@ class OAuthFlow:
         self._new_secret = new_secret
 
     def begin(self, provider: Provider, redirect_uri: str | None) -> Begun:
-        """Refuses VALIDATION_ERROR for an address that is not the front end's, SERVICE_UNAVAILABLE."""
+        """Raises InvalidInput for an address that is not the front end's, SERVICE_UNAVAILABLE."""
         flow, state = Flow(provider, self._allowed(redirect_uri), self._new_secret()), self._new_secret()
         url = self._providers.authorization_url(flow, state)
         self._flows.keep(state, flow)
         return Begun(url, state)
 
     def finish(self, provider: Provider, state: str, code: str) -> Profile:
-        """Whom the provider saw. Refuses OAUTH_FAILED, or SERVICE_UNAVAILABLE; then too the flow must begin anew.
+        """Whom the provider saw. Raises OAuthFailed, or SERVICE_UNAVAILABLE; then too the flow must begin anew.
 
         Die after the state was taken and it is spent, as the code may be: the person clicks again.
         """
         flow = self._flows.take(state)
         if flow is None or flow.provider is not provider:
-            raise OAUTH_FAILED.refusal()
+            raise OAuthFailed()
         return self._providers.profile(flow, state, code)
 
     def _allowed(self, redirect_uri: str | None) -> str:
@@ -88,5 +88,5 @@ class OAuthFlow:
         except ValueError:
             plain = False
         if not plain or f"{parts.scheme}://{parts.netloc}" not in self._origins:
-            raise Refusal(VALIDATION_ERROR, [{"field": "redirectUri", "reason": "must be a page of an allowed origin"}])
+            raise InvalidInput([{"field": "redirectUri", "reason": "must be a page of an allowed origin"}])
         return redirect_uri

@@ -8,8 +8,8 @@ from common.http.request import Body, User
 from common.stores import redis
 from common.stores.postgres import database
 from functions.auth.bounds import LinkToken
+from functions.auth.errors import AlreadyLinked, OAuthFailed
 from functions.auth.link_tokens import LinkTokens
-from functions.auth.problems import ALREADY_LINKED, OAUTH_FAILED
 from functions.auth.social_identity_store import SocialIdentityStore
 from functions.auth.social_linking import SocialLinking
 
@@ -23,6 +23,6 @@ def social_linking() -> SocialLinking:
     return SocialLinking(SocialIdentityStore(database()), LinkTokens(redis.client()), utc_now)
 
 
-@endpoint(refuses=[OAUTH_FAILED, ALREADY_LINKED])
+@endpoint(raises=[OAuthFailed, AlreadyLinked])
 def handler(user: User, body: LinkBody) -> None:
     social_linking().link(user.id, body.link_token.get_secret_value())

@@ -17,11 +17,11 @@ import httpx
 from authlib.oauth2.client import OAuth2Client
 from pydantic import BaseModel, Field
 
-from common.domain.problem import SERVICE_UNAVAILABLE, Refusal
+from common.domain.shared_errors import DomainError, ServiceUnavailable
 from common.protection.circuit_breaker import CircuitOpen, Guard
 from common.runtime.log import log
+from functions.auth.errors import OAuthFailed
 from functions.auth.oauth_flow import Flow
-from functions.auth.problems import OAUTH_FAILED
 from functions.auth.social_identity import Profile, Provider
 
 TIMEOUT_SECONDS = 3.0
@@ -78,15 +78,15 @@ class OAuthProviders:
         self._guard = guard
 
     def authorization_url(self, flow: Flow, state: str) -> str:
-        """Refuses SERVICE_UNAVAILABLE while Google, whose address is found by discovery, is away."""
+        """Raises ServiceUnavailable while Google, whose address is found by discovery, is away."""
         dialect = self._dialects[flow.provider]
         endpoint = self._asked(flow.provider, dialect.endpoints).authorization
         url, _ = self._protocol(flow).create_authorization_url(endpoint, state=state, code_verifier=flow.verifier)
         return str(url)
 
     def profile(self, flow: Flow, state: str, code: str) -> Profile:
-        """Refuses OAUTH_FAILED for a code the provider does not know (any more), or that is of another flow;
-        SERVICE_UNAVAILABLE when it gives no answer, or does not know us."""
+        """Raises OAuthFailed for a code the provider does not know (any more), or that is of another flow;
+        ServiceUnavailable when it gives no answer, or does not know us."""
         return self._asked(flow.provider, lambda: self._profile(flow, state, code))
 
     def _profile(self, flow: Flow, state: str, code: str) -> Profile:
@@ -125,18 +125,18 @@ class OAuthProviders:
             with self._guard(provider)():
                 return question()
         except CircuitOpen as unavailable:
-            raise SERVICE_UNAVAILABLE.refusal(headers={"Retry-After": str(unavailable.retry_after)}) from None
+            raise ServiceUnavailable(retry_after=unavailable.retry_after) from None
         except AWAY as error:
             log.warning("no answer from a provider", extra={"provider": provider, "error": type(error).__name__})
-            raise SERVICE_UNAVAILABLE.refusal(headers={"Retry-After": "1"}) from None
+            raise ServiceUnavailable(retry_after=1) from None
 
 
-def _refused(provider: Provider, error: str) -> Refusal:
+def _refused(provider: Provider, error: str) -> DomainError:
     if error in NOT_THE_CODES:
         log.error("a provider refuses us", extra={"provider": provider, "error": error})
-        return SERVICE_UNAVAILABLE.refusal(headers={"Retry-After": "1"})
+        return ServiceUnavailable(retry_after=1)
     log.warning("a provider refuses a code", extra={"provider": provider, "error": error[:40]})
-    return OAUTH_FAILED.refusal()
+    return OAuthFailed()
 
 
 class _TokenAnswer(BaseModel):

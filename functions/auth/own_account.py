@@ -5,7 +5,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from common.domain.clock import Clock
-from functions.auth.problems import INVALID_CREDENTIALS
+from functions.auth.errors import InvalidCredentials
 
 
 class Accounts(Protocol):
@@ -24,7 +24,7 @@ class Hasher(Protocol):
 
 class Lockout(Protocol):
     def check(self, whose: bytes, where: bytes, /, *, known_network: bool) -> Any:
-        """The attempt to settle. Refuses ACCOUNT_LOCKED after too many wrong ones."""
+        """The attempt to settle. Raises ACCOUNT_LOCKED after too many wrong ones."""
 
     def failed(self, attempt: Any, /) -> None: ...
 
@@ -39,17 +39,17 @@ class OwnAccount:
         self._clock = clock
 
     def change_password(self, user_id: UUID, session_id: UUID, current: str, new: str) -> None:
-        """Ends the user's other sessions. Refuses INVALID_CREDENTIALS, or ACCOUNT_LOCKED after too many of these."""
+        """Ends the user's other sessions. Raises InvalidCredentials, or ACCOUNT_LOCKED after too many of these."""
         proven = self._proven(user_id, session_id, current)
         new_hash = self._hasher.hash(new)
         if not self._accounts.change_password(user_id, proven, new_hash, session_id, self._clock()):
-            raise INVALID_CREDENTIALS.refusal()
+            raise InvalidCredentials()
 
     def withdraw(self, user_id: UUID, session_id: UUID, password: str) -> None:
-        """Ends the account. Refuses as `change_password`."""
+        """Ends the account. Raises as `change_password`."""
         proven = self._proven(user_id, session_id, password)
         if not self._accounts.withdraw(user_id, proven, self._clock()):
-            raise INVALID_CREDENTIALS.refusal()
+            raise InvalidCredentials()
 
     def _proven(self, user_id: UUID, session_id: UUID, password: str) -> str:
         """The hash that `password` was compared with."""
@@ -58,6 +58,6 @@ class OwnAccount:
         password_hash = self._accounts.password_hash(user_id)
         if not self._hasher.matches(password, password_hash) or password_hash is None:
             self._lockout.failed(attempt)
-            raise INVALID_CREDENTIALS.refusal()
+            raise InvalidCredentials()
         self._lockout.passed(attempt)
         return password_hash

@@ -3,8 +3,8 @@
 from common.http.endpoint import endpoint
 from common.http.request import Body, User
 from functions.auth.bounds import NewPassword, OfferedPassword
+from functions.auth.errors import AccountLocked, InvalidCredentials
 from functions.auth.own_account_composition import own_account
-from functions.auth.problems import ACCOUNT_LOCKED, INVALID_CREDENTIALS
 
 
 class PasswordChangeBody(Body):
@@ -12,7 +12,7 @@ class PasswordChangeBody(Body):
     new_password: NewPassword
 
 
-@endpoint(refuses=[ACCOUNT_LOCKED, INVALID_CREDENTIALS])
+@endpoint(raises=[AccountLocked, InvalidCredentials])
 def handler(user: User, body: PasswordChangeBody) -> None:
     own_account().change_password(
         user.id, user.session_id, body.current_password.get_secret_value(), body.new_password.get_secret_value()

@@ -12,10 +12,10 @@ from common.http.request import Body
 from functions.auth.account_changes import account_changes
 from functions.auth.bounds import Email, NewPassword
 from functions.auth.composition import vault
+from functions.auth.errors import IdentityNotVerified
 from functions.auth.forgotten_password import ForgottenPassword
 from functions.auth.identity_verification import identities
 from functions.auth.password_hasher import password_hasher
-from functions.auth.problems import IDENTITY_NOT_VERIFIED
 
 
 class ResetBody(Body):
@@ -29,6 +29,6 @@ def forgotten_password() -> ForgottenPassword:
     return ForgottenPassword(identities(), account_changes(), vault().lookup, password_hasher(), utc_now)
 
 
-@endpoint(refuses=[IDENTITY_NOT_VERIFIED])
+@endpoint(raises=[IdentityNotVerified])
 def handler(body: ResetBody) -> None:
     forgotten_password().reset(body.email, body.identity_verification_id, body.new_password.get_secret_value())

@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from common.domain.clock import new_id, utc_now
 from common.domain.model import Model, Text, VisibleText
-from common.domain.problem import CAPTCHA_FAILED
+from common.domain.shared_errors import CaptchaFailed
 from common.http.endpoint import Answer, created, endpoint
 from common.http.request import Body
 from common.protection.captcha import captcha
@@ -17,17 +17,17 @@ from common.stores import redis
 from functions.auth.account import Agreement, Role
 from functions.auth.bounds import CaptchaToken, Email, LinkToken, NewPassword, PersonName, Phone
 from functions.auth.composition import accounts
+from functions.auth.errors import (
+    AgreementRequired,
+    AlreadyLinked,
+    EmailTaken,
+    IdentityNotVerified,
+    IdentityTaken,
+    OAuthFailed,
+)
 from functions.auth.identity_verification import identities
 from functions.auth.link_tokens import LinkTokens
 from functions.auth.password_hasher import password_hasher
-from functions.auth.problems import (
-    AGREEMENT_REQUIRED,
-    ALREADY_LINKED,
-    EMAIL_TAKEN,
-    IDENTITY_NOT_VERIFIED,
-    IDENTITY_TAKEN,
-    OAUTH_FAILED,
-)
 from functions.auth.registration import Application, Registration
 
 
@@ -71,14 +71,14 @@ def registration() -> Registration:
 @endpoint(
     bots=True,
     answers={201: RegisteredAnswer},
-    refuses=[
-        AGREEMENT_REQUIRED,
-        CAPTCHA_FAILED,
-        IDENTITY_NOT_VERIFIED,
-        EMAIL_TAKEN,
-        IDENTITY_TAKEN,
-        OAUTH_FAILED,
-        ALREADY_LINKED,
+    raises=[
+        AgreementRequired,
+        CaptchaFailed,
+        IdentityNotVerified,
+        EmailTaken,
+        IdentityTaken,
+        OAuthFailed,
+        AlreadyLinked,
     ],
 )
 def handler(body: RegisterBody) -> Answer:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from common.domain.clock import Clock, NewId
 from functions.auth.account import Account, Agreement, NewAccount, Role
-from functions.auth.problems import AGREEMENT_REQUIRED, IDENTITY_NOT_VERIFIED
+from functions.auth.errors import AgreementRequired, IdentityNotVerified
 from functions.auth.social_identity import SocialIdentity
 
 REQUIRED = ("TERMS_OF_SERVICE", "PRIVACY")
@@ -37,17 +37,17 @@ class Application:
 
 class Captcha(Protocol):
     def check(self, token: str) -> None:
-        """Refuses CAPTCHA_FAILED, or SERVICE_UNAVAILABLE when nobody can tell."""
+        """Raises CAPTCHA_FAILED, or SERVICE_UNAVAILABLE when nobody can tell."""
 
 
 class Identities(Protocol):
     def person(self, verification_id: str) -> Person | None:
-        """Who was verified, if anybody was. Refuses SERVICE_UNAVAILABLE when PortOne gives no answer."""
+        """Who was verified, if anybody was. Raises SERVICE_UNAVAILABLE when PortOne gives no answer."""
 
 
 class Accounts(Protocol):
     def add(self, new: NewAccount) -> None:
-        """Refuses EMAIL_TAKEN, IDENTITY_TAKEN, IDENTITY_NOT_VERIFIED when the verification has served before, or
+        """Raises EMAIL_TAKEN, IDENTITY_TAKEN, IdentityNotVerified when the verification has served before, or
         ALREADY_LINKED."""
 
 
@@ -57,7 +57,7 @@ class Hasher(Protocol):
 
 class LinkTokens(Protocol):
     def identity(self, token: str) -> SocialIdentity:
-        """Refuses OAUTH_FAILED."""
+        """Raises OAUTH_FAILED."""
 
     def spend(self, token: str) -> None: ...
 
@@ -89,11 +89,11 @@ class Registration:
         agreed = {agreement.code for agreement in application.agreements if agreement.agreed}
         missing = [code for code in REQUIRED if code not in agreed]
         if missing:
-            raise AGREEMENT_REQUIRED.refusal(codes=missing)
+            raise AgreementRequired(codes=missing)
         self._captcha.check(application.captcha_token)
         person = self._identities.person(application.identity_verification_id)
         if person is None or not person.ci:
-            raise IDENTITY_NOT_VERIFIED.refusal()
+            raise IdentityNotVerified()
         link_token = application.link_token
         social = None if link_token is None else self._link_tokens.identity(link_token)
         account = Account(

@@ -13,10 +13,10 @@ from typing import Protocol
 from uuid import UUID
 
 from common.domain.clock import Clock, NewId
-from common.domain.problem import TOKEN_EXPIRED, TOKEN_INVALID
+from common.domain.shared_errors import TokenExpired, TokenInvalid
 from common.runtime.log import log
 from functions.auth.account import Role
-from functions.auth.problems import INVALID_CREDENTIALS, TOKEN_REUSED
+from functions.auth.errors import InvalidCredentials, TokenReused
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Unfit(Enum):
     EXPIRED = auto()
 
 
-REFUSALS = {Unfit.UNKNOWN: TOKEN_INVALID, Unfit.REVOKED: TOKEN_INVALID, Unfit.EXPIRED: TOKEN_EXPIRED}
+REFUSALS = {Unfit.UNKNOWN: TokenInvalid, Unfit.REVOKED: TokenInvalid, Unfit.EXPIRED: TokenExpired}
 
 
 class Store(Protocol):
@@ -119,19 +119,19 @@ class Sessions:
     def open(self, user_id: UUID, role: Role, password_hash: str | None = None) -> TokenPair:
         """The first pair of a sign-in, which also wakes a dormant account.
 
-        Refuses INVALID_CREDENTIALS when the account was withdrawn meanwhile, or its password is no longer the one of
+        Raises InvalidCredentials when the account was withdrawn meanwhile, or its password is no longer the one of
         `password_hash`, which the sign-in was let through with: a change ends the sessions it finds, not this one.
         """
         now, session_id, refresh_token = self._clock(), self._ids(), self._new_token()
         pair = self._issue(refresh_token, now)
         if not self._store.begin(session_id, user_id, pair, now, password_hash):
-            raise INVALID_CREDENTIALS.refusal()
+            raise InvalidCredentials()
         return self._signed(Holder(user_id, role, session_id), pair, refresh_token, now)
 
     def renew(self, refresh_token: str) -> TokenPair:
-        """The next pair. Refuses TOKEN_INVALID, TOKEN_EXPIRED, or TOKEN_REUSED, after which the whole session is dead.
+        """The next pair. Raises TokenInvalid, TokenExpired, or TokenReused, after which the whole session is dead.
 
-        Two renewals at once with one token: the first wins, the other is told TOKEN_REUSED and ends the session, the
+        Two renewals at once with one token: the first wins, the other is told TokenReused and ends the session, the
         winner's pair included. A thief racing the owner looks exactly so; a period of grace would be his too (RFC 9700,
         4.14.2). A front end with several tabs renews in one of them.
         """
@@ -140,9 +140,9 @@ class Sessions:
         held = self._store.exchange(token_hash(refresh_token), successor, now)
         if isinstance(held, Reused):
             self._end_access(held.alive, now)
-            raise TOKEN_REUSED.refusal()
+            raise TokenReused()
         if isinstance(held, Unfit):
-            raise REFUSALS[held].refusal()
+            raise REFUSALS[held]()
         return self._signed(held, successor, next_token, now)
 
     def _end_access(self, alive: Sequence[AccessToken], now: datetime) -> None:

@@ -4,17 +4,17 @@ from collections.abc import Callable
 from typing import Any, Protocol
 from uuid import UUID
 
-from common.domain.problem import Refusal
+from common.domain.shared_errors import DomainError
 from functions.auth.account import Credentials
 from functions.auth.caller import Caller
+from functions.auth.errors import InvalidCredentials
 from functions.auth.login_history import Method, Past
-from functions.auth.problems import INVALID_CREDENTIALS
 from functions.auth.sessions import Sessions, TokenPair
 
 
 class Captcha(Protocol):
     def check(self, token: str) -> None:
-        """Refuses CAPTCHA_FAILED, or SERVICE_UNAVAILABLE when nobody can tell."""
+        """Raises CAPTCHA_FAILED, or SERVICE_UNAVAILABLE when nobody can tell."""
 
 
 class Accounts(Protocol):
@@ -35,7 +35,7 @@ class Hasher(Protocol):
 
 class Lockout(Protocol):
     def check(self, whose: bytes, where: bytes, /, *, known_network: bool) -> Any:
-        """The attempt to settle. Refuses ACCOUNT_LOCKED after too many wrong ones."""
+        """The attempt to settle. Raises ACCOUNT_LOCKED after too many wrong ones."""
 
     def failed(self, attempt: Any, /) -> None: ...
 
@@ -72,7 +72,7 @@ class SignIn:
         self._sessions = sessions
 
     def sign_in(self, email: str, password: str, captcha_token: str, caller: Caller) -> TokenPair:
-        """Refuses INVALID_CREDENTIALS, or ACCOUNT_LOCKED after too many of these: alike, after the same questions asked
+        """Raises InvalidCredentials, or ACCOUNT_LOCKED after too many of these: alike, after the same questions asked
         and the same line written, for a wrong password, for no such account and for one that was withdrawn.
 
         An attempt refused for a lock leaves no line: whoever guesses on would fill the table. Die before the session is
@@ -87,7 +87,7 @@ class SignIn:
         if not self._hasher.matches(password, found.password_hash if found else None) or found is None:
             self._lockout.failed(attempt)
             self._history.failed(user_id, address, caller)
-            raise INVALID_CREDENTIALS.refusal()
+            raise InvalidCredentials()
         self._lockout.passed(attempt)
         self._history.succeeded(found.user_id, caller, Method.PASSWORD, past)
         pair = self._open(found, email, password)
@@ -98,7 +98,7 @@ class SignIn:
     def _open(self, found: Credentials, email: str, password: str) -> TokenPair:
         try:
             return self._sessions.open(found.user_id, found.role, found.password_hash)
-        except Refusal:
+        except DomainError:
             # Another hash by now. If a sign-in beside this one renewed it, it is of the same password.
             now = self._accounts.credentials(email)
             if now is None or not self._hasher.matches(password, now.password_hash):

@@ -5,10 +5,10 @@ from uuid import UUID
 
 from psycopg.errors import UniqueViolation
 
-from common.domain.problem import TOKEN_INVALID
+from common.domain.shared_errors import TokenInvalid
 from common.stores.postgres import Connection, Database
 from functions.auth.account import LinkedAccount, Role, Status
-from functions.auth.problems import ALREADY_LINKED
+from functions.auth.errors import AlreadyLinked
 from functions.auth.social_identity import SocialIdentity
 
 
@@ -28,18 +28,18 @@ class SocialIdentityStore:
         return LinkedAccount(found["id"], Role(found["role"]), Status(found["status"])) if found else None
 
     def link(self, user_id: UUID, identity: SocialIdentity, now: datetime) -> None:
-        """Refuses ALREADY_LINKED, and TOKEN_INVALID for an account that is no longer in use."""
+        """Raises AlreadyLinked, and TokenInvalid for an account that is no longer in use."""
         with self._database.transaction() as connection:
             in_use = connection.execute(
                 "SELECT FROM user_service.users WHERE id = %s AND status = 'ACTIVE' FOR SHARE", (user_id,)
             ).fetchone()
             if in_use is None:
-                raise TOKEN_INVALID.refusal()
+                raise TokenInvalid()
             add_identity(connection, user_id, identity, now)
 
 
 def add_identity(connection: Connection, user_id: UUID, identity: SocialIdentity, now: datetime) -> None:
-    """Within the caller's transaction, which a refusal must end. Refuses ALREADY_LINKED: of any number of accounts that
+    """Within the caller's transaction, which a refusal must end. Raises AlreadyLinked: of any number of accounts that
     claim an identity at once, one is let through."""
     try:
         connection.execute(
@@ -50,4 +50,4 @@ def add_identity(connection: Connection, user_id: UUID, identity: SocialIdentity
             (identity.provider, identity.subject_hash, user_id, now),
         )
     except UniqueViolation:
-        raise ALREADY_LINKED.refusal() from None
+        raise AlreadyLinked() from None

@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
-from common.domain.problem import Refusal
 from functions.auth.account import LinkedAccount, Role, Status
 from functions.auth.caller import Caller
+from functions.auth.errors import InvalidCredentials, OAuthFailed
 from functions.auth.login_history import Method
-from functions.auth.problems import INVALID_CREDENTIALS, OAUTH_FAILED
 from functions.auth.sessions import TokenPair
 from functions.auth.social_identity import Profile, Provider, SocialIdentity
 
@@ -29,7 +28,7 @@ class LinkOffer:
 
 class Flow(Protocol):
     def finish(self, provider: Provider, state: str, code: str) -> Profile:
-        """Refuses OAUTH_FAILED or SERVICE_UNAVAILABLE."""
+        """Raises OAuthFailed or SERVICE_UNAVAILABLE."""
 
 
 class Identities(Protocol):
@@ -46,7 +45,7 @@ class History(Protocol):
 
 class Sessions(Protocol):
     def open(self, user_id: UUID, role: Role) -> TokenPair:
-        """Wakes a dormant account. Refuses INVALID_CREDENTIALS for one that was withdrawn meanwhile."""
+        """Wakes a dormant account. Raises InvalidCredentials for one that was withdrawn meanwhile."""
 
 
 class SocialSignIn:
@@ -69,16 +68,16 @@ class SocialSignIn:
         self._sessions = sessions
 
     def sign_in(self, provider: Provider, state: str, code: str, caller: Caller) -> TokenPair | LinkOffer:
-        """Refuses OAUTH_FAILED, for a withdrawn account too, or SERVICE_UNAVAILABLE."""
+        """Raises OAuthFailed, for a withdrawn account too, or SERVICE_UNAVAILABLE."""
         profile = self._flow.finish(provider, state, code)
         identity = SocialIdentity(provider, self._lookup(f"oauth:{provider}", profile.subject))
         account = self._identities.account(identity)
         if account is None:
             return LinkOffer(self._link_tokens.issue(identity), profile.email, profile.name)
         if account.status is Status.WITHDRAWN:
-            raise OAUTH_FAILED.refusal()
+            raise OAuthFailed()
         self._history.succeeded(account.user_id, caller, Method[provider.name])
         try:
             return self._sessions.open(account.user_id, account.role)
-        except Refusal as refusal:
-            raise (OAUTH_FAILED.refusal() if refusal.problem is INVALID_CREDENTIALS else refusal) from None
+        except InvalidCredentials:
+            raise OAuthFailed() from None

@@ -4,13 +4,13 @@ from datetime import datetime
 from typing import Literal
 
 from common.stores.postgres import Connection
-from functions.auth.problems import IDENTITY_NOT_VERIFIED
+from functions.auth.errors import IdentityNotVerified
 
 
 def spend(
     connection: Connection, verification_hash: bytes, purpose: Literal["register", "reset"], at: datetime
 ) -> None:
-    """Refuses IDENTITY_NOT_VERIFIED for a spent one. Of two at once the second waits for the first's end.
+    """Raises IdentityNotVerified for a spent one. Of two at once the second waits for the first's end.
 
     `verification_hash` is `vault.lookup("identity-verification", its id)`.
     """
@@ -22,4 +22,4 @@ def spend(
         (verification_hash, purpose, at),
     )
     if spent.rowcount == 0:
-        raise IDENTITY_NOT_VERIFIED.refusal()
+        raise IdentityNotVerified()

@@ -39,7 +39,7 @@ class DataKey:
 
 
 class Keys(Protocol):
-    """Data keys in the clear. Both raise what `common.domain.problem.store_away` knows while they cannot be had."""
+    """Data keys in the clear. Both raise StoreUnavailable."""
 
     def newest(self) -> DataKey:
         """The one that seals."""

@@ -3,14 +3,14 @@
 from common.http.endpoint import endpoint
 from common.http.request import Body, User
 from functions.auth.bounds import OfferedPassword
+from functions.auth.errors import AccountLocked, InvalidCredentials
 from functions.auth.own_account_composition import own_account
-from functions.auth.problems import ACCOUNT_LOCKED, INVALID_CREDENTIALS
 
 
 class WithdrawBody(Body):
     password: OfferedPassword
 
 
-@endpoint(refuses=[ACCOUNT_LOCKED, INVALID_CREDENTIALS])
+@endpoint(raises=[AccountLocked, InvalidCredentials])
 def handler(user: User, body: WithdrawBody) -> None:
     own_account().withdraw(user.id, user.session_id, body.password.get_secret_value())

@@ -4,8 +4,8 @@ from common.http.endpoint import Answer, endpoint
 from common.http.request import Admin, Body, IdPath, Request
 from functions.events.bounds import Reason
 from functions.events.composition import programme
+from functions.events.errors import EventEnded, PreconditionFailed
 from functions.events.event_answer import EventAnswer
-from functions.events.problems import EVENT_ENDED, PRECONDITION_FAILED
 from functions.events.revision import Expected, revised
 
 
@@ -13,7 +13,7 @@ class CancelBody(Body):
     reason: Reason
 
 
-@endpoint(answers={202: EventAnswer}, refuses=[PRECONDITION_FAILED, EVENT_ENDED])
+@endpoint(answers={202: EventAnswer}, raises=[PreconditionFailed, EventEnded])
 def handler(request: Request, admin: Admin, path: IdPath, body: CancelBody) -> Answer:
     event = programme().cancel(path.id, body.reason, admin.id, Expected.by(request))
     return revised(event, event.version, 202)

@@ -1,6 +1,6 @@
 """POST /events: an event and all of its seats (EVT-001, EVT-019)."""
 
-from common.domain.problem import NOT_FOUND
+from common.domain.shared_errors import NotFound
 from common.http.endpoint import Answer, endpoint
 from common.http.request import Admin, Body
 from functions.events.composition import programme
@@ -13,7 +13,7 @@ class EventBody(EventProposal, Body):
     pass
 
 
-@endpoint(answers={201: EventAnswer}, refuses=[NOT_FOUND])
+@endpoint(answers={201: EventAnswer}, raises=[NotFound])
 def handler(_admin: Admin, body: EventBody) -> Answer:
     event = programme().create(body)
     return revised(event, event.version, 201)

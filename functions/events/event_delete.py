@@ -3,10 +3,10 @@
 from common.http.endpoint import endpoint
 from common.http.request import Admin, IdPath, Request
 from functions.events.composition import programme
-from functions.events.problems import EVENT_HAS_RESERVATIONS, PRECONDITION_FAILED
+from functions.events.errors import EventHasReservations, PreconditionFailed
 from functions.events.revision import Expected
 
 
-@endpoint(refuses=[PRECONDITION_FAILED, EVENT_HAS_RESERVATIONS])
+@endpoint(raises=[PreconditionFailed, EventHasReservations])
 def handler(request: Request, admin: Admin, path: IdPath) -> None:
     programme().delete(path.id, admin.id, Expected.by(request))

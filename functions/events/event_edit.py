@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from common.domain.model import Model
 from functions.events.bounds import Date, Label, Prose
+from functions.events.errors import SaleStarted
 from functions.events.event_proposal import (
     AdmissionPerSecond,
     EventProposal,
@@ -17,7 +18,6 @@ from functions.events.event_proposal import (
     Prices,
     QueueCapacity,
 )
-from functions.events.problems import SALE_STARTED
 
 # Once tickets are sold, what was bought stays what it was: times move by a reschedule, which gives buyers their choice.
 AFTER_SALE_START = frozenset({"title", "description", "sale_ends_at", "admission_per_second", "queue_capacity"})
@@ -50,7 +50,7 @@ def changes(before: EventProposal, after: EventProposal) -> Set[str]:
 
 
 def check_in_time(changed: Set[str], sale_starts_at: datetime, now: datetime) -> None:
-    """Refuses SALE_STARTED, naming the fields, for what cannot be changed any more."""
+    """Raises SaleStarted, naming the fields, for what cannot be changed any more."""
     late = changed - AFTER_SALE_START
     if late and now >= sale_starts_at:
-        raise SALE_STARTED.refusal(fields=sorted(map(to_camel, late)))
+        raise SaleStarted(fields=sorted(map(to_camel, late)))

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import Field
 
 from common.domain.model import Model, Whole
-from common.domain.problem import VALIDATION_ERROR, Refusal
+from common.domain.shared_errors import InvalidInput
 from functions.events.bounds import Date, Label, Price, Prose
 from functions.events.seat_template import Grade, SeatTemplate
 
@@ -32,11 +32,11 @@ class EventProposal(Model):
     max_seats: MaxSeats = 4
 
     def check(self, hall: SeatTemplate) -> None:
-        """Refuses VALIDATION_ERROR with every fault at once: times out of order, a grade of the hall without a
+        """Raises InvalidInput with every fault at once: times out of order, a grade of the hall without a
         price, a price without such a grade."""
         faults = self._faults_of_time() | self._faults_of_price(hall)
         if faults:
-            raise Refusal(VALIDATION_ERROR, [{"field": field, "reason": why} for field, why in faults.items()])
+            raise InvalidInput([{"field": field, "reason": why} for field, why in faults.items()])
 
     def _faults_of_time(self) -> dict[str, str]:
         faults = {}

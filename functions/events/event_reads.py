@@ -6,11 +6,11 @@ from uuid import UUID
 
 from common.domain.clock import Clock
 from common.domain.model import Model
-from common.domain.problem import SERVICE_UNAVAILABLE
+from common.domain.shared_errors import ServiceUnavailable
+from functions.events.errors import SeatListTooLarge
 from functions.events.event_search import EventSearch
 from functions.events.event_store import EventStore
 from functions.events.freshness import around_sale, freshness
-from functions.events.problems import SEAT_LIST_TOO_LARGE
 from functions.events.read_cache import LIST_KEY, Kept, Loaded, ReadCache, event_key, layout_key, seats_key
 from functions.events.revision import digest, etag
 from functions.events.seat_layout import SeatLayoutAnswer, SeatList, SeatStatusesAnswer
@@ -44,7 +44,7 @@ class EventReads:
         return self._cache.get(LIST_KEY, sha1(search.to_json().encode(), usedforsecurity=False).hexdigest(), load)
 
     def event(self, event_id: UUID) -> Kept:
-        """An `EventDetailAnswer`, tagged by its version and what it says. Refuses NOT_FOUND."""
+        """An `EventDetailAnswer`, tagged by its version and what it says. Raises NOT_FOUND."""
 
         def load(recent: bool) -> Loaded:
             now = self._clock()
@@ -62,7 +62,7 @@ class EventReads:
         return self._cache.get(event_key(event_id), "detail", load)
 
     def seat_statuses(self, event_id: UUID) -> SeatStatusesAnswer:
-        """Which seats are sold. Refuses NOT_FOUND."""
+        """Which seats are sold. Raises NOT_FOUND."""
 
         def load(recent: bool) -> Loaded:
             now = self._clock()
@@ -72,28 +72,28 @@ class EventReads:
         return SeatStatusesAnswer.model_validate_json(self._cache.get(seats_key(event_id), "statuses", load).json)
 
     def seat_layout(self, event_id: UUID, version: int) -> Kept:
-        """A `SeatLayoutAnswer` of this version. Refuses NOT_FOUND, and SERVICE_UNAVAILABLE when it changes just now."""
+        """A `SeatLayoutAnswer` of this version. Raises NOT_FOUND, and ServiceUnavailable when it changes just now."""
 
         def load(_recent: bool) -> Loaded:
             layout = self._seats.layout(event_id)
             if layout.version != version:
                 # Made anew this moment, or the drop that should have told us was lost: the next look finds it.
                 self._cache.drop(seats_key(event_id), event_key(event_id))
-                raise SERVICE_UNAVAILABLE.refusal(headers={"Retry-After": "1"})
+                raise ServiceUnavailable(retry_after=1)
             return _loaded(layout, f'"{version}"', around=False, clock=self._clock)
 
         return self._cache.get(layout_key(event_id), f"v{version}", load)
 
     def seat_list(self, statuses: SeatStatusesAnswer) -> str:
-        """An `EventSeatsAnswer`. Refuses SEAT_LIST_TOO_LARGE for one that no answer can hold."""
+        """An `EventSeatsAnswer`. Raises SeatListTooLarge for one that no answer can hold."""
         text = self._seat_list(statuses.event_id, statuses.layout_version).to_json(statuses)
         # Inside the function's own answer, which is JSON too, every quotation mark takes two bytes.
         if len(text.encode()) + text.count('"') > LARGEST_ANSWER:
-            raise SEAT_LIST_TOO_LARGE.refusal(seatCount=statuses.seat_count)
+            raise SeatListTooLarge(seatCount=statuses.seat_count)
         return text
 
     def sold(self, event_id: UUID) -> list[UUID]:
-        """The ids of the seats that are sold. Refuses NOT_FOUND."""
+        """The ids of the seats that are sold. Raises NOT_FOUND."""
         statuses = self.seat_statuses(event_id)
         if statuses.sold_count == 0:
             return []

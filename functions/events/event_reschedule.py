@@ -8,9 +8,9 @@ from common.http.endpoint import Answer, endpoint
 from common.http.request import Admin, Body, IdPath, Request
 from functions.events.bounds import Date, Reason
 from functions.events.composition import programme
+from functions.events.errors import EventEnded, EventIsCancelled, PreconditionFailed, SaleNotStarted
 from functions.events.event_answer import EventAnswer
 from functions.events.event_edit import EventEdit
-from functions.events.problems import EVENT_CANCELLED, EVENT_ENDED, PRECONDITION_FAILED, SALE_NOT_STARTED
 from functions.events.revision import Expected, revised
 
 
@@ -21,7 +21,7 @@ class RescheduleBody(Body):
     reason: Reason
 
 
-@endpoint(answers={200: EventAnswer}, refuses=[PRECONDITION_FAILED, EVENT_CANCELLED, EVENT_ENDED, SALE_NOT_STARTED])
+@endpoint(answers={200: EventAnswer}, raises=[PreconditionFailed, EventIsCancelled, EventEnded, SaleNotStarted])
 def handler(request: Request, admin: Admin, path: IdPath, body: RescheduleBody) -> Answer:
     times = EventEdit.model_validate(body.model_dump(exclude_unset=True, exclude={"reason"}))
     event = programme().reschedule(path.id, times, body.reason, admin.id, Expected.by(request))

@@ -10,17 +10,17 @@ from uuid import UUID
 
 from common.contracts.sale_terms import SaleTermsAnswer
 from common.domain.clock import Clock
-from common.domain.problem import NOT_FOUND, VALIDATION_ERROR, Refusal
+from common.domain.shared_errors import InvalidInput, NotFound
 from common.http.page import Page
 from common.messaging.messages import EventCancelled, EventRescheduled
 from common.messaging.outbox import Outbox
 from common.stores.postgres import Connection, Database, Row
+from functions.events.errors import EventEnded, EventIsCancelled, SaleNotStarted
 from functions.events.event_answer import EventAnswer, EventDetailAnswer
 from functions.events.event_edit import EventEdit, changes, check_in_time
 from functions.events.event_proposal import EventProposal
 from functions.events.event_search import EventSearch
 from functions.events.freshness import AROUND_AFTER, AROUND_BEFORE
-from functions.events.problems import EVENT_CANCELLED, EVENT_ENDED, SALE_NOT_STARTED
 from functions.events.revision import ANY, Expected
 from functions.events.seat_template import SeatTemplate
 from functions.events.venue_answer import HallSummary, VenueSummary
@@ -116,7 +116,7 @@ class EventStore:
     def create(self, event_id: UUID, proposal: EventProposal) -> EventAnswer:
         """The event and every seat of its hall, or nothing (EVT-001, EVT-019).
 
-        Refuses NOT_FOUND unless the hall is there and the venue's own; VALIDATION_ERROR as `EventProposal.check`.
+        Raises NotFound unless the hall is there and the venue's own; InvalidInput as `EventProposal.check`.
         """
         with self._database.transaction() as connection:
             template = _hall_template(connection, proposal)
@@ -129,14 +129,14 @@ class EventStore:
         """The event with what `edit` changes; its seats are made anew for another hall and priced anew for other
         prices (EVT-002).
 
-        Refuses NOT_FOUND, PRECONDITION_FAILED, EVENT_CANCELLED, SALE_STARTED for what is settled once the sale has
-        started, VALIDATION_ERROR as `EventProposal.check`.
+        Raises NotFound, PreconditionFailed, EventIsCancelled, SaleStarted for what is settled once the sale has
+        started, InvalidInput as `EventProposal.check`.
         """
         with self._database.transaction() as connection:
             stored = _locked(connection, event_id)
             expected.check(stored.version)
             if stored.cancelled:
-                raise EVENT_CANCELLED.refusal()
+                raise EventIsCancelled()
             before, after = stored.proposal, edit.applied_to(stored.proposal)
             changed = changes(before, after)
             check_in_time(changed, before.sale_starts_at, self._clock())
@@ -159,17 +159,17 @@ class EventStore:
     ) -> EventAnswer:
         """Move a show whose tickets are on sale, and tell so: who has booked may give back for nothing (EVT-029).
 
-        Refuses as `edit`, and SALE_NOT_STARTED before there is anybody to tell.
+        Raises as `edit`, and SaleNotStarted before there is anybody to tell.
         """
         with self._database.transaction() as connection:
             stored = _locked(connection, event_id)
             expected.check(stored.version)
             self._check_on(stored)
             if self._clock() < stored.proposal.sale_starts_at:
-                raise SALE_NOT_STARTED.refusal()
+                raise SaleNotStarted()
             after = times.applied_to(stored.proposal)
             if after.ends_at <= self._clock():
-                raise Refusal(VALIDATION_ERROR, [{"field": "endsAt", "reason": "must be in the future"}])
+                raise InvalidInput([{"field": "endsAt", "reason": "must be in the future"}])
             after.check(stored.template)
             if changes(stored.proposal, after):
                 _update_event(connection, event_id, after, stored.template, new_layout=False)
@@ -185,7 +185,7 @@ class EventStore:
     def cancel(self, event_id: UUID, reason: str, admin_id: UUID, expected: Expected = ANY) -> EventAnswer:
         """CANCELLED, and told in the same transaction: reservations gives every buyer his money back (EVT-028).
 
-        Once more changes nothing and tells nobody. Refuses NOT_FOUND, PRECONDITION_FAILED and EVENT_ENDED.
+        Once more changes nothing and tells nobody. Raises NotFound, PRECONDITION_FAILED and EventEnded.
         """
         with self._database.transaction() as connection:
             stored = _locked(connection, event_id)
@@ -203,7 +203,7 @@ class EventStore:
             return self._answer(connection, event_id)
 
     def delete(self, event_id: UUID, admin_id: UUID, expected: Expected = ANY) -> None:
-        """Out of sight, for good (EVT-003). Refuses NOT_FOUND and PRECONDITION_FAILED.
+        """Out of sight, for good (EVT-003). Raises NotFound and PRECONDITION_FAILED.
 
         That it has no reservations is for the caller to ask. One that is being made this very moment learns of the
         deletion as of a cancellation: its buyer gets everything back.
@@ -218,9 +218,9 @@ class EventStore:
 
     def _check_on(self, stored: _Stored) -> None:
         if stored.cancelled:
-            raise EVENT_CANCELLED.refusal()
+            raise EventIsCancelled()
         if stored.proposal.ends_at <= self._clock():
-            raise EVENT_ENDED.refusal()
+            raise EventEnded()
 
     def _answer(self, connection: Connection, event_id: UUID) -> EventAnswer:
         return EventAnswer.model_validate(connection.execute(_BY_ID, {"id": event_id, "now": self._clock()}).fetchone())
@@ -238,7 +238,7 @@ class EventStore:
         return page, Horizon(min(changes_at, default=None), found["around_sale"])
 
     def event(self, event_id: UUID, *, recent: bool = False) -> EventDetailAnswer:
-        """The event with where it is and what is left of each grade, in one round trip (EVT-005). Refuses NOT_FOUND."""
+        """The event with where it is and what is left of each grade, in one round trip (EVT-005). Raises NotFound."""
         reader = self._database if recent else self._reader
         row = _found(reader.row(_DETAIL, {"id": event_id, "now": self._clock()}))
         return EventDetailAnswer.model_validate(
@@ -253,7 +253,7 @@ class EventStore:
         )
 
     def cancellation(self, event_id: UUID) -> tuple[datetime, str]:
-        """When the event was cancelled and why. Refuses NOT_FOUND also for one that was not."""
+        """When the event was cancelled and why. Raises NotFound also for one that was not."""
         row = _found(
             self._database.row(
                 """
@@ -278,7 +278,7 @@ class EventStore:
         return [row["id"] for row in rows]
 
     def sale_terms(self, event_id: UUID) -> SaleTermsAnswer:
-        """What the waiting room goes by. A cancelled event's sale is over since then. Refuses NOT_FOUND."""
+        """What the waiting room goes by. A cancelled event's sale is over since then. Raises NotFound."""
         return SaleTermsAnswer.model_validate(
             _found(
                 self._database.row(
@@ -346,12 +346,12 @@ def _escaped(word: str) -> str:
 
 def _found(row: Row | None) -> Row:
     if row is None:
-        raise NOT_FOUND.refusal()
+        raise NotFound()
     return row
 
 
 def _locked(connection: Connection, event_id: UUID) -> _Stored:
-    """The event as it is, and stays until this transaction ends. Refuses NOT_FOUND."""
+    """The event as it is, and stays until this transaction ends. Raises NotFound."""
     row = _found(
         connection.execute(
             "SELECT * FROM event_service.events WHERE id = %s AND deleted_at IS NULL FOR UPDATE", (event_id,)
@@ -367,7 +367,7 @@ def _locked(connection: Connection, event_id: UUID) -> _Stored:
 
 
 def _hall_template(connection: Connection, proposal: EventProposal) -> SeatTemplate:
-    """The seats of the proposal's hall, which stays as it is until this transaction ends. Refuses NOT_FOUND."""
+    """The seats of the proposal's hall, which stays as it is until this transaction ends. Raises NotFound."""
     _found(
         connection.execute(
             "SELECT id FROM event_service.venues WHERE id = %s AND deleted_at IS NULL FOR SHARE", (proposal.venue_id,)

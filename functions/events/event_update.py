@@ -3,9 +3,9 @@
 from common.http.endpoint import Answer, endpoint
 from common.http.request import Admin, Body, IdPath, Request
 from functions.events.composition import programme
+from functions.events.errors import EventIsCancelled, PreconditionFailed, SaleStarted
 from functions.events.event_answer import EventAnswer
 from functions.events.event_edit import EventEdit
-from functions.events.problems import EVENT_CANCELLED, PRECONDITION_FAILED, SALE_STARTED
 from functions.events.revision import Expected, revised
 
 
@@ -13,7 +13,7 @@ class EventEditBody(EventEdit, Body):
     pass
 
 
-@endpoint(answers={200: EventAnswer}, refuses=[PRECONDITION_FAILED, EVENT_CANCELLED, SALE_STARTED])
+@endpoint(answers={200: EventAnswer}, raises=[PreconditionFailed, EventIsCancelled, SaleStarted])
 def handler(request: Request, _admin: Admin, path: IdPath, body: EventEditBody) -> Answer:
     event = programme().edit(path.id, body, Expected.by(request))
     return revised(event, event.version)

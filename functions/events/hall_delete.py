@@ -3,11 +3,11 @@
 from common.http.endpoint import endpoint
 from common.http.request import Admin, Request
 from functions.events.composition import venues
+from functions.events.errors import HallInUse, PreconditionFailed
 from functions.events.hall_path import HallPath
-from functions.events.problems import HALL_IN_USE, PRECONDITION_FAILED
 from functions.events.revision import Expected
 
 
-@endpoint(refuses=[PRECONDITION_FAILED, HALL_IN_USE])
+@endpoint(raises=[PreconditionFailed, HallInUse])
 def handler(request: Request, _admin: Admin, path: HallPath) -> None:
     venues().delete_hall(path.id, path.hall_id, Expected.by(request))

@@ -8,8 +8,8 @@ from common.http.endpoint import Answer, endpoint
 from common.http.request import Admin, Body, Request
 from functions.events.bounds import Label
 from functions.events.composition import programme
+from functions.events.errors import HallInUse, PreconditionFailed
 from functions.events.hall_path import HallPath
-from functions.events.problems import HALL_IN_USE, PRECONDITION_FAILED
 from functions.events.revision import Expected, revised
 from functions.events.seat_template import SeatTemplate
 from functions.events.venue_answer import HallAnswer
@@ -22,7 +22,7 @@ class HallEditBody(Body):
     seat_template: Annotated[SeatTemplate, Field(default=None)]
 
 
-@endpoint(answers={200: HallAnswer}, refuses=[PRECONDITION_FAILED, HALL_IN_USE])
+@endpoint(answers={200: HallAnswer}, raises=[PreconditionFailed, HallInUse])
 def handler(request: Request, _admin: Admin, path: HallPath, body: HallEditBody) -> Answer:
     hall = programme().edit_hall(path.id, path.hall_id, body.name, body.seat_template, Expected.by(request))
     return revised(hall, hall.version)

@@ -8,11 +8,11 @@ from common.contracts.event_tally import EventTallyAnswer
 from common.contracts.refund_tally import RefundTallyAnswer
 from common.domain.clock import NewId
 from common.domain.model import Model, Moment
+from functions.events.errors import EventHasReservations
 from functions.events.event_answer import EventAnswer
 from functions.events.event_edit import EventEdit
 from functions.events.event_proposal import EventProposal
 from functions.events.event_store import EventStore
-from functions.events.problems import EVENT_HAS_RESERVATIONS
 from functions.events.read_cache import LIST_KEY, ReadCache, event_key, seats_key
 from functions.events.revision import Expected
 from functions.events.seat_template import SeatTemplate
@@ -88,16 +88,16 @@ class Programme:
         return event
 
     def delete(self, event_id: UUID, admin_id: UUID, expected: Expected) -> None:
-        """Refuses EVENT_HAS_RESERVATIONS while one is live, SERVICE_UNAVAILABLE while nobody can tell."""
+        """Raises EventHasReservations while one is live, SERVICE_UNAVAILABLE while nobody can tell."""
         self._events.event(event_id, recent=True)  # there must be one to ask about
         tally = self._buyers.tally(event_id)
         if tally.pending or tally.confirmed:
-            raise EVENT_HAS_RESERVATIONS.refusal(pending=tally.pending, confirmed=tally.confirmed)
+            raise EventHasReservations(pending=tally.pending, confirmed=tally.confirmed)
         self._events.delete(event_id, admin_id, expected)
         self._drop(event_id)
 
     def cancellation(self, event_id: UUID) -> CancellationAnswer:
-        """Refuses NOT_FOUND for an event that was not cancelled."""
+        """Raises NOT_FOUND for an event that was not cancelled."""
         cancelled_at, reason = self._events.cancellation(event_id)
         return progress(event_id, cancelled_at, reason, self._buyers.tally(event_id), self._buyers.refunds(event_id))
 

@@ -12,7 +12,7 @@ from typing import Self
 from common.domain.model import Model
 from common.http.endpoint import Answer
 from common.http.request import Request
-from functions.events.problems import PRECONDITION_FAILED
+from functions.events.errors import PreconditionFailed
 
 _VERSION = re.compile(r'"([0-9]{1,18})(?:-[^"]*)?"')  # weak or strong: what counts is the version
 
@@ -45,9 +45,9 @@ class Expected:
         return cls(frozenset(map(int, _VERSION.findall(named))))
 
     def check(self, version: int) -> None:
-        """Refuses PRECONDITION_FAILED for an edit of another version than this."""
+        """Raises PreconditionFailed for an edit of another version than this."""
         if self.versions is not None and version not in self.versions:
-            raise PRECONDITION_FAILED.refusal()
+            raise PreconditionFailed()
 
 
 ANY = Expected()

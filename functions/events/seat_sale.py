@@ -13,7 +13,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
-from functions.events.problems import SEAT_NOT_FOUND
+from common.domain.shared_errors import SeatNotFound
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class Seat:
 def seats_to_sell(seats: Collection[Seat], asked: Collection[UUID], reservation_id: UUID) -> list[Seat]:
     """Those of `asked` that the reservation has no claim on yet.
 
-    Refuses SEAT_NOT_FOUND for a seat that is not among the event's `seats`: all seats or none.
+    Raises SeatNotFound for a seat that is not among the event's `seats`: all seats or none.
     """
     unknown = set(asked) - {seat.id for seat in seats}
     if unknown:
-        raise SEAT_NOT_FOUND.refusal(seatIds=sorted(map(str, unknown)))
+        raise SeatNotFound(seatIds=sorted(map(str, unknown)))
     return [seat for seat in seats if reservation_id not in seat.claims]
 
 

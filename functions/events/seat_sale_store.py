@@ -3,20 +3,20 @@
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from common.domain.problem import means_store_away
+from common.domain.shared_errors import DomainError
 from common.stores.postgres import Connection
 from functions.events.seat_sale import Seat, seats_to_free, seats_to_sell
 
 
-class SeatMoved(Exception):
-    """Another writer moved a seat between our reading and our writing. To be tried again."""
+class SeatMoved(DomainError):
+    """Another writer changed a seat between our read and our write. A consumer retries its message."""
 
-
-means_store_away(SeatMoved)  # as far as a consumer goes: the message comes again until it works
+    code = "SEAT_MOVED"
+    retryable = True
 
 
 def sell_seats(connection: Connection, event_id: UUID, seat_ids: Collection[UUID], reservation_id: UUID) -> bool:
-    """Give the reservation a claim on seats; once more changes nothing. Refuses as `seats_to_sell`; raises `SeatMoved`.
+    """Give the reservation a claim on seats; once more changes nothing. Raises as `seats_to_sell`; raises `SeatMoved`.
 
     False when another's claim is there before it: to be cancelled any moment, or a seat sold twice.
     """

@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from common.contracts.seat_catalogue import SeatCatalogueAnswer
-from common.domain.problem import NOT_FOUND
+from common.domain.shared_errors import NotFound
 from common.stores.postgres import Database, Row
 from functions.events.seat_layout import PricedSection, SeatLayoutAnswer, SeatStatusesAnswer, bitmap
 
@@ -17,7 +17,7 @@ class SeatStore:
         self._reader = reader or database
 
     def layout(self, event_id: UUID) -> SeatLayoutAnswer:
-        """Where the event's seats are and what they are called, in one round trip. Refuses NOT_FOUND."""
+        """Where the event's seats are and what they are called, in one round trip. Raises NotFound."""
         found = _found(
             self._database.row(
                 """
@@ -37,7 +37,7 @@ class SeatStore:
         return SeatLayoutAnswer.of(event_id, found["layout_version"], sections, found["ids"])
 
     def statuses(self, event_id: UUID, *, recent: bool = False) -> tuple[SeatStatusesAnswer, datetime]:
-        """Which seats are sold, and when the sale starts, in one round trip. Refuses NOT_FOUND."""
+        """Which seats are sold, and when the sale starts, in one round trip. Raises NotFound."""
         found = _found(
             (self._database if recent else self._reader).row(
                 """
@@ -68,7 +68,7 @@ class SeatStore:
         return {row["id"]: row["claims"] for row in rows}
 
     def catalogue(self, event_id: UUID, seat_ids: Collection[UUID]) -> SeatCatalogueAnswer:
-        """The event's sale and those of `seat_ids` that are its seats, in one round trip. Refuses NOT_FOUND."""
+        """The event's sale and those of `seat_ids` that are its seats, in one round trip. Raises NotFound."""
         found = self._database.row(
             """
             SELECT id AS event_id, title, starts_at, sale_starts_at, sale_ends_at,
@@ -88,5 +88,5 @@ class SeatStore:
 
 def _found(row: Row | None) -> Row:
     if row is None:
-        raise NOT_FOUND.refusal()
+        raise NotFound()
     return row

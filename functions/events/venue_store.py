@@ -7,11 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from common.domain.clock import Clock, utc_now
-from common.domain.problem import NOT_FOUND, Problem
+from common.domain.shared_errors import DomainError, NotFound
 from common.http.page import Page
 from common.http.request import Paging
 from common.stores.postgres import Connection, Database, Row
-from functions.events.problems import HALL_IN_USE, VENUE_IN_USE
+from functions.events.errors import HallInUse, VenueInUse
 from functions.events.revision import ANY, Expected
 from functions.events.seat_template import SeatTemplate
 from functions.events.venue_answer import HallAnswer, VenueAnswer, VenueDetailAnswer, VenueSummary
@@ -33,7 +33,7 @@ class VenueStore:
         return VenueAnswer(**dict(venue), halls=[])
 
     def edit(self, venue_id: UUID, changes: dict[str, Any], expected: Expected = ANY) -> VenueDetailAnswer:
-        """The venue with `changes` of its name, address and city. Refuses NOT_FOUND and PRECONDITION_FAILED."""
+        """The venue with `changes` of its name, address and city. Raises NotFound and PRECONDITION_FAILED."""
         with self._database.transaction() as connection:
             venue = _locked_venue(connection, venue_id)
             expected.check(venue["version"])
@@ -50,11 +50,11 @@ class VenueStore:
             return _detail(connection.execute(_VENUE, (venue_id,)).fetchone())
 
     def delete(self, venue_id: UUID, expected: Expected = ANY) -> None:
-        """The venue and its halls, gone. Refuses NOT_FOUND, PRECONDITION_FAILED, and VENUE_IN_USE while an event there
+        """The venue and its halls, gone. Raises NotFound, PRECONDITION_FAILED, and VenueInUse while an event there
         is not over."""
         with self._database.transaction() as connection:
             expected.check(_locked_venue(connection, venue_id)["version"])
-            _refuse_in_use(connection, VENUE_IN_USE, self._clock(), venue_id)
+            _refuse_in_use(connection, VenueInUse, self._clock(), venue_id)
             for statement in (
                 "UPDATE event_service.halls SET deleted_at = now() WHERE venue_id = %s AND deleted_at IS NULL",
                 "UPDATE event_service.venues SET deleted_at = now() WHERE id = %s",
@@ -62,7 +62,7 @@ class VenueStore:
                 connection.execute(statement, (venue_id,))
 
     def venue(self, venue_id: UUID) -> VenueDetailAnswer:
-        """Refuses NOT_FOUND."""
+        """Raises NotFound."""
         return _detail(self._database.row(_VENUE, (venue_id,)))
 
     def page(self, city: str | None, paging: Paging) -> Page[VenueAnswer]:
@@ -101,7 +101,7 @@ class VenueStore:
     # -- halls --------------------------------------------------------------------------------------------------
 
     def create_hall(self, hall_id: UUID, venue_id: UUID, name: str, template: SeatTemplate) -> HallAnswer:
-        """Refuses NOT_FOUND for a venue there is none of."""
+        """Raises NotFound for a venue there is none of."""
         with self._database.transaction() as connection:
             made = connection.execute(
                 """
@@ -118,7 +118,7 @@ class VenueStore:
                 },
             ).rowcount
         if not made:
-            raise NOT_FOUND.refusal()
+            raise NotFound()
         return HallAnswer(id=hall_id, venue_id=venue_id, name=name, capacity=template.capacity, seat_template=template)
 
     def edit_hall(
@@ -129,15 +129,15 @@ class VenueStore:
         template: SeatTemplate | None,
         expected: Expected = ANY,
     ) -> HallAnswer:
-        """The hall under another name, or with another template. Refuses NOT_FOUND, PRECONDITION_FAILED, and
-        HALL_IN_USE for another template while an event there is not over: its seats are made from this one."""
+        """The hall under another name, or with another template. Raises NotFound, PRECONDITION_FAILED, and
+        HallInUse for another template while an event there is not over: its seats are made from this one."""
         with self._database.transaction() as connection:
             found = _locked_hall(connection, venue_id, hall_id)
             expected.check(found["version"])
             hall = HallAnswer.model_validate(found)
             changes: dict[str, Any] = {} if name is None else {"name": name}
             if template is not None and template != hall.seat_template:
-                _refuse_in_use(connection, HALL_IN_USE, self._clock(), venue_id, hall_id)
+                _refuse_in_use(connection, HallInUse, self._clock(), venue_id, hall_id)
                 changes |= {"seat_template": template, "capacity": template.capacity}
             wanted = hall.model_copy(update=changes)
             if wanted == hall:
@@ -152,10 +152,10 @@ class VenueStore:
             return wanted.model_copy(update={"version": hall.version + 1})
 
     def delete_hall(self, venue_id: UUID, hall_id: UUID, expected: Expected = ANY) -> None:
-        """Refuses NOT_FOUND, PRECONDITION_FAILED, and HALL_IN_USE while an event there is not over."""
+        """Raises NotFound, PRECONDITION_FAILED, and HallInUse while an event there is not over."""
         with self._database.transaction() as connection:
             expected.check(_locked_hall(connection, venue_id, hall_id)["version"])
-            _refuse_in_use(connection, HALL_IN_USE, self._clock(), venue_id, hall_id)
+            _refuse_in_use(connection, HallInUse, self._clock(), venue_id, hall_id)
             connection.execute("UPDATE event_service.halls SET deleted_at = now() WHERE id = %s", (hall_id,))
 
 
@@ -170,7 +170,7 @@ _VENUE = """
 
 def _detail(found: Row | None) -> VenueDetailAnswer:
     if found is None:
-        raise NOT_FOUND.refusal()
+        raise NotFound()
     return VenueDetailAnswer.model_validate(found)
 
 
@@ -186,7 +186,7 @@ def _locked_venue(connection: Connection, venue_id: UUID) -> Row:
         (venue_id,),
     ).fetchone()
     if found is None:
-        raise NOT_FOUND.refusal()
+        raise NotFound()
     return found
 
 
@@ -196,14 +196,14 @@ def _locked_hall(connection: Connection, venue_id: UUID, hall_id: UUID) -> Row:
         (hall_id, venue_id),
     ).fetchone()
     if found is None:
-        raise NOT_FOUND.refusal()
+        raise NotFound()
     return found
 
 
 def _refuse_in_use(
-    connection: Connection, problem: Problem, now: datetime, venue_id: UUID, hall_id: UUID | None = None
+    connection: Connection, problem: type[DomainError], now: datetime, venue_id: UUID, hall_id: UUID | None = None
 ) -> None:
-    """Refuses `problem` while an event in the venue, or in its one hall, is neither over nor cancelled nor deleted."""
+    """Raises `problem` while an event in the venue, or in its one hall, is neither over nor cancelled nor deleted."""
     using = connection.execute(
         """
         SELECT 1 FROM event_service.events
@@ -214,4 +214,4 @@ def _refuse_in_use(
         {"venue": venue_id, "hall": hall_id, "now": now},
     ).fetchone()
     if using is not None:
-        raise problem.refusal()
+        raise problem()

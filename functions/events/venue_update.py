@@ -8,7 +8,7 @@ from common.http.endpoint import Answer, endpoint
 from common.http.request import Admin, Body, IdPath, Request
 from functions.events.bounds import Label
 from functions.events.composition import programme
-from functions.events.problems import PRECONDITION_FAILED
+from functions.events.errors import PreconditionFailed
 from functions.events.revision import Expected, revised
 from functions.events.venue_answer import VenueDetailAnswer
 
@@ -21,7 +21,7 @@ class VenueEditBody(Body):
     city: Annotated[Label, Field(default=None)]
 
 
-@endpoint(answers={200: VenueDetailAnswer}, refuses=[PRECONDITION_FAILED])
+@endpoint(answers={200: VenueDetailAnswer}, raises=[PreconditionFailed])
 def handler(request: Request, _admin: Admin, path: IdPath, body: VenueEditBody) -> Answer:
     venue = programme().edit_venue(path.id, body.model_dump(exclude_unset=True), Expected.by(request))
     return revised(venue, venue.version)

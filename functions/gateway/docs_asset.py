@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from common.domain.problem import SERVICE_UNAVAILABLE
+from common.domain.shared_errors import ServiceUnavailable
 from common.http import request
 from common.http.endpoint import Answer, endpoint
 
@@ -24,7 +24,7 @@ def _text(file: str) -> str:
     # Found, not imported: the package is Django's, and the layer has only its static files (layers/docs/Makefile).
     package = find_spec("drf_spectacular_sidecar")
     if package is None or not package.submodule_search_locations:
-        raise SERVICE_UNAVAILABLE.refusal()
+        raise ServiceUnavailable()
     static = Path(package.submodule_search_locations[0]) / "static" / "drf_spectacular_sidecar" / "swagger-ui-dist"
     return (static / file).read_text(encoding="utf-8")
 

@@ -1,9 +1,9 @@
 """Every path there is no route for, `/internal/**` among them (INT-008): a 404 in the caller's language."""
 
-from common.domain.problem import NOT_FOUND
+from common.domain.shared_errors import NotFound
 from common.http.endpoint import endpoint
 
 
-@endpoint(limit=None, refuses=[NOT_FOUND])
+@endpoint(limit=None, raises=[NotFound])
 def handler() -> None:
-    raise NOT_FOUND.refusal()
+    raise NotFound()

@@ -14,7 +14,7 @@ from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from common.domain.problem import store_away
+from common.domain.shared_errors import StoreUnavailable
 from common.runtime.log import log
 from common.runtime.metrics import emit
 from functions.outbox_relay.composition import relay
@@ -49,7 +49,7 @@ def run(
             done = relay.sweep()
             report.add(done)
             pause = pace.after(done.published)
-        except store_away(BrokerAway) as error:
+        except (StoreUnavailable, BrokerAway) as error:
             log.warning("nothing can be published now", extra={"reason": str(error)})
             pause = AWAY_SECONDS
         report.tell_if_due()
@@ -81,7 +81,7 @@ class _Report:
         self.told = time.monotonic()
         try:
             backlog = self.relay.backlog()
-        except store_away():
+        except StoreUnavailable:
             return  # Postgres is away: the counts are told with the next line
         emit(
             {"service": "outbox_relay"},

@@ -21,7 +21,7 @@ class Asked(Model):
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """`{"letters": […]}` of list and show, `{"outcomes": {id: what became of it}}` of put-back.
 
-    Raises pydantic's ValidationError; BrokerAway, and what `store_away` knows, with nothing put back.
+    Raises pydantic's ValidationError; BrokerAway, and StoreUnavailable, with nothing put back.
     """
     asked = Asked.model_validate(event)
     wanted = Wanted(asked.ids, asked.reason, asked.event_type, asked.limit)

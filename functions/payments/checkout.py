@@ -9,20 +9,19 @@ from uuid import UUID
 
 from common.contracts.payable import GUARD_SECONDS, PayableAnswer
 from common.domain.clock import Clock, NewId
-from common.domain.problem import NOT_FOUND, Refusal
+from common.domain.shared_errors import HoldExpired, NotFound
 from common.runtime.log import log
 from functions.payments.bank import Bank, BankView, PortOneAway, PortOneRefused
-from functions.payments.payment import Fail, GiveBack, Payment, Status, Succeed, next_step
-from functions.payments.problems import (
-    AMOUNT_MISMATCH,
-    HOLD_EXPIRED,
-    PAYMENT_FAILED,
-    PAYMENT_IN_PROGRESS,
-    PAYMENT_KEY_REUSED,
-    PAYMENT_NOT_COMPLETED,
-    PAYMENT_TIMEOUT,
-    PAYMENT_UNAVAILABLE,
+from functions.payments.errors import (
+    AmountMismatch,
+    PaymentInProgress,
+    PaymentKeyReused,
+    PaymentNotCompleted,
+    PaymentTimeout,
+    PaymentUnavailable,
+    PaymentUnsuccessful,
 )
+from functions.payments.payment import Fail, GiveBack, Payment, Status, Succeed, next_step
 from functions.payments.refund import Refund
 
 MOST_STEPS = 4  # PENDING → FAILED → given back → seen to be given back
@@ -79,7 +78,7 @@ class Checkout:
         """
         known = self._payments.by_key(payment_key)
         if known is None:
-            due = self._payable_now(user_id, reservation_id, 0)
+            due = self._payable(reservation_id, user_id, 0)
             payment = Payment(
                 id=self._new_id(),
                 payment_key=payment_key,
@@ -97,7 +96,7 @@ class Checkout:
                 return Created(payment, fresh=True)
             known = self._payments.by_key(payment_key)
         if known is None or (known.user_id, known.reservation_id) != (user_id, reservation_id):
-            raise PAYMENT_KEY_REUSED.refusal()
+            raise PaymentKeyReused()
         if known.preregistered_at is None and known.status is Status.PENDING:
             self._pre_register(known)
         return Created(known, fresh=False)
@@ -109,7 +108,7 @@ class Checkout:
             if isinstance(error, PortOneRefused) and error.kind == "IDEMPOTENCY_OUTSTANDING_REQUEST":
                 return  # the same request, made twice at once: the other one is at PortOne now and notes the outcome
             log.warning("pre-registration failed", extra={"payment_id": str(payment.id), "error": str(error)})
-            raise PAYMENT_UNAVAILABLE.refusal(headers=_retry_after(error)) from error
+            raise PaymentUnavailable(retry_after=_retry_after(error)) from error
         self._payments.preregistered(payment.id, self._clock())
 
     def confirm(self, user_id: UUID, payment_id: UUID, payment_token: str | None) -> Payment:
@@ -122,12 +121,10 @@ class Checkout:
         if payment.status is not Status.PENDING:
             return _succeeded(payment)
         try:
-            self._payable_now(user_id, payment.reservation_id, GUARD_SECONDS)
-        except Refusal as refusal:
-            if refusal.problem.code != HOLD_EXPIRED.code:
-                raise
+            self._payable(payment.reservation_id, user_id, GUARD_SECONDS)
+        except HoldExpired:
             # Or the hold ended because the payment did: by another click or the webhook, a moment ago.
-            return _succeeded(self._give_up(payment, HOLD_EXPIRED.code))
+            return _succeeded(self._give_up(payment, HoldExpired.code))
         try:
             if payment_token is not None:
                 payment = self._approve(payment, payment_token)
@@ -137,9 +134,7 @@ class Checkout:
             if payment.status is not Status.PENDING:
                 return _succeeded(payment)
             timed_out = isinstance(error, PortOneAway) and error.timed_out
-            raise (PAYMENT_TIMEOUT if timed_out else PAYMENT_UNAVAILABLE).refusal(
-                headers=_retry_after(error)
-            ) from error
+            raise (PaymentTimeout if timed_out else PaymentUnavailable)(retry_after=_retry_after(error)) from error
 
     def _approve(self, payment: Payment, payment_token: str) -> Payment:
         # One key a token: pressed twice, it is one request; a new attempt in the browser is another.
@@ -148,25 +143,17 @@ class Checkout:
             self._bank.confirm(payment.id, payment_token, payment.amount, key)
         except PortOneRefused as refused:
             if refused.kind == "INFORMATION_MISMATCH":
-                return self._give_up(payment, AMOUNT_MISMATCH.code)
+                return self._give_up(payment, AmountMismatch.code)
             if refused.kind == "IDEMPOTENCY_OUTSTANDING_REQUEST":
-                raise PAYMENT_IN_PROGRESS.refusal() from None
+                raise PaymentInProgress() from None
             # Paid already, declined, a wrong token: PortOne's view tells which.
         return payment
 
     def owned(self, user_id: UUID, payment_id: UUID) -> Payment:
         payment = self._payments.find(payment_id)
         if payment is None or payment.user_id != user_id:
-            raise NOT_FOUND.refusal()
+            raise NotFound()
         return payment
-
-    def _payable_now(self, user_id: UUID, reservation_id: UUID, guard_seconds: int) -> PayableAnswer:
-        try:
-            return self._payable(reservation_id, user_id, guard_seconds)
-        except Refusal as refusal:
-            if refusal.problem.code == HOLD_EXPIRED.code:
-                raise HOLD_EXPIRED.refusal() from None  # in this service's words: it knows about the money
-            raise
 
     # -- the one finaliser --------------------------------------------------------------------------------------
 
@@ -301,8 +288,8 @@ class Checkout:
         return [self.refund(refund) for refund in self._payments.refunds_due(limit)].count(False)
 
 
-def _retry_after(error: PortOneAway | PortOneRefused) -> dict[str, str]:
-    return {"Retry-After": str(error.retry_after)} if isinstance(error, PortOneAway) else {}
+def _retry_after(error: PortOneAway | PortOneRefused) -> int | None:
+    return error.retry_after if isinstance(error, PortOneAway) else None
 
 
 def _succeeded(payment: Payment) -> Payment:
@@ -310,8 +297,8 @@ def _succeeded(payment: Payment) -> Payment:
     if payment.status in (Status.SUCCESS, Status.REFUNDED):
         return payment
     if payment.status is Status.PENDING:
-        raise PAYMENT_NOT_COMPLETED.refusal()
-    for told in (AMOUNT_MISMATCH, HOLD_EXPIRED):
+        raise PaymentNotCompleted()
+    for told in (AmountMismatch, HoldExpired):
         if payment.failure_reason == told.code:
-            raise told.refusal()
-    raise PAYMENT_FAILED.refusal(reason=payment.failure_reason)
+            raise told()
+    raise PaymentUnsuccessful(reason=payment.failure_reason)

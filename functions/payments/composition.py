@@ -7,6 +7,7 @@ from uuid import UUID
 from common.contracts.internal_call import call
 from common.contracts.payable import GUARD_SECONDS, PayableAnswer, PayableAsked
 from common.domain.clock import new_id, utc_now
+from common.domain.shared_errors import HoldExpired, NotFound
 from common.protection.circuit_breaker import Circuit
 from common.runtime.settings import Settings
 from common.stores import redis
@@ -29,7 +30,8 @@ class PayableSettings(Settings):
 def payable(reservation_id: UUID, user_id: UUID, guard_seconds: int) -> PayableAnswer:
     """Ask the reservations service. Not a read when it lengthens a hold, and PortOne needs the time of a second try."""
     asked = PayableAsked(reservation_id=reservation_id, user_id=user_id, guard_seconds=guard_seconds)
-    return call(PayableSettings.from_environment().payable_function, asked, PayableAnswer, read=guard_seconds == 0)
+    function = PayableSettings.from_environment().payable_function
+    return call(function, asked, PayableAnswer, read=guard_seconds == 0, raises=(NotFound, HoldExpired))
 
 
 @cache

@@ -6,22 +6,21 @@ from uuid import UUID
 from pydantic import Field
 
 from common.domain.model import Model, Moment
-from common.domain.problem import NOT_FOUND, Refusal
+from common.domain.shared_errors import DomainError, HoldExpired, NotFound
 from common.http.endpoint import endpoint
 from common.http.request import Body, Request, User
 from common.protection.rate_class import PAYMENT
-from common.waitingroom.queue_tokens import QUEUE_TOKEN_PROBLEMS
+from common.waitingroom.queue_tokens import QUEUE_TOKEN_ERRORS
 from functions.payments.composition import checkout
-from functions.payments.payment import Status
-from functions.payments.problems import (
-    AMOUNT_MISMATCH,
-    HOLD_EXPIRED,
-    PAYMENT_FAILED,
-    PAYMENT_IN_PROGRESS,
-    PAYMENT_NOT_COMPLETED,
-    PAYMENT_TIMEOUT,
-    PAYMENT_UNAVAILABLE,
+from functions.payments.errors import (
+    AmountMismatch,
+    PaymentInProgress,
+    PaymentNotCompleted,
+    PaymentTimeout,
+    PaymentUnavailable,
+    PaymentUnsuccessful,
 )
+from functions.payments.payment import Status
 from functions.payments.queue_tokens import queue_tokens
 
 
@@ -39,23 +38,23 @@ class ConfirmedAnswer(Model):
 
 @endpoint(
     limit=PAYMENT,
-    refuses=[
-        *QUEUE_TOKEN_PROBLEMS,
-        NOT_FOUND,
-        PAYMENT_FAILED,
-        PAYMENT_NOT_COMPLETED,
-        PAYMENT_IN_PROGRESS,
-        AMOUNT_MISMATCH,
-        HOLD_EXPIRED,
-        PAYMENT_UNAVAILABLE,
-        PAYMENT_TIMEOUT,
+    raises=[
+        *QUEUE_TOKEN_ERRORS,
+        NotFound,
+        PaymentUnsuccessful,
+        PaymentNotCompleted,
+        PaymentInProgress,
+        AmountMismatch,
+        HoldExpired,
+        PaymentUnavailable,
+        PaymentTimeout,
     ],
 )
 def handler(request: Request, user: User, body: ConfirmBody) -> ConfirmedAnswer:
     payment = checkout().owned(user.id, body.payment_id)
     try:
         queue_tokens().check_payment(request.queue_token, payment.reservation_id)
-    except Refusal:
+    except DomainError:
         # The token ends with the purchase (RSV-013), and how that ended must still be answered. It may end right now,
         # by PortOne's webhook: so the payment is looked at after the token.
         if checkout().owned(user.id, body.payment_id).status is Status.PENDING:

@@ -6,15 +6,15 @@ from uuid import UUID
 from pydantic import Field
 
 from common.domain.model import Model
-from common.domain.problem import NOT_FOUND
+from common.domain.shared_errors import HoldExpired, NotFound
 from common.http.endpoint import Answer, endpoint
 from common.http.request import Body, Request, User
 from common.protection.rate_class import PAYMENT
 from common.stores.secrets import secret
-from common.waitingroom.queue_tokens import QUEUE_TOKEN_PROBLEMS
+from common.waitingroom.queue_tokens import QUEUE_TOKEN_ERRORS
 from functions.payments.composition import checkout
+from functions.payments.errors import PaymentInProgress, PaymentKeyReused, PaymentUnavailable
 from functions.payments.payment import Status
-from functions.payments.problems import HOLD_EXPIRED, PAYMENT_IN_PROGRESS, PAYMENT_KEY_REUSED, PAYMENT_UNAVAILABLE
 from functions.payments.queue_tokens import queue_tokens
 
 
@@ -38,13 +38,13 @@ class CreatedAnswer(Model):
 @endpoint(
     limit=PAYMENT,
     answers={200: CreatedAnswer, 201: CreatedAnswer},
-    refuses=[
-        *QUEUE_TOKEN_PROBLEMS,
-        NOT_FOUND,
-        PAYMENT_KEY_REUSED,
-        PAYMENT_IN_PROGRESS,
-        HOLD_EXPIRED,
-        PAYMENT_UNAVAILABLE,
+    raises=[
+        *QUEUE_TOKEN_ERRORS,
+        NotFound,
+        PaymentKeyReused,
+        PaymentInProgress,
+        HoldExpired,
+        PaymentUnavailable,
     ],
 )
 def handler(request: Request, user: User, body: CreateBody) -> Answer:

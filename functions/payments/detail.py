@@ -1,6 +1,6 @@
 """GET /payments/{id}: one of the user's payments (PAY-014)."""
 
-from common.domain.problem import NOT_FOUND
+from common.domain.shared_errors import NotFound
 from common.http.endpoint import endpoint
 from common.http.request import IdPath, User
 from functions.payments.payment_answer import PaymentAnswer
@@ -11,5 +11,5 @@ from functions.payments.payment_store import payment_store
 def handler(user: User, path: IdPath) -> PaymentAnswer:
     payment = payment_store().find(path.id)
     if payment is None or payment.user_id != user.id:
-        raise NOT_FOUND.refusal()
+        raise NotFound()
     return PaymentAnswer.of(payment)

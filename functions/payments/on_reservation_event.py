@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from common.domain.problem import NOT_FOUND
+from common.domain.shared_errors import NotFound
 from common.messaging.consumer import Consumer
 from common.messaging.messages import Envelope, ReservationCancelled
 from common.stores.postgres import Connection, database
@@ -28,7 +28,7 @@ class MoneyBack:
             connection, message.event_id, cancelled.reservation_id, cancelled.refund_amount, cancelled.reason
         )
         if not owed:
-            raise NOT_FOUND.refusal()  # a dead letter: money asked back that never came
+            raise NotFound()  # a dead letter: money asked back that never came
         return lambda: self._checkout.refund_now(message.event_id)
 
 

@@ -12,8 +12,8 @@ from common.messaging.messages import PaymentFailed, PaymentRefunded, PaymentSuc
 from common.messaging.outbox import Outbox
 from common.stores.postgres import Connection, Database, Row, database
 from functions.payments.bank import BankView
+from functions.payments.errors import PaymentInProgress
 from functions.payments.payment import Payment, Status
-from functions.payments.problems import PAYMENT_IN_PROGRESS
 from functions.payments.refund import Refund
 
 _PAYMENTS = "SELECT * FROM payment_service.payments"
@@ -28,7 +28,7 @@ class PaymentStore:
     def add(self, payment: Payment) -> bool:
         """Write a PENDING payment; False when its key is known already.
 
-        Refuses PAYMENT_IN_PROGRESS while another payment of the reservation is alive: it is paid at most once.
+        Raises PaymentInProgress while another payment of the reservation is alive: it is paid at most once.
         """
         try:
             with self._database.transaction() as connection:
@@ -57,7 +57,7 @@ class PaymentStore:
             # The same request twice at the same moment collides on the reservation as well as on its key.
             if self.by_key(payment.payment_key) is not None:
                 return False
-            raise PAYMENT_IN_PROGRESS.refusal() from None
+            raise PaymentInProgress() from None
 
     def preregistered(self, payment_id: UUID, now: datetime) -> None:
         self._execute("UPDATE payment_service.payments SET preregistered_at = %s WHERE id = %s", (now, payment_id))

@@ -15,24 +15,24 @@ from common.http.request import Request
 from common.stores.secrets import secret
 from functions.payments.bank import PortOneAway, PortOneRefused
 from functions.payments.composition import checkout
-from functions.payments.problems import PAYMENT_UNAVAILABLE, SIGNATURE_INVALID
+from functions.payments.errors import PaymentUnavailable, SignatureInvalid
 
 
 class Received(Model):
     received: bool = True
 
 
-@endpoint(limit=None, refuses=[SIGNATURE_INVALID, PAYMENT_UNAVAILABLE])
+@endpoint(limit=None, raises=[SignatureInvalid, PaymentUnavailable])
 def handler(request: Request) -> Received:
     body = request.raw_body
     if not any(_signed(body, request, each) for each in secret("portone")["webhookSecrets"]):
-        raise SIGNATURE_INVALID.refusal()
+        raise SignatureInvalid()
     payment_id = _payment_id(body)
     if payment_id is not None:
         try:
             checkout().notice(payment_id)
         except (PortOneAway, PortOneRefused) as error:
-            raise PAYMENT_UNAVAILABLE.refusal() from error
+            raise PaymentUnavailable() from error
     return Received()
 
 

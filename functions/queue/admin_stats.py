@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from common.domain.model import Model
-from common.domain.problem import NOT_FOUND
+from common.domain.shared_errors import NotFound
 from common.http.endpoint import endpoint
 from common.http.request import Admin, Query
 from functions.queue.composition import waiting_room
@@ -18,6 +18,6 @@ class StatsList(Model):
     items: list[StatsAnswer]
 
 
-@endpoint(refuses=[NOT_FOUND])
+@endpoint(raises=[NotFound])
 def handler(_admin: Admin, query: StatsQuery) -> StatsList:
     return StatsList(items=[StatsAnswer.of(each) for each in waiting_room().stats(query.event_id)])

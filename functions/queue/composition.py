@@ -10,7 +10,7 @@ from uuid import UUID
 from common.contracts.internal_call import call
 from common.contracts.sale_terms import SaleTermsAnswer, SaleTermsAsked
 from common.domain.clock import utc_now
-from common.domain.problem import store_away
+from common.domain.shared_errors import NotFound, StoreUnavailable
 from common.runtime.log import log
 from common.runtime.settings import Settings
 from common.stores import redis
@@ -34,7 +34,7 @@ class EventSales:
 
     def terms(self, event_id: UUID) -> SaleTermsAnswer:
         function = SalesSettings.from_environment().sale_terms_function
-        return call(function, SaleTermsAsked(event_id=event_id), SaleTermsAnswer, read=True)
+        return call(function, SaleTermsAsked(event_id=event_id), SaleTermsAnswer, read=True, raises=(NotFound,))
 
 
 class PlaceKeys:
@@ -51,7 +51,7 @@ class PlaceKeys:
             return ()
         try:
             return [b64decode(key) for key in secret("queue/place")["keys"]]
-        except store_away():
+        except StoreUnavailable:
             log.exception("Secrets Manager is away; places go unsigned")
             self._away_until = time.monotonic() + RETRY_SECONDS
             return ()

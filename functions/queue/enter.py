@@ -6,13 +6,13 @@ from uuid import UUID
 from pydantic import Field
 
 from common.domain.clock import utc_now
-from common.domain.problem import NOT_FOUND
+from common.domain.shared_errors import NotFound, SaleClosed, SaleNotOpen
 from common.http.endpoint import endpoint
 from common.http.request import Body, User
 from functions.queue.composition import tickets, waiting_room
+from functions.queue.errors import AlreadyWaiting, QueueFull, SoldOut
 from functions.queue.line_record import record, refusals_recorded
 from functions.queue.place_answer import AdmittedAnswer, WaitingAnswer, place_answer
-from functions.queue.problems import ALREADY_WAITING, QUEUE_FULL, SALE_CLOSED, SALE_NOT_OPEN, SOLD_OUT
 from functions.queue.waiting_room import Waiting
 
 
@@ -23,7 +23,7 @@ class EnterBody(Body):
     )
 
 
-@endpoint(bots=True, refuses=[NOT_FOUND, SALE_NOT_OPEN, SALE_CLOSED, SOLD_OUT, ALREADY_WAITING, QUEUE_FULL])
+@endpoint(bots=True, raises=[NotFound, SaleNotOpen, SaleClosed, SoldOut, AlreadyWaiting, QueueFull])
 def handler(user: User, body: EnterBody) -> WaitingAnswer | AdmittedAnswer:
     ticket = tickets().read(body.event_id, user.id, body.ticket) if body.ticket else None
     with refusals_recorded(body.event_id):

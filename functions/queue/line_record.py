@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
-from common.domain.problem import Refusal
+from common.domain.shared_errors import DomainError
 from common.runtime.log import log
 
 
@@ -22,6 +22,6 @@ def record(event_id: UUID, outcome: str) -> None:
 def refusals_recorded(event_id: UUID) -> Iterator[None]:
     try:
         yield
-    except Refusal as refusal:
-        record(event_id, refusal.problem.code)
+    except DomainError as refusal:
+        record(event_id, refusal.code)
         raise

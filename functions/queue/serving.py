@@ -7,8 +7,8 @@ side.
 from uuid import UUID
 
 from common.domain.model import Model
-from common.domain.problem import Refusal
-from common.http.endpoint import Answer, endpoint
+from common.domain.shared_errors import NotFound
+from common.http.endpoint import Answer, ErrorWithHeaders, endpoint
 from common.http.request import Path
 from functions.queue.composition import waiting_room
 from functions.queue.waiting_room import SaleState, Serving
@@ -47,7 +47,5 @@ def _answer(event_id: UUID, found: Serving) -> ServingAnswer:
 def handler(path: EventPath) -> Answer:
     try:
         return Answer(_answer(path.event_id, waiting_room().serving(path.event_id)), headers=FRESH)
-    except Refusal as refusal:
-        if refusal.problem.status != 404:
-            raise
-        raise Refusal(refusal.problem, refusal.details, UNKNOWN) from None
+    except NotFound as error:
+        raise ErrorWithHeaders(error, UNKNOWN) from None

@@ -3,20 +3,21 @@
 from uuid import UUID
 
 from common.domain.clock import utc_now
+from common.domain.shared_errors import SaleClosed
 from common.http.endpoint import endpoint
 from common.http.request import Query, User
 from common.protection.rate_class import QUEUE_STATUS
 from functions.queue.composition import tickets, waiting_room
+from functions.queue.errors import NotInQueue, SoldOut
 from functions.queue.line_record import refusals_recorded
 from functions.queue.place_answer import AdmittedAnswer, WaitingAnswer, place_answer
-from functions.queue.problems import NOT_IN_QUEUE, SALE_CLOSED, SOLD_OUT
 
 
 class StatusQuery(Query):
     event_id: UUID
 
 
-@endpoint(limit=QUEUE_STATUS, refuses=[NOT_IN_QUEUE, SALE_CLOSED, SOLD_OUT])
+@endpoint(limit=QUEUE_STATUS, raises=[NotInQueue, SaleClosed, SoldOut])
 def handler(user: User, query: StatusQuery) -> WaitingAnswer | AdmittedAnswer:
     with refusals_recorded(query.event_id):
         place = waiting_room().status(query.event_id, user.id)

@@ -8,16 +8,9 @@ from uuid import UUID
 
 from common.contracts.sale_terms import SaleTermsAnswer
 from common.domain.clock import Clock, microseconds
-from common.domain.problem import NOT_FOUND, SERVICE_UNAVAILABLE, Refusal
+from common.domain.shared_errors import DomainError, NotFound, SaleClosed, SaleNotOpen, ServiceUnavailable
+from functions.queue.errors import AlreadyWaiting, NotInQueue, QueueFull, SoldOut
 from functions.queue.place_ticket import Standing, Ticket
-from functions.queue.problems import (
-    ALREADY_WAITING,
-    NOT_IN_QUEUE,
-    QUEUE_FULL,
-    SALE_CLOSED,
-    SALE_NOT_OPEN,
-    SOLD_OUT,
-)
 
 POLL_SECONDS = 5
 # Longer than any `enter` may run: a claim this old whose user is in no line belongs to one that died.
@@ -84,7 +77,7 @@ SaleState = Literal["NOT_OPEN", "OPEN", "PAUSED", "SOLD_OUT", "CLOSED"]
 
 @dataclass(frozen=True)
 class Turned:
-    """Why the line does not take, or no longer serves, a user: NOT_OPEN, CLOSED, SOLD_OUT or FULL."""
+    """Why the line does not take, or no longer serves, a user: NOT_OPEN, CLOSED, SoldOut or FULL."""
 
     away: str
     in_line: bool = False  # he keeps his place all the same, should seats come back
@@ -137,10 +130,10 @@ class Line(Protocol):
 
 class Sales(Protocol):
     def terms(self, event_id: UUID) -> SaleTermsAnswer:
-        """Refuses NOT_FOUND for an event there is none of, SERVICE_UNAVAILABLE when nobody answers."""
+        """Raises NotFound for an event there is none of, ServiceUnavailable when nobody answers."""
 
 
-REFUSALS = {"NOT_OPEN": SALE_NOT_OPEN, "CLOSED": SALE_CLOSED, "SOLD_OUT": SOLD_OUT, "FULL": QUEUE_FULL}
+REFUSALS = {"NOT_OPEN": SaleNotOpen, "CLOSED": SaleClosed, "SOLD_OUT": SoldOut, "FULL": QueueFull}
 
 
 class WaitingRoom:
@@ -164,7 +157,7 @@ class WaitingRoom:
             if place is None:
                 claim, place = self._enter_with_terms(event_id, user_id, now, ticket)
                 claims.append(claim)
-        except Refusal:
+        except DomainError:
             self._release(claims, event_id, user_id, now)
             raise
         if isinstance(place, Admitted):
@@ -208,22 +201,20 @@ class WaitingRoom:
                 return
             held = claim
         self._line.undo(event_id, user_id)
-        raise ALREADY_WAITING.refusal(eventId=str(held.event_id))
+        raise AlreadyWaiting(eventId=str(held.event_id))
 
     def _enter_with_terms(
         self, event_id: UUID, user_id: UUID, now: datetime, ticket: Ticket | None
     ) -> tuple[Claim, Place | Turned]:
         """Learn the sale's terms and enter. With the events service away, old terms are better than a closed door."""
-        away: Refusal | None = None
+        away: ServiceUnavailable | None = None
         try:
             self._line.learn(self._sales.terms(event_id), now)
-        except Refusal as refusal:
-            if refusal.problem.code != SERVICE_UNAVAILABLE.code:
-                raise
-            away = refusal
+        except ServiceUnavailable as error:
+            away = error
         claim, place = self._line.enter(event_id, user_id, now, ticket, accept_stale=True)
         if place is None:  # never learnt, or lost again within this millisecond
-            raise away or SERVICE_UNAVAILABLE.refusal()
+            raise away or ServiceUnavailable()
         if away and not isinstance(place, Admitted):  # to whom the answer is a token, whether a line is known or not
             self._line.trust(event_id, until=self._clock() + ASK_AGAIN)
         return claim, place
@@ -231,7 +222,7 @@ class WaitingRoom:
     def status(self, event_id: UUID, user_id: UUID) -> Place:
         place = self._line.place(event_id, user_id, self._clock())
         if place is None:
-            raise NOT_IN_QUEUE.refusal()
+            raise NotInQueue()
         if isinstance(place, Turned):
             raise _refusal(place)
         return place
@@ -240,11 +231,11 @@ class WaitingRoom:
         self._line.leave(event_id, user_id)
 
     def serving(self, event_id: UUID) -> Serving:
-        """Refuses NOT_FOUND until somebody has tried to enter: anybody may ask, of any id, and the events service is
+        """Raises NotFound until somebody has tried to enter: anybody may ask, of any id, and the events service is
         there for those who line up."""
         found = self._line.serving(event_id, self._clock())
         if found is None:
-            raise NOT_FOUND.refusal()
+            raise NotFound()
         return found
 
     def stats(self, event_id: UUID | None) -> list[LineStats]:
@@ -262,11 +253,11 @@ class WaitingRoom:
         return self._line.stats([event_id], now)[0]
 
     def _learn_or_know(self, event_id: UUID, now: datetime) -> None:
-        """With the events service away a line is run on what is known. Refuses as `Sales` does if that is nothing."""
+        """With the events service away a line is run on what is known. Raises as `Sales` does if that is nothing."""
         try:
             self._line.learn(self._sales.terms(event_id), now)
-        except Refusal as refusal:
-            if refusal.problem.code != SERVICE_UNAVAILABLE.code or self._line.serving(event_id, now) is None:
+        except ServiceUnavailable:
+            if self._line.serving(event_id, now) is None:
                 raise
 
 
@@ -274,6 +265,5 @@ def _young(claimed_at: int, now: datetime) -> bool:
     return microseconds(now) < claimed_at + CLAIM_GRACE // timedelta(microseconds=1)
 
 
-def _refusal(turned: Turned) -> Refusal:
-    headers = {"Retry-After": str(POLL_SECONDS)} if turned.away == "FULL" else {}
-    return REFUSALS[turned.away].refusal(headers=headers)
+def _refusal(turned: Turned) -> DomainError:
+    return REFUSALS[turned.away](retry_after=POLL_SECONDS if turned.away == "FULL" else None)

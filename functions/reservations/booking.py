@@ -8,16 +8,16 @@ from uuid import UUID
 
 from common.contracts.payable import GUARD_SECONDS
 from common.domain.clock import Clock, NewId
-from common.domain.problem import NOT_FOUND, VALIDATION_ERROR, Refusal
-from functions.reservations.problems import (
-    HOLD_EXPIRED,
-    NOT_RELEASABLE,
-    SALE_CLOSED,
-    SALE_NOT_OPEN,
-    SEAT_NOT_FOUND,
-    SEAT_TAKEN,
-    TOO_MANY_SEATS,
+from common.domain.shared_errors import (
+    DomainError,
+    HoldExpired,
+    InvalidInput,
+    NotFound,
+    SaleClosed,
+    SaleNotOpen,
+    SeatNotFound,
 )
+from functions.reservations.errors import NotReleasable, SeatTaken, TooManySeats
 from functions.reservations.reservation import Reservation, Seat, Status
 
 # Redis remembers a hold this much longer, in case its payment is being approved at the end; the sweep frees it sooner.
@@ -123,10 +123,10 @@ class Booking:
         )
         taken = self._holds.take(event_id, reservation.id, seat_ids, self._hold + GUARD, now)
         if taken:
-            raise SEAT_TAKEN.refusal(seatIds=[str(seat) for seat in taken])
+            raise SeatTaken(seatIds=[str(seat) for seat in taken])
         try:
             self._reservations.add(reservation, now)
-        except Refusal:
+        except DomainError:
             # Only when nothing was written. After a lost commit the seats may be ours: the hold's end frees them.
             self._holds.release(event_id, reservation.id, seat_ids)
             self._remember(event_id, seat_ids, now)
@@ -142,9 +142,9 @@ class Booking:
 
     def _offer(self, event_id: UUID, seat_ids: Sequence[UUID]) -> Offer:
         if len(set(seat_ids)) != len(seat_ids):
-            raise Refusal(VALIDATION_ERROR, [{"field": "seatIds", "reason": "the same seat twice"}])
+            raise InvalidInput([{"field": "seatIds", "reason": "the same seat twice"}])
         if len(seat_ids) > MOST_SEATS:
-            raise TOO_MANY_SEATS.refusal(maxSeats=MOST_SEATS)
+            raise TooManySeats(maxSeats=MOST_SEATS)
         return self._catalogue.offer(event_id, seat_ids)
 
     def _with_token(self, reservation: Reservation, now: datetime) -> Held:
@@ -171,9 +171,9 @@ class Booking:
         """Give up a hold. Again on one that is given up already: nothing more happens."""
         found = self._reservations.release(reservation_id, user_id, self._clock())
         if found is None:
-            raise NOT_FOUND.refusal()
+            raise NotFound()
         if found.status is Status.CONFIRMED:
-            raise NOT_RELEASABLE.refusal()
+            raise NotReleasable()
         self.free(found)
 
     def expire(self, limit: int = 200) -> int:
@@ -206,25 +206,25 @@ class Booking:
         now = self._clock()
         reservation = self._reservations.keep(reservation_id, user_id, now, now + guard if guard else None)
         if reservation is None:
-            raise NOT_FOUND.refusal()
+            raise NotFound()
         if not reservation.holds_at(now):
-            raise HOLD_EXPIRED.refusal(status=reservation.status)
+            raise HoldExpired(status=reservation.status)
         return reservation
 
 
 def _chosen(offer: Offer, seat_ids: Sequence[UUID], now: datetime) -> tuple[Seat, ...]:
     """The seats asked for, in the order asked, or why not."""
     if len(seat_ids) > offer.max_seats:
-        raise TOO_MANY_SEATS.refusal(maxSeats=offer.max_seats)
+        raise TooManySeats(maxSeats=offer.max_seats)
     if offer.cancelled or now >= offer.sale_ends_at:
-        raise SALE_CLOSED.refusal()
+        raise SaleClosed()
     if offer.sale_starts_at is not None and now < offer.sale_starts_at:
-        raise SALE_NOT_OPEN.refusal()
+        raise SaleNotOpen()
     by_id = {seat.id: seat for seat in offer.seats}
     unknown = [seat for seat in seat_ids if seat not in by_id]
     if unknown:
-        raise SEAT_NOT_FOUND.refusal(seatIds=[str(seat) for seat in unknown])
+        raise SeatNotFound(seatIds=[str(seat) for seat in unknown])
     sold = [seat for seat in seat_ids if seat in offer.sold]
     if sold:
-        raise SEAT_TAKEN.refusal(seatIds=[str(seat) for seat in sold])
+        raise SeatTaken(seatIds=[str(seat) for seat in sold])
     return tuple(by_id[seat] for seat in seat_ids)

@@ -7,7 +7,7 @@ from common.http.endpoint import endpoint
 from common.http.request import IdPath, User
 from common.protection.rate_class import BOOKING
 from functions.reservations.composition import booking
-from functions.reservations.problems import NOT_CANCELLABLE
+from functions.reservations.errors import NotCancellable
 from functions.reservations.reservation import Status
 
 
@@ -18,7 +18,7 @@ class CancelledAnswer(Model):
     fee: int
 
 
-@endpoint(limit=BOOKING, refuses=[NOT_CANCELLABLE])
+@endpoint(limit=BOOKING, raises=[NotCancellable])
 def handler(user: User, path: IdPath) -> CancelledAnswer:
     cancelled = booking().cancel(user.id, path.id)
     return CancelledAnswer(

@@ -5,21 +5,13 @@ from uuid import UUID
 
 from pydantic import Field
 
-from common.domain.problem import NOT_FOUND
+from common.domain.shared_errors import HoldExpired, NotFound, SaleClosed, SaleNotOpen, SeatNotFound
 from common.http.endpoint import endpoint
 from common.http.request import Body, IdPath, Request, User
 from common.protection.rate_class import BOOKING
-from common.waitingroom.queue_tokens import QUEUE_TOKEN_PROBLEMS
+from common.waitingroom.queue_tokens import QUEUE_TOKEN_ERRORS
 from functions.reservations.composition import booking, store
-from functions.reservations.problems import (
-    HOLD_EXPIRED,
-    PAYMENT_STARTED,
-    SALE_CLOSED,
-    SALE_NOT_OPEN,
-    SEAT_NOT_FOUND,
-    SEAT_TAKEN,
-    TOO_MANY_SEATS,
-)
+from functions.reservations.errors import PaymentStarted, SeatTaken, TooManySeats
 from functions.reservations.queue_tokens import queue_tokens
 from functions.reservations.reservation_answer import HeldAnswer
 
@@ -30,20 +22,20 @@ class ChangeBody(Body):
 
 @endpoint(
     limit=BOOKING,
-    refuses=[
-        *QUEUE_TOKEN_PROBLEMS,
-        SEAT_NOT_FOUND,
-        SEAT_TAKEN,
-        TOO_MANY_SEATS,
-        HOLD_EXPIRED,
-        PAYMENT_STARTED,
-        SALE_NOT_OPEN,
-        SALE_CLOSED,
+    raises=[
+        *QUEUE_TOKEN_ERRORS,
+        SeatNotFound,
+        SeatTaken,
+        TooManySeats,
+        HoldExpired,
+        PaymentStarted,
+        SaleNotOpen,
+        SaleClosed,
     ],
 )
 def handler(request: Request, user: User, path: IdPath, body: ChangeBody) -> HeldAnswer:
     reservation = store().find(path.id, user.id)
     if reservation is None:
-        raise NOT_FOUND.refusal()
+        raise NotFound()
     queue_tokens().check_reservation(request.queue_token, user.id, reservation.event_id)
     return HeldAnswer.of(booking().change(reservation, body.seat_ids))

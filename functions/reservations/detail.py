@@ -1,6 +1,6 @@
 """GET /reservations/{id}: one of the user's reservations, with its ticket once confirmed (RSV-010)."""
 
-from common.domain.problem import NOT_FOUND
+from common.domain.shared_errors import NotFound
 from common.http.endpoint import endpoint
 from common.http.request import IdPath, User
 from functions.reservations.composition import store, ticket_qr
@@ -12,6 +12,6 @@ from functions.reservations.reservation_answer import ReservationAnswer
 def handler(user: User, path: IdPath) -> ReservationAnswer:
     reservation = store().find(path.id, user.id)
     if reservation is None:
-        raise NOT_FOUND.refusal()
+        raise NotFound()
     qr = ticket_qr(reservation) if reservation.status is Status.CONFIRMED else None
     return ReservationAnswer.of(reservation, qr)

@@ -6,6 +6,7 @@ from uuid import UUID
 from common.contracts.internal_call import call
 from common.contracts.seat_catalogue import SeatCatalogueAnswer, SeatCatalogueAsked
 from common.contracts.seat_status import SeatStatusAnswer, SeatStatusAsked
+from common.domain.shared_errors import NotFound
 from common.runtime.settings import Settings
 from functions.reservations.booking import Offer
 from functions.reservations.reservation import Seat
@@ -40,12 +41,14 @@ class EventCatalogue:
 
     def sold(self, event_id: UUID) -> list[UUID]:
         function = CatalogueSettings.from_environment().seat_status_function
-        return call(function, SeatStatusAsked(event_id=event_id), SeatStatusAnswer, read=True).sold_seat_ids
+        return call(
+            function, SeatStatusAsked(event_id=event_id), SeatStatusAnswer, read=True, raises=(NotFound,)
+        ).sold_seat_ids
 
     def _ask(self, event_id: UUID, seat_ids: Sequence[UUID]) -> SeatCatalogueAnswer:
         function = CatalogueSettings.from_environment().seat_catalogue_function
         asked = SeatCatalogueAsked(event_id=event_id, seat_ids=list(seat_ids))
-        return call(function, asked, SeatCatalogueAnswer, read=True)
+        return call(function, asked, SeatCatalogueAnswer, read=True, raises=(NotFound,))
 
 
 catalogue = EventCatalogue()

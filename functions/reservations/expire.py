@@ -8,7 +8,7 @@ No hold depends on it for correctness: one past its end cannot be paid for, and 
 import time
 from typing import Any
 
-from common.domain.problem import store_away
+from common.domain.shared_errors import StoreUnavailable
 from common.runtime.log import log
 from common.runtime.ticks import ticks
 from functions.reservations.composition import booking
@@ -23,7 +23,7 @@ def handler(event: dict[str, Any], context: Any) -> None:
             while off and time.time() < tick + 1:
                 log.info("reservations of cancelled events ended", extra={"cancelled": off})
                 off = booking().cancel_for_events()
-        except store_away():
+        except StoreUnavailable:
             log.exception("a store is away; the next second tries again")
             continue
         if expired:

@@ -5,20 +5,13 @@ from uuid import UUID
 
 from pydantic import Field
 
-from common.domain.problem import NOT_FOUND
+from common.domain.shared_errors import NotFound, SaleClosed, SaleNotOpen, SeatNotFound
 from common.http.endpoint import Answer, created, endpoint
 from common.http.request import Body, Request, User
 from common.protection.rate_class import BOOKING
-from common.waitingroom.queue_tokens import QUEUE_TOKEN_PROBLEMS
+from common.waitingroom.queue_tokens import QUEUE_TOKEN_ERRORS
 from functions.reservations.composition import booking
-from functions.reservations.problems import (
-    HOLD_EXISTS,
-    SALE_CLOSED,
-    SALE_NOT_OPEN,
-    SEAT_NOT_FOUND,
-    SEAT_TAKEN,
-    TOO_MANY_SEATS,
-)
+from functions.reservations.errors import HoldExists, SeatTaken, TooManySeats
 from functions.reservations.queue_tokens import queue_tokens
 from functions.reservations.reservation_answer import HeldAnswer
 
@@ -33,15 +26,15 @@ class HoldBody(Body):
     limit=BOOKING,
     bots=True,
     answers={201: HeldAnswer},
-    refuses=[
-        *QUEUE_TOKEN_PROBLEMS,
-        NOT_FOUND,
-        SEAT_NOT_FOUND,
-        SEAT_TAKEN,
-        TOO_MANY_SEATS,
-        HOLD_EXISTS,
-        SALE_NOT_OPEN,
-        SALE_CLOSED,
+    raises=[
+        *QUEUE_TOKEN_ERRORS,
+        NotFound,
+        SeatNotFound,
+        SeatTaken,
+        TooManySeats,
+        HoldExists,
+        SaleNotOpen,
+        SaleClosed,
     ],
 )
 def handler(request: Request, user: User, body: HoldBody) -> Answer:

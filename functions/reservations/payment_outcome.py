@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from common.domain.clock import Clock
-from common.domain.problem import NOT_FOUND
+from common.domain.shared_errors import NotFound
 from common.messaging.messages import Envelope, PaymentFailed, PaymentSuccess
 from common.runtime.log import log
 from common.stores.postgres import Connection
@@ -59,5 +59,5 @@ class PaymentOutcome:
     def _locked(self, connection: Connection, reservation_id: UUID) -> Reservation:
         reservation = self._store.locked(connection, reservation_id)
         if reservation is None:
-            raise NOT_FOUND.refusal()  # a dead letter: no retry will make it exist
+            raise NotFound()  # a dead letter: no retry will make it exist
         return reservation

@@ -4,9 +4,9 @@ from common.http.endpoint import endpoint
 from common.http.request import IdPath, User
 from common.protection.rate_class import BOOKING
 from functions.reservations.composition import booking
-from functions.reservations.problems import NOT_RELEASABLE
+from functions.reservations.errors import NotReleasable
 
 
-@endpoint(limit=BOOKING, refuses=[NOT_RELEASABLE])
+@endpoint(limit=BOOKING, raises=[NotReleasable])
 def handler(user: User, path: IdPath) -> None:
     booking().release(user.id, path.id)

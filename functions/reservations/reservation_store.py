@@ -13,14 +13,13 @@ from uuid import UUID
 from psycopg import errors
 
 from common.contracts.payable import GUARD_SECONDS
-from common.domain.problem import NOT_FOUND
+from common.domain.shared_errors import HoldExpired, NotFound, QueueTokenInvalid
 from common.messaging.messages import ReservationCancelled, ReservationConfirmed
 from common.messaging.outbox import Outbox
 from common.stores.postgres import Connection, Database, Parameters, Row
-from common.waitingroom.queue_tokens import QUEUE_TOKEN_INVALID
 from functions.reservations.booking import GUARD, Holds
 from functions.reservations.cancellation_fee import fee_percent
-from functions.reservations.problems import HOLD_EXISTS, HOLD_EXPIRED, NOT_CANCELLABLE, PAYMENT_STARTED, SEAT_TAKEN
+from functions.reservations.errors import HoldExists, NotCancellable, PaymentStarted, SeatTaken
 from functions.reservations.reservation import FOR_WANT_OF_MONEY, CancelReason, Reservation, Seat, Status, ticket_number
 
 _SEATS = """
@@ -40,8 +39,8 @@ class ReservationStore:
     # -- making one ---------------------------------------------------------------------------------------------
 
     def add(self, reservation: Reservation, now: datetime) -> None:
-        """Write a PENDING reservation, or refuse SEAT_TAKEN, HOLD_EXISTS or, where its admission has bought already,
-        QUEUE_TOKEN_INVALID.
+        """Write a PENDING reservation, or refuse SeatTaken, HoldExists or, where its admission has bought already,
+        QueueTokenInvalid.
 
         The unique indexes decide, whatever Redis remembers. What stands in the way may be a hold whose time is up and
         which nobody has swept yet: that one is expired here, and the seats are ours.
@@ -127,9 +126,9 @@ class ReservationStore:
                 """,
                 (reservation.user_id, reservation.event_id),
             )
-            return HOLD_EXISTS.refusal(reservationId=str(held["id"])) if held else HOLD_EXISTS.refusal()
+            return HoldExists(reservationId=str(held["id"])) if held else HoldExists()
         if violation.diag.constraint_name == "one_purchase_an_admission":
-            return QUEUE_TOKEN_INVALID.refusal()  # as it will be to the next who shows it
+            return QueueTokenInvalid()  # as it will be to the next who shows it
         taken = self._database.rows(
             """
             SELECT seat_id FROM reservation_service.reservation_seats
@@ -137,7 +136,7 @@ class ReservationStore:
             """,
             (reservation.event_id, reservation.seat_ids, reservation.id),
         )
-        return SEAT_TAKEN.refusal(seatIds=[str(row["seat_id"]) for row in taken])
+        return SeatTaken(seatIds=[str(row["seat_id"]) for row in taken])
 
     # -- changing one -------------------------------------------------------------------------------------------
 
@@ -159,14 +158,14 @@ class ReservationStore:
         with self._database.transaction() as connection:
             held = self.locked(connection, wanted.id)
             if held is None or not held.holds_at(now):
-                raise HOLD_EXPIRED.refusal()
+                raise HoldExpired()
             if held.payment_started_at is not None:
-                raise PAYMENT_STARTED.refusal()
+                raise PaymentStarted()
             fresh = [seat for seat in wanted.seats if seat.id not in held.seat_ids]
             fresh_ids = [seat.id for seat in fresh]
             taken = holds.take(held.event_id, held.id, fresh_ids, held.hold_expires_at - now + GUARD, now)
             if taken:
-                raise SEAT_TAKEN.refusal(seatIds=[str(seat) for seat in taken])
+                raise SeatTaken(seatIds=[str(seat) for seat in taken])
             connection.execute(
                 "DELETE FROM reservation_service.reservation_seats WHERE reservation_id = %s AND NOT seat_id = ANY(%s)",
                 (wanted.id, wanted.seat_ids),
@@ -301,12 +300,12 @@ class ReservationStore:
     def cancel_own(self, reservation_id: UUID, user_id: UUID, now: datetime) -> Reservation:
         """Cancel a user's own reservation at the fee of the day; as it is then, cancelled here or before (RSV-006).
 
-        Refuses NOT_FOUND and NOT_CANCELLABLE.
+        Raises NotFound and NotCancellable.
         """
         with self._database.transaction() as connection:
             reservation = self.locked(connection, reservation_id)
             if reservation is None or reservation.user_id != user_id:
-                raise NOT_FOUND.refusal()
+                raise NotFound()
             if reservation.status is Status.CANCELLED:
                 self._forsake(connection, reservation)
                 return reservation
@@ -323,7 +322,7 @@ class ReservationStore:
                     rescheduled=reservation.rescheduled_at is not None,
                 )
                 if percent is None:
-                    raise NOT_CANCELLABLE.refusal()
+                    raise NotCancellable()
                 fee = reservation.total_amount * percent // 100
                 refund = reservation.total_amount - fee
             self.cancel(connection, reservation, CancelReason.USER_REQUEST, now, refund, fee)
@@ -461,7 +460,7 @@ class ReservationStore:
         return {row["id"]: _reservation(row) for row in rows}
 
     def keep(self, reservation_id: UUID, user_id: UUID, now: datetime, until: datetime | None) -> Reservation | None:
-        """The user's reservation, about to be paid for: its seats are settled now (PAYMENT_STARTED from here on).
+        """The user's reservation, about to be paid for: its seats are settled now (PaymentStarted from here on).
 
         While its hold lives, the hold is first lengthened to `until` (never shortened).
         """

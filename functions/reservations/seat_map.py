@@ -7,7 +7,7 @@ from common.domain.clock import utc_now
 from common.domain.model import Model
 from common.http.endpoint import endpoint
 from common.http.request import Path, Request, User
-from common.waitingroom.queue_tokens import QUEUE_TOKEN_PROBLEMS
+from common.waitingroom.queue_tokens import QUEUE_TOKEN_ERRORS
 from functions.reservations.event_catalogue import catalogue
 from functions.reservations.queue_tokens import queue_tokens
 from functions.reservations.seat_holds import seat_holds
@@ -36,7 +36,7 @@ def _seat_count(event_id: UUID) -> int:
     return catalogue.seat_count(event_id)  # an event's seats are made with it, once: fit to be kept
 
 
-@endpoint(refuses=QUEUE_TOKEN_PROBLEMS)
+@endpoint(raises=QUEUE_TOKEN_ERRORS)
 def handler(request: Request, user: User, path: EventPath) -> SeatMap:
     queue_tokens().check_reservation(request.queue_token, user.id, path.event_id)
     total = _seat_count(path.event_id)

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from common.contracts.sale_terms import SaleTermsAnswer
-from common.domain.problem import NOT_FOUND, SERVICE_UNAVAILABLE
+from common.domain.shared_errors import NotFound, ServiceUnavailable
 from common.stores import redis as common_redis
 from common.stores.redis import Client
 from common.waitingroom.queue_keys import LIVE_LINES
@@ -80,7 +80,7 @@ def test_nobody_is_let_into_an_event_that_was_deleted(warm: Client, monkeypatch:
     users = in_line(warm, event_id, 100, rate=1)
 
     def deleted(*_: Any, **__: Any) -> SaleTermsAnswer:
-        raise NOT_FOUND.refusal()
+        raise NotFound()
 
     monkeypatch.setattr(admit, "call", deleted)
     admit.handler({}, Run(4))
@@ -97,7 +97,7 @@ def test_admission_goes_on_while_the_events_service_is_away_or_slow(
 
     def away(*_: Any, **__: Any) -> SaleTermsAnswer:
         time.sleep(1)  # what a dead service costs, at the least
-        raise SERVICE_UNAVAILABLE.refusal()
+        raise ServiceUnavailable()
 
     monkeypatch.setattr(admit, "call", away)
     admit.handler({}, Run(3.5))

@@ -8,14 +8,14 @@ from uuid import UUID
 import pytest
 
 from common.domain.clock import new_id
-from common.domain.problem import TOKEN_INVALID, Refusal
+from common.domain.shared_errors import DomainError, TokenInvalid
 from common.stores.postgres import Database
 from common.stores.redis import REDIS_FAILURES, Client, connect
 from functions.auth.account import Role
 from functions.auth.account_changes import AccountChanges
 from functions.auth.blacklist import Blacklist
+from functions.auth.errors import EmailTaken, IdentityNotVerified, IdentityTaken, InvalidCredentials
 from functions.auth.forgotten_password import Proof
-from functions.auth.problems import EMAIL_TAKEN, IDENTITY_NOT_VERIFIED, IDENTITY_TAKEN, INVALID_CREDENTIALS
 from functions.auth.sessions import TokenPair
 from functions.auth.spent_verifications import spend
 from tests.concurrently import concurrently
@@ -62,7 +62,7 @@ def test_no_other_session_renewed_while_the_password_changes_outlives_the_change
         ]
         changed, renewed = concurrently(race)
         assert changed is True
-        assert isinstance(renewed, TokenPair | Refusal)
+        assert isinstance(renewed, TokenPair | DomainError)
         assert not any(map(here.admits, [other, *pairs([renewed])]))
         assert here.admits(mine)
         assert here.sessions.renew(mine.refresh_token)
@@ -82,7 +82,7 @@ def test_no_sign_in_with_the_old_password_while_it_changes_outlives_the_change(
         ]
         changed, signed_in = concurrently(race)
         assert changed is True
-        assert pairs([signed_in]) or signed_in == INVALID_CREDENTIALS.refusal()
+        assert pairs([signed_in]) or isinstance(signed_in, InvalidCredentials)
         assert not any(map(here.admits, pairs([signed_in])))
         assert live_tokens(superuser) == attempt + 1
 
@@ -103,8 +103,8 @@ def test_nothing_begun_or_renewed_while_the_account_is_withdrawn_outlives_it(
         assert withdrawn is True
         assert live_tokens(superuser) == 0
         assert not any(map(here.admits, [old, *pairs(others)]))
-        refusals = {outcome.problem for outcome in others if isinstance(outcome, Refusal)}
-        assert refusals <= {TOKEN_INVALID, INVALID_CREDENTIALS}
+        refusals = {type(outcome) for outcome in others if isinstance(outcome, DomainError)}
+        assert refusals <= {TokenInvalid, InvalidCredentials}
         assert len(refusals) + len(pairs(others)) == 2
 
 
@@ -124,8 +124,8 @@ def test_a_verification_resets_a_password_once_however_many_try_at_once(
     outcomes = concurrently(
         [partial(desk.changes.reset_password, user, f"hash {n}", proof(), desk.now) for n, desk in enumerate(desks)]
     )
-    refusals = [outcome.problem for outcome in outcomes if isinstance(outcome, Refusal)]
-    assert refusals == [IDENTITY_NOT_VERIFIED] * 5
+    refusals = [type(outcome) for outcome in outcomes if isinstance(outcome, DomainError)]
+    assert refusals == [IdentityNotVerified] * 5
     assert password_hash(superuser) == f"hash {outcomes.index(True)}"
 
 
@@ -168,12 +168,12 @@ def test_a_withdrawn_account_is_nobodys_but_its_address_and_its_person_stay_take
     assert not desk.changes.reset_password(user, "a new hash", proof(), desk.now)
     assert not change(desk, user, new_id())
     for email, ci, taken in [
-        ("HONG@example.com", "new", EMAIL_TAKEN),
-        ("new@a.co", "ci of hong@example.com", IDENTITY_TAKEN),
+        ("HONG@example.com", "new", EmailTaken),
+        ("new@a.co", "ci of hong@example.com", IdentityTaken),
     ]:
-        with pytest.raises(Refusal) as refusal:
+        with pytest.raises(DomainError) as refusal:
             desk.join(email, ci)
-        assert refusal.value.problem is taken
+        assert type(refusal.value) is taken
 
 
 def test_nothing_changes_with_a_password_that_is_not_the_accounts(desk: Desk, superuser: Database, user: UUID) -> None:

@@ -8,11 +8,11 @@ from functools import partial
 import pytest
 
 from common.domain.clock import new_id
-from common.domain.problem import Problem, Refusal
+from common.domain.shared_errors import DomainError
 from common.stores.postgres import Database
 from functions.auth.account import Account, Agreement, NewAccount, Role
 from functions.auth.account_store import AccountStore
-from functions.auth.problems import EMAIL_TAKEN, IDENTITY_NOT_VERIFIED, IDENTITY_TAKEN
+from functions.auth.errors import EmailTaken, IdentityNotVerified, IdentityTaken
 from tests.concurrently import concurrently
 from tests.vault_in_memory import vault_in_memory
 
@@ -38,21 +38,24 @@ def accounts(database_of: Callable[[str], Database]) -> AccountStore:
 @pytest.mark.parametrize(
     ("applications", "taken"),
     [
-        ([someone(email=f"hong{n}@example.com") for n in range(6)], IDENTITY_TAKEN),
-        ([someone(ci=f"ci-{n}") for n in range(6)], EMAIL_TAKEN),
-        ([someone(email=email, ci=email) for email in ("A@b.co", "a@b.co", "a@B.co", "A@B.CO")], EMAIL_TAKEN),
-        ([someone(f"hong{n}@example.com", verification="one") for n in range(6)], IDENTITY_TAKEN),
-        ([someone(f"hong{n}@example.com", f"ci-{n}", verification="one") for n in range(6)], IDENTITY_NOT_VERIFIED),
+        ([someone(email=f"hong{n}@example.com") for n in range(6)], IdentityTaken),
+        ([someone(ci=f"ci-{n}") for n in range(6)], EmailTaken),
+        ([someone(email=email, ci=email) for email in ("A@b.co", "a@b.co", "a@B.co", "A@B.CO")], EmailTaken),
+        ([someone(f"hong{n}@example.com", verification="one") for n in range(6)], IdentityTaken),
+        ([someone(f"hong{n}@example.com", f"ci-{n}", verification="one") for n in range(6)], IdentityNotVerified),
     ],
 )
 def test_of_those_who_register_the_same_at_once_exactly_one_gets_the_account(
-    database_of: Callable[[str], Database], superuser: Database, applications: list[NewAccount], taken: Problem
+    database_of: Callable[[str], Database],
+    superuser: Database,
+    applications: list[NewAccount],
+    taken: type[DomainError],
 ) -> None:
     stores = [AccountStore(database_of("user_service"), vault_in_memory()) for _ in applications]
     outcomes = concurrently([partial(store.add, new) for store, new in zip(stores, applications, strict=True)])
     refusals = [outcome for outcome in outcomes if outcome is not None]
     assert len(refusals) == len(applications) - 1
-    assert {refusal.problem for refusal in refusals if isinstance(refusal, Refusal)} == {taken}
+    assert {type(refusal) for refusal in refusals if isinstance(refusal, DomainError)} == {taken}
     (row,) = superuser.rows("SELECT id FROM user_service.users")
     assert {each["user_id"] for each in superuser.rows("SELECT user_id FROM user_service.agreements")} == {row["id"]}
 
@@ -90,10 +93,11 @@ def test_an_address_is_found_in_any_case(accounts: AccountStore) -> None:
 
 def test_a_refusal_quotes_neither_the_address_nor_the_person(accounts: AccountStore) -> None:
     accounts.add(someone())
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(DomainError) as refusal:
         accounts.add(someone())
     assert refusal.value.__suppress_context__
-    assert refusal.value == EMAIL_TAKEN.refusal()
+    assert type(refusal.value) is EmailTaken
+    assert not refusal.value.details
 
 
 def destroy(superuser: Database) -> None:
@@ -111,9 +115,9 @@ def destroy(superuser: Database) -> None:
 def test_a_verification_that_served_once_makes_no_second_account(accounts: AccountStore, superuser: Database) -> None:
     accounts.add(someone(verification="one"))
     destroy(superuser)
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(DomainError) as refusal:
         accounts.add(someone(verification="one"))
-    assert refusal.value.problem is IDENTITY_NOT_VERIFIED
+    assert type(refusal.value) is IdentityNotVerified
     assert accounts.credentials("hong@example.com") is None
     accounts.add(someone(verification="two"))
     assert accounts.credentials("hong@example.com") is not None
@@ -138,7 +142,7 @@ def test_a_withdrawn_account_is_as_none_though_its_address_and_its_person_stay_t
     assert accounts.credentials("hong@example.com") is None
     assert accounts.account(new.account.id) is None
     assert accounts.update(new.account.id, name="Gildong") is None
-    with pytest.raises(Refusal, match="EMAIL_TAKEN"):
+    with pytest.raises(DomainError, match="EMAIL_TAKEN"):
         accounts.add(someone(ci="another"))
-    with pytest.raises(Refusal, match="IDENTITY_TAKEN"):
+    with pytest.raises(DomainError, match="IDENTITY_TAKEN"):
         accounts.add(someone(email="another@example.com"))

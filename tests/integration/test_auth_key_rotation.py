@@ -15,7 +15,7 @@ import pytest
 from moto import mock_aws
 from moto.secretsmanager.models import secretsmanager_backends
 
-from common.domain.problem import TOKEN_EXPIRED, Refusal
+from common.domain.shared_errors import DomainError, TokenExpired
 from common.stores import secrets as kept_secrets
 from common.stores.secret_rotation import STEPS, Missing, Superseded, TooSoon
 from functions.auth import jwks, rotate_signing_key
@@ -65,8 +65,8 @@ class Town:
     def verifies(self, token: str, keys: Any) -> bool:
         try:
             AccessTokenVerifier(lambda: keys, PARTIES, lambda _: False).verify(token)
-        except Refusal as refusal:
-            return refusal.problem is TOKEN_EXPIRED  # which is said of genuine ones only
+        except DomainError as refusal:
+            return type(refusal) is TokenExpired  # which is said of genuine ones only
         return True
 
     def check(self) -> None:

@@ -7,10 +7,10 @@ from threading import Lock
 import pytest
 
 from common.domain.clock import new_id
-from common.domain.problem import Refusal
+from common.domain.shared_errors import DomainError
 from common.stores.redis import Client
+from functions.auth.errors import AccountLocked
 from functions.auth.lockout import Lockout, LockoutTerms
-from functions.auth.problems import ACCOUNT_LOCKED
 from tests.concurrently import concurrently
 
 START = datetime(2026, 5, 1, 11, tzinfo=UTC)
@@ -31,10 +31,10 @@ class Door:
         """0 when the guess was compared, else the seconds to wait."""
         try:
             attempt = self.lockout.check(email, network, known_network=known)
-        except Refusal as refusal:
-            if refusal.problem is not ACCOUNT_LOCKED:
+        except DomainError as refusal:
+            if type(refusal) is not AccountLocked:
                 raise
-            return int(refusal.headers["Retry-After"])
+            return refusal.retry_after or 0
         (self.lockout.passed if right else self.lockout.failed)(attempt)
         return 0
 
@@ -59,7 +59,7 @@ def test_a_hundred_guesses_at_once_get_no_more_comparisons_than_promised(door: D
 
     for _ in range(5):
         outcomes = concurrently([guess] * 100)
-        assert all(outcome is None or isinstance(outcome, Refusal) for outcome in outcomes)
+        assert all(outcome is None or isinstance(outcome, DomainError) for outcome in outcomes)
         assert TERMS.network.wrong <= len(compared) <= ALL_AT_ONCE
 
 

@@ -8,11 +8,11 @@ from uuid import UUID
 
 import pytest
 
-from common.domain.problem import TOKEN_EXPIRED, TOKEN_INVALID, Refusal
+from common.domain.shared_errors import DomainError, TokenExpired, TokenInvalid
 from common.stores.postgres import Database
 from common.stores.redis import Client
 from functions.auth.account import Role
-from functions.auth.problems import INVALID_CREDENTIALS, TOKEN_REUSED
+from functions.auth.errors import InvalidCredentials, TokenReused
 from functions.auth.sessions import token_hash
 from tests.concurrently import concurrently
 from tests.session_desk import LIFE, START, Desk, RedisAway, live_tokens, pairs
@@ -31,8 +31,8 @@ def test_of_renewals_at_once_with_one_token_exactly_one_wins_and_the_session_end
         pair = desk.sessions.open(user, Role.USER)
         outcomes = concurrently([partial(each.sessions.renew, pair.refresh_token) for each in desks])
         (winner,) = pairs(outcomes)
-        assert [outcome.problem for outcome in outcomes if isinstance(outcome, Refusal)] == [TOKEN_REUSED] * 5
-        assert desk.refused(winner.refresh_token) is TOKEN_INVALID
+        assert [type(outcome) for outcome in outcomes if isinstance(outcome, DomainError)] == [TokenReused] * 5
+        assert desk.refused(winner.refresh_token) is TokenInvalid
         assert not desk.admits(pair)
         assert not desk.admits(winner)
         assert live_tokens(superuser) == 0
@@ -84,8 +84,8 @@ def test_a_refresh_token_is_good_for_one_next_pair_with_the_role_of_today(
 def test_a_spent_token_that_comes_back_ends_its_own_session_and_no_other(desk: Desk, user: UUID) -> None:
     stolen, elsewhere = desk.sessions.open(user, Role.USER), desk.sessions.open(user, Role.USER)
     current = desk.sessions.renew(stolen.refresh_token)
-    assert desk.refused(stolen.refresh_token) is TOKEN_REUSED
-    assert desk.refused(current.refresh_token) is TOKEN_INVALID
+    assert desk.refused(stolen.refresh_token) is TokenReused
+    assert desk.refused(current.refresh_token) is TokenInvalid
     assert not desk.admits(stolen)
     assert not desk.admits(current)
     assert desk.admits(elsewhere)
@@ -97,12 +97,12 @@ def test_while_redis_is_away_a_reuse_is_refused_all_the_same_and_the_next_one_en
 ) -> None:
     stolen = desk.sessions.open(user, Role.USER)
     current = desk.sessions.renew(stolen.refresh_token)
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(DomainError) as refusal:
         desk.with_blacklist(RedisAway()).renew(stolen.refresh_token)
-    assert refusal.value.problem is TOKEN_REUSED
-    assert desk.refused(current.refresh_token) is TOKEN_INVALID
+    assert type(refusal.value) is TokenReused
+    assert desk.refused(current.refresh_token) is TokenInvalid
     assert desk.admits(current)
-    assert desk.refused(stolen.refresh_token) is TOKEN_REUSED
+    assert desk.refused(stolen.refresh_token) is TokenReused
     assert not desk.admits(current)
 
 
@@ -111,11 +111,11 @@ def test_a_refresh_token_lives_for_its_week(desk: Desk, user: UUID) -> None:
     desk.now += LIFE - timedelta(seconds=1)
     assert desk.sessions.renew(pair.refresh_token)
     desk.now += timedelta(seconds=1)
-    assert desk.refused(late.refresh_token) is TOKEN_EXPIRED
+    assert desk.refused(late.refresh_token) is TokenExpired
 
 
 def test_a_token_nobody_was_given_is_invalid(desk: Desk) -> None:
-    assert desk.refused("no such token") is TOKEN_INVALID
+    assert desk.refused("no such token") is TokenInvalid
 
 
 def test_the_token_itself_is_nowhere_in_the_database(desk: Desk, superuser: Database, user: UUID) -> None:
@@ -130,7 +130,7 @@ def test_signing_out_ends_the_session_with_every_access_token_it_issued(desk: De
     desk.now += timedelta(minutes=20)
     current = desk.sessions.renew(first.refresh_token)
     desk.sign_out(current)
-    assert desk.refused(current.refresh_token) is TOKEN_INVALID
+    assert desk.refused(current.refresh_token) is TokenInvalid
     left = [redis.ttl(f"token:blacklist:{{{pair.access_token.split()[3]}}}") for pair in (first, current, elsewhere)]
     assert [round(int(seconds), -1) for seconds in left[:2]] == [2400, 3600]
     assert left[2] == -2  # no such key
@@ -147,7 +147,7 @@ def test_an_access_token_whose_hour_is_over_is_not_blacklisted(desk: Desk, redis
 def test_signing_out_with_the_refresh_token_of_another_session_of_ones_own_ends_both(desk: Desk, user: UUID) -> None:
     here, there = desk.sessions.open(user, Role.USER), desk.sessions.open(user, Role.USER)
     desk.sign_out(here, there.refresh_token)
-    assert desk.refused(here.refresh_token) is desk.refused(there.refresh_token) is TOKEN_INVALID
+    assert desk.refused(here.refresh_token) is desk.refused(there.refresh_token) is TokenInvalid
     assert not desk.admits(there)
 
 
@@ -164,9 +164,9 @@ def test_a_sign_in_with_a_password_that_was_changed_meanwhile_opens_no_session(
     assert desk.sessions.open(user, Role.USER, "a hash")
     with superuser.transaction() as connection:
         connection.execute("UPDATE user_service.users SET password_hash = 'another'")
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(DomainError) as refusal:
         desk.sessions.open(user, Role.USER, "a hash")
-    assert refusal.value.problem is INVALID_CREDENTIALS
+    assert type(refusal.value) is InvalidCredentials
     assert live_tokens(superuser) == 1
 
 

@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 
 from common.domain.clock import new_id, utc_now
-from common.domain.problem import Refusal
+from common.domain.shared_errors import DomainError
 from common.stores import redis
 from common.stores.postgres import Database
 from functions.auth import composition
@@ -104,7 +104,7 @@ def test_a_hundred_guesses_at_once_get_no_more_comparisons_than_promised(redis: 
     guess = partial(desk.sign_in, email, "wrong-password-1", "human", Caller("203.0.113.7", "a script"))
     outcomes = concurrently([guess] * 100)
     assert {str(outcome) for outcome in outcomes} == {"INVALID_CREDENTIALS", "ACCOUNT_LOCKED"}
-    assert all(isinstance(outcome, Refusal) for outcome in outcomes)
+    assert all(isinstance(outcome, DomainError) for outcome in outcomes)
     assert 5 <= hasher.compared <= terms.network.wrong - 1 + terms.at_once
 
 

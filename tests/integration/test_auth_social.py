@@ -15,20 +15,20 @@ import httpx
 import pytest
 
 from common.domain.clock import new_id
-from common.domain.problem import SERVICE_UNAVAILABLE, TOKEN_INVALID, Problem, Refusal
+from common.domain.shared_errors import DomainError, ServiceUnavailable, TokenInvalid
 from common.stores.postgres import Database
 from common.stores.redis import Client
 from demo.buyer import eventually
 from functions.auth import dormancy
 from functions.auth.account import Account, NewAccount, Role
 from functions.auth.caller import Caller
+from functions.auth.errors import AlreadyLinked, OAuthFailed
 from functions.auth.link_tokens import LinkTokens
 from functions.auth.login_history_store import LoginHistory
 from functions.auth.oauth_composition import OAuthSettings, dialects
 from functions.auth.oauth_flow import OAuthFlow
 from functions.auth.oauth_flow_store import FlowStore
 from functions.auth.oauth_providers import OAuthProviders, Registered
-from functions.auth.problems import ALREADY_LINKED, OAUTH_FAILED
 from functions.auth.sessions import TokenPair
 from functions.auth.social_identity import Provider, SocialIdentity
 from functions.auth.social_identity_store import SocialIdentityStore
@@ -119,18 +119,18 @@ def door(new_door: NewDoor) -> Door:
     return new_door()
 
 
-def refused(call: Callable[[], object]) -> Problem:
-    with pytest.raises(Refusal) as refusal:
+def refused(call: Callable[[], object]) -> type[DomainError]:
+    with pytest.raises(DomainError) as refusal:
         call()
-    return refusal.value.problem
+    return type(refusal.value)
 
 
 def linked(superuser: Database) -> list[UUID]:
     return [row["user_id"] for row in superuser.rows("SELECT user_id FROM user_service.social_identities")]
 
 
-def problems(outcomes: list[Any]) -> set[Problem]:
-    return {outcome.problem for outcome in outcomes if isinstance(outcome, Refusal)}
+def problems(outcomes: list[Any]) -> set[type[DomainError]]:
+    return {type(outcome) for outcome in outcomes if isinstance(outcome, DomainError)}
 
 
 # -- what must hold, however many try at once ----------------------------------------------------------------------
@@ -143,7 +143,7 @@ def test_of_many_who_come_back_with_one_state_exactly_one_gets_in(new_door: NewD
         state, code = doors[0].consent(provider)
         outcomes = concurrently([partial(door.call_back, provider, state, code) for door in doors])
         assert len([outcome for outcome in outcomes if isinstance(outcome, LinkOffer)]) == 1
-        assert problems(outcomes) == {OAUTH_FAILED}
+        assert problems(outcomes) == {OAuthFailed}
 
 
 def test_of_many_accounts_that_claim_one_person_at_once_exactly_one_is_linked(
@@ -158,7 +158,7 @@ def test_of_many_accounts_that_claim_one_person_at_once_exactly_one_is_linked(
         ]
         outcomes = concurrently(claims)
         assert outcomes.count(None) == 1
-        assert problems(outcomes) == {ALREADY_LINKED}
+        assert problems(outcomes) == {AlreadyLinked}
         winner = users[outcomes.index(None)]
         assert linked(superuser).count(winner) == 1
         assert set(users) & set(linked(superuser)) == {winner}
@@ -172,7 +172,7 @@ def test_of_many_accounts_that_come_with_one_link_token_at_once_exactly_one_is_l
     token = doors[0].offered(Provider.NAVER).link_token
     outcomes = concurrently([partial(door.linking.link, user, token) for door, user in zip(doors, users, strict=True)])
     assert outcomes.count(None) == 1
-    assert problems(outcomes) <= {ALREADY_LINKED, OAUTH_FAILED}
+    assert problems(outcomes) <= {AlreadyLinked, OAuthFailed}
     assert linked(superuser) == [users[outcomes.index(None)]]
 
 
@@ -186,7 +186,7 @@ def test_an_account_that_is_given_many_people_of_one_provider_at_once_gets_one(
         [partial(door.linking.link, user, token) for door, token in zip(doors, tokens, strict=True)]
     )
     assert outcomes.count(None) == 1
-    assert problems(outcomes) == {ALREADY_LINKED}
+    assert problems(outcomes) == {AlreadyLinked}
     assert linked(superuser) == [user]
 
 
@@ -204,7 +204,7 @@ def test_of_many_registrations_with_one_person_at_once_one_is_let_through_and_no
 
     outcomes = concurrently([partial(register, door, n) for n, door in enumerate(doors)])
     assert outcomes.count(None) == 1
-    assert problems(outcomes) == {ALREADY_LINKED}
+    assert problems(outcomes) == {AlreadyLinked}
     (row,) = superuser.rows("SELECT id FROM user_service.users")
     assert linked(superuser) == [row["id"]]
     assert len(superuser.rows("SELECT 1 FROM user_service.spent_identity_verifications")) == 1
@@ -222,7 +222,7 @@ def test_a_link_that_a_withdrawal_is_ahead_of_does_not_come_to_be(
             eventually(
                 lambda: watcher.rows("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'"), lambda found: found
             )
-        assert refused(link.result) is TOKEN_INVALID
+        assert refused(link.result) is TokenInvalid
     watcher.close()
     assert linked(superuser) == []
 
@@ -279,15 +279,15 @@ def test_a_dormant_account_wakes_and_a_withdrawn_one_does_not(door: Door, superu
 
     assert door.desk.changes.withdraw(user, "a hash", START)
     door.chooses(Provider.KAKAO, "5")
-    assert refused(partial(door.sign_in, Provider.KAKAO)) is OAUTH_FAILED
+    assert refused(partial(door.sign_in, Provider.KAKAO)) is OAuthFailed
 
 
 def test_an_account_no_longer_in_use_is_linked_with_nobody(door: Door, superuser: Database) -> None:
     user = door.desk.join()
     token = door.offered(Provider.KAKAO).link_token
     door.desk.changes.withdraw(user, "a hash", START)
-    assert refused(partial(door.linking.link, user, token)) is TOKEN_INVALID
-    assert refused(partial(door.linking.link, new_id(), token)) is TOKEN_INVALID
+    assert refused(partial(door.linking.link, user, token)) is TokenInvalid
+    assert refused(partial(door.linking.link, new_id(), token)) is TokenInvalid
     assert linked(superuser) == []
 
 
@@ -298,9 +298,9 @@ def test_an_account_no_longer_in_use_is_linked_with_nobody(door: Door, superuser
 def test_a_code_is_good_once_with_whatever_state(door: Door, provider: Provider) -> None:
     state, code = door.consent(provider)
     door.call_back(provider, state, code)
-    assert refused(partial(door.call_back, provider, state, code)) is OAUTH_FAILED
+    assert refused(partial(door.call_back, provider, state, code)) is OAuthFailed
     another_state, _ = door.consent(provider)
-    assert refused(partial(door.call_back, provider, another_state, code)) is OAUTH_FAILED
+    assert refused(partial(door.call_back, provider, another_state, code)) is OAuthFailed
 
 
 @every_provider
@@ -308,38 +308,38 @@ def test_a_code_of_another_flow_is_worth_nothing(door: Door, provider: Provider)
     """A stolen code put into a flow of one's own, or one's own code into another's flow (RFC 9700, 4.5)."""
     _, stolen = door.consent(provider)
     mine, _ = door.consent(provider)
-    assert refused(partial(door.call_back, provider, mine, stolen)) is OAUTH_FAILED
+    assert refused(partial(door.call_back, provider, mine, stolen)) is OAuthFailed
 
 
 def test_a_state_of_one_provider_is_worth_nothing_at_another(door: Door) -> None:
     state, code = door.consent(Provider.KAKAO)
-    assert refused(partial(door.call_back, Provider.GOOGLE, state, code)) is OAUTH_FAILED
-    assert refused(partial(door.call_back, Provider.KAKAO, state, code)) is OAUTH_FAILED
+    assert refused(partial(door.call_back, Provider.GOOGLE, state, code)) is OAuthFailed
+    assert refused(partial(door.call_back, Provider.KAKAO, state, code)) is OAuthFailed
 
 
 @pytest.mark.parametrize("state", ["", "nobody's", "}{", "\x00", "a b", "x" * 200, "한글"])
 def test_a_state_nobody_was_given_is_refused(door: Door, state: str) -> None:
     _, code = door.consent(Provider.KAKAO)
-    assert refused(partial(door.call_back, Provider.KAKAO, state, code)) is OAUTH_FAILED
+    assert refused(partial(door.call_back, Provider.KAKAO, state, code)) is OAuthFailed
 
 
 @every_provider
 @pytest.mark.parametrize("code", ["nobody's", "\x00", "한글", "a&client_id=b", "x" * 2048])
 def test_a_code_nobody_was_given_is_refused(door: Door, provider: Provider, code: str) -> None:
     state, _ = door.consent(provider)
-    assert refused(partial(door.call_back, provider, state, code)) is OAUTH_FAILED
+    assert refused(partial(door.call_back, provider, state, code)) is OAuthFailed
 
 
 @pytest.mark.parametrize("token", ["", "nobody's", "}{", "\x00", "한글"])
 def test_a_link_token_nobody_was_given_links_nobody(door: Door, superuser: Database, token: str) -> None:
-    assert refused(partial(door.linking.link, door.desk.join(), token)) is OAUTH_FAILED
+    assert refused(partial(door.linking.link, door.desk.join(), token)) is OAuthFailed
     assert linked(superuser) == []
 
 
 def test_a_link_token_links_once(door: Door) -> None:
     token = door.offered(Provider.KAKAO).link_token
     door.linking.link(door.desk.join("a@b.co"), token)
-    assert refused(partial(door.linking.link, door.desk.join("b@b.co"), token)) is OAUTH_FAILED
+    assert refused(partial(door.linking.link, door.desk.join("b@b.co"), token)) is OAuthFailed
 
 
 def test_states_and_link_tokens_die_within_ten_minutes_and_are_not_to_be_read_in_redis(door: Door) -> None:
@@ -368,14 +368,14 @@ def test_a_provider_that_fails_is_an_outage_and_the_flow_begins_anew(
 ) -> None:
     state, code = door.consent(provider)
     door.http.put(f"{sandbox_url}/sandbox/faults", json=plan).raise_for_status()
-    assert refused(partial(door.call_back, provider, state, code)) is SERVICE_UNAVAILABLE
+    assert refused(partial(door.call_back, provider, state, code)) is ServiceUnavailable
     door.http.put(f"{sandbox_url}/sandbox/faults", json={"mode": "none"}).raise_for_status()
-    assert refused(partial(door.call_back, provider, state, code)) is OAUTH_FAILED
+    assert refused(partial(door.call_back, provider, state, code)) is OAuthFailed
     assert isinstance(door.sign_in(provider), LinkOffer)
 
 
 def test_while_google_is_away_no_flow_begins(new_door: NewDoor, sandbox_url: str) -> None:
     door = new_door()
     door.http.put(f"{sandbox_url}/sandbox/faults", json={"mode": "error"}).raise_for_status()
-    assert refused(partial(door.flow.begin, Provider.GOOGLE, None)) is SERVICE_UNAVAILABLE
+    assert refused(partial(door.flow.begin, Provider.GOOGLE, None)) is ServiceUnavailable
     assert list(door.redis.scan_iter("oauth:*")) == []

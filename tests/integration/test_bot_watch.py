@@ -10,13 +10,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from common.domain.problem import BOT_SUSPECTED, CAPTCHA_FAILED, CAPTCHA_REQUIRED, Problem, Refusal
+from common.domain.shared_errors import BotSuspected, CaptchaFailed, CaptchaRequired, DomainError, RateLimited
 from common.http.request import Request
 from common.protection import bot_check as bot_watch
 from common.protection.bot_check import BotWatch, guard
 from common.protection.bot_score import DEVICE_ACCOUNTS, Verdict
 from common.protection.cloud_ranges import CloudRanges
-from common.protection.rate_class import RATE_LIMITED
 from common.stores.redis import Client, connect
 from tests.concurrently import concurrently
 from tests.redis_rounds import RoundTrips, round_trips
@@ -186,15 +185,17 @@ def test_a_farm_of_fifty_accounts_on_one_device_is_caught_at_its_twelfth(watch: 
 class CaptchaDesk:
     def check(self, token: str) -> None:
         if token != "human":
-            raise CAPTCHA_FAILED.refusal()
+            raise CaptchaFailed()
 
 
 class Door(Protocol):
-    def __call__(self, account: str, observe: bool = False, address: str = HOME, **headers: str) -> Refusal | None: ...
+    def __call__(
+        self, account: str, observe: bool = False, address: str = HOME, **headers: str
+    ) -> DomainError | None: ...
 
 
-def problem(refusal: Refusal | None) -> Problem | None:
-    return refusal.problem if refusal else None
+def problem(refusal: DomainError | None) -> type[DomainError] | None:
+    return type(refusal) if refusal else None
 
 
 @pytest.fixture
@@ -203,12 +204,12 @@ def at_the_door(watch: BotWatch, monkeypatch: pytest.MonkeyPatch) -> "Door":
     monkeypatch.setattr(bot_watch, "bot_watch", lambda: watch)
     monkeypatch.setattr("common.protection.captcha.captcha", CaptchaDesk)
 
-    def come(account: str, observe: bool = False, address: str = HOME, **headers: str) -> Refusal | None:
+    def come(account: str, observe: bool = False, address: str = HOME, **headers: str) -> DomainError | None:
         headers = {"X-Device-Fingerprint": DEVICE} | {name.replace("_", "-"): value for name, value in headers.items()}
         event = {"headers": headers, "requestContext": {"identity": {"sourceIp": address}}}
         try:
             guard(Request.of(event), account, signed_in=True, observe=observe)
-        except Refusal as refusal:
+        except DomainError as refusal:
             return refusal
         return None
 
@@ -220,14 +221,14 @@ def test_in_a_hurry_from_a_cloud_is_told_to_wait_and_served_after_it(at_the_door
     now.passes(1)
     refused = at_the_door("u1", address="203.0.113.7")
     assert refused is not None
-    assert (refused.problem, refused.headers["Retry-After"]) == (RATE_LIMITED, "3")
+    assert (type(refused), refused.retry_after) == (RateLimited, 3)
     now.passes(3)
     assert at_the_door("u1", address="203.0.113.7") is None
 
 
 def test_a_good_captcha_lets_the_suspected_in(at_the_door: Door) -> None:
-    assert [problem(at_the_door(f"u{i}")) for i in range(6)] == [None] * 5 + [CAPTCHA_REQUIRED]
-    assert problem(at_the_door("u5", X_Captcha_Token="robot")) is CAPTCHA_FAILED
+    assert [problem(at_the_door(f"u{i}")) for i in range(6)] == [None] * 5 + [CaptchaRequired]
+    assert problem(at_the_door("u5", X_Captcha_Token="robot")) is CaptchaFailed
     assert at_the_door("u5", X_Captcha_Token="human") is None
 
 
@@ -235,7 +236,7 @@ def test_no_captcha_helps_a_farm(at_the_door: Door) -> None:
     for i in range(12):
         at_the_door(f"u{i}")
 
-    assert problem(at_the_door("u0", X_Captcha_Token="human")) is BOT_SUSPECTED
+    assert problem(at_the_door("u0", X_Captcha_Token="human")) is BotSuspected
 
 
 def test_observed_a_farm_is_served_and_counted(at_the_door: Door, capsys: pytest.CaptureFixture[str]) -> None:

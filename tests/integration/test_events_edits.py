@@ -8,17 +8,11 @@ from typing import Any
 import pytest
 
 from common.domain.clock import new_id
-from common.domain.problem import NOT_FOUND, VALIDATION_ERROR, Problem, Refusal
+from common.domain.shared_errors import DomainError, InvalidInput, NotFound
 from common.http.request import Paging
 from common.stores.postgres import Database
+from functions.events.errors import EventIsCancelled, HallInUse, PreconditionFailed, SaleStarted, VenueInUse
 from functions.events.event_answer import EventAnswer
-from functions.events.problems import (
-    EVENT_CANCELLED,
-    HALL_IN_USE,
-    PRECONDITION_FAILED,
-    SALE_STARTED,
-    VENUE_IN_USE,
-)
 from functions.events.revision import Expected
 from functions.events.seat_template import SeatTemplate, Section
 from tests.concurrently import concurrently
@@ -35,10 +29,10 @@ def programme(database_of: Callable[[str], Database]) -> Programme:
     return made
 
 
-def refused(problem: Problem, call: Callable[[], object]) -> Any:
-    with pytest.raises(Refusal) as refusal:
+def refused(problem: type[DomainError], call: Callable[[], object]) -> Any:
+    with pytest.raises(DomainError) as refusal:
         call()
-    assert refusal.value.problem is problem
+    assert type(refusal.value) is problem
     return refusal.value.details
 
 
@@ -59,7 +53,7 @@ def test_of_two_edits_of_one_version_the_second_is_stale(
         admin.now = BEFORE_SALE
     outcomes = concurrently([edit(number) for number in range(6)])
     (won,) = [outcome for outcome in outcomes if isinstance(outcome, str)]
-    assert all(isinstance(each, Refusal) and each.problem is PRECONDITION_FAILED for each in outcomes if each != won)
+    assert all(isinstance(each, DomainError) and type(each) is PreconditionFailed for each in outcomes if each != won)
     after = programme.events.event(event_id)
     assert (after.title, after.version) == (won, 2)
 
@@ -106,15 +100,15 @@ def test_an_edit_that_makes_no_sense_changes_nothing(programme: Programme) -> No
         {"sale_ends_at": event.sale_starts_at},
     ]
     for edit in nonsense:
-        refused(VALIDATION_ERROR, partial(programme.edit, event.id, title="New", **edit))
-    refused(NOT_FOUND, lambda: programme.edit(event.id, hall_id=programme.hall(programme.venue())))
+        refused(InvalidInput, partial(programme.edit, event.id, title="New", **edit))
+    refused(NotFound, lambda: programme.edit(event.id, hall_id=programme.hall(programme.venue())))
     assert programme.events.event(event.id).version == 1
 
 
 def test_once_the_sale_has_started_what_was_bought_stays_what_it_was(programme: Programme) -> None:
     event = programme.event()
     programme.now = SALE_STARTS
-    details = refused(SALE_STARTED, lambda: programme.edit(event.id, title="New", artist="New", max_seats=1))
+    details = refused(SaleStarted, lambda: programme.edit(event.id, title="New", artist="New", max_seats=1))
     assert details == {"fields": ["artist", "maxSeats"]}
     late = programme.edit(
         event.id, title="New", sale_ends_at=event.sale_ends_at + timedelta(minutes=1), artist="Artist"
@@ -127,14 +121,14 @@ def test_a_sale_that_starts_during_an_edit_of_seats_undoes_it(programme: Program
     times = iter([BEFORE_SALE, SALE_STARTS])
     programme.clock = lambda: next(times, SALE_STARTS)  # type: ignore[method-assign]
     programme.events = type(programme.events)(programme.database, programme.clock)
-    refused(SALE_STARTED, lambda: programme.edit(event.id, prices={"VIP": 1, "S": 1}))
+    refused(SaleStarted, lambda: programme.edit(event.id, prices={"VIP": 1, "S": 1}))
     assert programme.events.event(event.id).prices == event.prices
 
 
 def test_a_cancelled_event_is_not_edited(programme: Programme) -> None:
     event_id = programme.event().id
     programme.cancel(event_id, BEFORE_SALE)
-    refused(EVENT_CANCELLED, lambda: programme.edit(event_id, title="New"))
+    refused(EventIsCancelled, lambda: programme.edit(event_id, title="New"))
 
 
 def test_a_deleted_event_is_nowhere(programme: Programme) -> None:
@@ -151,7 +145,7 @@ def test_a_deleted_event_is_nowhere(programme: Programme) -> None:
         lambda: programme.events.cancel(event_id, "again", new_id()),
         lambda: programme.events.delete(event_id, new_id()),
     ):
-        refused(NOT_FOUND, ask)
+        refused(NotFound, ask)
 
 
 # -- venues and halls -------------------------------------------------------------------------------------------------
@@ -162,7 +156,7 @@ def test_a_venue_is_edited_and_its_events_say_so(programme: Programme) -> None:
     edited = programme.venues.edit(event.venue_id, {"city": "Busan"}, Expected(frozenset({1})))
     assert (edited.city, edited.name, edited.version) == ("Busan", "Arts Centre", 2)
     assert programme.events.event(event.id).city == "Busan"
-    refused(PRECONDITION_FAILED, lambda: programme.venues.edit(event.venue_id, {"city": "X"}, Expected(frozenset({1}))))
+    refused(PreconditionFailed, lambda: programme.venues.edit(event.venue_id, {"city": "X"}, Expected(frozenset({1}))))
     assert programme.venues.edit(event.venue_id, {"city": "Busan"}).version == 2
 
 
@@ -170,9 +164,9 @@ def test_a_venue_is_edited_and_its_events_say_so(programme: Programme) -> None:
 def test_a_venue_and_a_hall_are_in_use_until_their_last_event_is_over(programme: Programme, over: str) -> None:
     event = programme.event()
     venue_id, hall_id = event.venue_id, event.hall_id
-    refused(VENUE_IN_USE, lambda: programme.venues.delete(venue_id))
-    refused(HALL_IN_USE, lambda: programme.venues.delete_hall(venue_id, hall_id))
-    refused(HALL_IN_USE, lambda: programme.venues.edit_hall(venue_id, hall_id, None, SMALLER))
+    refused(VenueInUse, lambda: programme.venues.delete(venue_id))
+    refused(HallInUse, lambda: programme.venues.delete_hall(venue_id, hall_id))
+    refused(HallInUse, lambda: programme.venues.edit_hall(venue_id, hall_id, None, SMALLER))
 
     if over == "ended":
         programme.now = SHOW_ENDS
@@ -183,7 +177,7 @@ def test_a_venue_and_a_hall_are_in_use_until_their_last_event_is_over(programme:
     programme.venues.edit_hall(venue_id, hall_id, None, SMALLER)
     programme.venues.delete_hall(venue_id, hall_id)
     programme.venues.delete(venue_id)
-    refused(NOT_FOUND, lambda: programme.venues.venue(venue_id))
+    refused(NotFound, lambda: programme.venues.venue(venue_id))
     assert programme.venues.page(None, Paging()).total == 0
     if over != "deleted":
         assert programme.events.event(event.id).venue.name == "Arts Centre", "who was there still knows where"
@@ -202,9 +196,9 @@ def test_a_hall_with_nothing_to_come_gets_other_seats(programme: Programme) -> N
     hall_id = programme.hall(venue_id)
     assert programme.venues.edit_hall(venue_id, hall_id, None, SMALLER).capacity == 3
     stale = Expected(frozenset({1}))
-    refused(PRECONDITION_FAILED, lambda: programme.venues.edit_hall(venue_id, hall_id, "X", None, stale))
-    refused(PRECONDITION_FAILED, lambda: programme.venues.delete_hall(venue_id, hall_id, stale))
-    refused(NOT_FOUND, lambda: programme.venues.edit_hall(programme.venue(), hall_id, "X", None))
+    refused(PreconditionFailed, lambda: programme.venues.edit_hall(venue_id, hall_id, "X", None, stale))
+    refused(PreconditionFailed, lambda: programme.venues.delete_hall(venue_id, hall_id, stale))
+    refused(NotFound, lambda: programme.venues.edit_hall(programme.venue(), hall_id, "X", None))
 
 
 def test_no_event_is_made_in_a_place_that_is_being_deleted(
@@ -221,10 +215,10 @@ def test_no_event_is_made_in_a_place_that_is_being_deleted(
             partial(others[1].venues.delete, venue_id),
         ]
         made, deleted = concurrently(calls)
-        if isinstance(made, Refusal):
-            assert made.problem is NOT_FOUND
+        if isinstance(made, DomainError):
+            assert type(made) is NotFound
             assert deleted is None
         else:
             assert isinstance(made, EventAnswer)
-            assert isinstance(deleted, Refusal)
-            assert deleted.problem is VENUE_IN_USE
+            assert isinstance(deleted, DomainError)
+            assert type(deleted) is VenueInUse

@@ -334,12 +334,12 @@ def test_what_there_is_not_is_not_found(function: str) -> None:
 def test_an_internal_call_needs_a_known_services_key_and_a_known_event(function: str) -> None:
     asked = sample(function)
     stranger = asked | {"headers": asked["headers"] | {"X-Service-Api-Key": str(new_id())}}
-    assert call(function, stranger)["refusal"]["code"] == "SERVICE_KEY_INVALID"
-    assert call(function, asked | {"body": {"eventId": str(new_id())}})["refusal"]["code"] == "NOT_FOUND"
-    assert call(function, asked | {"body": {}})["refusal"]["code"] == "VALIDATION_ERROR"
+    assert call(function, stranger)["error"]["code"] == "SERVICE_KEY_INVALID"
+    assert call(function, asked | {"body": {"eventId": str(new_id())}})["error"]["code"] == "NOT_FOUND"
+    assert call(function, asked | {"body": {}})["error"]["code"] == "VALIDATION_ERROR"
 
 
 def test_the_catalogue_is_asked_for_four_seats_at_most() -> None:
     asked = sample("seat_catalogue")
     five = {"eventId": str(EVENT_ID), "seatIds": [str(new_id()) for _ in range(5)]}
-    assert call("seat_catalogue", asked | {"body": five})["refusal"]["code"] == "VALIDATION_ERROR"
+    assert call("seat_catalogue", asked | {"body": five})["error"]["code"] == "VALIDATION_ERROR"

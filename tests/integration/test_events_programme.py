@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from common.domain.clock import new_id
-from common.domain.problem import NOT_FOUND, VALIDATION_ERROR, Refusal
+from common.domain.shared_errors import DomainError, InvalidInput, NotFound
 from common.http.request import Paging
 from common.stores.postgres import Database
 from functions.events.seat_template import GRADES
@@ -40,16 +40,16 @@ def test_an_event_has_every_seat_of_its_hall_by_grade_with_the_grades_price(prog
 
 
 def test_a_refused_event_leaves_nothing_behind(programme: Programme) -> None:
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(DomainError) as refusal:
         programme.event(prices={"VIP": 1})
-    assert refusal.value.problem is VALIDATION_ERROR
+    assert type(refusal.value) is InvalidInput
     assert programme.database.rows("SELECT 1 FROM event_service.events") == []
 
 
 def test_an_event_cannot_be_in_a_hall_of_another_venue(programme: Programme) -> None:
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(DomainError) as refusal:
         programme.event(venue_id=programme.venue(), hall_id=programme.hall(programme.venue()))
-    assert refusal.value.problem is NOT_FOUND
+    assert type(refusal.value) is NotFound
 
 
 def test_an_arena_of_fifty_thousand_seats_is_on_sale_after_one_request(programme: Programme) -> None:
@@ -106,9 +106,9 @@ def test_an_event_tells_where_it_is_and_what_is_left_of_each_grade_sold_out_ones
 
 @pytest.mark.parametrize("read", ["event", "sale_terms"])
 def test_an_unknown_event_is_not_found(programme: Programme, read: str) -> None:
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(DomainError) as refusal:
         getattr(programme.events, read)(new_id())
-    assert refusal.value.problem is NOT_FOUND
+    assert type(refusal.value) is NotFound
 
 
 def test_the_seats_of_an_unknown_event_are_not_found(programme: Programme) -> None:
@@ -117,9 +117,9 @@ def test_the_seats_of_an_unknown_event_are_not_found(programme: Programme) -> No
         lambda: programme.seats.statuses(new_id()),
         lambda: programme.seats.catalogue(new_id(), []),
     ):
-        with pytest.raises(Refusal) as refusal:
+        with pytest.raises(DomainError) as refusal:
             ask()
-        assert refusal.value.problem is NOT_FOUND
+        assert type(refusal.value) is NotFound
 
 
 def test_events_that_start_together_are_each_on_one_page(programme: Programme) -> None:
@@ -174,9 +174,9 @@ def test_venues_are_listed_by_name_with_their_halls(programme: Programme) -> Non
 
 
 def test_a_hall_needs_its_venue(programme: Programme) -> None:
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(DomainError) as refusal:
         programme.hall(new_id())
-    assert refusal.value.problem is NOT_FOUND
+    assert type(refusal.value) is NotFound
 
 
 def test_the_catalogue_offers_only_seats_of_its_event_among_those_asked_for(programme: Programme) -> None:

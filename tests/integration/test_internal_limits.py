@@ -12,7 +12,7 @@ import pytest
 from common.contracts import internal_call as internal
 from common.domain.clock import utc_now
 from common.domain.model import Model
-from common.domain.problem import SERVICE_UNAVAILABLE, Refusal
+from common.domain.shared_errors import DomainError, ServiceUnavailable
 from common.protection import rate_limit
 from common.protection.rate_limit import RateLimiter
 from common.stores.redis import Client, connect
@@ -54,7 +54,7 @@ def test_a_wrong_key_is_refused_and_written_down(
     caplog: pytest.LogCaptureFixture,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert invoke(service, key)["refusal"]["status"] == 401
+    assert invoke(service, key)["error"]["code"] == "SERVICE_KEY_INVALID"
 
     (audit,) = (vars(record) for record in caplog.records if record.getMessage() == "service key refused")
     assert (audit["caller"], audit["function"]) == (service, ping.__module__)
@@ -72,14 +72,14 @@ def test_both_keys_of_a_service_open(invoke: Invoke) -> None:
 @pytest.mark.usefixtures("invoke")
 @pytest.mark.parametrize("event", [{}, {"headers": None}, {"headers": {"X-Service": "queue"}, "body": {}}])
 def test_an_event_without_a_key_is_refused(event: dict[str, Any]) -> None:
-    assert ping(event, None)["refusal"]["code"] == "SERVICE_KEY_INVALID"
+    assert ping(event, None)["error"]["code"] == "SERVICE_KEY_INVALID"
 
 
 def test_calls_are_counted_by_caller_however_many_come_at_once(invoke: Invoke) -> None:
     answers = concurrently([partial(invoke) for _ in range(30)])
 
     assert sum("body" in answer for answer in answers if isinstance(answer, dict)) == 12  # 10, and a fifth
-    assert {answer["refusal"]["code"] for answer in answers if isinstance(answer, dict) and "refusal" in answer} == {
+    assert {answer["error"]["code"] for answer in answers if isinstance(answer, dict) and "error" in answer} == {
         "RATE_LIMITED"
     }
     assert "body" in invoke("events", "other")
@@ -118,26 +118,26 @@ def caller(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     made.cache_clear()
 
 
-@pytest.mark.parametrize(("code", "status"), [("RATE_LIMITED", 429), ("SERVICE_KEY_INVALID", 401)])
+@pytest.mark.parametrize(("code", "retryable"), [("RATE_LIMITED", True), ("SERVICE_KEY_INVALID", False)])
 def test_what_we_are_refused_for_is_not_put_on_our_own_caller(
-    caller: pytest.MonkeyPatch, code: str, status: int
+    caller: pytest.MonkeyPatch, code: str, retryable: bool
 ) -> None:
     """He would sign in again, or his message would be a dead letter."""
 
     class Payload:
         def read(self) -> bytes:
-            return json.dumps({"refusal": {"code": code, "status": status, "ko": "", "en": ""}, "details": {}}).encode()
+            return json.dumps({"error": {"code": code, "retryable": retryable, "details": {}}}).encode()
 
     class Lambda:
         def invoke(self, **_: str) -> dict[str, Any]:
             return {"Payload": Payload()}
 
     caller.setattr(internal, "_lambda_client", lambda _attempts: Lambda())
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(DomainError) as refused:
         internal.call("SaleTerms", Ping(), Ping, read=True)
 
-    assert refused.value.problem is SERVICE_UNAVAILABLE
-    assert refused.value.headers["Retry-After"] == "1"
+    assert type(refused.value) is ServiceUnavailable
+    assert refused.value.retry_after == 1
 
 
 @pytest.mark.measures_time(reason="a connection is given up within 1.9 to 2.9 s")
@@ -150,8 +150,8 @@ def test_a_call_that_cannot_connect_is_given_up_after_two_seconds(caller: pytest
             filler.connect_ex(full.getsockname())
         caller.setenv("AWS_ENDPOINT_URL_LAMBDA", f"http://127.0.0.1:{full.getsockname()[1]}")
         began = time.monotonic()
-        with pytest.raises(Refusal) as refused:
+        with pytest.raises(DomainError) as refused:
             internal.call("SaleTerms", Ping(), Ping, read=False)
 
-    assert refused.value.problem is SERVICE_UNAVAILABLE
+    assert type(refused.value) is ServiceUnavailable
     assert 1.9 <= time.monotonic() - began < 2.9

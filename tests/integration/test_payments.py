@@ -12,7 +12,8 @@ import pytest
 
 from common.contracts.payable import GUARD_SECONDS, PayableAnswer
 from common.domain.clock import new_id
-from common.domain.problem import Refusal
+from common.domain.shared_errors import DomainError, HoldExpired
+from common.http.error_catalogue import ERROR_CATALOGUE
 from common.messaging.messages import ReservationCancelled, envelope
 from common.messaging.outbox import Outbox
 from common.protection.circuit_breaker import Circuit
@@ -24,7 +25,6 @@ from functions.payments.on_reservation_event import MoneyBack
 from functions.payments.payment import Payment, Status
 from functions.payments.payment_store import PaymentStore
 from functions.payments.portone import PortOne, portone_client
-from functions.payments.problems import HOLD_EXPIRED
 from sandbox.settings import Settings
 from tests.concurrently import concurrently
 from tests.model.portone_stand import portone_stand
@@ -58,7 +58,7 @@ class Desk:
 
     def _payable(self, reservation_id: UUID, user_id: UUID, guard_seconds: int) -> PayableAnswer:
         if self.hold_expired:
-            raise HOLD_EXPIRED.refusal()
+            raise HoldExpired()
         self.guards.append(guard_seconds)
         return PayableAnswer(
             reservation_id=reservation_id,
@@ -145,9 +145,9 @@ def messages(superuser: Database) -> list[str]:
 
 
 def code_of(call: Callable[[], object]) -> str:
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(DomainError) as refused:
         call()
-    return refused.value.problem.code
+    return refused.value.code
 
 
 def test_the_same_request_a_hundred_times_at_once_is_one_payment_and_one_pre_registration(
@@ -281,7 +281,7 @@ def test_a_decline_that_the_webhook_brought_first_is_told_as_a_decline(desk: Des
 
     def expires_by_the_webhook(reservation_id: UUID, user_id: UUID, guard_seconds: int) -> PayableAnswer:
         desk.checkout.notice(payment.id)  # PaymentFailed has cancelled the reservation by now
-        raise HOLD_EXPIRED.refusal()
+        raise HoldExpired()
 
     desk.checkout._payable = expires_by_the_webhook
     assert code_of(lambda: desk.confirm(payment)) == "PAYMENT_FAILED"
@@ -329,12 +329,12 @@ def test_while_portone_fails_its_circuit_opens_for_all_and_what_was_left_is_sett
         assert code_of(desk.create) == "PAYMENT_UNAVAILABLE"
     answers = len(superuser.rows("SELECT 1 FROM payment_service.portone_answers"))
 
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(DomainError) as refused:
         other.confirm(left, token)
 
-    assert refused.value.problem.code == "PAYMENT_UNAVAILABLE"
-    assert "Do not pay again" in refused.value.problem.en
-    assert 50 <= int(refused.value.headers["Retry-After"]) <= 60
+    assert refused.value.code == "PAYMENT_UNAVAILABLE"
+    assert "Do not pay again" in ERROR_CATALOGUE[refused.value.code].en
+    assert 50 <= (refused.value.retry_after or 0) <= 60
     assert len(superuser.rows("SELECT 1 FROM payment_service.portone_answers")) == answers, "PortOne was asked"
 
     desk.faults("none")
@@ -468,7 +468,7 @@ def test_a_give_up_on_a_stale_reading_never_touches_the_money_of_a_success(desk:
 
     def confirmed_by_another_click(reservation_id: UUID, user_id: UUID, guard_seconds: int) -> PayableAnswer:
         desk.checkout.notice(payment.id)
-        raise HOLD_EXPIRED.refusal()
+        raise HoldExpired()
 
     desk.checkout._payable = confirmed_by_another_click
     assert desk.confirm(payment).status is Status.SUCCESS

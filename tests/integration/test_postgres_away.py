@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from common.domain.problem import store_away
+from common.domain.shared_errors import StoreUnavailable
 from common.stores.postgres import Connection, Database
 
 
@@ -31,7 +31,7 @@ def test_a_transaction_that_took_too_long_is_worth_another_try(
 
     if not superuser.rows("SELECT FROM pg_settings WHERE name = %s", (setting,)):
         pytest.skip("this Postgres does not know it yet")
-    with pytest.raises(store_away()):
+    with pytest.raises(StoreUnavailable):
         dawdle()
     with database.transaction() as connection:
         write(connection)
@@ -47,6 +47,6 @@ def test_a_writer_that_became_a_replica_is_worth_another_try_on_a_new_connection
             write(connection)
 
     database.row("SELECT set_config('default_transaction_read_only', 'on', false)")
-    with pytest.raises(store_away()):
+    with pytest.raises(StoreUnavailable):
         insert()
     insert()

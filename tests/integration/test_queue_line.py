@@ -10,7 +10,7 @@ import pytest
 
 from common.contracts.sale_terms import SaleTermsAnswer
 from common.domain.clock import microseconds
-from common.domain.problem import SERVICE_UNAVAILABLE, Refusal
+from common.domain.shared_errors import DomainError, ServiceUnavailable
 from common.stores.redis import Client
 from common.waitingroom.queue_keys import active_key, line_key
 from functions.admitter.admission import Admission, Policy
@@ -40,9 +40,9 @@ def room(any_redis: NewClient, event_id: UUID) -> Callable[..., WaitingRoom]:
 
 
 def code_of(call: Callable[[], object]) -> str:
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(DomainError) as refused:
         call()
-    return refused.value.problem.code
+    return refused.value.code
 
 
 def ahead_of(place: Place) -> int:
@@ -229,7 +229,7 @@ def test_an_enter_that_was_refused_leaves_the_claim_of_one_that_was_not(any_redi
 
     early.meanwhile = get_in
     asked = NOW if capacity == 0 else NOW - moment
-    with pytest.raises(Refusal):
+    with pytest.raises(DomainError):
         WaitingRoom(early, FakeSales(opening), lambda: asked).enter(event_id, user)
     assert ahead_of(WaitingRoom(line, FakeSales(opening), lambda: NOW).status(event_id, user)) == 0
     elsewhere = WaitingRoom(line, FakeSales(sale(other)), lambda: NOW)
@@ -312,7 +312,7 @@ class Away(FakeSales):
 
     def terms(self, event_id: UUID) -> SaleTermsAnswer:
         self.asked += 1
-        raise SERVICE_UNAVAILABLE.refusal()
+        raise ServiceUnavailable()
 
 
 def test_the_line_keeps_taking_users_while_the_events_service_is_away(any_redis: NewClient, event_id: UUID) -> None:

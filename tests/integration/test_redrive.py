@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from common.domain.problem import NOT_FOUND
+from common.domain.shared_errors import NotFound
 from common.messaging.consumer import Consumer
 from common.messaging.messages import DEAD_LETTERS, RESERVATION_EVENTS, Envelope, ReservationConfirmed
 from common.messaging.outbox import Outbox
@@ -49,7 +49,7 @@ class Desk:
 
     def _handle(self, connection: Connection, message: Envelope, payload: ReservationConfirmed) -> None:
         if self.refuses:
-            raise NOT_FOUND.refusal()
+            raise NotFound()
         self.applied.append(payload.reservation_id)
 
     def write(self, *reservation_ids: UUID) -> None:

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from common.domain.clock import new_id
-from common.domain.problem import Refusal
+from common.domain.shared_errors import DomainError
 from common.messaging.messages import Envelope, Payload, PaymentFailed, PaymentSuccess, envelope
 from common.messaging.outbox import Outbox
 from common.stores.postgres import Database
@@ -130,9 +130,9 @@ def messages(superuser: Database) -> list[str]:
 
 
 def code_of(call: Callable[[], object]) -> str:
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(DomainError) as refused:
         call()
-    return refused.value.problem.code
+    return refused.value.code
 
 
 def test_of_thirty_buyers_on_one_seat_one_gets_it(shops: Callable[[int], list[Shop]], superuser: Database) -> None:
@@ -176,7 +176,7 @@ def test_all_seats_or_none(shop: Shop, superuser: Database) -> None:
 
 def test_a_refusal_names_the_seats_that_are_taken(shop: Shop) -> None:
     shop.hold(SEATS[1])
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(DomainError) as refused:
         shop.hold(SEATS[0], SEATS[1])
     assert refused.value.details == {"seatIds": [str(SEATS[1].id)]}
 

@@ -6,9 +6,9 @@ from typing import Any, Literal
 from uuid import uuid4
 
 import pytest
-from redis.exceptions import ConnectionError
 
 from common.domain.model import Model
+from common.domain.shared_errors import StoreUnavailable
 from common.http import endpoint as edge
 from common.http.endpoint import EdgeSettings, endpoint
 from common.http.request import User
@@ -96,7 +96,7 @@ def test_while_redis_is_away_nobody_passes_on_a_kept_answer(
 ) -> None:
     class Away:
         def exists(self, _key: str) -> int:
-            raise ConnectionError("away")
+            raise StoreUnavailable("Redis")
 
     away: Any = Away()
     checking = Revocation(away, lambda: NOW)

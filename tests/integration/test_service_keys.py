@@ -15,7 +15,7 @@ from moto import mock_aws
 from common.contracts import internal_call as internal
 from common.contracts.internal_call import CallerSettings
 from common.domain.model import Model
-from common.domain.problem import SERVICE_KEY_INVALID
+from common.domain.shared_errors import ServiceKeyInvalid
 from common.stores import secrets
 from common.stores.secret_rotation import STEPS, Superseded, TooSoon
 from functions.gateway.rotate_service_keys import SETTLE, ServiceKeyRotation, follows, rotated
@@ -95,7 +95,7 @@ def test_a_key_is_gone_after_three_rotations(vault: Vault, called: Any) -> None:
         vault.rotation.rotate()
 
     assert not set(leaked["queue"][:1]) & set(vault.keys()["queue"])
-    assert called(leaked, vault.keys())["refusal"]["code"] == SERVICE_KEY_INVALID.code
+    assert called(leaked, vault.keys())["error"]["code"] == ServiceKeyInvalid.code
 
 
 def test_a_rotation_waits_until_everybody_knows_the_last(vault: Vault) -> None:

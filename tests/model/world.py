@@ -25,7 +25,7 @@ from standardwebhooks import Webhook
 
 from common.contracts.payable import PayableAnswer, PayableAsked
 from common.contracts.seat_ledger import MendHoldsAnswer, MendHoldsAsked, SeatLedgerAnswer
-from common.domain.problem import SERVICE_UNAVAILABLE, store_away
+from common.domain.shared_errors import ServiceUnavailable, StoreUnavailable
 from common.http import endpoint as edge
 from common.messaging.consumer import Consumer
 from common.messaging.messages import (
@@ -187,7 +187,7 @@ class Payments(Container):
         circuit = Circuit("portone", self.redis, world.clock, failures=(PortOneAway,))
         wire: Any = _Wire(self, world.stores.client)
         bank = PortOne(wire, self.store.keep_answer, circuit.guard, SETTINGS.portone_channel_key)
-        ask = self.mortal("another service", _payable_of(world), SERVICE_UNAVAILABLE.refusal)
+        ask = self.mortal("another service", _payable_of(world), ServiceUnavailable)
         self.checkout = Checkout(self.store, bank, ask, world.clock, world.new_id, SETTLE_AFTER)
         back = MoneyBack(self.store, self.checkout)
         self.consumers = {RESERVATION_EVENTS: Consumer("payments", self.database, {ReservationCancelled: back.owe})}
@@ -231,7 +231,7 @@ class _Wire:
 
 class _Catalogue:
     def __init__(self, world: "World", asking: Container) -> None:
-        self.offer = asking.mortal("another service", self._offer, SERVICE_UNAVAILABLE.refusal)
+        self.offer = asking.mortal("another service", self._offer, ServiceUnavailable)
         self._world = world
 
     def _offer(self, event_id: UUID, seat_ids: Sequence[UUID]) -> Offer:
@@ -403,9 +403,9 @@ class World:
             if not asked.dead:
                 raise
             asked.bury()
-            raise SERVICE_UNAVAILABLE.refusal() from None
-        except store_away():
-            raise SERVICE_UNAVAILABLE.refusal() from None
+            raise ServiceUnavailable() from None
+        except StoreUnavailable:
+            raise ServiceUnavailable() from None
 
     # -- operations -------------------------------------------------------------------------------------------------
 
@@ -419,7 +419,7 @@ class World:
         except Died:
             container.bury()
             self.stats.outcomes[f"{name}: died"] += 1
-        except store_away(BrokerAway):
+        except (StoreUnavailable, BrokerAway):
             self.stats.outcomes[f"{name}: store away"] += 1
         finally:
             self.fate.await_(before)

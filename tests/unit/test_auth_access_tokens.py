@@ -9,7 +9,7 @@ import jwt
 import pytest
 
 from common.domain.clock import utc_now
-from common.domain.problem import TOKEN_INVALID, TOKEN_REVOKED, Problem, Refusal
+from common.domain.shared_errors import DomainError, TokenInvalid, TokenRevoked
 from functions.auth.access_token import (
     CLAIMS,
     AccessTokenSigner,
@@ -41,10 +41,10 @@ def signed(seconds: int = 3600, parties: Parties = PARTIES, key: PrivateKey = SI
     return AccessTokenSigner(lambda: key, parties, seconds).sign(USER, Role.USER, SESSION, TOKEN_ID, utc_now())
 
 
-def refused(token: str, by: AccessTokenVerifier | None = None) -> Problem:
-    with pytest.raises(Refusal) as refusal:
+def refused(token: str, by: AccessTokenVerifier | None = None) -> type[DomainError]:
+    with pytest.raises(DomainError) as refusal:
         (by or verifier()).verify(token)
-    return refusal.value.problem
+    return type(refusal.value)
 
 
 def test_a_token_just_signed_is_good_for_its_user_and_role() -> None:
@@ -66,7 +66,7 @@ def test_a_token_says_what_the_contract_says_and_lives_its_seconds() -> None:
 
 
 def test_a_token_whose_id_is_blacklisted_is_revoked() -> None:
-    assert refused(signed(), verifier(revoked=lambda token_id: token_id == str(TOKEN_ID))) is TOKEN_REVOKED
+    assert refused(signed(), verifier(revoked=lambda token_id: token_id == str(TOKEN_ID))) is TokenRevoked
 
 
 def test_the_blacklist_is_asked_of_good_tokens_only() -> None:
@@ -88,7 +88,7 @@ def test_both_keys_verify_while_one_replaces_the_other() -> None:
     by = verifier(keys=lambda: keys)
     assert by.verify(signed()).user_id == by.verify(signed(key=newer["jwt/signing"]["keys"][0])).user_id
     del keys[0]
-    assert refused(signed(), by) is TOKEN_INVALID
+    assert refused(signed(), by) is TokenInvalid
 
 
 def test_a_broken_key_of_ours_is_not_blamed_on_the_token() -> None:

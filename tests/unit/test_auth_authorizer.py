@@ -9,7 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from common.domain.problem import TOKEN_EXPIRED, TOKEN_INVALID, TOKEN_MISSING, TOKEN_REVOKED, Problem
+from common.domain.shared_errors import DomainError, TokenExpired, TokenInvalid, TokenRevoked
+from common.http.error_catalogue import ERROR_CATALOGUE
 from common.runtime.log import log
 from functions.auth import authorizer
 from functions.auth.access_token import Claims
@@ -26,7 +27,7 @@ class FakeVerifier:
     """Takes the token `good`; says or does of any other what it was made with."""
 
     def __init__(self) -> None:
-        self.otherwise: Exception = TOKEN_INVALID.refusal()
+        self.otherwise: Exception = TokenInvalid()
 
     def verify(self, token: str) -> Claims:
         if token == "good":
@@ -83,9 +84,9 @@ def test_a_call_without_a_bearer_token_is_told_so(ask: Ask, headers: dict[str, s
     assert (effect(answer), answer["context"]["code"]) == ("Deny", "TOKEN_MISSING")
 
 
-@pytest.mark.parametrize("problem", [TOKEN_INVALID, TOKEN_EXPIRED, TOKEN_REVOKED])
-def test_a_bad_token_is_denied_with_its_reason(ask: Ask, fake: FakeVerifier, problem: Problem) -> None:
-    fake.otherwise = problem.refusal()
+@pytest.mark.parametrize("problem", [TokenInvalid, TokenExpired, TokenRevoked])
+def test_a_bad_token_is_denied_with_its_reason(ask: Ask, fake: FakeVerifier, problem: type[DomainError]) -> None:
+    fake.otherwise = problem()
     answer = ask(Authorization="Bearer bad")
     assert answer["policyDocument"]["Statement"][0] == {
         "Action": "execute-api:Invoke",
@@ -96,8 +97,8 @@ def test_a_bad_token_is_denied_with_its_reason(ask: Ask, fake: FakeVerifier, pro
 
 
 def test_a_denial_speaks_the_callers_language(ask: Ask) -> None:
-    assert ask()["context"]["message"] == TOKEN_MISSING.ko
-    assert ask(Accept_Language="en-US,en;q=0.9")["context"]["message"] == TOKEN_MISSING.en
+    assert ask()["context"]["message"] == ERROR_CATALOGUE["TOKEN_MISSING"].ko
+    assert ask(Accept_Language="en-US,en;q=0.9")["context"]["message"] == ERROR_CATALOGUE["TOKEN_MISSING"].en
 
 
 @pytest.mark.parametrize("offered", ["8c5f9f0e-1111-4222-8333-444455556666", '","code":"FORGED', "x" * 10_000])

@@ -12,11 +12,11 @@ from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.ses.models import ses_backends
 
-from common.domain.problem import SERVICE_UNAVAILABLE, TOKEN_INVALID, Refusal
+from common.domain.shared_errors import DomainError, ServiceUnavailable, TokenInvalid
 from functions.auth.account import Account, Role
 from functions.auth.email_verification import CodeConfirmation, CodeSending
+from functions.auth.errors import CodeInvalid
 from functions.auth.mailer import Mailer
-from functions.auth.problems import CODE_INVALID
 from seed.mail import verify_sender
 
 NOW = datetime(2026, 5, 1, 11, tzinfo=UTC)
@@ -57,7 +57,7 @@ class Town:
     def send_code(self, address: str, code: str, language: str) -> None:
         assert self.kept  # a code is good before it can be read
         if self.mail_is_away:
-            raise SERVICE_UNAVAILABLE.refusal()
+            raise ServiceUnavailable()
         self.mailed.append((address, code, language))
 
     def lookup(self, kind: str, text: str) -> bytes:
@@ -76,18 +76,18 @@ def test_the_code_that_was_mailed_proves_the_address_once() -> None:
     assert town.mailed == [("Hong@example.com", "004217", "en")]
     town.confirm("004217")
     assert town.confirmed == [(HONG.id, NOW)]
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(DomainError) as refusal:
         town.confirm("004217")
-    assert refusal.value.problem is CODE_INVALID
+    assert type(refusal.value) is CodeInvalid
 
 
 @pytest.mark.parametrize("code", ["004218", "4217", "", "004217 ", "００４２１７", "x" * 100])
 def test_any_other_code_proves_nothing(code: str) -> None:
     town = Town()
     town.send()
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(DomainError) as refusal:
         town.confirm(code)
-    assert refusal.value.problem is CODE_INVALID
+    assert type(refusal.value) is CodeInvalid
     assert town.confirmed == []
 
 
@@ -95,7 +95,7 @@ def test_a_code_is_its_users_alone() -> None:
     town = Town()
     town.send()
     town.kept[UUID(int=8)] = town.kept[HONG.id]
-    with pytest.raises(Refusal):
+    with pytest.raises(DomainError):
         town.confirm("004217", UUID(int=8))
 
 
@@ -113,16 +113,16 @@ def test_within_a_minute_of_the_last_nothing_is_mailed() -> None:
 
 def test_a_code_that_could_not_be_mailed_is_forgotten() -> None:
     town = Town(mail_is_away=True)
-    with pytest.raises(Refusal):
+    with pytest.raises(DomainError):
         town.send()
     assert town.kept == {}
 
 
 def test_a_token_that_outlived_its_account_mails_nobody() -> None:
     town = Town(account_found=None)
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(DomainError) as refusal:
         town.send()
-    assert refusal.value.problem is TOKEN_INVALID
+    assert type(refusal.value) is TokenInvalid
     assert town.kept == {}
 
 
@@ -153,9 +153,9 @@ def test_a_mail_that_ses_refuses_is_told_as_an_outage_and_logged_without_address
     ses: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(DomainError) as refusal:
         Mailer("unverified@example.com").send_code("hong@example.com", "004217", "ko")
-    assert refusal.value.problem is SERVICE_UNAVAILABLE
+    assert type(refusal.value) is ServiceUnavailable
     assert refusal.value.__suppress_context__
     logged = " ".join(str(vars(record)) for record in caplog.records)
     assert "mail not sent" in logged

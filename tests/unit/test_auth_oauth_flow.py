@@ -4,9 +4,9 @@ from itertools import count
 
 import pytest
 
-from common.domain.problem import VALIDATION_ERROR, Problem, Refusal
+from common.domain.shared_errors import DomainError, InvalidInput
+from functions.auth.errors import OAuthFailed
 from functions.auth.oauth_flow import Begun, Flow, OAuthFlow
-from functions.auth.problems import OAUTH_FAILED
 from functions.auth.social_identity import Profile, Provider
 
 ORIGINS = ["https://shop.example", "http://localhost:5173"]
@@ -38,11 +38,11 @@ class Town:
     def begun(self, redirect_uri: str | None = None, provider: Provider = Provider.KAKAO) -> Begun:
         return self.flow.begin(provider, redirect_uri)
 
-    def refused(self, provider: Provider, state: str) -> Problem:
-        with pytest.raises(Refusal) as refusal:
+    def refused(self, provider: Provider, state: str) -> type[DomainError]:
+        with pytest.raises(DomainError) as refusal:
             self.flow.finish(provider, state, "code")
         assert self.asked == []
-        return refusal.value.problem
+        return type(refusal.value)
 
 
 def test_whom_the_provider_saw_is_told_to_whoever_brings_state_and_code() -> None:
@@ -60,19 +60,19 @@ def test_a_state_is_good_once() -> None:
     state = town.begun().state
     town.flow.finish(Provider.KAKAO, state, "code")
     town.asked.clear()
-    assert town.refused(Provider.KAKAO, state) is OAUTH_FAILED
+    assert town.refused(Provider.KAKAO, state) is OAuthFailed
 
 
 @pytest.mark.parametrize("state", ["", "nobody's", "secret-0"])
 def test_a_state_nobody_was_given_is_refused(state: str) -> None:
-    assert Town().refused(Provider.KAKAO, state) is OAUTH_FAILED
+    assert Town().refused(Provider.KAKAO, state) is OAuthFailed
 
 
 def test_a_state_of_another_provider_is_refused_and_spent() -> None:
     town = Town()
     state = town.begun(provider=Provider.KAKAO).state
-    assert town.refused(Provider.NAVER, state) is OAUTH_FAILED
-    assert town.refused(Provider.KAKAO, state) is OAUTH_FAILED
+    assert town.refused(Provider.NAVER, state) is OAuthFailed
+    assert town.refused(Provider.KAKAO, state) is OAuthFailed
 
 
 @pytest.mark.parametrize(
@@ -122,9 +122,9 @@ def test_the_browser_comes_back_to_the_front_end(asked: str | None, sent: str) -
 )
 def test_the_browser_is_sent_to_no_page_that_is_not_the_front_ends(hostile: str) -> None:
     town = Town()
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(DomainError) as refusal:
         town.begun(hostile)
-    assert refusal.value.problem is VALIDATION_ERROR
+    assert type(refusal.value) is InvalidInput
     assert refusal.value.details == [{"field": "redirectUri", "reason": "must be a page of an allowed origin"}]
     assert town.kept == {}
 

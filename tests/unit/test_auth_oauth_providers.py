@@ -12,12 +12,12 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from common.domain.problem import SERVICE_UNAVAILABLE, Problem, Refusal
+from common.domain.shared_errors import DomainError, ServiceUnavailable
 from common.protection.circuit_breaker import CircuitOpen
+from functions.auth.errors import OAuthFailed
 from functions.auth.oauth_composition import OAuthSettings, dialects
 from functions.auth.oauth_flow import Flow
 from functions.auth.oauth_providers import OAuthProviders, Registered
-from functions.auth.problems import OAUTH_FAILED
 from functions.auth.social_identity import Profile, Provider
 
 Respond = Callable[[httpx.Request], httpx.Response]
@@ -100,10 +100,10 @@ class Outside:
     def profile_of(self, provider: Provider) -> Profile:
         return self.providers.profile(flow(provider), "the-state", "the-code")
 
-    def refused(self, provider: Provider) -> Problem:
-        with pytest.raises(Refusal) as refusal:
+    def refused(self, provider: Provider) -> type[DomainError]:
+        with pytest.raises(DomainError) as refusal:
             self.profile_of(provider)
-        return refusal.value.problem
+        return type(refusal.value)
 
 
 def flow(provider: Provider) -> Flow:
@@ -220,13 +220,13 @@ REFUSALS = [
 @pytest.mark.parametrize("token", REFUSALS)
 def test_a_code_the_provider_does_not_know_fails(provider: Provider, token: Respond) -> None:
     outside = Outside(token)
-    assert outside.refused(provider) is OAUTH_FAILED
+    assert outside.refused(provider) is OAuthFailed
     assert outside.asked[-1].method == "POST"  # and nobody was asked for
 
 
 @every_provider
 def test_a_person_the_provider_does_not_show_fails(provider: Provider) -> None:
-    assert Outside(profile=answer(403, json={"code": -402})).refused(provider) is OAUTH_FAILED
+    assert Outside(profile=answer(403, json={"code": -402})).refused(provider) is OAuthFailed
 
 
 GARBAGE: list[Respond] = [
@@ -260,7 +260,7 @@ GARBAGE: list[Respond] = [
     ],
 )
 def test_a_provider_that_gives_no_token_is_away(provider: Provider, token: Respond) -> None:
-    assert Outside(token).refused(provider) is SERVICE_UNAVAILABLE
+    assert Outside(token).refused(provider) is ServiceUnavailable
 
 
 @every_provider
@@ -277,7 +277,7 @@ def test_a_provider_that_gives_no_token_is_away(provider: Provider, token: Respo
     ],
 )
 def test_a_provider_that_shows_nobody_is_away(provider: Provider, profile: Respond) -> None:
-    assert Outside(profile=profile).refused(provider) is SERVICE_UNAVAILABLE
+    assert Outside(profile=profile).refused(provider) is ServiceUnavailable
 
 
 def test_a_lifetime_that_is_no_number_harms_nobody() -> None:
@@ -297,14 +297,14 @@ def test_a_lifetime_that_is_no_number_harms_nobody() -> None:
 )
 def test_a_discovery_document_that_is_not_googles_is_not_followed(document: Any) -> None:
     outside = Outside(discovery=document)
-    assert outside.refused(GOOGLE) is SERVICE_UNAVAILABLE
+    assert outside.refused(GOOGLE) is ServiceUnavailable
     assert "google-secret" not in "".join(request.content.decode() for request in outside.asked)
 
 
 def test_google_is_discovered_once_and_again_after_a_failure() -> None:
     outside = Outside(discovery={})
     providers = outside.providers
-    with pytest.raises(Refusal):
+    with pytest.raises(DomainError):
         providers.authorization_url(flow(GOOGLE), "s")
     outside.discovery = DISCOVERY
     for _ in range(3):
@@ -330,9 +330,9 @@ def test_a_provider_that_has_been_failing_is_not_asked(provider: Provider) -> No
 
     outside = Outside()
     outside.guard = opened  # type: ignore[assignment]
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(DomainError) as refusal:
         outside.profile_of(provider)
-    assert (refusal.value.problem, refusal.value.headers) == (SERVICE_UNAVAILABLE, {"Retry-After": "42"})
+    assert (type(refusal.value), refusal.value.retry_after) == (ServiceUnavailable, 42)
     assert outside.asked == []
 
 
@@ -351,7 +351,7 @@ def test_nothing_of_a_person_or_a_secret_is_logged(provider: Provider, caplog: p
         "naver-person",
     )
     for outside in (Outside(), Outside(timed_out), *map(Outside, REFUSALS), Outside(profile=answer(500))):
-        with suppress(Refusal):
+        with suppress(DomainError):
             outside.profile_of(provider)
     logged = " ".join(
         json.dumps({**vars(record), "message": record.getMessage()}, default=str)

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 
-from common.domain.problem import CAPTCHA_FAILED, SERVICE_UNAVAILABLE, Problem, Refusal
+from common.domain.shared_errors import CaptchaFailed, DomainError, ServiceUnavailable
 from common.protection.captcha import Captcha
 from common.protection.circuit_breaker import CircuitOpen
 from functions.auth.identity_verification import PortOneIdentities
@@ -44,10 +44,10 @@ def identities(respond: Respond) -> PortOneIdentities:
     )
 
 
-def refused(call: Callable[[], object]) -> Problem:
-    with pytest.raises(Refusal) as refusal:
+def refused(call: Callable[[], object]) -> type[DomainError]:
+    with pytest.raises(DomainError) as refusal:
         call()
-    return refusal.value.problem
+    return type(refusal.value)
 
 
 AWAY = [
@@ -75,14 +75,14 @@ def test_a_captcha_is_asked_about_with_our_secret_and_without_the_callers_addres
 
 def test_a_captcha_not_passed_is_the_callers_fault() -> None:
     respond = answer(200, json={"success": False, "error-codes": ["timeout-or-duplicate"]})
-    assert refused(lambda: captcha(respond).check("old")) is CAPTCHA_FAILED
+    assert refused(lambda: captcha(respond).check("old")) is CaptchaFailed
 
 
 @pytest.mark.parametrize(
     "respond", [*AWAY, answer(200, json={"success": False, "error-codes": ["invalid-input-secret"]})]
 )
 def test_a_captcha_nobody_could_judge_is_not_passed(respond: Respond) -> None:
-    assert refused(lambda: captcha(respond).check("token")) is SERVICE_UNAVAILABLE
+    assert refused(lambda: captcha(respond).check("token")) is ServiceUnavailable
 
 
 def test_a_verified_identity_is_a_person() -> None:
@@ -110,7 +110,7 @@ def test_whoever_is_not_verified_is_nobody(respond: Respond) -> None:
 
 @pytest.mark.parametrize("respond", [*AWAY, answer(401, json={"type": "UNAUTHORIZED"}), answer(403, json={})])
 def test_an_identity_nobody_could_confirm_is_not_taken_for_unverified(respond: Respond) -> None:
-    assert refused(lambda: identities(respond).person("id")) is SERVICE_UNAVAILABLE
+    assert refused(lambda: identities(respond).person("id")) is ServiceUnavailable
 
 
 @pytest.mark.parametrize("hostile", ["..", ".", "../payments/1", "a/b?c=d#e", "%2e%2e", "한글", "a b\r\nX: y"])
@@ -141,7 +141,7 @@ def test_while_its_circuit_is_open_nobody_is_asked_and_the_caller_told_when_to_c
         lambda: PortOneIdentities(client, "https://portone.example", "our-secret", open_circuit).person("id"),
     ]
     for ask in asked:
-        with pytest.raises(Refusal) as refusal:
+        with pytest.raises(DomainError) as refusal:
             ask()
-        assert refusal.value.problem is SERVICE_UNAVAILABLE
-        assert refusal.value.headers == {"Retry-After": "42"}
+        assert type(refusal.value) is ServiceUnavailable
+        assert refusal.value.retry_after == 42

@@ -7,10 +7,10 @@ from uuid import UUID
 
 import pytest
 
-from common.domain.problem import Problem, Refusal
+from common.domain.shared_errors import DomainError
+from functions.auth.errors import AccountLocked, IdentityNotVerified, InvalidCredentials
 from functions.auth.forgotten_password import ForgottenPassword, Proof
 from functions.auth.own_account import OwnAccount
-from functions.auth.problems import ACCOUNT_LOCKED, IDENTITY_NOT_VERIFIED, INVALID_CREDENTIALS
 from functions.auth.registration import Person
 
 NOW = datetime(2026, 5, 1, 11, tzinfo=UTC)
@@ -65,7 +65,7 @@ class Town:
 
     def check(self, whose: bytes, where: bytes, /, *, known_network: bool) -> Any:
         if self.locked:
-            raise ACCOUNT_LOCKED.refusal()
+            raise AccountLocked()
         return whose, where, known_network
 
     def failed(self, attempt: Any, /) -> None:
@@ -75,11 +75,11 @@ class Town:
         self.settled.append(("passed", attempt))
 
 
-def refused(call: Callable[[], None]) -> Problem:
-    with pytest.raises(Refusal) as refusal:
+def refused(call: Callable[[], None]) -> type[DomainError]:
+    with pytest.raises(DomainError) as refusal:
         call()
     assert not refusal.value.details
-    return refusal.value.problem
+    return type(refusal.value)
 
 
 def test_the_current_password_changes_it_in_this_session() -> None:
@@ -106,7 +106,7 @@ def test_a_wrong_password_counts_and_so_does_any_for_an_account_that_is_gone(
     ask: Callable[[Town, UUID, str], None], user: UUID, password: str
 ) -> None:
     town = Town()
-    assert refused(lambda: ask(town, user, password)) is INVALID_CREDENTIALS
+    assert refused(lambda: ask(town, user, password)) is InvalidCredentials
     assert town.settled == [("failed", (user.bytes, SESSION.bytes, True))]
     assert town.done == []
 
@@ -122,7 +122,7 @@ def test_the_right_one_is_settled_as_right(ask: Callable[[Town, UUID, str], None
 def test_after_too_many_wrong_ones_the_right_one_is_not_even_compared(ask: Callable[[Town, UUID, str], None]) -> None:
     town = Town()
     town.locked = True
-    assert refused(lambda: ask(town, USER, PASSWORD)) is ACCOUNT_LOCKED
+    assert refused(lambda: ask(town, USER, PASSWORD)) is AccountLocked
     assert town.done == town.settled == []
 
 
@@ -130,7 +130,7 @@ def test_after_too_many_wrong_ones_the_right_one_is_not_even_compared(ask: Calla
 def test_a_password_that_was_changed_meanwhile_is_wrong(ask: Callable[[Town, UUID, str], None]) -> None:
     town = Town()
     town.changed_meanwhile = True
-    assert refused(lambda: ask(town, USER, PASSWORD)) is INVALID_CREDENTIALS
+    assert refused(lambda: ask(town, USER, PASSWORD)) is InvalidCredentials
 
 
 def test_who_is_verified_to_be_the_owner_sets_a_new_password() -> None:
@@ -150,7 +150,7 @@ def test_who_is_verified_to_be_the_owner_sets_a_new_password() -> None:
 )
 def test_nobody_else_sets_one_and_all_are_told_the_same(email: str, verification: str) -> None:
     town = Town()
-    assert refused(lambda: town.forgotten.reset(email, verification, "another-horse-8")) is IDENTITY_NOT_VERIFIED
+    assert refused(lambda: town.forgotten.reset(email, verification, "another-horse-8")) is IdentityNotVerified
     assert town.done == []
 
 
@@ -158,7 +158,7 @@ def test_an_account_withdrawn_meanwhile_has_no_password_to_reset() -> None:
     town = Town()
     town.changed_meanwhile = True
     asked = lambda: town.forgotten.reset("hong@example.com", "v-1", "another-horse-8")  # noqa: E731
-    assert refused(asked) is IDENTITY_NOT_VERIFIED
+    assert refused(asked) is IdentityNotVerified
 
 
 def test_a_proof_prints_nothing_of_what_it_holds() -> None:

@@ -6,9 +6,9 @@ from uuid import UUID
 
 import pytest
 
-from common.domain.problem import CAPTCHA_FAILED, Problem, Refusal
+from common.domain.shared_errors import CaptchaFailed, DomainError
 from functions.auth.account import Account, Agreement, NewAccount, Role
-from functions.auth.problems import AGREEMENT_REQUIRED, EMAIL_TAKEN, IDENTITY_NOT_VERIFIED, OAUTH_FAILED
+from functions.auth.errors import AgreementRequired, EmailTaken, IdentityNotVerified, OAuthFailed
 from functions.auth.registration import Application, Person, Registration
 from functions.auth.social_identity import Provider, SocialIdentity
 
@@ -39,7 +39,7 @@ class Town:
     def check(self, token: str) -> None:
         self.asked.append("captcha")
         if token != "human":
-            raise CAPTCHA_FAILED.refusal()
+            raise CaptchaFailed()
 
     def person(self, verification_id: str) -> Person | None:
         self.asked.append("identity")
@@ -48,7 +48,7 @@ class Town:
     def identity(self, token: str) -> SocialIdentity:
         self.asked.append("link token")
         if token != "kakao's":
-            raise OAUTH_FAILED.refusal()
+            raise OAuthFailed()
         return KAKAO
 
     def spend(self, token: str) -> None:
@@ -60,14 +60,14 @@ class Town:
     def add(self, new: NewAccount) -> None:
         self.asked.append("accounts")
         if new.account.email == "taken@example.com":
-            raise EMAIL_TAKEN.refusal()
+            raise EmailTaken()
         self.added.append(new)
 
-    def refused(self, application: Application) -> Problem:
-        with pytest.raises(Refusal) as refusal:
+    def refused(self, application: Application) -> type[DomainError]:
+        with pytest.raises(DomainError) as refusal:
             self.service.register(application)
         assert self.added == []
-        return refusal.value.problem
+        return type(refusal.value)
 
 
 def test_a_verified_person_gets_an_account_with_all_that_was_agreed_to() -> None:
@@ -98,26 +98,26 @@ def test_a_name_and_phone_of_ones_own_go_before_the_verified_ones() -> None:
 )
 def test_without_both_required_agreements_nothing_else_is_asked(agreements: tuple[Agreement, ...]) -> None:
     town = Town()
-    assert town.refused(replace(APPLICATION, agreements=agreements)) is AGREEMENT_REQUIRED
+    assert town.refused(replace(APPLICATION, agreements=agreements)) is AgreementRequired
     assert town.asked == []
 
 
 def test_a_failed_captcha_costs_no_identity_verification() -> None:
     town = Town()
-    assert town.refused(replace(APPLICATION, captcha_token="robot")) is CAPTCHA_FAILED
+    assert town.refused(replace(APPLICATION, captcha_token="robot")) is CaptchaFailed
     assert town.asked == ["captcha"]
 
 
 @pytest.mark.parametrize("person", [None, replace(HONG, ci=None), replace(HONG, ci="")])
 def test_someone_who_is_not_verified_or_cannot_be_told_apart_gets_no_account(person: Person | None) -> None:
     town = Town(person)
-    assert town.refused(APPLICATION) is IDENTITY_NOT_VERIFIED
+    assert town.refused(APPLICATION) is IdentityNotVerified
     assert town.asked == ["captcha", "identity"]
 
 
 def test_whether_an_address_is_taken_only_a_verified_person_learns() -> None:
     town = Town()
-    assert town.refused(replace(APPLICATION, email="taken@example.com")) is EMAIL_TAKEN
+    assert town.refused(replace(APPLICATION, email="taken@example.com")) is EmailTaken
     assert town.asked == ["captcha", "identity", "accounts"]
 
 
@@ -137,10 +137,10 @@ def test_a_link_token_makes_the_person_it_stands_for_the_accounts_and_is_spent_a
 
 
 def test_a_link_token_that_is_not_good_refuses_the_whole_registration() -> None:
-    assert Town().refused(replace(APPLICATION, link_token="nobody's")) is OAUTH_FAILED
+    assert Town().refused(replace(APPLICATION, link_token="nobody's")) is OAuthFailed
 
 
 def test_a_refused_registration_leaves_the_link_token_for_the_next_try() -> None:
     town = Town()
-    assert town.refused(replace(APPLICATION, link_token="kakao's", email="taken@example.com")) is EMAIL_TAKEN
+    assert town.refused(replace(APPLICATION, link_token="kakao's", email="taken@example.com")) is EmailTaken
     assert "spent" not in town.asked

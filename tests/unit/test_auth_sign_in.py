@@ -7,12 +7,12 @@ from uuid import UUID
 import pytest
 
 from common.domain.clock import new_id, utc_now
-from common.domain.problem import CAPTCHA_FAILED, Problem, Refusal
+from common.domain.shared_errors import CaptchaFailed, DomainError
 from functions.auth.account import Credentials, Role, Status
 from functions.auth.caller import Caller
+from functions.auth.errors import AccountLocked, InvalidCredentials
 from functions.auth.login_history import Method, Past
 from functions.auth.password_hasher import PasswordHasher
-from functions.auth.problems import ACCOUNT_LOCKED, INVALID_CREDENTIALS
 from functions.auth.sessions import AccessToken, Holder, IssuedPair, Reused, Sessions, TokenPair, Unfit, token_hash
 from functions.auth.sign_in import SignIn
 
@@ -44,10 +44,10 @@ class Town:
         desk = SignIn(_Captcha(self), self, self.lookup, _Lockout(self), self, _History(self), self.sessions)
         return desk.sign_in(email, password, captcha_token, HOME)
 
-    def refused(self, email: str = HONG, password: str = WRONG) -> Problem:
-        with pytest.raises(Refusal) as refusal:
+    def refused(self, email: str = HONG, password: str = WRONG) -> type[DomainError]:
+        with pytest.raises(DomainError) as refusal:
             self.sign_in(email, password)
-        return refusal.value.problem
+        return type(refusal.value)
 
     def lookup(self, kind: str, text: str) -> bytes:
         return f"{kind}:{text}".encode()
@@ -93,7 +93,7 @@ class _Captcha:
     def check(self, token: str) -> None:
         self.town.asked.append("captcha")
         if token != HUMAN:
-            raise CAPTCHA_FAILED.refusal()
+            raise CaptchaFailed()
 
 
 class _Lockout:
@@ -105,7 +105,7 @@ class _Lockout:
         assert where == b"network:203.0.113.0/24"
         assert known_network is self.town.known_network
         if self.town.locked:
-            raise ACCOUNT_LOCKED.refusal()
+            raise AccountLocked()
         return whose.decode()
 
     def failed(self, attempt: str, /) -> None:
@@ -143,15 +143,15 @@ def test_the_right_password_opens_a_session_of_a_week_kept_by_hash_only() -> Non
 def test_whatever_is_wrong_the_words_are_the_same_after_the_same_work(email: str, password: str) -> None:
     town = Town()
     town.accounts["dormant@example.com"] = Credentials(UUID(int=8), Role.USER, HASH, Status.DORMANT)
-    assert town.refused(email, password) is INVALID_CREDENTIALS
+    assert town.refused(email, password) is InvalidCredentials
     assert town.asked == ["captcha", "account", "past", "lockout", "bcrypt", "count wrong", "write failure"]
 
 
 def test_without_a_captcha_nothing_is_asked_nor_counted() -> None:
     town = Town()
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(DomainError) as refusal:
         town.sign_in(captcha_token="robot")
-    assert refusal.value.problem is CAPTCHA_FAILED
+    assert type(refusal.value) is CaptchaFailed
     assert town.asked == ["captcha"]
 
 
@@ -160,7 +160,7 @@ def test_without_a_captcha_nothing_is_asked_nor_counted() -> None:
 def test_while_locked_no_password_is_compared(email: str, password: str) -> None:
     town = Town()
     town.locked = True
-    assert town.refused(email, password) is ACCOUNT_LOCKED
+    assert town.refused(email, password) is AccountLocked
     assert "bcrypt" not in town.asked
 
 
@@ -211,5 +211,5 @@ def test_a_hash_that_a_sign_in_beside_this_one_renewed_is_still_the_passwords() 
 
 
 def test_a_password_changed_while_it_was_compared_is_wrong_and_so_is_that_of_an_account_withdrawn() -> None:
-    assert Meanwhile(becomes=PasswordHasher(cost=4).hash("another-1")).refused(password=PASSWORD) is INVALID_CREDENTIALS
-    assert Meanwhile(becomes=None).refused(password=PASSWORD) is INVALID_CREDENTIALS
+    assert Meanwhile(becomes=PasswordHasher(cost=4).hash("another-1")).refused(password=PASSWORD) is InvalidCredentials
+    assert Meanwhile(becomes=None).refused(password=PASSWORD) is InvalidCredentials

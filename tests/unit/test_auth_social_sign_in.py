@@ -5,11 +5,11 @@ from uuid import UUID
 
 import pytest
 
-from common.domain.problem import SERVICE_UNAVAILABLE, Problem, Refusal
+from common.domain.shared_errors import DomainError, ServiceUnavailable
 from functions.auth.account import LinkedAccount, Role, Status
 from functions.auth.caller import Caller
+from functions.auth.errors import InvalidCredentials, OAuthFailed
 from functions.auth.login_history import Method
-from functions.auth.problems import INVALID_CREDENTIALS, OAUTH_FAILED
 from functions.auth.sessions import TokenPair
 from functions.auth.social_identity import Profile, Provider, SocialIdentity
 from functions.auth.social_sign_in import LinkOffer, SocialSignIn
@@ -24,14 +24,14 @@ class Town:
     """Everything a sign-in asks, and what happened in its order."""
 
     account_found: LinkedAccount | None = None
-    flow_refuses: Problem | None = None
-    session_refuses: Problem | None = None
+    flow_refuses: type[DomainError] | None = None
+    session_refuses: type[DomainError] | None = None
     happened: list[object] = field(default_factory=list)
 
     def finish(self, provider: Provider, state: str, code: str) -> Profile:
         self.happened.append((provider, state, code))
         if self.flow_refuses:
-            raise self.flow_refuses.refusal()
+            raise self.flow_refuses()
         return Profile("1234", "victim@example.com", "길동")
 
     def lookup(self, kind: str, text: str) -> bytes:
@@ -51,17 +51,17 @@ class Town:
     def open(self, user_id: UUID, role: Role) -> TokenPair:
         self.happened.append((user_id, role))
         if self.session_refuses:
-            raise self.session_refuses.refusal()
+            raise self.session_refuses()
         return PAIR
 
     def sign_in(self, provider: Provider = Provider.NAVER) -> TokenPair | LinkOffer:
         service = SocialSignIn(self, self.lookup, self, self, self, self)
         return service.sign_in(provider, "state", "code", CALLER)
 
-    def refused(self) -> Problem:
-        with pytest.raises(Refusal) as refusal:
+    def refused(self) -> type[DomainError]:
+        with pytest.raises(DomainError) as refusal:
             self.sign_in()
-        return refusal.value.problem
+        return type(refusal.value)
 
 
 @pytest.mark.parametrize("provider", list(Provider))
@@ -88,16 +88,16 @@ def test_a_dormant_account_wakes() -> None:
 
 def test_a_withdrawn_account_is_told_no_more_than_that_it_failed() -> None:
     town = Town(replace(ACCOUNT, status=Status.WITHDRAWN))
-    assert town.refused() is OAUTH_FAILED
+    assert town.refused() is OAuthFailed
     assert len(town.happened) == 2  # neither history, session nor link token
 
 
 def test_an_account_withdrawn_meanwhile_is_told_the_same() -> None:
-    assert Town(ACCOUNT, session_refuses=INVALID_CREDENTIALS).refused() is OAUTH_FAILED
+    assert Town(ACCOUNT, session_refuses=InvalidCredentials).refused() is OAuthFailed
 
 
-@pytest.mark.parametrize("problem", [OAUTH_FAILED, SERVICE_UNAVAILABLE])
-def test_whom_the_provider_does_not_vouch_for_nobody_is_looked_up_for(problem: Problem) -> None:
+@pytest.mark.parametrize("problem", [OAuthFailed, ServiceUnavailable])
+def test_whom_the_provider_does_not_vouch_for_nobody_is_looked_up_for(problem: type[DomainError]) -> None:
     town = Town(ACCOUNT, flow_refuses=problem)
     assert town.refused() is problem
     assert len(town.happened) == 1

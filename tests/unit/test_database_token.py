@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import boto3
 import botocore.auth
 import pytest
-from botocore.exceptions import NoCredentialsError
 
+from common.domain.shared_errors import StoreUnavailable
 from common.stores import database_token as tokens
 from common.stores.database_token import database_token
 
@@ -51,5 +51,5 @@ def test_without_a_role_it_says_so(role: pytest.MonkeyPatch) -> None:
     role.setenv("AWS_EC2_METADATA_DISABLED", "true")
     role.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
     role.setenv("AWS_CONFIG_FILE", "/dev/null")
-    with pytest.raises(NoCredentialsError):
+    with pytest.raises(StoreUnavailable, match="Unable to locate credentials"):
         database_token(HOST, PORT, USER)

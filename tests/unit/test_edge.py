@@ -7,13 +7,22 @@ from uuid import UUID, uuid4
 import pytest
 
 from common.domain.model import Model, Text
-from common.domain.problem import Problem, means_store_away
+from common.domain.shared_errors import DomainError, StoreUnavailable
 from common.http import endpoint as edge
 from common.http.endpoint import Answer, created, endpoint
+from common.http.error_catalogue import ERROR_CATALOGUE, CatalogueEntry
 from common.http.request import Admin, Body, IdPath, Paging, Request, User
 
 USER = str(uuid4())
-TEAPOT = Problem("TEAPOT", 418, "찻주전자입니다.", "I am a teapot.")
+
+
+class Teapot(DomainError):
+    code = "TEAPOT"
+
+
+@pytest.fixture(autouse=True)
+def _teapot_in_the_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ERROR_CATALOGUE, Teapot.code, CatalogueEntry(418, "찻주전자입니다.", "I am a teapot."))
 
 
 class Order(Body):
@@ -25,13 +34,6 @@ class Order(Body):
 class Echo(Model):
     event_id: UUID
     note: str
-
-
-class StoreAwayError(Exception):
-    pass
-
-
-means_store_away(StoreAwayError)
 
 
 def event(body: object = None, role: str | None = "USER", **more: Any) -> dict[str, Any]:
@@ -72,7 +74,7 @@ def test_a_model_is_200_created_is_201_and_none_is_204() -> None:
 def test_a_refusal_speaks_the_callers_language_and_carries_the_trace_id() -> None:
     @endpoint
     def refuse() -> None:
-        raise TEAPOT.refusal(spout=1, headers={"Retry-After": "5"})
+        raise Teapot(spout=1, retry_after=5)
 
     trace_id = str(uuid4())
     status, body, headers = call(refuse, event(headers={"X-Trace-Id": trace_id, "Accept-Language": "en"}))
@@ -137,19 +139,19 @@ def test_one_line_is_the_log_of_a_request_and_its_metrics(capsys: pytest.Capture
 
 
 def test_a_refusal_that_was_not_declared_is_an_error_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    @endpoint(refuses=[TEAPOT])
+    @endpoint(raises=[Teapot])
     def declared() -> None:
-        raise TEAPOT.refusal()
+        raise Teapot()
 
     @endpoint
     def undeclared() -> None:
-        raise TEAPOT.refusal()
+        raise Teapot()
 
     call(declared, event())
     assert not caplog.records
     assert call(undeclared, event())[0] == 418
     (line,) = (vars(record) for record in caplog.records if record.levelname == "ERROR")
-    assert (line["message"], line["code"], line["status"]) == ("undeclared refusal", "TEAPOT", 418)
+    assert (line["message"], line["code"], line["status"]) == ("undeclared error", "TEAPOT", 418)
 
 
 @pytest.mark.parametrize("role", [None, "USER"])
@@ -185,7 +187,7 @@ def test_a_body_is_read_as_its_schema_has_it(body: dict[str, Any]) -> None:
 def test_a_store_that_is_away_is_a_503() -> None:
     @endpoint
     def away() -> None:
-        raise StoreAwayError
+        raise StoreUnavailable
 
     status, body, headers = call(away, event())
     assert (status, body["code"], headers["Retry-After"]) == (503, "SERVICE_UNAVAILABLE", "1")
@@ -279,4 +281,4 @@ def test_the_watch_is_told_whose_account_it_is(monkeypatch: pytest.MonkeyPatch) 
     finally:
         edge._settings.cache_clear()
     assert seen == [(USER, True, True), ("hong@example.com", False, True)]
-    assert {problem.code for problem in line_up.operation.problems()} > {"CAPTCHA_REQUIRED", "BOT_SUSPECTED"}  # type: ignore[attr-defined]
+    assert {problem.code for problem in line_up.operation.errors()} > {"CAPTCHA_REQUIRED", "BOT_SUSPECTED"}  # type: ignore[attr-defined]

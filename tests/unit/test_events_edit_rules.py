@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from common.domain.problem import Refusal
+from common.domain.shared_errors import DomainError
 from common.http.request import Request
+from functions.events.errors import PreconditionFailed, SaleStarted
 from functions.events.event_edit import AFTER_SALE_START, EventEdit, changes, check_in_time
 from functions.events.event_proposal import EventProposal
-from functions.events.problems import PRECONDITION_FAILED, SALE_STARTED
 from functions.events.revision import Expected, etag
 
 SALE = datetime(2026, 12, 1, 11, tzinfo=UTC)
@@ -65,9 +65,9 @@ def test_any_field_may_change_before_the_sale_and_five_after(field: str) -> None
         assert changed <= AFTER_SALE_START
         check_in_time(changed, SALE, SALE)
     else:
-        with pytest.raises(Refusal) as refusal:
+        with pytest.raises(DomainError) as refusal:
             check_in_time(changed, SALE, SALE)
-        assert (refusal.value.problem, refusal.value.details) == (SALE_STARTED, {"fields": [field]})
+        assert (type(refusal.value), refusal.value.details) == (SaleStarted, {"fields": [field]})
 
 
 @pytest.mark.parametrize("field", OTHER)
@@ -87,9 +87,9 @@ def test_an_edit_of_the_version_at_hand_goes_through_and_one_that_names_none_too
 
 @pytest.mark.parametrize("if_match", ['"2"', '"33"', '"3', "3", "", '"abc"', '"2-3"'])
 def test_an_edit_of_another_version_is_stale(if_match: str) -> None:
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(DomainError) as refusal:
         Expected.by(request(if_match=if_match)).check(3)
-    assert refusal.value.problem is PRECONDITION_FAILED
+    assert type(refusal.value) is PreconditionFailed
 
 
 def test_the_tag_of_an_answer_names_its_version_for_the_next_edit() -> None:

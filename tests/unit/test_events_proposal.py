@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from pydantic import ValidationError
 
-from common.domain.problem import VALIDATION_ERROR, Refusal
+from common.domain.shared_errors import DomainError, InvalidInput
 from functions.events.event_proposal import EventProposal
 from functions.events.seat_template import SeatTemplate, Section
 
@@ -37,9 +37,9 @@ def proposal(**changes: Any) -> EventProposal:
 
 
 def faults(refused: EventProposal) -> set[str]:
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(DomainError) as refusal:
         refused.check(HALL)
-    assert refusal.value.problem is VALIDATION_ERROR
+    assert type(refusal.value) is InvalidInput
     return {fault["field"] for fault in refusal.value.details}
 
 

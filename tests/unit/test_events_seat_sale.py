@@ -4,8 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from common.domain.problem import Refusal
-from functions.events.problems import SEAT_NOT_FOUND
+from common.domain.shared_errors import DomainError, SeatNotFound
 from functions.events.seat_sale import Seat, seats_to_free, seats_to_sell
 
 OURS, THEIRS = UUID(int=1), UUID(int=2)
@@ -23,9 +22,9 @@ def test_a_claim_of_another_does_not_keep_a_confirmed_reservation_from_its_own()
 
 
 def test_a_seat_the_event_does_not_have_cannot_be_sold() -> None:
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(DomainError) as refusal:
         seats_to_sell([FREE], [FREE.id, UUID(int=99)], OURS)
-    assert refusal.value.problem is SEAT_NOT_FOUND
+    assert type(refusal.value) is SeatNotFound
     assert refusal.value.details == {"seatIds": [str(UUID(int=99))]}
 
 

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from openapi_spec_validator import validate
 from schemathesis import GenerationMode
 
-from common.domain.problem import Refusal
+from common.domain.shared_errors import DomainError
 from common.http.request import Body, Path, Query, Request, parse_body, parse_path, parse_query
 from openapi.document import PATH, document, text
 from openapi.routes import ROOT, Route, routes
@@ -80,8 +80,8 @@ def refused(parse: Any, kind: type, event: dict[str, Any]) -> list[str] | None:
     """The fields at fault; None when it was accepted."""
     try:
         parse(kind, Request.of(event))
-    except Refusal as refusal:
-        return [fault["field"] for fault in refusal.details] if refusal.details else [refusal.problem.code]
+    except DomainError as refusal:
+        return [fault["field"] for fault in refusal.details] if refusal.details else [refusal.code]
     return None
 
 
@@ -154,7 +154,7 @@ def test_lone_surrogates_and_duplicate_keys_have_one_meaning() -> None:
     assert login is not None
     body = '{"email": "a@example.com", "password": "x", "captchaToken": "x", "email": "b@example.com"}'
     assert parse_body(login, Request.of({"body": body})).email == "b@example.com"  # type: ignore[attr-defined]
-    with pytest.raises(Refusal):
+    with pytest.raises(DomainError):
         parse_body(login, Request.of({"body": body.replace("b@", "\\ud800@")}))
 
 

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from common.waitingroom.queue_tokens import QUEUE_TOKEN_INVALID
+from common.domain.shared_errors import QueueTokenInvalid
 from functions.gateway import health
 from functions.payments import confirm, create, webhook
 from functions.payments.bank import PortOneAway
@@ -37,7 +37,7 @@ SECRET = "whsec_" + base64.b64encode(bytes(32)).decode()
 
 
 def refuse(*_: object) -> None:
-    raise QUEUE_TOKEN_INVALID.refusal()
+    raise QueueTokenInvalid()
 
 
 def never(*_: object) -> None:

@@ -8,7 +8,7 @@ from tests.undeclared import undeclared_refusals
 
 def test_an_undeclared_refusal_is_found_with_its_route(tmp_path: Path) -> None:
     said = [
-        {"message": "undeclared refusal", "trace_id": "1", "code": "EVENT_ENDED", "status": 409},
+        {"message": "undeclared error", "trace_id": "1", "code": "EVENT_ENDED", "status": 409},
         {"message": "request", "trace_id": "1", "route": "POST /events/{id}/cancel"},
         {"message": "request", "trace_id": "2", "route": "GET /events"},
     ]

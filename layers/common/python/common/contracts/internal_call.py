@@ -8,22 +8,22 @@ often is counted by caller and called function (INT-010).
 import hmac
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, wraps
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from common.domain.model import Model
-from common.domain.problem import (
-    SERVICE_KEY_INVALID,
-    SERVICE_UNAVAILABLE,
-    VALIDATION_ERROR,
-    Problem,
-    Refusal,
-    store_away,
+from common.domain.shared_errors import (
+    DomainError,
+    InvalidInput,
+    RateLimited,
+    ServiceKeyInvalid,
+    ServiceUnavailable,
+    StoreUnavailable,
 )
-from common.protection.rate_class import RATE_LIMITED, RouteClass
+from common.protection.rate_class import RouteClass
 from common.runtime.log import log
 from common.runtime.metrics import emit
 from common.runtime.settings import Settings
@@ -35,8 +35,12 @@ AskedT = TypeVar("AskedT", bound=Model)
 
 
 CONNECT_SECONDS, ANSWER_SECONDS = 2, 3
-# What another service refuses us for, but nobody who called us: to him we are away, and a message comes again.
-OURS = (SERVICE_KEY_INVALID.code, RATE_LIMITED.code)
+# Another service rejects us, not the buyer behind the call: the buyer gets a 503, and a message is retried.
+CALLER_ERRORS = (ServiceKeyInvalid.code, RateLimited.code)
+
+
+class UndeclaredError(Exception):
+    """Another service answered with an error that this caller does not expect: a bug."""
 
 
 class CallerSettings(Settings):
@@ -60,11 +64,18 @@ def _lambda_client(attempts: int) -> Any:
     )
 
 
-def call(function: str, asked: Model, answer: type[AnswerT], *, read: bool) -> AnswerT:
-    """What another service's `function` answers to `asked`.
+def call(
+    function: str,
+    asked: Model,
+    answer: type[AnswerT],
+    *,
+    read: bool,
+    raises: Sequence[type[DomainError]] = (),
+) -> AnswerT:
+    """What another service's `function` answers to `asked`; `read=True` allows one retry.
 
-    Raises the other side's `Refusal` as it was given, or SERVICE_UNAVAILABLE when it gave no answer in time.
-    `read=True` allows the one retry.
+    Raises the other service's error if it is one of `raises`, ServiceUnavailable when the service does not answer in
+    time or is unavailable itself, UndeclaredError for any other error.
     """
     service = CallerSettings.from_environment().service_name
     payload = {
@@ -80,16 +91,25 @@ def call(function: str, asked: Model, answer: type[AnswerT], *, read: bool) -> A
         answered = json.loads(response["Payload"].read())
     except Exception as error:  # botocore's own types, without importing botocore for functions that never call
         log.warning("no answer from another service", extra={"function": function, "error": type(error).__name__})
-        raise SERVICE_UNAVAILABLE.refusal(headers={"Retry-After": "1"}) from error
+        raise ServiceUnavailable(retry_after=1) from error
     if response.get("FunctionError"):
         log.warning("another service failed", extra={"function": function})
-        raise SERVICE_UNAVAILABLE.refusal(headers={"Retry-After": "1"})
-    if "refusal" in answered:
-        if answered["refusal"]["code"] in OURS:
-            log.error("refused by another service", extra={"function": function, "code": answered["refusal"]["code"]})
-            raise SERVICE_UNAVAILABLE.refusal(headers={"Retry-After": "1"})
-        raise Refusal(Problem(**answered["refusal"]), answered["details"])
+        raise ServiceUnavailable(retry_after=1)
+    if "error" in answered:
+        raise _error_of(answered["error"], function, raises)
     return answer.model_validate(answered["body"])
+
+
+def _error_of(error: Mapping[str, Any], function: str, raises: Sequence[type[DomainError]]) -> Exception:
+    code = error["code"]
+    for kind in raises:
+        if kind.code == code:
+            return kind(error["details"])
+    if code in CALLER_ERRORS:
+        log.error("rejected by another service", extra={"function": function, "code": code})
+    if code in CALLER_ERRORS or error["retryable"]:
+        return ServiceUnavailable(retry_after=1)
+    return UndeclaredError(f"{function} answered {code}")
 
 
 def internal(handle: Callable[[AskedT], Model]) -> Callable[[Mapping[str, Any], Any], dict[str, Any]]:
@@ -109,46 +129,42 @@ def internal(handle: Callable[[AskedT], Model]) -> Callable[[Mapping[str, Any], 
             try:
                 asked = asked_kind.model_validate(event.get("body"))
             except ValidationError:
-                raise VALIDATION_ERROR.refusal() from None
+                raise InvalidInput() from None
             body = handle(asked).to_dict()
             duration_ms = round((time.perf_counter() - started) * 1000, 1)
             log.info("called", extra={"caller": caller, "duration_ms": duration_ms})
             return {"body": body}
-        except Refusal as refused:
-            refusal = refused
-        except store_away():
-            log.exception("a store is away")
-            refusal = SERVICE_UNAVAILABLE.refusal()
-        problem = refusal.problem
-        log.info("called and refused", extra={"caller": headers.get("x-service", "")[:64], "code": problem.code})
-        return {
-            "refusal": {"code": problem.code, "status": problem.status, "ko": problem.ko, "en": problem.en},
-            "details": refusal.details,
-        }
+        except DomainError as raised:
+            error = raised
+        except StoreUnavailable:
+            log.exception("store unavailable")
+            error = ServiceUnavailable()
+        log.info("rejected", extra={"caller": headers.get("x-service", "")[:64], "code": error.code})
+        return {"error": {"code": error.code, "retryable": error.retryable, "details": error.details}}
 
     return handler
 
 
 def _check_key(headers: Mapping[str, str], function: str) -> str:
-    """Who calls. Refuses SERVICE_KEY_INVALID."""
+    """Who calls. Raises ServiceKeyInvalid."""
     caller, offered = headers.get("x-service", ""), headers.get("x-service-api-key", "")
     # Two keys are valid while one replaces the other (INT-009).
     if not any(hmac.compare_digest(offered.encode(), key.encode()) for key in secret("service-keys").get(caller, [])):
         # INT-006: the line has its time; an invocation has no address to log.
         log.warning("service key refused", extra={"caller": caller[:64], "function": function})
         emit({"function": function}, ServiceKeyRefused=1)
-        raise SERVICE_KEY_INVALID.refusal()
+        raise ServiceKeyInvalid()
     return caller
 
 
 def _count(caller: str, function: str) -> None:
-    """Refuses RATE_LIMITED; without Redis nobody is counted, as at the edge."""
+    """Raises RateLimited; without Redis nobody is counted, as at the edge."""
     from common.protection.rate_limit import limiter
 
     most = CalledSettings.from_environment().internal_calls_per_minute
     try:
         limiter(address_limits=False).admit(RouteClass(f"internal:{function}", most, None), caller, None)
-    except Refusal:
+    except DomainError:
         log.warning("a service calls too often", extra={"caller": caller, "function": function})
         emit({"function": function}, InternalCallsRefused=1)
         raise

@@ -1,14 +1,14 @@
-"""The edge of a handler: event in, one typed call, answer out. Everything every endpoint owes its caller is here.
+"""Makes a Lambda handler of a typed function: parses the request, calls it once, writes the response.
 
-    @endpoint(refuses=[SALE_CLOSED, QUEUE_FULL])
+    @endpoint(raises=[SaleClosed, QueueFull])
     def handler(user: User, body: EnterBody) -> Place:
         return waiting_room().enter(user.id, body.event_id)
 
-Returned: a `Model` is 200, `created(model)` 201, None 204. Raised: a `Refusal` is its own answer, a store that is away
-503, anything else 500 with nothing of the inside shown. Every answer carries the trace id, the security headers and,
-for a configured origin, CORS (GW-004, GW-010, GW-011, GW-012, GW-014).
+A returned `Model` is 200, `created(model)` 201, None 204. A raised `DomainError` has its status and text in the error
+catalogue, `StoreUnavailable` is 503, anything else 500 with nothing internal shown. Every response carries the trace
+id, the security headers and, for a configured origin, CORS (GW-004, GW-010, GW-011, GW-012, GW-014).
 
-Chosen over Powertools' REST resolver for its import time, and over no edge at all for `docs/decisions.md`'s reasons.
+Chosen over Powertools' REST resolver for its import time (`docs/decisions.md`).
 """
 
 import inspect
@@ -22,7 +22,15 @@ from types import NoneType, UnionType
 from typing import Any, Literal, get_args, overload
 
 from common.domain.model import Model, rfc3339
-from common.domain.problem import INTERNAL_ERROR, PAYLOAD_TOO_LARGE, SERVICE_UNAVAILABLE, Problem, Refusal, store_away
+from common.domain.shared_errors import (
+    DomainError,
+    InternalError,
+    PayloadTooLarge,
+    RateLimited,
+    ServiceUnavailable,
+    StoreUnavailable,
+)
+from common.http.error_catalogue import ERROR_CATALOGUE
 from common.http.operation import Answers, Limit, Operation
 from common.http.request import Body, Path, Query, Request, User, parse_body, parse_path, parse_query
 from common.protection.rate_class import OTHERS, READS, RouteClass
@@ -70,6 +78,15 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+class ErrorWithHeaders(Exception):
+    """A domain error whose response has headers of its own."""
+
+    def __init__(self, error: DomainError, headers: Mapping[str, str]) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.headers = headers
+
+
 def created(body: Model) -> Answer:
     return Answer(body, 201)
 
@@ -89,7 +106,7 @@ def endpoint(
     *,
     limit: Limit = "by method",
     bots: bool = False,
-    refuses: Sequence[Problem] = (),
+    raises: Sequence[type[DomainError]] = (),
     answers: Answers | None = None,
 ) -> Callable[[Handle], Handler]: ...
 
@@ -99,26 +116,30 @@ def endpoint(
     *,
     limit: Limit = "by method",
     bots: bool = False,
-    refuses: Sequence[Problem] = (),
+    raises: Sequence[type[DomainError]] = (),
     answers: Answers | None = None,
 ) -> Handler | Callable[[Handle], Handler]:
     """Make `handle` a Lambda proxy handler that fills its parameters from the event by their kind.
 
     `limit` says with which routes it is counted, READS or OTHERS by its method if nothing is said, None for not at all.
     `bots` has callers watched: it must take a `User`, or a body with an `email`.
-    `refuses` names the problems of its own that it may answer, `answers` what an `Answer` may hold, by status.
+    `raises` names the errors of its own that it may end with, `answers` what an `Answer` may hold, by status.
     """
     if handle is None:
-        return lambda handle: _endpoint(handle, limit, bots, refuses, answers)
-    return _endpoint(handle, limit, bots, refuses, answers)
+        return lambda handle: _endpoint(handle, limit, bots, raises, answers)
+    return _endpoint(handle, limit, bots, raises, answers)
 
 
-def _endpoint(handle: Handle, limit: Limit, bots: bool, refuses: Sequence[Problem], answers: Answers | None) -> Handler:
+def _endpoint(
+    handle: Handle, limit: Limit, bots: bool, raises: Sequence[type[DomainError]], answers: Answers | None
+) -> Handler:
     signature = inspect.signature(handle, eval_str=True)
     kinds = {name: parameter.annotation for name, parameter in signature.parameters.items()}
     fill = {name: _source(kind) for name, kind in kinds.items()}
-    operation = Operation(kinds, signature.return_annotation, limit, refuses, answers or {}, bots)
-    declared = {(problem.code, problem.status) for problem in operation.problems()}
+    operation = Operation(kinds, signature.return_annotation, limit, raises, answers or {}, bots)
+    declared = frozenset(error.code for error in operation.errors())
+    for code in declared:
+        ERROR_CATALOGUE[code]  # an error without status and text fails at import, not at the first request
     if limit is not None:
         import common.protection.rate_limit  # Redis's client is loaded with the function rather than at its first call
     if bots:
@@ -140,7 +161,7 @@ def _endpoint(handle: Handle, limit: Limit, bots: bool, refuses: Sequence[Proble
                 _watch(request, arguments)
             answer = _answer(handle(**arguments))
         except Exception as error:
-            answer = _refused(error, request, declared)
+            answer = _error(error, request, declared)
         _record(event, answer["statusCode"], (time.perf_counter() - started) * 1000)
         # What a handler sets itself stands.
         answer["headers"] = {**_common_headers(request), **limits, **answer["headers"]}
@@ -153,11 +174,11 @@ def _endpoint(handle: Handle, limit: Limit, bots: bool, refuses: Sequence[Proble
 def _check_size(request: Request) -> None:
     most = MAX_ACCOUNT_BODY if request.event.get("path", "").startswith(("/auth/", "/users/")) else MAX_BODY
     if len(request.event.get("body") or "") > most or len(request.raw_body) > most:
-        raise PAYLOAD_TOO_LARGE.refusal(limitBytes=most)
+        raise PayloadTooLarge(limitBytes=most)
 
 
 def _check_token(request: Request) -> None:
-    """Refuses a token that ended after the gateway's cache took it in."""
+    """Raises a token that ended after the gateway's cache took it in."""
     claims = request.event.get("requestContext", {}).get("authorizer") or {}
     if _settings().authorizer == "JwtCached" and "jti" in claims:
         from common.protection import revocation
@@ -166,7 +187,7 @@ def _check_token(request: Request) -> None:
 
 
 def _limits(kind: Limit, request: Request) -> Mapping[str, str]:
-    """The headers that say what is left. Refuses RATE_LIMITED."""
+    """The headers that say what is left. Raises RATE_LIMITED."""
     counted = _settings().rate_limits
     if kind is None or counted == "off":
         return {}
@@ -176,11 +197,11 @@ def _limits(kind: Limit, request: Request) -> Mapping[str, str]:
 
     claims = request.event.get("requestContext", {}).get("authorizer") or {}
     left = limiter(address_limits=counted == "on").admit(kind, claims.get("sub"), request.source_ip)
-    return left.headers() if left else {}
+    return _rate_limit_headers(left.limit, left.shown_remaining) if left else {}
 
 
 def count(kind: RouteClass, who: str) -> None:
-    """Count somebody whom the gateway does not know: an address that signs in. Refuses RATE_LIMITED.
+    """Count somebody whom the gateway does not know: an address that signs in. Raises RATE_LIMITED.
 
     Only where addresses are counted, too: on a developer's machine everybody is the demo account.
     """
@@ -191,7 +212,7 @@ def count(kind: RouteClass, who: str) -> None:
 
 
 def _watch(request: Request, arguments: Mapping[str, Any]) -> None:
-    """Refuses what looks like a bot."""
+    """Raises what looks like a bot."""
     from common.protection.bot_check import guard
 
     user = next((str(given.id) for given in arguments.values() if isinstance(given, User)), None)
@@ -232,30 +253,43 @@ def _answer(result: Result) -> Event:
     return {"statusCode": answer.status, "headers": headers, "body": body if isinstance(body, str) else body.to_json()}
 
 
-def _refused(error: Exception, request: Request, declared: Collection[tuple[str, int]]) -> Event:
-    if isinstance(error, Refusal):
-        refusal = error
-    elif isinstance(error, store_away()):
-        log.exception("a store is away")
-        refusal = SERVICE_UNAVAILABLE.refusal(headers={"Retry-After": "1"})
-    else:
+def _error(error: Exception, request: Request, declared: Collection[str]) -> Event:
+    headers: Mapping[str, str] = {}
+    if isinstance(error, ErrorWithHeaders):
+        headers, error = error.headers, error.error
+    if isinstance(error, StoreUnavailable):
+        log.exception("store unavailable")
+        error = ServiceUnavailable(retry_after=1)
+    elif not isinstance(error, DomainError):
         log.exception("unhandled")
-        refusal = INTERNAL_ERROR.refusal()
-    if (refusal.problem.code, refusal.problem.status) not in declared:
-        log.error("undeclared refusal", extra={"code": refusal.problem.code, "status": refusal.problem.status})
+        error = InternalError()
+    entry = ERROR_CATALOGUE[error.code]
+    if error.code not in declared:
+        log.error("undeclared error", extra={"code": error.code, "status": entry.status})
     body: dict[str, Any] = {
-        "code": refusal.problem.code,
-        "message": refusal.problem.message(request.language),
+        "code": error.code,
+        "message": entry.text(request.language),
         "timestamp": rfc3339(datetime.now(UTC)),
         "traceId": request.trace_id,
     }
-    if refusal.details:
-        body["details"] = refusal.details
+    if error.details:
+        body["details"] = error.details
     return {
-        "statusCode": refusal.problem.status,
-        "headers": {"Content-Type": "application/json", **refusal.headers},
+        "statusCode": entry.status,
+        "headers": {"Content-Type": "application/json", **_error_headers(error), **headers},
         "body": json.dumps(body, ensure_ascii=False, default=str),
     }
+
+
+def _error_headers(error: DomainError) -> Mapping[str, str]:
+    headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
+    if isinstance(error, RateLimited) and error.limit:
+        headers |= _rate_limit_headers(error.limit, error.remaining)
+    return headers
+
+
+def _rate_limit_headers(limit: int, remaining: int) -> dict[str, str]:
+    return {"X-RateLimit-Limit": str(limit), "X-RateLimit-Remaining": str(remaining)}
 
 
 @cache

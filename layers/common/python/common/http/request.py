@@ -14,7 +14,13 @@ from uuid import UUID, uuid4
 from pydantic import Field, ValidationError
 
 from common.domain.model import Model
-from common.domain.problem import FORBIDDEN, NOT_FOUND, TOKEN_MISSING, UNSUPPORTED_MEDIA_TYPE, VALIDATION_ERROR, Refusal
+from common.domain.shared_errors import (
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    TokenMissing,
+    UnsupportedMediaType,
+)
 
 ParsedT = TypeVar("ParsedT", bound=Model)
 
@@ -80,13 +86,13 @@ class Request:
 
     @property
     def raw_body(self) -> bytes:
-        """The body as it came; refuses VALIDATION_ERROR when it cannot be had."""
+        """The body as it came; refuses InvalidInput when it cannot be had."""
         body = self.event.get("body") or ""
         if self.event.get("isBase64Encoded"):
             try:
                 return b64decode(body, validate=True)
             except (BadBase64, ValueError):
-                raise VALIDATION_ERROR.refusal() from None
+                raise InvalidInput() from None
         # A lone surrogate has no bytes; the JSON parser refuses these in its own words.
         return str(body).encode("utf-8", "surrogatepass")
 
@@ -122,7 +128,7 @@ class User:
             return cls(UUID(claims["sub"]), claims["role"], UUID(claims["sid"]), claims["jti"], int(claims["exp"]))
         except (KeyError, ValueError):
             # Only a route deployed without its authorizer gets here: fail closed.
-            raise TOKEN_MISSING.refusal() from None
+            raise TokenMissing() from None
 
 
 @dataclass(frozen=True)
@@ -133,14 +139,13 @@ class Admin(User):
     def of(cls, event: dict[str, Any]) -> Self:
         user = super().of(event)
         if user.role != "ADMIN":
-            raise FORBIDDEN.refusal()
+            raise Forbidden()
         return user
 
 
-def refused(error: ValidationError) -> Refusal:
+def invalid_input(error: ValidationError) -> InvalidInput:
     """The fields at fault and why, without the values: they may be secrets."""
-    return Refusal(
-        VALIDATION_ERROR,
+    return InvalidInput(
         [
             {"field": ".".join(str(part) for part in fault["loc"]) or "body", "reason": fault["msg"]}
             for fault in error.errors(include_url=False, include_context=False, include_input=False)[:20]
@@ -151,19 +156,19 @@ def refused(error: ValidationError) -> Refusal:
 def parse_body(kind: type[ParsedT], request: Request) -> ParsedT:
     media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if media_type != "application/json":
-        raise UNSUPPORTED_MEDIA_TYPE.refusal()
+        raise UnsupportedMediaType()
     try:
         # As the OpenAPI document has it: no "1" for 1, and the names that stand there only.
         return kind.model_validate_json(request.raw_body, strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
-        raise refused(error) from None
+        raise invalid_input(error) from None
 
 
 def parse_query(kind: type[ParsedT], request: Request) -> ParsedT:
     try:
         return kind.model_validate(request.event.get("queryStringParameters") or {}, by_alias=True, by_name=False)
     except ValidationError as error:
-        raise refused(error) from None
+        raise invalid_input(error) from None
 
 
 def parse_path(kind: type[ParsedT], request: Request) -> ParsedT:
@@ -171,4 +176,4 @@ def parse_path(kind: type[ParsedT], request: Request) -> ParsedT:
     try:
         return kind.model_validate(request.event.get("pathParameters") or {}, by_alias=True, by_name=False)
     except ValidationError:
-        raise NOT_FOUND.refusal() from None
+        raise NotFound() from None

@@ -13,13 +13,12 @@ A dead letter is written through the outbox, once, so that it is neither lost no
 from base64 import b64decode
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any
 from zlib import crc32
 
 from pydantic import ValidationError
 
-from common.domain.problem import Refusal, store_away
+from common.domain.shared_errors import DomainError, StoreUnavailable
 from common.messaging.messages import DEAD_LETTERS, Envelope, Payload, UnknownVersion, read
 from common.messaging.outbox import shard_of
 from common.runtime.log import log
@@ -104,12 +103,12 @@ class Consumer:
         causation_id.set(str(message.event_id))
         try:
             after_commit = self._once(message, lambda connection: handle(connection, message, payload))
-        except Refusal as refusal:
-            if refusal.problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        except DomainError as refusal:
+            if refusal.retryable:
                 raise  # another service is away: as with a store
             self._bury(record, f"refused: {refusal}")
             return
-        except store_away():
+        except StoreUnavailable:
             raise
         except Exception as error:
             self._failed(record, error)

@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from common.domain.clock import Clock, utc_now
-from common.domain.problem import BOT_SUSPECTED, CAPTCHA_REQUIRED
+from common.domain.shared_errors import BotSuspected, CaptchaRequired, RateLimited
 from common.http.request import Request
 from common.protection.bot_score import (
     CALLS_KEPT,
@@ -22,7 +22,6 @@ from common.protection.bot_score import (
     judge,
 )
 from common.protection.cloud_ranges import CloudRanges, shipped_ranges
-from common.protection.rate_class import RATE_LIMITED
 from common.protection.rate_limit import network_hash
 from common.runtime.log import log
 from common.runtime.metrics import emit
@@ -83,7 +82,7 @@ class BotWatch:
 
 
 def guard(request: Request, account: str, *, signed_in: bool, observe: bool) -> None:
-    """Refuses RATE_LIMITED, CAPTCHA_REQUIRED, CAPTCHA_FAILED or BOT_SUSPECTED; `observe` only says it would have."""
+    """Raises RateLimited, CaptchaRequired, CAPTCHA_FAILED or BotSuspected; `observe` only says it would have."""
     fingerprint = request.headers.get("x-device-fingerprint")
     verdict = bot_watch().see(account, request.source_ip, fingerprint, signed_in=signed_in)
     if verdict is None or not verdict.layers:
@@ -98,15 +97,12 @@ def guard(request: Request, account: str, *, signed_in: bool, observe: bool) -> 
     if observe:
         return
     if verdict.action == "SLOWER":
-        raise RATE_LIMITED.refusal(
-            headers={"X-RateLimit-Limit": str(60 // SLOW_SECONDS), "X-RateLimit-Remaining": "0"}
-            | {"Retry-After": str(SLOW_SECONDS)}
-        )
+        raise RateLimited(limit=60 // SLOW_SECONDS, retry_after=SLOW_SECONDS)
     if verdict.action == "REFUSED":
-        raise BOT_SUSPECTED.refusal()
+        raise BotSuspected()
     token = request.headers.get("x-captcha-token", "")
     if not token:
-        raise CAPTCHA_REQUIRED.refusal()
+        raise CaptchaRequired()
     from common.protection.captcha import captcha  # httpx: only the suspected pay its import
 
     captcha().check(token)

@@ -6,7 +6,7 @@ import httpx
 from pydantic import BaseModel, Field, ValidationError
 
 from common.domain.clock import utc_now
-from common.domain.problem import CAPTCHA_FAILED, SERVICE_UNAVAILABLE
+from common.domain.shared_errors import CaptchaFailed, ServiceUnavailable
 from common.protection.circuit_breaker import Circuit, CircuitOpen, Guard
 from common.runtime.log import log
 from common.runtime.settings import Settings
@@ -36,7 +36,7 @@ class Captcha:
         self._guard = guard
 
     def check(self, token: str) -> None:
-        """Refuses CAPTCHA_FAILED; SERVICE_UNAVAILABLE when Google is away or does not know us: nobody passes unseen.
+        """Raises CaptchaFailed; ServiceUnavailable when Google is away or does not know us: nobody passes unseen.
 
         The caller's address, which siteverify would take, is not Google's to know.
         """
@@ -45,16 +45,16 @@ class Captcha:
                 response = self._client.post(self._url, data={"secret": self._secret, "response": token})
                 verdict = _Verdict.model_validate_json(response.raise_for_status().content)
         except CircuitOpen as unavailable:
-            raise SERVICE_UNAVAILABLE.refusal(headers={"Retry-After": str(unavailable.retry_after)}) from None
+            raise ServiceUnavailable(retry_after=unavailable.retry_after) from None
         except (httpx.HTTPError, ValidationError) as error:
             log.warning("no verdict on a captcha", extra={"error": type(error).__name__})
-            raise SERVICE_UNAVAILABLE.refusal(headers={"Retry-After": "1"}) from None
+            raise ServiceUnavailable(retry_after=1) from None
         if verdict.success:
             return
         if OURS.intersection(verdict.error_codes):
             log.error("siteverify refuses us", extra={"codes": verdict.error_codes})
-            raise SERVICE_UNAVAILABLE.refusal(headers={"Retry-After": "1"})
-        raise CAPTCHA_FAILED.refusal()
+            raise ServiceUnavailable(retry_after=1)
+        raise CaptchaFailed()
 
 
 @cache

@@ -2,14 +2,6 @@
 
 from dataclasses import dataclass
 
-from common.domain.problem import Problem
-
-RATE_LIMITED = Problem(
-    "RATE_LIMITED",
-    429,
-    "요청이 너무 많습니다. 잠시 후 다시 시도해 주세요.",
-    "Too many requests. Try again shortly.",
-)
 BURST = 1.2  # GW-028
 
 

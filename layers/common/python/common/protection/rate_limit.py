@@ -12,7 +12,8 @@ from ipaddress import IPv6Network
 from pathlib import Path
 
 from common.domain.clock import Clock, utc_now
-from common.protection.rate_class import BURST, RATE_LIMITED, RouteClass
+from common.domain.shared_errors import RateLimited
+from common.protection.rate_class import BURST, RouteClass
 from common.runtime.log import log
 from common.stores import redis
 from common.stores.redis import REDIS_FAILURES, Client, Script, run_together
@@ -26,10 +27,10 @@ class Allowance:
     remaining: int
     wait_seconds: int = 0  # until the next may come; 0 if this one was let through
 
-    def headers(self) -> dict[str, str]:
-        # After a pause a little more than the limit may come; a client that reads more left than there is would wonder.
-        left = {"X-RateLimit-Limit": str(self.limit), "X-RateLimit-Remaining": str(min(self.remaining, self.limit))}
-        return left | ({"Retry-After": str(self.wait_seconds)} if self.wait_seconds else {})
+    @property
+    def shown_remaining(self) -> int:
+        """At most the limit: after a pause more may come at once, but that would confuse clients."""
+        return min(self.remaining, self.limit)
 
 
 class RateLimiter:
@@ -40,7 +41,7 @@ class RateLimiter:
         self._take = Script(Path(__file__).parent / "lua" / "take_turn.lua")
 
     def admit(self, kind: RouteClass, user: str | None, address: str | None) -> Allowance | None:
-        """The tighter of the two allowances. Refuses RATE_LIMITED.
+        """The tighter of the two allowances. Raises RateLimited.
 
         Redis away: None. Limits keep a crowd fair; shutting the doors because nobody can count would do to everybody
         what they are to prevent. Where guessing must not be free (login), the lockout fails closed by itself.
@@ -70,7 +71,9 @@ class RateLimiter:
         ]
         tightest = max(allowances, key=lambda each: (each.wait_seconds, -each.remaining))
         if tightest.wait_seconds:
-            raise RATE_LIMITED.refusal(headers=tightest.headers())
+            raise RateLimited(
+                limit=tightest.limit, remaining=tightest.shown_remaining, retry_after=tightest.wait_seconds
+            )
         return tightest
 
 

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from common.domain.clock import Clock, utc_now
-from common.domain.problem import TOKEN_EXPIRED, TOKEN_REVOKED
+from common.domain.shared_errors import TokenExpired, TokenRevoked
 from common.stores import redis
 from common.stores.redis import Client
 
@@ -25,14 +25,14 @@ class Revocation:
         self._clock = clock
 
     def check(self, claims: Mapping[str, Any]) -> None:
-        """Refuses TOKEN_REVOKED or TOKEN_EXPIRED by what the authorizer said of a token, a moment or longer ago.
+        """Raises TokenRevoked or TokenExpired by what the authorizer said of a token, a moment or longer ago.
 
         While Redis is unavailable its error is raised, so no request passes unchecked.
         """
         if int(claims["exp"]) <= self._clock().timestamp():
-            raise TOKEN_EXPIRED.refusal()
+            raise TokenExpired()
         if self._redis.exists(revoked_key(claims["jti"])):
-            raise TOKEN_REVOKED.refusal()
+            raise TokenRevoked()
 
 
 @cache

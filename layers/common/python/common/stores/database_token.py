@@ -12,9 +12,7 @@ from botocore.auth import SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError, NoCredentialsError, NoRegionError
 
-from common.domain.problem import means_store_away
-
-means_store_away(BotoCoreError)
+from common.domain.shared_errors import StoreUnavailable
 
 GOOD_SECONDS = 900
 
@@ -25,7 +23,14 @@ def _session() -> Any:
 
 
 def database_token(host: str, port: int, user: str) -> str:
-    """To be asked for at each connect: it is made here, without a call. Raises BotoCoreError without credentials."""
+    """To be asked for at each connect: it is made here, without a call. Raises StoreUnavailable without credentials."""
+    try:
+        return _signed(host, port, user)
+    except BotoCoreError as error:
+        raise StoreUnavailable(f"AWS credentials: {error}") from error
+
+
+def _signed(host: str, port: int, user: str) -> str:
     session = _session()
     credentials, region = session.get_credentials(), session.get_config_variable("region")
     if credentials is None:

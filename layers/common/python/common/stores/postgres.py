@@ -8,14 +8,15 @@ from typing import Any, Literal
 import psycopg
 from psycopg.rows import dict_row
 
-from common.domain.problem import means_store_away
+from common.domain.shared_errors import StoreUnavailable
 from common.runtime.settings import Settings
 from common.stores.secrets import secret
 
-means_store_away(
+# What psycopg raises while Postgres cannot serve us. It counts the last three among other errors, by the first two
+# letters of their codes.
+_UNAVAILABLE = (
     psycopg.OperationalError,
-    # Psycopg takes these for errors of its own, by the first two letters of their codes.
-    psycopg.errors.IdleInTransactionSessionTimeout,  # we were slow, or stood still: everything is rolled back
+    psycopg.errors.IdleInTransactionSessionTimeout,  # we were too slow: everything is rolled back
     psycopg.errors.TransactionTimeout,
     psycopg.errors.ReadOnlySqlTransaction,  # the writer of a moment ago is a replica now: a failover
 )
@@ -68,11 +69,16 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """A transaction that commits on leaving and rolls back on any exception.
+        """A transaction that commits on leaving and rolls back on any exception. Raises StoreUnavailable.
 
         BEGIN doubles as the liveness check: a connection that died while the container was frozen fails there,
         before anything was done, and is renewed once.
         """
+        with _store_unavailable():
+            connection = self._begin()
+            yield from self._until_committed(connection)
+
+    def _begin(self) -> Connection:
         connection = self._connect()
         try:
             connection.execute("BEGIN")
@@ -80,6 +86,9 @@ class Database:
             self.close()
             connection = self._connect()
             connection.execute("BEGIN")
+        return connection
+
+    def _until_committed(self, connection: Connection) -> Iterator[Connection]:
         try:
             yield connection
         except psycopg.errors.ReadOnlySqlTransaction:
@@ -102,16 +111,26 @@ class Database:
             self.close()
 
     def rows(self, sql: str, parameters: Parameters = None) -> list[Row]:
-        """One read in one round trip; repeated once on a dead connection, which only a read may be."""
-        try:
-            return self._connect().execute(sql, parameters).fetchall()
-        except psycopg.OperationalError:
-            self.close()
-            return self._connect().execute(sql, parameters).fetchall()
+        """One read in one round trip; repeated once on a dead connection, which only a read may be. Raises
+        StoreUnavailable."""
+        with _store_unavailable():
+            try:
+                return self._connect().execute(sql, parameters).fetchall()
+            except psycopg.OperationalError:
+                self.close()
+                return self._connect().execute(sql, parameters).fetchall()
 
     def row(self, sql: str, parameters: Parameters = None) -> Row | None:
         found = self.rows(sql, parameters)
         return found[0] if found else None
+
+
+@contextmanager
+def _store_unavailable() -> Iterator[None]:
+    try:
+        yield
+    except _UNAVAILABLE as error:
+        raise StoreUnavailable(f"Postgres: {error}") from error
 
 
 @cache

@@ -1,13 +1,16 @@
 """One Redis client a warm container, and Lua scripts kept as files."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache, partial
 from hashlib import sha1
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import redis
 from redis.backoff import NoBackoff
+from redis.client import Pipeline
+from redis.cluster import ClusterPipeline
 from redis.exceptions import (
     ClusterError,
     NoScriptError,
@@ -19,16 +22,17 @@ from redis.exceptions import (
 )
 from redis.retry import Retry
 
-from common.domain.problem import means_store_away
+from common.domain.shared_errors import StoreUnavailable
 from common.runtime.settings import Settings
 
-# A cluster none of whose nodes answers is a RedisClusterException, which redis-py counts among no RedisError.
-means_store_away(
+# What redis-py raises while Redis cannot serve us. A cluster of which no node answers is a RedisClusterException, which
+# is no RedisError.
+_UNAVAILABLE = (
     *(redis.ConnectionError, redis.TimeoutError, RedisClusterException, ClusterError),
     *(ReadOnlyError, OutOfMemoryError, TryAgainError),
 )
-# What is caught by whoever goes on without Redis, a bug in a script included.
-REDIS_FAILURES = (RedisError, RedisClusterException)
+# What code catches that can go on without Redis; a bug in a script is among it.
+REDIS_FAILURES = (StoreUnavailable, RedisError)
 
 Client = redis.Redis
 
@@ -38,27 +42,55 @@ class RedisSettings(Settings):
     redis_cluster: bool = True  # ElastiCache Serverless speaks cluster mode only
 
 
-class _OnFirstUse:
-    """A client that is made when it is first asked for something, again and again while that fails.
+class _Client:
+    """A client that is made at its first use, and raises StoreUnavailable where redis-py has many errors.
 
-    A cluster's asks for the cluster's shape when it is made: with Redis away there would be no limiter to let people
-    through without it.
+    A cluster's client asks for the nodes when it is made: while Redis is unavailable, it is made anew at each use.
     """
 
     def __init__(self, make: Callable[[], Any]) -> None:
         self._made = cache(make)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._made(), name)
+        with _store_unavailable():
+            attribute = getattr(self._made(), name)
+        if callable(attribute):
+            attribute = partial(_call, attribute)
+        self.__dict__[name] = attribute  # the next use comes past this method
+        return attribute
+
+
+class _Pipeline(_Client):
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.reset()
+
+
+def _call(command: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    with _store_unavailable():
+        result = command(*arguments, **options)
+    return _Pipeline(lambda: result) if isinstance(result, (Pipeline, ClusterPipeline)) else result
+
+
+@contextmanager
+def _store_unavailable() -> Iterator[None]:
+    try:
+        yield
+    except _UNAVAILABLE as error:
+        raise StoreUnavailable(f"Redis: {error}") from error
 
 
 def connect(url: str, *, cluster: bool) -> Client:
     """A client that fails within a second rather than hold a request, and reconnects on a dead connection."""
-    retry = Retry(NoBackoff(), 1)
+    options: dict[str, Any] = {"decode_responses": True, "socket_timeout": 1, "socket_connect_timeout": 1}
+    made: Callable[[], Any]
     if cluster:
-        made = partial(redis.RedisCluster.from_url, url, decode_responses=True)
-        return cast(Client, _OnFirstUse(partial(made, socket_timeout=1, socket_connect_timeout=1)))
-    return redis.Redis.from_url(url, decode_responses=True, socket_timeout=1, socket_connect_timeout=1, retry=retry)
+        made = partial(redis.RedisCluster.from_url, url, **options)
+    else:
+        made = partial(redis.Redis.from_url, url, **options, retry=Retry(NoBackoff(), 1))
+    return cast(Client, _Client(made))
 
 
 @cache
@@ -103,6 +135,8 @@ def run_together(on: Client, calls: Sequence[tuple[Script, Sequence[str], Sequen
                 results[i] = on.eval(script.text, len(keys), *keys, *arguments)
             except REDIS_FAILURES as error:
                 results[i] = error
+        elif isinstance(result, _UNAVAILABLE):
+            results[i] = StoreUnavailable(f"Redis: {result}")
     return results
 
 

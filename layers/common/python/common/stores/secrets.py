@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import cache
 from typing import Any
 
-from common.domain.problem import means_store_away
+from common.domain.shared_errors import StoreUnavailable
 from common.runtime.settings import Settings
 
 KEEP_SECONDS = 300
@@ -22,9 +22,7 @@ def _secrets_manager() -> Any:
     # Imported here: boto3 costs a cold start 400 ms, and functions without a secret never pay it.
     import boto3
     from botocore.config import Config
-    from botocore.exceptions import BotoCoreError, ClientError
 
-    means_store_away(BotoCoreError, ClientError)
     # Two that hang fit into a function's 10 s (`tests/unit/test_timeouts.py`), so that it lives to use the ones kept.
     return boto3.client(
         "secretsmanager", config=Config(connect_timeout=1, read_timeout=1, retries={"total_max_attempts": 2})
@@ -42,7 +40,8 @@ _kept: dict[str, tuple[float, dict[str, Any]]] = {}
 
 
 def secret(name: str) -> dict[str, Any]:
-    """The JSON object kept under `<SECRETS_PREFIX><name>`. While the service is away the last one read serves on."""
+    """The JSON object kept under `<SECRETS_PREFIX><name>`. While Secrets Manager is unavailable the last one read is
+    used. Raises StoreUnavailable if there is none."""
     kept = _kept.get(name)
     if kept is not None and kept[0] > time.monotonic():
         return kept[1]
@@ -50,8 +49,12 @@ def secret(name: str) -> dict[str, Any]:
         name_there = SecretSettings.from_environment().secrets_prefix + name
         # AWSCURRENT is the default, but not of moto once the label was moved.
         answer = _secrets_manager().get_secret_value(SecretId=name_there, VersionStage="AWSCURRENT")
-    except Exception:
+    except Exception as error:
         if kept is None:
+            from botocore.exceptions import BotoCoreError, ClientError  # loaded by now, with the client
+
+            if isinstance(error, (BotoCoreError, ClientError)):
+                raise StoreUnavailable(f"Secrets Manager: {error}") from error
             raise
         _kept[name] = (time.monotonic() + RETRY_SECONDS, kept[1])
         return kept[1]

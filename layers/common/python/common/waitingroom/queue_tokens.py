@@ -12,22 +12,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from uuid import UUID
 
-from common.domain.problem import Problem
+from common.domain.shared_errors import QueueTokenInvalid, QueueTokenMismatch, QueueTokenMissing
 from common.stores.redis import Client
 
-QUEUE_TOKEN_MISSING = Problem(
-    "QUEUE_TOKEN_MISSING", 401, "대기열 토큰이 필요합니다.", "A queue token is needed in X-Queue-Token."
-)
-QUEUE_TOKEN_INVALID = Problem(
-    "QUEUE_TOKEN_INVALID", 401, "대기열 토큰이 없거나 만료되었습니다.", "The queue token is unknown, spent or expired."
-)
-QUEUE_TOKEN_MISMATCH = Problem(
-    "QUEUE_TOKEN_MISMATCH",
-    403,
-    "이 요청에 사용할 수 없는 대기열 토큰입니다.",
-    "The queue token belongs to another user, event, reservation or step.",
-)
-QUEUE_TOKEN_PROBLEMS = (QUEUE_TOKEN_MISSING, QUEUE_TOKEN_INVALID, QUEUE_TOKEN_MISMATCH)
+QUEUE_TOKEN_ERRORS = (QueueTokenMissing, QueueTokenInvalid, QueueTokenMismatch)
 
 RESERVATION, PAYMENT = "qr", "qp"
 
@@ -70,32 +58,32 @@ class QueueTokens:
         self._redis = redis
 
     def check(self, token: str | None, kind: str) -> QueueToken:
-        """What a live token is for. Refuses one that is missing, not live, or of the other kind."""
+        """What a live token is for. Raises one that is missing, not live, or of the other kind."""
         if not token:
-            raise QUEUE_TOKEN_MISSING.refusal()
+            raise QueueTokenMissing()
         shape = _SHAPE.fullmatch(token)
         if shape is None:
-            raise QUEUE_TOKEN_INVALID.refusal()
+            raise QueueTokenInvalid()
         read = QueueToken(shape[1], UUID(shape[2]), UUID(shape[3]), admission_of(shape[4]))
         live = self._redis.get(token_key(read.kind, read.event_id, read.owner))
         if not isinstance(live, str) or not hmac.compare_digest(live, token):
-            raise QUEUE_TOKEN_INVALID.refusal()
+            raise QueueTokenInvalid()
         if read.kind != kind:
-            raise QUEUE_TOKEN_MISMATCH.refusal()
+            raise QueueTokenMismatch()
         return read
 
     def check_reservation(self, token: str | None, user_id: UUID, event_id: UUID) -> UUID:
-        """The admission `token` stands for. Refuses unless it is this user's live `qr_` for this event (RSV-008)."""
+        """The admission `token` stands for. Raises unless it is this user's live `qr_` for this event (RSV-008)."""
         read = self.check(token, RESERVATION)
         if (read.owner, read.event_id) != (user_id, event_id):
-            raise QUEUE_TOKEN_MISMATCH.refusal()
+            raise QueueTokenMismatch()
         return read.admission
 
     def check_payment(self, token: str | None, reservation_id: UUID) -> QueueToken:
-        """Refuses unless `token` is the live `qp_` of this reservation (QUEUE-004)."""
+        """Raises unless `token` is the live `qp_` of this reservation (QUEUE-004)."""
         read = self.check(token, PAYMENT)
         if read.owner != reservation_id:
-            raise QUEUE_TOKEN_MISMATCH.refusal()
+            raise QueueTokenMismatch()
         return read
 
     def issue_payment(self, event_id: UUID, reservation_id: UUID, seconds: int) -> str:
