@@ -8,7 +8,7 @@ A returned `Model` is 200, `created(model)` 201, None 204. A raised `DomainError
 catalogue, `StoreUnavailable` is 503, anything else 500 with nothing internal shown. Every response carries the trace
 id, the security headers and, for a configured origin, CORS (GW-004, GW-010, GW-011, GW-012, GW-014).
 
-Chosen over Powertools' REST resolver for its import time (`docs/decisions.md`).
+Chosen over Powertools' REST resolver for its import time (`docs/adr/`).
 """
 
 import inspect
