@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, wraps
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from pydantic import ValidationError
 
@@ -37,6 +37,20 @@ AskedT = TypeVar("AskedT", bound=Model)
 CONNECT_SECONDS, ANSWER_SECONDS = 2, 3
 # Another service rejects us, not the buyer behind the call: the buyer gets a 503, and a message is retried.
 CALLER_ERRORS = (ServiceKeyInvalid.code, RateLimited.code)
+
+
+class Call(Protocol):
+    """How one service calls another: `call` below, or a fake in tests."""
+
+    def __call__(
+        self,
+        function: str,
+        asked: Model,
+        answer: type[AnswerT],
+        *,
+        read: bool,
+        raises: Sequence[type[DomainError]] = (),
+    ) -> AnswerT: ...
 
 
 class UndeclaredError(Exception):
