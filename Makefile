@@ -57,7 +57,7 @@ invoke: $(STAMP) ## One function with one event (FUNCTION=QueueEnterFunction EVE
 	@$(PY) -m emulator invoke $(FUNCTION) $(if $(EVENT),-e $(EVENT))
 
 demo: $(STAMP) ## Buy a ticket over HTTP, step by step
-	@$(PY) -m demo
+	@$(PY) -m tools.demo
 
 reset: $(STAMP) ## Stop everything and forget all data
 	@$(PY) -m emulator reset
@@ -102,20 +102,20 @@ stampede: $(STAMP) ## 2,000 buyers on 200 seats of a stack of their own, over HT
 	@PYTHONPATH=.:layers/common/python $(PY) -m tests.stampede $(ARGS)
 
 invariants: $(STAMP) ## Every seat and every won of the stack that runs (ARGS="PATH/stack.json --within 60")
-	@$(PY) -m invariants $(ARGS)
+	@$(PY) -m tools.invariants $(ARGS)
 
 .PHONY: faults
 faults: $(STAMP) ## Plant known faults, one at a time; count how many the tests notice (ARGS="--checkout COMMIT --kind sql")
-	@$(PY) -m bench.faults $(ARGS)
+	@$(PY) -m tools.bench.faults $(ARGS)
 
 bench-holds: $(STAMP) ## Holds a second beside a bare INSERT, round trips, and seconds from PortOne's yes to CONFIRMED and SOLD
-	@PYTHONPATH=.:layers/common/python $(PY) -m bench.holds
+	@PYTHONPATH=.:layers/common/python $(PY) -m tools.bench.holds
 
 redrive: $(STAMP) ## Dead letters of the local stack (ARGS="list", "show ID", "put-back ID… --dry-run", "put-back --all")
-	@$(PY) -m redrive --local $(or $(ARGS),list)
+	@$(PY) -m tools.redrive --local $(or $(ARGS),list)
 
 bench-relay: $(STAMP) ## The relay: rows a second and commit-to-consumed latency, beside a bare producer and a plain poller
-	@PYTHONPATH=.:layers/common/python $(PY) -m bench.relay
+	@PYTHONPATH=.:layers/common/python $(PY) -m tools.bench.relay
 
 lint: $(STAMP) ## Style and import rules
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && PYTHONPATH=.:layers/common/python $(VENV)/bin/lint-imports --no-cache > .lint-imports.log || { cat .lint-imports.log; exit 1; }
@@ -143,42 +143,42 @@ build: $(SAM_STAMP) ## What would be deployed, into .aws-sam/
 
 .PHONY: sizes bench-init budget cost cost-measure
 cost: $(STAMP) ## What an on-sale costs on AWS (ARGS="--crowd 50000 --seats 20000 --minutes 30 --poll 3 --edge-counter")
-	@$(PY) -m cost $(ARGS)
+	@$(PY) -m tools.cost $(ARGS)
 
 cost-measure: $(STAMP) ## What the steps of an on-sale take, on a stack of its own, for `make cost`
-	@PYTHONPATH=.:layers/common/python $(PY) -m cost.measure
+	@PYTHONPATH=.:layers/common/python $(PY) -m tools.cost.measure
 
 sizes: $(STAMP) ## What `make build` would deploy: how large, and nothing in it that should not be
-	@$(PY) -m bench.sizes
+	@$(PY) -m tools.bench.sizes
 
 bench-init: $(STAMP) ## Each function's start from the built artifact, with bytecode and without, and its first call
-	@PYTHONPATH=.:layers/common/python $(PY) -m bench.init
+	@PYTHONPATH=.:layers/common/python $(PY) -m tools.bench.init
 
-budget: $(STAMP) ## What each function may load before its first event, counted anew (bench/init_budget.toml)
-	@PYTHONPATH=.:layers/common/python $(PY) -m bench.budget
+budget: $(STAMP) ## What each function may load before its first event, counted anew (tools/bench/init_budget.toml)
+	@PYTHONPATH=.:layers/common/python $(PY) -m tools.bench.budget
 
 bench-queue: $(STAMP) ## The waiting room with 50,000 in line, beside bare Redis and a naive version
-	@PYTHONPATH=.:layers/common/python $(PY) -m bench.queue
+	@PYTHONPATH=.:layers/common/python $(PY) -m tools.bench.queue
 
 bench-events: $(STAMP) ## Reads of a 50,000-seat event: warm, cold and without Redis, beside bare Redis and SQL
-	@PYTHONPATH=.:layers/common/python $(PY) -m bench.events
+	@PYTHONPATH=.:layers/common/python $(PY) -m tools.bench.events
 
 openapi: $(STAMP) ## The OpenAPI document, written anew from what the handlers declare
-	@PYTHONPATH=layers/common/python $(PY) -m openapi
+	@PYTHONPATH=layers/common/python $(PY) -m tools.openapi
 
 attack: $(STAMP) ## schemathesis on a stack of its own, as nobody, user and admin (ARGS="--seed 7 --examples 50")
-	@$(PY) -m attack $(ARGS)
+	@$(PY) -m tools.attack $(ARGS)
 
 .PHONY: bench-login
 bench-login: $(STAMP) ## A sign-in: how much of it is bcrypt, the authorizer, cold starts, and what its time tells a stranger
-	@PYTHONPATH=.:layers/common/python $(PY) -m bench.login
+	@PYTHONPATH=.:layers/common/python $(PY) -m tools.bench.login
 
 .PHONY: cloud-ranges
 cloud-ranges: $(STAMP) ## Which addresses are clouds', from the providers' published lists (FILES="ip-ranges.json cloud.json"; docs/bots.md)
 	@PYTHONPATH=layers/common/python $(PY) -m common.protection.cloud_ranges $(FILES)
 
 bench-edge: $(STAMP) ## Three ways to write a handler's edge, measured
-	@$(PY) -m bench.edge
+	@$(PY) -m tools.bench.edge
 
 lock: $(STAMP) ## Write the lock files anew from pyproject.toml
 	@$(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
@@ -218,17 +218,17 @@ $(CHECKOV_STAMP): requirements/checkov.txt $(STAMP)
 
 .PHONY: conformance bench-emulator
 conformance: $(STAMP) $(SAM_STAMP) .ministack-venv/.installed ## Our emulator, sam local and MiniStack against AWS's documentation: writes docs/conformance.md
-	@$(PY) -m conformance $(ARGS)
+	@$(PY) -m tools.conformance $(ARGS)
 
 bench-emulator: $(STAMP) $(SAM_STAMP) .ministack-venv/.installed ## Our emulator, sam local and MiniStack: calls a second, latency, cold start
-	@$(PY) -m bench.emulator
+	@$(PY) -m tools.bench.emulator
 
 .PHONY: bench-purchase bench-peers
 bench-purchase: $(STAMP) ## What one warm purchase and the idle stack cost, by process and function (ARGS=".local/stack.json --at-once 1")
-	@PYTHONPATH=.:layers/common/python $(PY) -m bench.purchase_cost $(ARGS)
+	@PYTHONPATH=.:layers/common/python $(PY) -m tools.bench.purchase_cost $(ARGS)
 
 bench-peers: $(STAMP) .pretix-venv/.installed ## Us and pretix' web checkout in turns: 1, 8, 32 buyers at once, 400 on 50 seats (docs/peers.md)
-	@PYTHONPATH=.:layers/common/python $(PY) -m bench.peers $(ARGS)
+	@PYTHONPATH=.:layers/common/python $(PY) -m tools.bench.peers $(ARGS)
 
 .pretix-venv/.installed: $(STAMP)
 	@$(VENV)/bin/uv venv -q --clear --python $(PY) .pretix-venv

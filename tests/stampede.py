@@ -26,10 +26,10 @@ from uuid import uuid4
 import aiohttp
 import jwt
 
-from attack.throwaway import throwaway_stack
-from demo.buyer import sign_in
-from invariants import Violation
-from invariants.__main__ import settled, table
+from tools.attack.throwaway import throwaway_stack
+from tools.demo.buyer import sign_in
+from tools.invariants import Violation
+from tools.invariants.__main__ import settled, table
 
 # Requests under way. The emulator starts an environment for each that finds none free, up to six a function, and two
 # cores are then busy with cold starts.

@@ -1,4 +1,4 @@
-"""For operators, by direct invocation only (`python -m redrive`): the dead letters, listed, shown and put back."""
+"""For operators, by direct invocation (`python -m tools.redrive`): the dead letters, listed, shown and put back."""
 
 from typing import Any, Literal
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from conformance.behaviour import Behaviour
-from conformance.behaviours import CATALOGUE
-from conformance.emulators.ours import Ours
-from conformance.ground import prepare
-from conformance.stand import Stand
-from conformance.suite import Outcome, ask
+from tools.conformance.behaviour import Behaviour
+from tools.conformance.behaviours import CATALOGUE
+from tools.conformance.emulators.ours import Ours
+from tools.conformance.ground import prepare
+from tools.conformance.stand import Stand
+from tools.conformance.suite import Outcome, ask
 
 QUICK = [one for one in CATALOGUE if not one.slow]
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from conformance.behaviour import Behaviour, Differs, expect
-from conformance.behaviours import CATALOGUE
-from conformance.report import render
-from conformance.stand import Address, Stand
-from conformance.suite import Outcome, ask
-from conformance.witness import Witness
 from emulator.ports import HOST, free_port
+from tools.conformance.behaviour import Behaviour, Differs, expect
+from tools.conformance.behaviours import CATALOGUE
+from tools.conformance.report import render
+from tools.conformance.stand import Address, Stand
+from tools.conformance.suite import Outcome, ask
+from tools.conformance.witness import Witness
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from conformance.ground import answers
 from emulator.ports import HOST, free_port
 from infra.deploy import pairs, with_settings
 from tests.deploy.surroundings import ARCHITECTURE, KEYS, REGION, ROOT, SAM, CannotStart, Surroundings
+from tools.conformance.ground import answers
 
 BINARY = ROOT / ".ministack-venv" / "bin" / "ministack"
 STACK = "ticketing"

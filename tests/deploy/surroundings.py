@@ -51,7 +51,7 @@ class Surroundings:
     def start_sandbox(self, webhook_url: str) -> None:
         """PortOne and the rest of the world, which send their webhooks to `webhook_url`."""
         port = self.values["sandbox.port"]
-        command = [sys.executable, "-m", "sandbox", "--port", port, "--webhook-url", webhook_url]
+        command = [sys.executable, "-m", "local.sandbox", "--port", port, "--webhook-url", webhook_url]
         self.children.start("sandbox", command)
 
 

@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from attack.throwaway import throwaway_stack
-from demo.buyer import Api, Buyer, sign_in
 from emulator.state import State
 from tests.e2e.log_search import Overheard
 from tests.groups import OPEN_STACK, STACKS, group_of
+from tools.attack.throwaway import throwaway_stack
+from tools.demo.buyer import Api, Buyer, sign_in
 
 ROOT = Path(__file__).parents[2]
 LOGS = pytest.StashKey[list[Path]]()  # of the stacks this run started

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from demo.buyer import Api
+from tools.demo.buyer import Api
 
 
 def put_on_sale(admin: Api) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from uuid import uuid4
 import jwt
 import pytest
 
-from demo.buyer import Api, Buyer, Refused, sign_in
+from tools.demo.buyer import Api, Buyer, Refused, sign_in
 
 pytestmark = pytest.mark.e2e
 

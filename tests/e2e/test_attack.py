@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from attack.run import ROLES, Role, attack
 from tests.undeclared import undeclared_refusals
+from tools.attack.run import ROLES, Role, attack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from demo.buyer import Api, Buyer, Refused
+from tools.demo.buyer import Api, Buyer, Refused
 
 pytestmark = pytest.mark.e2e
 

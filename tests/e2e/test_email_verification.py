@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from demo.buyer import Api, Buyer, Refused
+from tools.demo.buyer import Api, Buyer, Refused
 
 pytestmark = pytest.mark.e2e
 

@@ -8,9 +8,9 @@ from uuid import uuid4
 
 import pytest
 
-from demo.buyer import Api, Buyer, eventually
 from tests.e2e.log_search import Overheard, found, kept_secrets, logged, mailed_codes
 from tests.e2e.test_purchase import event, seats_of
+from tools.demo.buyer import Api, Buyer, eventually
 
 __all__ = ["event"]
 pytestmark = pytest.mark.e2e

@@ -14,10 +14,10 @@ import httpx
 import jwt
 import pytest
 
-from demo.__main__ import free_seats, statuses
-from demo.buyer import Api, Buyer, Refused, eventually
-from demo.door import check
 from tests.e2e.on_sale import put_on_sale, rfc3339
+from tools.demo.__main__ import free_seats, statuses
+from tools.demo.buyer import Api, Buyer, Refused, eventually
+from tools.demo.door import check
 
 pytestmark = pytest.mark.e2e
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from demo.buyer import Api, Buyer, Refused
+from tools.demo.buyer import Api, Buyer, Refused
 
 pytestmark = pytest.mark.e2e
 

@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from demo.buyer import Api, Buyer
 from tests.token_attacks import forgeries, mirrored, not_ascii, too_long
+from tools.demo.buyer import Api, Buyer
 
 pytestmark = pytest.mark.e2e
 

@@ -8,8 +8,8 @@ import pytest
 
 from common.stores.postgres import Database
 from common.stores.redis import Client
-from sandbox.server import serve
-from sandbox.settings import Settings
+from local.sandbox.server import serve
+from local.sandbox.settings import Settings
 from tests.session_desk import Desk
 
 

@@ -22,9 +22,9 @@ from common.stores import secrets as kept_secrets
 from common.stores.postgres import Database
 from functions.auth import authorizer, reseal
 from functions.auth.password_hasher import PasswordHasher
-from seed.accounts import seed_accounts
-from seed.personal_data import make_kms_key, open_vault
-from seed.secrets import make, publish
+from local.seed.accounts import seed_accounts
+from local.seed.personal_data import make_kms_key, open_vault
+from local.seed.secrets import make, publish
 
 SAMPLES = Path(__file__).parents[2] / "events"
 Event = dict[str, Any]

@@ -22,7 +22,7 @@ from functions.auth import jwks, rotate_signing_key
 from functions.auth.access_token import AccessTokenSigner, AccessTokenVerifier, Parties
 from functions.auth.account import Role
 from functions.auth.rotate_signing_key import SigningKeyRotation, Unpublished
-from seed.secrets import make, publish
+from local.seed.secrets import make, publish
 from tests.concurrently import concurrently
 
 PREFIX = "ticketing/"

@@ -18,7 +18,6 @@ from common.domain.clock import new_id
 from common.domain.shared_errors import DomainError, ServiceUnavailable, TokenInvalid
 from common.stores.postgres import Database
 from common.stores.redis import Client
-from demo.buyer import eventually
 from functions.auth import dormancy
 from functions.auth.account import Account, NewAccount, Role
 from functions.auth.caller import Caller
@@ -34,10 +33,11 @@ from functions.auth.social_identity import Provider, SocialIdentity
 from functions.auth.social_identity_store import SocialIdentityStore
 from functions.auth.social_linking import SocialLinking
 from functions.auth.social_sign_in import LinkOffer, SocialSignIn
-from sandbox.settings import Settings
+from local.sandbox.settings import Settings
 from tests.concurrently import concurrently
 from tests.session_desk import START, Desk
 from tests.vault_in_memory import vault_in_memory
+from tools.demo.buyer import eventually
 
 CALLER = Caller("203.0.113.7", "a browser")
 ORIGIN = "http://localhost:5173"

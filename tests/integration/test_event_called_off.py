@@ -15,7 +15,6 @@ from common.domain.clock import new_id
 from common.domain.shared_errors import DomainError, SaleClosed
 from common.stores.postgres import Database
 from common.stores.redis import Client
-from demo.buyer import eventually
 from functions.events.errors import EventEnded, EventHasReservations, EventIsCancelled, SaleNotStarted
 from functions.events.event_edit import EventEdit
 from functions.events.programme import Programme as Desk
@@ -28,6 +27,7 @@ from functions.reservations.reservation_store import ReservationStore
 from tests.box_office import BoxOffice
 from tests.concurrently import concurrently
 from tests.programme import SALE_STARTS, SHOW_ENDS, SHOW_STARTS
+from tools.demo.buyer import eventually
 
 CANCELLED, CONFIRMED, PENDING = Status.CANCELLED, Status.CONFIRMED, Status.PENDING
 

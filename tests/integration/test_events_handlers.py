@@ -23,7 +23,7 @@ from common.stores import redis as common_redis
 from common.stores.postgres import Database
 from common.stores.redis import Client
 from functions.events import composition, on_reservation_event
-from seed.event import EVENT_ID, HALL_ID, VENUE_ID, seed_event
+from local.seed.event import EVENT_ID, HALL_ID, VENUE_ID, seed_event
 
 SAMPLES = Path(__file__).parents[2] / "events"
 SAMPLE_KEY = "00000000-0000-4000-8000-000000000000"

@@ -17,7 +17,7 @@ from common.stores.postgres import Database
 from functions.events.on_reservation_event import SeatMoves
 from functions.events.read_cache import event_key, seats_key
 from functions.events.seat_sale_store import SeatMoved, sell_seats
-from seed.event import EVENT_ID, seed_event
+from local.seed.event import EVENT_ID, seed_event
 from tests.programme import NoCache, Programme
 
 NOW = datetime(2026, 11, 22, 7, tzinfo=UTC)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from common.stores.postgres import Database
 from functions.events.event_store import EventStore
-from seed.event import EVENT_ID, seed_event
+from local.seed.event import EVENT_ID, seed_event
 
 NOW = datetime(2026, 11, 22, 7, tzinfo=UTC)
 

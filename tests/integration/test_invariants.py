@@ -10,11 +10,11 @@ import pytest
 from common.stores.postgres import Database
 from common.stores.redis import Client
 from functions.payments.portone import portone_client
-from invariants import BankPayment, violations
-from invariants.checker import connect, rules
 from tests.conftest import PASSWORD
 from tests.model.portone_stand import SETTINGS, portone_stand
 from tests.model.world import BEGIN, USERS, Stores, World, logins
+from tools.invariants import BankPayment, violations
+from tools.invariants.checker import connect, rules
 
 
 class Sound:

@@ -25,7 +25,7 @@ from functions.payments.on_reservation_event import MoneyBack
 from functions.payments.payment import Payment, Status
 from functions.payments.payment_store import PaymentStore
 from functions.payments.portone import PortOne, portone_client
-from sandbox.settings import Settings
+from local.sandbox.settings import Settings
 from tests.concurrently import concurrently
 from tests.model.portone_stand import portone_stand
 

@@ -12,12 +12,12 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from emulator import services
 from functions.payments.portone import portone_client
-from invariants.checker import rules
 from migrations.__main__ import LOGINS, migrate, set_passwords
 from tests.model.machine import machine
 from tests.model.portone_stand import SETTINGS, portone_stand
 from tests.model.run import RUN
 from tests.model.world import Stats, Stores, logins, quiet
+from tools.invariants.checker import rules
 
 PASSWORD = "model-only"
 AT_A_TIME = 20  # runs; then the clock is looked at

@@ -11,15 +11,15 @@ from uuid import UUID
 from aiohttp import web
 
 from common.domain.clock import Clock
-from invariants import BankPayment
-from sandbox.bank import Bank, Change
-from sandbox.buyer import Buyer
-from sandbox.faults import Faults
-from sandbox.idempotency import IdempotencyKeys
-from sandbox.portone import Guard, PortOnePayments
-from sandbox.server import HOST
-from sandbox.settings import Settings
-from sandbox.webhooks import webhook_body
+from local.sandbox.bank import Bank, Change
+from local.sandbox.buyer import Buyer
+from local.sandbox.faults import Faults
+from local.sandbox.idempotency import IdempotencyKeys
+from local.sandbox.portone import Guard, PortOnePayments
+from local.sandbox.server import HOST
+from local.sandbox.settings import Settings
+from local.sandbox.webhooks import webhook_body
+from tools.invariants import BankPayment
 
 SETTINGS = Settings()
 ResultT = TypeVar("ResultT")

@@ -64,11 +64,11 @@ from functions.reservations.hold_mending import HoldMending
 from functions.reservations.payment_outcome import PaymentOutcome
 from functions.reservations.reservation_store import ReservationStore
 from functions.reservations.seat_holds import SeatHolds
-from invariants import Violation, violations
-from invariants.checker import connect as look_into
 from tests.model.exchanges import Container, Died, Fate, Fault, portone_away
 from tests.model.portone_stand import SETTINGS, PortOneStand
 from tests.programme import NoCache, Programme
+from tools.invariants import Violation, violations
+from tools.invariants.checker import connect as look_into
 
 ResultT = TypeVar("ResultT")
 

@@ -11,8 +11,8 @@ import pytest
 from aiohttp import web
 from standardwebhooks import Webhook
 
-from sandbox.server import World, serve
-from sandbox.settings import Settings
+from local.sandbox.server import World, serve
+from local.sandbox.settings import Settings
 
 
 class Town:

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from sandbox import bank
-from sandbox.bank import Announcement, Payment, Refusal, Refused, Status
+from local.sandbox import bank
+from local.sandbox.bank import Announcement, Payment, Refusal, Refused, Status
 
 NOW = datetime(2026, 5, 1, 11, tzinfo=UTC)
 

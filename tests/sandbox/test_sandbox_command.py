@@ -1,4 +1,4 @@
-"""`python -m sandbox`, as it is started."""
+"""`python -m local.sandbox`, as it is started."""
 
 import os
 import re
@@ -10,13 +10,13 @@ import urllib.request
 
 import pytest
 
-from sandbox.settings import Settings, SettingsError
+from local.sandbox.settings import Settings, SettingsError
 from tests.child import Child
 
 
 def start(*arguments: str, **environment: str) -> Child:
     return Child(
-        [sys.executable, "-m", "sandbox", *arguments],
+        [sys.executable, "-m", "local.sandbox", *arguments],
         env={**os.environ, **environment},
         stderr=subprocess.PIPE,
         text=True,

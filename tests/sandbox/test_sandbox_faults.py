@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from sandbox.faults import FaultPlan, Faults, Mode
+from local.sandbox.faults import FaultPlan, Faults, Mode
 
 
 def test_a_plan_strikes_its_share_of_requests() -> None:

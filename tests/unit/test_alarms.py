@@ -13,7 +13,7 @@ from common.http import endpoint as edge
 from common.runtime.metrics import NAMESPACE
 from functions.events.seat_reconciliation import Disagreements
 from infra.alarms import Alarm, dashboard, read, written
-from openapi.routes import ROOT, routes
+from tools.openapi.routes import ROOT, routes
 
 ALARMS = read()
 OURS = [alarm for alarm in ALARMS if alarm.namespace == NAMESPACE]

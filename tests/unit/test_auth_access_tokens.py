@@ -20,7 +20,7 @@ from functions.auth.access_token import (
     PublicKey,
 )
 from functions.auth.account import Role
-from seed.secrets import kept, make
+from local.seed.secrets import kept, make
 
 USER = UUID(int=7)
 TOKEN_ID = UUID(int=8)

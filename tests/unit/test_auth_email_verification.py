@@ -17,7 +17,7 @@ from functions.auth.account import Account, Role
 from functions.auth.email_verification import CodeConfirmation, CodeSending
 from functions.auth.errors import CodeInvalid
 from functions.auth.mailer import Mailer
-from seed.mail import verify_sender
+from local.seed.mail import verify_sender
 
 NOW = datetime(2026, 5, 1, 11, tzinfo=UTC)
 HONG = Account(UUID(int=7), "Hong@example.com", "홍길동", None, Role.USER, NOW)

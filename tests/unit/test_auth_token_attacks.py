@@ -16,7 +16,7 @@ from common.domain.shared_errors import DomainError, TokenExpired, TokenInvalid,
 from functions.auth import authorizer
 from functions.auth.access_token import CLAIMS, AccessTokenSigner, AccessTokenVerifier, Parties
 from functions.auth.account import Role
-from seed.secrets import make
+from local.seed.secrets import make
 from tests.token_attacks import forgeries, mirrored, not_ascii, segment, too_long
 
 SAMPLE = Path(__file__).parents[2] / "events" / "auth_authorizer.json"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.sizes import problems
+from tools.bench.sizes import problems
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from functools import cache
 
 import pytest
 
-from cost.bill import Line, Price, Prices, Use, bill, read_prices
-from cost.deployed import Deployed, Function, read_templates
-from cost.measured import Measured, Step, read_measured
-from cost.sale import SALE_TERMS, Sale, idle_month, on_sale, steps_of
+from tools.cost.bill import Line, Price, Prices, Use, bill, read_prices
+from tools.cost.deployed import Deployed, Function, read_templates
+from tools.cost.measured import Measured, Step, read_measured
+from tools.cost.sale import SALE_TERMS, Sale, idle_month, on_sale, steps_of
 
 NOTHING = Step(requests=0, answer_bytes=0, redis_commands=0, redis_bytes=0)
 LOOK = Step(requests=1, answer_bytes=300, redis_commands=1, redis_bytes=1024, calls={"Look": 1.0})

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.faults.__main__ import DOES_NOT_APPLY, NOT_NOTICED, NOTICED, Run, Verdict, missed
-from bench.faults.catalogue import Catalogue, DoesNotApply, Edit, Fault, load, planted
-from bench.faults.checkout import ROOT
-from bench.faults.suite import Outcome, Suite, failed_tests
+from tools.bench.faults.__main__ import DOES_NOT_APPLY, NOT_NOTICED, NOTICED, Run, Verdict, missed
+from tools.bench.faults.catalogue import Catalogue, DoesNotApply, Edit, Fault, load, planted
+from tools.bench.faults.checkout import ROOT
+from tools.bench.faults.suite import Outcome, Suite, failed_tests
 
 KINDS = ("rules", "sql", "handlers", "emulator", "relay")
 

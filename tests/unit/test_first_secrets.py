@@ -8,8 +8,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from seed.first_secrets import first_secrets
-from seed.secrets import make
+from local.seed.first_secrets import first_secrets
+from local.seed.secrets import make
 
 OUTSIDE = {name: value for name, value in make().items() if name.startswith(("portone", "captcha", "oauth/"))}
 

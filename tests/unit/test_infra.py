@@ -11,7 +11,7 @@ from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 from emulator.dependencies import refuse_circles
 from emulator.translate import translate
-from openapi.routes import ROOT
+from tools.openapi.routes import ROOT
 
 TEXT = (ROOT / "template.yaml").read_text(encoding="utf-8")
 TEMPLATE = yaml_parse(TEXT)

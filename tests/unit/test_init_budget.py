@@ -1,4 +1,4 @@
-"""A cold start loads what bench/init_budget.toml allows; `make budget` writes that anew when more is meant."""
+"""A cold start loads what tools/bench/init_budget.toml allows; `make budget` writes that anew when more is meant."""
 
 import platform
 import random
@@ -8,7 +8,7 @@ import tomllib
 
 import pytest
 
-from bench.budget import COUNTED_ON, FILE, Budget, Module, handlers, over_budget, overrun, read, written
+from tools.bench.budget import COUNTED_ON, FILE, Budget, Module, handlers, over_budget, overrun, read, written
 
 HERE = (platform.system(), f"{sys.version_info.major}.{sys.version_info.minor}")
 

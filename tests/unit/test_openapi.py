@@ -17,9 +17,9 @@ from schemathesis import GenerationMode
 
 from common.domain.shared_errors import DomainError
 from common.http.request import Body, Path, Query, Request, parse_body, parse_path, parse_query
-from openapi.document import PATH, document, text
-from openapi.routes import ROOT, Route, routes
 from tests.moments import register_moments
+from tools.openapi.document import PATH, document, text
+from tools.openapi.routes import ROOT, Route, routes
 
 ROUTES = {route.name: route for route in routes()}
 COMMITTED = json.loads(PATH.read_text(encoding="utf-8"))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from redrive import __main__ as command
+from tools.redrive import __main__ as command
 
 HERE = "dlq.payment/0/17"
 

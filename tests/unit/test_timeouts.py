@@ -12,7 +12,7 @@ from common.protection import captcha
 from common.stores import secrets
 from functions.auth import identity_verification, oauth_providers
 from functions.payments import portone
-from openapi.routes import TEMPLATE
+from tools.openapi.routes import TEMPLATE
 
 GATEWAY_SECONDS, QUEUE_SECONDS = 29, 10
 DEFAULT_SECONDS = yaml_parse(TEMPLATE.read_text(encoding="utf-8"))["Globals"]["Function"]["Timeout"]

@@ -1,1 +1,0 @@
-"""What an on-sale, and a month without one, cost on AWS: `python -m cost`."""

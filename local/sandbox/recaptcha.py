@@ -1,0 +1,60 @@
+"""reCAPTCHA's siteverify (https://developers.google.com/recaptcha/docs/verify)."""
+
+import hmac
+
+from aiohttp import web
+
+from local.sandbox.clock import Clock
+from local.sandbox.faults import Faults, Mode
+from local.sandbox.settings import Settings
+
+HUMAN = "sandbox-human"
+"""The one token that passes. Real tokens pass once, within two minutes; this one always does."""
+
+
+class Recaptcha:
+    """Google, asked whether a token came from a human."""
+
+    def __init__(self, settings: Settings, faults: Faults, clock: Clock) -> None:
+        self._secret = settings.captcha_secret
+        self._faults = faults
+        self._clock = clock
+
+    def routes(self) -> list[web.RouteDef]:
+        """`/recaptcha/api/siteverify`."""
+        return [web.post("/recaptcha/api/siteverify", self._verify)]
+
+    async def _verify(self, request: web.Request) -> web.Response:
+        fault = self._faults.draw()
+        if fault.mode is Mode.ERROR:
+            # What stands in front of Google answers in HTML, so a caller must not count on JSON.
+            return web.Response(
+                status=502, text="<html><title>502 Bad Gateway</title></html>", content_type="text/html"
+            )
+        try:
+            form = await request.post()
+        except (ValueError, LookupError):  # not a form, or in no charset there is
+            errors = ["bad-request"]
+        else:
+            errors = self._errors(_text(form.get("secret")), _text(form.get("response")))
+        await fault.delay()
+        if errors:
+            return web.json_response({"success": False, "error-codes": errors})
+        challenged = self._clock().strftime("%Y-%m-%dT%H:%M:%SZ")
+        return web.json_response({"success": True, "challenge_ts": challenged, "hostname": "localhost"})
+
+    def _errors(self, secret: str, response: str) -> list[str]:
+        errors = []
+        if not secret:
+            errors.append("missing-input-secret")
+        elif not hmac.compare_digest(secret.encode(), self._secret.encode()):
+            errors.append("invalid-input-secret")
+        if not response:
+            errors.append("missing-input-response")
+        elif not errors and response != HUMAN:
+            errors.append("invalid-input-response")
+        return errors
+
+
+def _text(field: object) -> str:
+    return field if isinstance(field, str) else ""  # a file upload is no answer

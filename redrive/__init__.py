@@ -1,1 +1,0 @@
-"""Dead letters from the command line: `python -m redrive --help`."""

@@ -1,0 +1,1 @@
+"""What developers and operators run: the demo, checks, measurements, and what makes generated files."""

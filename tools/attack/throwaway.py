@@ -1,0 +1,59 @@
+"""A stack on free ports that is gone afterwards."""
+
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tools.demo.buyer import Buyer, Refused
+
+COLD_TRIES = 3
+ROOT = Path(__file__).parents[2]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _warm(stack: dict[str, Any]) -> None:
+    """The first sign-up loads everything cold; on a busy machine that may take longer than the gateway or
+    a function's timeout waits."""
+    for _ in range(COLD_TRIES):
+        somebody = Buyer(stack["api"], stack["sandbox"])
+        try:
+            somebody.register()
+            somebody.login()
+        except Refused as refused:
+            if refused.status < 500:
+                raise
+        else:
+            return
+
+
+@contextmanager
+def throwaway_stack(**parameters: str) -> Iterator[dict[str, Any]]:
+    """The URLs of everything that runs and, as `state`, its folder; `parameters` go over the template's.
+
+    Raises CalledProcessError when it does not start.
+    """
+    with tempfile.TemporaryDirectory() as state:
+        place = ["--state", state]
+        up = ["--port", str(_free_port()), "--process-port", f"sandbox={_free_port()}"]
+        if parameters:
+            up += ["--parameter-overrides", *(f"{name}={value}" for name, value in parameters.items())]
+        emulator = [sys.executable, "-m", "emulator"]
+        try:
+            subprocess.run([*emulator, "up", *place, *up], cwd=ROOT, check=True, stdout=subprocess.PIPE, timeout=300)
+            stack = {**json.loads((Path(state) / "stack.json").read_text(encoding="utf-8")), "state": state}
+            _warm(stack)
+            yield stack
+        finally:
+            subprocess.run([*emulator, "down", *place], cwd=ROOT, check=True, stdout=subprocess.PIPE, timeout=60)

@@ -1,0 +1,114 @@
+"""The line over HTTP, part of `make bench-queue`: enter and status through the emulator, authorizer included, with
+46,000 in line, and 50,000 at the end; every call another user's. They stand in the stack's own Redis, and its key
+signs their tokens.
+"""
+
+import asyncio
+import json
+import statistics
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import aiohttp
+
+from common.stores.redis import connect
+from functions.auth.access_token import AccessTokenSigner, Parties
+from functions.auth.account import Role
+from tools.attack.throwaway import throwaway_stack
+from tools.bench.queue import stand_in_line
+from tools.demo.buyer import Api, sign_in
+
+CONNECTIONS = (1, 8, 32)
+CALLS = 1_000  # of each way
+ALREADY = 46_000  # a line takes 50,000
+
+
+def over_http() -> None:
+    with throwaway_stack(RateLimits="off") as stack:
+        signer = _signer(Path(stack["state"]))
+        admin = sign_in(stack["api"], "admin@example.com", "local-admin-1234")
+        event_id = _event(admin)
+        # Nobody is let in meanwhile. The first enter makes the line know the sale.
+        admin("PUT", f"/queue/admin/events/{event_id}", {"paused": True})
+        body = json.dumps({"eventId": str(event_id)})
+        asyncio.run(_load(stack["api"], "POST", "/queue/enter", _headers(signer, [uuid4(), uuid4(), uuid4()]), body, 1))
+        waiting = stand_in_line(connect(stack["redis"], cluster=False), event_id, ALREADY)
+        print("\n| through the emulator | connections | a second | p50 ms | p95 ms | p99 ms |")
+        print("|---|---:|---:|---:|---:|---:|")
+        for connections in CONNECTIONS:
+            newcomers = [uuid4() for _ in range(CALLS)]
+            some = waiting[:: len(waiting) // CALLS][:CALLS]
+            for name, method, path, users, sent in (
+                ("enter", "POST", "/queue/enter", newcomers, body),
+                ("status", "GET", f"/queue/status?eventId={event_id}", some, None),
+            ):
+                took, times = asyncio.run(_load(stack["api"], method, path, _headers(signer, users), sent, connections))
+                cuts = statistics.quantiles(times, n=100)
+                print(
+                    f"| {name} | {connections} | {len(times) / took:,.0f} "
+                    f"| {statistics.median(times):.1f} | {cuts[94]:.1f} | {cuts[98]:.1f} |"
+                )
+
+
+def _signer(state: Path) -> AccessTokenSigner:
+    secrets = json.loads((state / "secrets.json").read_text(encoding="utf-8"))
+    key = secrets["jwt/signing"]["keys"][0]
+    return AccessTokenSigner(lambda: key, Parties("ticketing", "ticketing-api"), 3600)
+
+
+def _headers(signer: AccessTokenSigner, users: Sequence[UUID]) -> list[dict[str, str]]:
+    now = datetime.now(UTC)
+    tokens = (signer.sign(user, Role.USER, uuid4(), uuid4(), now) for user in users)
+    return [{"Authorization": f"Bearer {token}", "Content-Type": "application/json"} for token in tokens]
+
+
+def _event(admin: Api) -> UUID:
+    venue = admin("POST", "/venues", {"name": "Hall", "address": "1 Street", "city": "Seoul"})
+    template = {"sections": [{"name": "A", "grade": "VIP", "rows": 50, "seatsPerRow": 50}]}
+    hall = admin("POST", f"/venues/{venue['id']}/halls", {"name": "Hall", "seatTemplate": template})
+    now = datetime.now(UTC)
+    times = {"saleStartsAt": -1, "saleEndsAt": 29, "startsAt": 30, "endsAt": 31}
+    event: dict[str, Any] = admin(
+        "POST",
+        "/events",
+        {
+            "title": "Bench",
+            "artist": "Bench",
+            "venueId": venue["id"],
+            "hallId": hall["id"],
+            "prices": {"VIP": 1000},
+            **{name: (now + timedelta(days=days)).isoformat() for name, days in times.items()},
+        },
+    )
+    return UUID(event["id"])
+
+
+async def _load(
+    api: str, method: str, path: str, headers: Sequence[dict[str, str]], body: str | None, connections: int
+) -> tuple[float, list[float]]:
+    """Seconds it all took, and the milliseconds of each call. Each connection asks again once it is answered; an
+    answer other than 200 ends it all.
+    """
+    left, times = list(headers[connections:]), list[float]()
+
+    async def one(session: aiohttp.ClientSession, left: list[dict[str, str]]) -> None:
+        while left:
+            header = left.pop()
+            began = time.perf_counter()
+            async with session.request(method, api + path, headers=header, data=body) as response:
+                answer = await response.text()
+            times.append((time.perf_counter() - began) * 1000)
+            if response.status != 200:
+                raise RuntimeError(f"{method} {path}: {response.status} {answer}")
+
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=connections)) as session:
+        one_more = [one(session, [header]) for header in headers[:connections]]
+        await asyncio.gather(*one_more)  # environments that are still cold are none of the line's
+        times.clear()
+        began = time.perf_counter()
+        await asyncio.gather(*(one(session, left) for _ in range(connections)))
+        return time.perf_counter() - began, times

@@ -1,0 +1,254 @@
+"""Our emulator beside `sam local start-api` and MiniStack: the same functions, the same machine, one run.
+
+    make bench-emulator
+
+The call is a GET behind a Lambda authorizer that keeps nothing: two invocations. The emulators run side by side and
+take turns in short slices, so that whatever else the machine does falls on all of them; what a call of ours costs over
+its handlers is measured before the others start, since they keep the processors busy when nobody calls. Needs Docker
+for `sam local`; an emulator that does not start is left out, with its reason.
+"""
+
+import asyncio
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from emulator import config as configuration
+from emulator import template
+from emulator.options import Options
+from emulator.ports import free_port
+from emulator.runtime import Limits, Runtime
+from emulator.stack import Function
+from tools.conformance.emulators import EMULATORS
+from tools.conformance.emulators.ours import Ours
+from tools.conformance.emulators.sam_local import SamLocal
+from tools.conformance.ground import HOST, CannotStart, Ground, find_bridge
+from tools.conformance.stand import Stand
+from tools.conformance.witness import Witness
+
+ROOT = Path(__file__).parents[2]
+PROJECT = ROOT / "tools" / "bench" / "emulated"
+CONNECTIONS = (1, 8, 32)
+ROUNDS = 2
+SLICE = 4.0  # seconds
+CALLS = 6000  # of one slice, at most
+COLD_ROUNDS = 15
+COLD_FUNCTIONS = ("QueueEnterFunction", "ReservationsHoldFunction", "PaymentsConfirmFunction", "AuthLoginFunction")
+END = "; import os; os._exit(0)"  # a cold start does not wait for an interpreter to tidy up either
+
+IN_PROCESS = """
+import statistics, sys, time
+sys.path.insert(0, sys.argv[1])
+import echo, guard, json
+event = json.loads(sys.stdin.read())
+request = {**event, "type": "REQUEST", "methodArn": "arn:aws:execute-api:us-east-1:000000000000:api/v1/GET/asked"}
+def call():
+    began = time.perf_counter()
+    guard.handler(request, None)
+    echo.handler(event, None)
+    return (time.perf_counter() - began) * 1000
+print(statistics.median(call() for _ in range(2000)))
+"""
+
+
+@dataclass
+class Load:
+    """What the slices of one emulator at one number of connections add up to."""
+
+    seconds: float = 0.0
+    failures: int = 0
+    latencies: list[float] = field(default_factory=list)  # ms
+
+    def add(self, other: "Load") -> None:
+        self.seconds += other.seconds
+        self.failures += other.failures
+        self.latencies += other.latencies
+
+    @property
+    def rate(self) -> float:
+        """Good calls a second."""
+        return len(self.latencies) / self.seconds
+
+    def percentile(self, percent: int) -> float:
+        """Of the latency, in ms."""
+        return statistics.quantiles(self.latencies, n=100)[percent - 1] if len(self.latencies) > 1 else float("nan")
+
+
+def main() -> None:
+    """Prints the whole report."""
+    print(f"{os.cpu_count()} processors, load average {os.getloadavg()[0]:.1f} before the run\n")
+    with ExitStack() as parts:
+        folder = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="bench-emulator-")))
+        witness = Witness([HOST])
+        parts.callback(witness.close)
+        ground = Ground(folder, PROJECT, find_bridge(), witness)
+        with_services = _second_start_of_all(folder / "all")
+        ready = _second_start(ground)
+        cold_starts = asyncio.run(_cold_starts(folder))
+        alone, in_process = _alone(ground)
+        loads = _take_turns(_start(ground, parts))
+    _print_loads(loads)
+    over = alone.percentile(50) - in_process
+    print(f"\nload average {os.getloadavg()[0]:.1f} after the run\n")
+    print("| ours | measured | aim |\n|---|---:|---:|")
+    print(
+        f"| an authorised call over its two handlers in process ({in_process:.2f} ms), alone, median |"
+        f" {over:.2f} ms | 1 ms |"
+    )
+    for name, (cold, imports) in cold_starts.items():
+        print(
+            f"| cold start of {name}, {cold:.0f} ms, over the bare import of its module, {imports:.0f} ms |"
+            f" {cold / imports:.2f} | 0.25 |"
+        )
+    print(f"| second start without services, until the API answers | {ready:.2f} s | 3 s |")
+    print(f"| second start of this project, services and seed included | {with_services:.2f} s | 3 s |")
+
+
+def _second_start(ground: Ground) -> float:
+    seconds = []
+    for _ in range(4):
+        emulator = Ours()
+        began = time.perf_counter()
+        try:
+            emulator.start(ground)
+            seconds.append(time.perf_counter() - began)
+        finally:
+            emulator.stop()
+    return statistics.median(seconds[1:])
+
+
+def _second_start_of_all(state: Path) -> float:
+    """`up` of this project until it returns; the first makes the cluster, the topics and the bytecode."""
+    seconds = []
+    where, ports = ["--state", str(state)], ["--port", str(free_port()), "--process-port", f"sandbox={free_port()}"]
+    for _ in range(6):
+        began = time.perf_counter()
+        try:
+            _emulator("up", *where, *ports)
+            seconds.append(time.perf_counter() - began)
+        finally:
+            _emulator("down", *where)
+    return statistics.median(seconds[1:])
+
+
+def _emulator(*words: str) -> None:
+    subprocess.run([sys.executable, "-m", "emulator", *words], check=True, stdout=subprocess.DEVNULL, cwd=ROOT)
+
+
+async def _cold_starts(folder: Path) -> dict[str, tuple[float, float]]:
+    """Medians in ms by function: an invocation that finds no environment, and the bare imports of the same modules.
+
+    In turns, in a stack that runs: the fork server, where it is used, has learned what the functions load.
+    """
+    config = configuration.of(Options(root=ROOT, state=folder))
+    parameters = {name: re.sub(r"\$\{.*?\}", "1", value) for name, value in config.parameters.items()}  # nothing runs
+    stack = template.load(config.template, parameters, region=config.region, cache=folder)
+    functions = {name: stack.functions[name] for name in COLD_FUNCTIONS}
+    runtime = Runtime(functions, state=folder / "cold", limits=Limits(idle=0.1))
+    measured: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in functions}
+    try:
+        for _ in range(COLD_ROUNDS + 2):
+            for name, function in functions.items():
+                began = time.perf_counter()
+                await runtime.invoke(name, b"{}")  # no event of the function's own: the call itself ends early
+                measured[name][0].append((time.perf_counter() - began) * 1000)
+                while runtime.stats()[name].environments:  # noqa: ASYNC110 - it ends without telling any event
+                    await asyncio.sleep(0.02)
+                measured[name][1].append(await _bare_imports(function, folder / "cold" / "bytecode"))
+    finally:
+        await runtime.close()
+    # The first two of each write bytecode, and teach the fork server.
+    return {name: (statistics.median(cold[2:]), statistics.median(bare[2:])) for name, (cold, bare) in measured.items()}
+
+
+async def _bare_imports(function: Function, bytecode: Path) -> float:
+    module = function.handler.rpartition(".")[0]
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    variables |= {
+        "PYTHONPYCACHEPREFIX": str(bytecode),
+        "PYTHONPATH": os.pathsep.join(str(path) for path in (function.code, *function.layers)),
+    }
+    began = time.perf_counter()
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", f"import {module}{END}", env=variables)
+    await process.wait()
+    return (time.perf_counter() - began) * 1000
+
+
+def _alone(ground: Ground) -> tuple[Load, float]:
+    """Calls over one connection while no other emulator's containers and pollers want the processors; ms in process."""
+    emulator, load = Ours(), Load()
+    try:
+        stand = emulator.start(ground)
+        _slice(stand, 1, 3.0)
+        for _ in range(2 * ROUNDS):
+            load.add(_slice(stand, 1, SLICE))
+        return load, _in_process(stand)
+    finally:
+        emulator.stop()
+
+
+def _start(ground: Ground, parts: ExitStack) -> dict[str, Stand]:
+    stands = {}
+    for name, kind in EMULATORS.items():
+        emulator = kind()
+        parts.callback(emulator.stop)
+        try:
+            stands[name] = (
+                emulator.start(ground, invoke_api=False) if isinstance(emulator, SamLocal) else emulator.start(ground)
+            )
+        except CannotStart as reason:
+            print(f"{emulator.title} does not start: {reason}\n")
+    return stands
+
+
+def _take_turns(stands: dict[str, Stand]) -> dict[tuple[str, int], Load]:
+    loads: defaultdict[tuple[str, int], Load] = defaultdict(Load)
+    for connections in CONNECTIONS:
+        for stand in stands.values():
+            _slice(stand, connections, 3.0)  # the environments it takes are up before it counts
+        for _ in range(ROUNDS):
+            for name, stand in stands.items():
+                loads[name, connections].add(_slice(stand, connections, SLICE))
+    return loads
+
+
+def _slice(stand: Stand, connections: int, seconds: float) -> Load:
+    url = f"http://{stand.api.host}:{stand.api.port}{stand.api.prefix}/asked"
+    headers = {**stand.api.headers, "Authorization": "allow"}
+    command = [sys.executable, "-m", "tools.bench.load", url, str(connections), str(seconds), str(CALLS)]
+    command += [f"{name}={value}" for name, value in headers.items()]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
+    return Load(**json.loads(done.stdout))
+
+
+def _in_process(stand: Stand) -> float:
+    event = stand.http("/asked", headers=[("Authorization", "allow")]).body.decode()
+    functions = str(ROOT / "tools" / "conformance" / "functions")
+    command = [sys.executable, "-c", IN_PROCESS, functions]
+    return float(subprocess.run(command, input=event, check=True, capture_output=True, text=True).stdout)
+
+
+def _print_loads(loads: dict[tuple[str, int], Load]) -> None:
+    print(
+        "| connections | emulator | calls a second | p50 ms | p95 ms | failed | ours is |\n"
+        "|---:|---|---:|---:|---:|---:|---:|"
+    )
+    for (name, connections), load in loads.items():
+        times = loads["ours", connections].rate / load.rate if load.rate else float("inf")
+        print(
+            f"| {connections} | {EMULATORS[name].title} | {load.rate:.0f} | {load.percentile(50):.1f} |"
+            f" {load.percentile(95):.1f} | {load.failures} | {times:.1f} × |"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,221 @@
+"""Holds and payments measured: `make bench-holds`.
+
+Holds a second, on one event and over a hundred, by processes that do nothing else; beside them the bare Postgres
+statement that writes the same rows, `INSERT … ON CONFLICT DO NOTHING`, in turns in the same run. The use case is
+`Booking.hold` on a Postgres and a Redis of its own; the events service is answered from memory. Then the round trips of
+each handler, counted; then, through the emulator, how long after PortOne's yes a buyer sees CONFIRMED, and SOLD.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import psycopg
+
+from common.domain.clock import new_id, utc_now
+from common.messaging.outbox import Outbox
+from common.stores.postgres import Database
+from common.stores.redis import connect
+from common.waitingroom.queue_tokens import QueueTokens
+from emulator import services
+from functions.payments.portone import portone_client
+from functions.reservations.booking import Booking, Offer
+from functions.reservations.reservation import Seat
+from functions.reservations.reservation_store import ReservationStore
+from functions.reservations.seat_holds import SeatHolds
+from migrations.__main__ import LOGINS, migrate, set_passwords
+from tests.model.portone_stand import SETTINGS, portone_stand
+from tests.model.world import USERS, Answer, Stores, World, logins, quiet
+from tests.stampede import event_of, signed_in
+from tools.attack.throwaway import throwaway_stack
+from tools.demo.__main__ import statuses
+from tools.demo.buyer import Api, Buyer, eventually
+
+ROOT = Path(__file__).parents[2]
+PASSWORD = "bench-only"  # noqa: S105
+WORKERS = (1, 4)
+SECONDS, ROUNDS = 3.0, 3
+MANY = 100
+TICKETS = 40
+BARE = """
+WITH reservation AS (
+  INSERT INTO reservation_service.reservations
+         (id, user_id, event_id, event_title, event_starts_at, status, total_amount, hold_expires_at, guarded_until)
+  VALUES (%(id)s, %(user)s, %(event)s, 'Tour', now(), 'PENDING', 1000, now() + interval '5 minutes',
+          now() + interval '330 seconds')
+  ON CONFLICT DO NOTHING RETURNING id)
+INSERT INTO reservation_service.reservation_seats (reservation_id, event_id, seat_id, number, grade, price)
+SELECT id, %(event)s, %(seat)s, 'A-1-1', 'VIP', 1000 FROM reservation
+ON CONFLICT DO NOTHING
+"""
+
+
+class Memory:
+    """The events service: every seat there is can be had."""
+
+    def offer(self, _event_id: UUID, seat_ids: Sequence[UUID]) -> Offer:
+        seats = tuple(Seat(seat, "A-1-1", "VIP", 1000) for seat in seat_ids)
+        now = datetime.now(UTC)
+        return Offer("Tour", now + timedelta(days=30), now + timedelta(days=1), False, 4, seats, frozenset())
+
+
+# -- a process of its own ---------------------------------------------------------------------------------------------
+
+
+def work(way: str, conninfo: str, redis_url: str, seconds: float, events: Sequence[UUID]) -> list[float]:
+    """How long each hold took; a seat and a buyer of its own each."""
+    hold = {"hold": _holding, "bare": _inserting}[way](conninfo, redis_url)
+    hold(events[0])  # connects
+    took: list[float] = []
+    end = time.perf_counter() + seconds
+    while (began := time.perf_counter()) < end:
+        hold(events[len(took) % len(events)])
+        took.append(time.perf_counter() - began)
+    return took
+
+
+def _holding(conninfo: str, redis_url: str) -> Callable[[UUID], object]:
+    redis = connect(redis_url, cluster=False)
+    booking = Booking(
+        catalogue=Memory(),
+        holds=SeatHolds(redis),
+        reservations=ReservationStore(Database(conninfo), Outbox()),
+        tokens=QueueTokens(redis),
+        clock=utc_now,
+        new_id=new_id,
+        hold_seconds=300,
+        payment_token_seconds=600,
+    )
+    return lambda event: booking.hold(uuid4(), event, [uuid4()], uuid4())
+
+
+def _inserting(conninfo: str, _redis_url: str) -> Callable[[UUID], object]:
+    connection = psycopg.connect(conninfo, autocommit=True, prepare_threshold=None)
+    return lambda event: connection.execute(BARE, {"id": new_id(), "user": uuid4(), "event": event, "seat": uuid4()})
+
+
+# -- the run ----------------------------------------------------------------------------------------------------------
+
+
+def main() -> None:
+    print(f"{os.cpu_count()} processors, load average {os.getloadavg()[0]:.1f} before the run\n")
+    with tempfile.TemporaryDirectory() as folder:
+        wanted: dict[str, dict[str, object]] = {"postgres": {"database": "ticketing"}, "redis": {}}
+        with services.start(wanted, Path(folder)) as running:
+            migrate(running.postgres)
+            set_passwords(running.postgres, dict.fromkeys(LOGINS, PASSWORD))
+            _print_holds(running.postgres, running.redis)
+            _print_round_trips(running.postgres, running.redis)
+    _print_delays()
+    print(f"\nload average {os.getloadavg()[0]:.1f} after the run")
+
+
+def _print_holds(postgres: str, redis_url: str) -> None:
+    conninfo = psycopg.conninfo.make_conninfo(postgres, user="reservation_service", password=PASSWORD)
+    print(
+        "| holds | processes | a second | p50 ms | p95 ms | of the bare INSERT's rate |\n|---|---:|---:|---:|---:|---:|"
+    )
+    for name, count in (("one event", 1), (f"{MANY} events", MANY)):
+        events = [uuid4() for _ in range(count)]
+        for workers in WORKERS:
+            took: dict[str, list[float]] = {"hold": [], "bare": []}
+            for _ in range(ROUNDS):
+                for way, times in took.items():  # in turns
+                    times += _side_by_side(workers, way, conninfo, redis_url, events)
+            bare = len(took["bare"])
+            for way, label in (("hold", name), ("bare", f"{name}: bare INSERT … ON CONFLICT")):
+                times = took[way]
+                p50, p95 = (statistics.quantiles(times, n=20)[i] * 1000 for i in (9, 18))
+                rate = len(times) / SECONDS / ROUNDS
+                print(f"| {label} | {workers} | {rate:,.0f} | {p50:.2f} | {p95:.2f} | {len(times) / bare:.2f} |")
+
+
+def _side_by_side(workers: int, *asked: object) -> list[float]:
+    way, conninfo, redis_url, events = asked
+    arguments = json.dumps([way, conninfo, redis_url, SECONDS, events], default=str)
+    path = os.pathsep.join([str(ROOT), str(ROOT / "layers/common/python")])
+    command = [sys.executable, "-m", "tools.bench.holds", arguments]
+    environment = {**os.environ, "PYTHONPATH": path, "POWERTOOLS_LOG_LEVEL": "CRITICAL"}
+    processes = [subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE) for _ in range(workers)]
+    return [each for process in processes for each in json.loads(process.communicate(timeout=120)[0])]
+
+
+def _print_round_trips(postgres: str, redis_url: str) -> None:
+    """Of a purchase by the handlers, warm and without rate limits: a script, a statement, a COMMIT are one each."""
+    parties = ("Postgres", "Redis", "PortOne", "another service")
+    print(f"\n| warm call | {' | '.join(parties)} | and over there |\n|---|{'---:|' * (len(parties) + 1)}")
+    with (
+        portone_stand() as stand,
+        portone_client("http://127.0.0.1:9", SETTINGS.portone_api_secret) as client,
+        quiet(),
+    ):
+        world = World(Stores(logins(postgres, PASSWORD), postgres, redis_url, stand, client))
+        world.open()
+        calls = _Calls(world)
+        event = world.event_ids[0]
+        for user, seat in zip(USERS, world.seat_ids[event][:2], strict=False):  # the first only warms
+            held = UUID(calls.count("hold", "Reservations", partial(world.hold, user, event, [seat]))["reservationId"])
+            made = calls.count("create payment", "Payments", partial(world.create_payment, held, str(held)))
+            payment = UUID(made["paymentId"])
+            world.pay(payment, "AUTHORIZED")
+            calls.count("confirm", "Payments", partial(world.confirm, payment, approve=True))
+        world.close()
+    for call, exchanges in calls.counted.items():
+        ours = [exchanges[calls.service[call], party] for party in parties]
+        print(f"| {call} | {' | '.join(map(str, ours))} | {exchanges.total() - sum(ours)} |")
+
+
+class _Calls:
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.service: dict[str, str] = {}
+        self.counted: dict[str, Counter[tuple[str, str]]] = {}
+
+    def count(self, name: str, service: str, call: Callable[[], Answer]) -> dict[str, str]:
+        self._world.fate.exchanges.clear()
+        answer = call()
+        self.service[name], self.counted[name] = service, Counter(self._world.fate.exchanges)
+        return answer.body
+
+
+def _print_delays() -> None:
+    """As a buyer sees it who asks every 20 ms; PortOne's yes is the moment at which it took the money."""
+    confirmed, sold = [], []
+    with throwaway_stack(RateLimits="off") as stack:
+        event, seats = event_of(stack["api"], TICKETS + 20)
+        token, public = signed_in(stack), Api(stack["api"])
+        for seat in seats[: TICKETS + 5]:
+            buyer = Buyer(stack["api"], stack["sandbox"])
+            buyer.api = Api(stack["api"], token())
+            buyer.enter(event)
+            buyer.wait_for_admission(event)
+            held = buyer.hold(event, [seat])
+            payment = buyer.create_payment(held["reservationId"])["paymentId"]
+            approval = buyer.pay(payment, "AUTHORIZED")["paymentToken"]
+            yes = datetime.fromisoformat(buyer.confirm(payment, approval)["paidAt"])
+            buyer.wait_for_status(held["reservationId"], "CONFIRMED")
+            confirmed.append((datetime.now(UTC) - yes).total_seconds())
+            eventually(partial(statuses, public, event, [seat]), lambda found: found == {"SOLD"})
+            sold.append((datetime.now(UTC) - yes).total_seconds())
+    print(f"\n| {TICKETS} purchases, one after another, through the emulator | p50 s | p95 s |\n|---|---:|---:|")
+    for name, times in (("PortOne's yes → CONFIRMED", confirmed[5:]), ("PortOne's yes → SOLD", sold[5:])):
+        cuts = statistics.quantiles(times, n=20)
+        print(f"| {name} | {cuts[9]:.2f} | {cuts[18]:.2f} |")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        way, conninfo, redis_url, seconds, events = json.loads(sys.argv[1])
+        print(json.dumps(work(way, conninfo, redis_url, seconds, [UUID(each) for each in events])))
+    else:
+        main()

@@ -1,0 +1,263 @@
+"""What a sign-in costs, what the authorizer does, and whether a sign-in tells a stranger which addresses have accounts.
+
+    make bench-login
+
+Handlers in this process, on a Postgres, a Redis, a sandbox and a moto of their own; initialisation in fresh processes.
+Prints Markdown: times by the clock, and those of the processor, which a busy machine disturbs less.
+"""
+
+import asyncio
+import json
+import math
+import os
+import re
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any, cast
+from uuid import uuid4
+
+import psycopg
+from moto import mock_aws
+
+from common.domain.clock import new_id, utc_now
+from common.runtime.log import log
+from common.stores import redis
+from common.stores.postgres import Database
+from emulator import services
+from functions.auth.account import Account, NewAccount, Role
+from functions.auth.account_store import AccountStore
+from functions.auth.password_hasher import PasswordHasher
+from functions.auth.vault import Vault
+from local.sandbox.server import serve
+from local.sandbox.settings import Settings
+from local.seed.personal_data import make_kms_key, open_vault
+from local.seed.secrets import make, publish
+from migrations.__main__ import LOGINS, migrate, set_passwords
+
+ROOT = Path(__file__).parents[2]
+COSTS = (10, 11, 12)
+SIGN_INS = 40
+AUTHORIZED = 1000
+STRANGERS = 200  # tries at an address with an account, and as many at one without
+INIT_ROUNDS = 3
+PASSWORD, WRONG = "correct-horse-7", "wrong-horse-77"
+KMS_KEY = "alias/bench"
+
+Event = dict[str, Any]
+
+
+def main() -> None:
+    print(f"{os.cpu_count()} processors, load average {os.getloadavg()[0]:.1f} before the run\n")
+    print("| function | init, processor ms over bare Python |\n|---|---:|")
+    for name, took in _init_times().items():
+        print(f"| {name} | {took:.0f} |")
+    with _deployed() as (accounts, vault):
+        _print_sign_ins(accounts)
+        _print_authorizer(accounts)
+        _print_strangers(accounts, vault)
+    print(f"\nload average {os.getloadavg()[0]:.1f} after the run")
+
+
+def _print_sign_ins(accounts: AccountStore) -> None:
+    print("\n| bcrypt cost | sign-in p50 ms | p95 ms | of the processor ms | bcrypt's, of the processor | part |")
+    print("|---:|---:|---:|---:|---:|---:|")
+    for cost in COSTS:
+        _forget(BCRYPT_COST=str(cost))
+        hasher = PasswordHasher(cost)
+        email, password_hash = f"cost-{cost}@example.com", hasher.hash(PASSWORD)
+        _open_account(accounts, email, password_hash)
+        _sign_in(email, PASSWORD)  # warm
+        clock, whole, bcrypt = [], [], []
+        for _ in range(SIGN_INS):
+            taken, worked = _timed(partial(_sign_in, email, PASSWORD, expect=200))
+            clock.append(taken)
+            whole.append(worked)
+            bcrypt.append(_timed(partial(hasher.matches, PASSWORD, password_hash))[1])
+        part = statistics.median(bcrypt) / statistics.median(whole)
+        print(f"| {cost} | {_middle(clock)} | {_slow(clock)} | {_middle(whole)} | {_middle(bcrypt)} | {part:.0%} |")
+
+
+def _print_authorizer(accounts: AccountStore) -> None:
+    _forget(BCRYPT_COST="4")
+    _open_account(accounts, "caller@example.com", PasswordHasher(4).hash(PASSWORD))
+    event = _sample("authorizer")
+    event["headers"]["Authorization"] = f"Bearer {_sign_in('caller@example.com', PASSWORD)['accessToken']}"
+    handler = import_module("functions.auth.authorizer").handler
+    handler(event, None)
+    before = _commands()
+    times, worked = zip(*[_timed(lambda: handler(event, None)) for _ in range(AUTHORIZED)], strict=True)
+    asked = {name: calls - before.get(name, 0) for name, calls in _commands().items()}
+    a_call = ", ".join(f"{calls / AUTHORIZED:g} {name}" for name, calls in asked.items() if calls and name != "info")
+    print(
+        f"\nauthorizer, warm: p50 {_middle(times)} ms, p95 {_slow(times)} ms, {_middle(worked)} ms of the processor;"
+        f" of Redis a call: {a_call}"
+    )
+
+
+def _print_strangers(accounts: AccountStore, vault: Vault) -> None:
+    """Wrong passwords, in turns, each at an address of its own, so that no brake is on."""
+    _forget(BCRYPT_COST="11")
+    password_hash = PasswordHasher(11).hash(PASSWORD)
+    times: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
+    for number in range(STRANGERS):
+        _open_account(accounts, f"known-{number}@example.com", password_hash)
+    _sign_in("warm@example.com", WRONG)
+    for number in range(STRANGERS):
+        for known in (True, False) if number % 2 else (False, True):
+            email = f"{'known' if known else 'unknown'}-{number}@example.com"
+            times[known].append(_timed(partial(_sign_in, email, WRONG, expect=401)))
+    print(
+        f"\n| wrong password, {STRANGERS} times | an account, ms | none, ms | difference | standard error | medians' |"
+    )
+    print("|---|---:|---:|---:|---:|---:|")
+    for name, which in (("by the clock", 0), ("of the processor", 1)):
+        account, none = ([each[which] for each in times[known]] for known in (True, False))
+        with_one, without = statistics.mean(account), statistics.mean(none)
+        error = math.sqrt((statistics.variance(account) + statistics.variance(none)) / STRANGERS)
+        medians = statistics.median(account) - statistics.median(none)
+        print(f"| {name} | {with_one:.1f} | {without:.1f} | {with_one - without:+.2f} | {error:.2f} | {medians:+.2f} |")
+
+
+def _init_times() -> dict[str, float]:
+    """A fresh process that imports the handler, bytecode compiled: the least of some, in turns."""
+    template = (ROOT / "template.yaml").read_text(encoding="utf-8")
+    handlers = re.findall(r"Handler: functions\.auth\.(\w+)\.handler", template)
+    codes = {"": "pass"} | {name: f"import functions.auth.{name}" for name in handlers}
+    for code in codes.values():
+        _fresh_process(code)  # compiles
+    took: dict[str, list[float]] = {name: [] for name in codes}
+    for _ in range(INIT_ROUNDS):
+        for name, code in codes.items():
+            took[name].append(_fresh_process(code))
+    bare = min(took.pop(""))
+    return {name: min(times) - bare for name, times in sorted(took.items(), key=lambda each: min(each[1]))}
+
+
+def _fresh_process(code: str) -> float:
+    """Milliseconds of the processor."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment |= {
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "layers/common/python")]),
+        "PYTHONPYCACHEPREFIX": str(ROOT / ".local/pycache"),
+        "POWERTOOLS_SERVICE_NAME": "auth",
+    }
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, cwd=ROOT)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime) * 1000
+
+
+@contextmanager
+def _deployed() -> Iterator[tuple[AccountStore, Vault]]:
+    """The functions' environment, and the accounts behind it."""
+    log.setLevel("CRITICAL")
+    secrets = {**make(), "database/user_service": {"password": "bench"}}
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-login-") as folder,
+        services.start({"postgres": {"database": "ticketing"}, "redis": {}}, Path(folder)) as running,
+        _sandbox() as sandbox_url,
+        mock_aws(),
+    ):
+        migrate(running.postgres)
+        set_passwords(running.postgres, dict.fromkeys(LOGINS, "bench"))
+        address = psycopg.conninfo.conninfo_to_dict(running.postgres)
+        os.environ.update(
+            {
+                "DATABASE_HOST": str(address["host"]),
+                "DATABASE_PORT": str(address["port"]),
+                "DATABASE_NAME": str(address["dbname"]),
+                "DATABASE_USER": "user_service",
+                "DATABASE_SSLMODE": "disable",
+                "REDIS_URL": running.redis,
+                "REDIS_CLUSTER": "false",
+                "SECRETS_PREFIX": "bench/",
+                "PERSONAL_DATA_KMS_KEY": KMS_KEY,
+                "CAPTCHA_URL": f"{sandbox_url}/recaptcha/api/siteverify",
+                "TOKEN_ISSUER": "ticketing",
+                "TOKEN_AUDIENCE": "ticketing-api",
+                "RATE_LIMITS": "off",
+                "POWERTOOLS_METRICS_DISABLED": "true",
+                "AWS_DEFAULT_REGION": "ap-northeast-2",
+                "AWS_ACCESS_KEY_ID": "bench",
+                "AWS_SECRET_ACCESS_KEY": "bench",
+            }
+        )
+        publish(secrets, "bench/")
+        make_kms_key(KMS_KEY)
+        database = Database(running.postgres)
+        vault = open_vault(database, KMS_KEY, secrets)
+        yield AccountStore(database, vault), vault
+        database.close()
+
+
+@contextmanager
+def _sandbox() -> Iterator[str]:
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    server = serve(Settings(), "http://127.0.0.1:9/payments/webhook", port=0)
+    yield asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(30)
+    asyncio.run_coroutine_threadsafe(server.__aexit__(None, None, None), loop).result(30)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(10)
+
+
+def _open_account(accounts: AccountStore, email: str, password_hash: str) -> None:
+    account = Account(new_id(), email, "Bench", phone=None, role=Role.USER, created_at=utc_now())
+    accounts.add(NewAccount(account, f"ci of {email}", password_hash))
+
+
+def _sample(function: str) -> Event:
+    return cast(Event, json.loads((ROOT / "events" / f"auth_{function}.json").read_text(encoding="utf-8")))
+
+
+def _sign_in(email: str, password: str, expect: int | None = None) -> Event:
+    event = _sample("login")
+    event["body"] = json.dumps({"email": email, "password": password, "captchaToken": "sandbox-human"})
+    event["requestContext"]["requestId"] = str(uuid4())
+    answer = import_module("functions.auth.login").handler(event, None)
+    if expect is not None and answer["statusCode"] != expect:
+        raise SystemExit(f"{answer['statusCode']} instead of {expect}: {answer['body']}")
+    return cast(Event, json.loads(answer["body"]))
+
+
+def _forget(**environment: str) -> None:
+    """What a warm container keeps that depends on these variables."""
+    os.environ.update(environment)
+    for module, name in (("login", "sign_in"), ("password_hasher", "password_hasher")):
+        getattr(import_module(f"functions.auth.{module}"), name).cache_clear()
+
+
+def _commands() -> dict[str, int]:
+    """How often Redis has been asked what."""
+    found: dict[str, dict[str, int]] = redis.client().info("commandstats")
+    return {name.removeprefix("cmdstat_"): counts["calls"] for name, counts in found.items()}
+
+
+def _timed(call: Callable[[], object]) -> tuple[float, float]:
+    """Milliseconds by the clock, and of the processor in this thread."""
+    began, worked = time.perf_counter(), time.thread_time()
+    call()
+    return (time.perf_counter() - began) * 1000, (time.thread_time() - worked) * 1000
+
+
+def _middle(times: Sequence[float]) -> str:
+    return f"{statistics.median(times):.1f}"
+
+
+def _slow(times: Sequence[float]) -> str:
+    return f"{statistics.quantiles(times, n=20)[-1]:.1f}"
+
+
+if __name__ == "__main__":
+    main()

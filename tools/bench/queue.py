@@ -1,0 +1,291 @@
+"""The waiting room measured: `make bench-queue`. One run, one table, on a Redis of its own with 50,000 in line.
+
+In process: the handlers' own code called as Lambda would, warm, one caller, in turns with what it is compared with:
+the bare script's round trip, the bare ZRANK, and a naive version of three commands. "the room" is the handler without
+its edge (parsing, log and metric lines, headers): what functions/queue itself costs. `enter` asks two scripts, in two
+slots and one round trip: "both scripts" is that round trip, bare. First with Redis beside the caller, then with every
+round trip half a millisecond longer, as over a VPC's network.
+"""
+
+import contextlib
+import io
+import json
+import os
+import statistics
+import tempfile
+import time
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+from redis import Connection
+
+from common.contracts.sale_terms import SaleTermsAnswer
+from common.domain.clock import microseconds
+from common.stores import redis as common_redis
+from common.stores import secrets
+from common.stores.redis import Client, run_together
+from common.waitingroom.queue_keys import active_key, let_in_key, line_key, sale_key, seen_key
+from emulator import services
+from functions.admitter.admission import Admission, Policy
+from functions.queue import enter, status
+from functions.queue.composition import tickets, waiting_room
+from functions.queue.line_store import LineStore
+from functions.queue.place_answer import place_answer
+
+IN_LINE = 50_000
+CALLS = 3_000
+ROUNDS = 6  # the ways take turns
+EVENTS = Path(__file__).parents[2] / "events"
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder, services.start({"redis": {}}, Path(folder)) as running:
+        os.environ.update(REDIS_URL=running.redis, REDIS_CLUSTER="false", POWERTOOLS_SERVICE_NAME="bench")
+        # Secrets Manager is asked once in five minutes: what it would have answered.
+        secrets._kept["queue/place"] = (time.monotonic() + 3600, {"keys": [b64encode(os.urandom(32)).decode()]})
+        redis = common_redis.client()
+        event_id = uuid4()
+        per_user = _fill(redis, event_id)
+        for away in (0.0, 0.0005):
+            print(f"{IN_LINE:,} in line, one caller, Redis {away * 1000:g} ms away; µs\n")
+            with _farther(away):
+                _report(_latencies(redis, event_id))
+        _admission(redis, event_id)
+        _thousand_lines(redis)
+        print(f"\nMemory for each waiting user: {per_user:.0f} bytes (line, when seen, claim).")
+    from tools.bench import crowd  # here: it takes the line from this module
+
+    crowd.over_http()
+
+
+def _sale(event_id: UUID, capacity: int = 10_000_000, rate: int = 10) -> SaleTermsAnswer:
+    now = datetime.now(UTC)
+    return SaleTermsAnswer(
+        event_id=event_id,
+        sale_starts_at=now - timedelta(hours=1),
+        sale_ends_at=now + timedelta(hours=5),
+        queue_capacity=capacity,
+        admission_per_second=rate,
+        sold_out=False,
+        seats_left=20_000,
+    )
+
+
+def _fill(redis: Client, event_id: UUID) -> float:
+    """50,000 in line by the commands `enter` ends in; how many bytes each took."""
+    line, before = LineStore(redis), redis.info("memory")["used_memory"]
+    line.learn(_sale(event_id), datetime.now(UTC))
+    redis.hset(sale_key(event_id), "fresh_until", "9" * 16)
+    stand_in_line(redis, event_id, IN_LINE)
+    used: int = redis.info("memory")["used_memory"] - before
+    return used / IN_LINE
+
+
+def stand_in_line(redis: Client, event_id: UUID, count: int) -> list[UUID]:
+    """Who they are, in their order."""
+    first = microseconds(datetime.now(UTC)) - count
+    everybody = [uuid4() for _ in range(count)]
+    for start in range(0, count, 1000):
+        places = {str(user): first + start + i for i, user in enumerate(everybody[start : start + 1000])}
+        with redis.pipeline(transaction=False) as pipeline:
+            pipeline.zadd(line_key(event_id), places)
+            pipeline.zadd(seen_key(event_id), places)
+            for user in places:
+                pipeline.set(active_key(UUID(user)), f"{event_id} {first}", ex=86_400)
+            pipeline.execute()
+    redis.hset(sale_key(event_id), "last_score", first + count)
+    return everybody
+
+
+def _request(name: str, user: UUID, event_id: UUID) -> dict[str, Any]:
+    event: dict[str, Any] = json.loads((EVENTS / f"queue_{name}.json").read_text(encoding="utf-8"))
+    event["requestContext"]["authorizer"]["sub"] = str(user)
+    if event["body"]:
+        event["body"] = json.dumps({"eventId": str(event_id)})
+    else:
+        event["queryStringParameters"] = {"eventId": str(event_id)}
+    return event
+
+
+Call = Callable[[UUID], object]
+
+
+def _latencies(redis: Client, event_id: UUID) -> dict[str, list[float]]:
+    """Seconds of each call, by way. Every way's users are new to it, and leave again: 50,000 stay 50,000."""
+    line, naive_line = LineStore(redis), f"naive:{{{event_id}}}"
+    redis.zunionstore(naive_line, {line_key(event_id): 1})
+    seated = [UUID(str(user)) for user in redis.zrange(line_key(event_id), 0, -1)[:: IN_LINE // CALLS]]
+
+    def bare_enter(user: UUID) -> object:
+        keys, now = line._places(event_id, user), microseconds(datetime.now(UTC))
+        return line._enter(redis, [*keys, let_in_key(event_id)], [str(user), now, "0", 300_000_000, 10_000_000])
+
+    def bare_both(user: UUID) -> object:
+        keys, now = line._places(event_id, user), microseconds(datetime.now(UTC))
+        arguments: list[str | int] = [str(user), now, "0", 300_000_000, 10_000_000]
+        claiming: list[str | int] = [str(event_id), now, "", 86_400]
+        calls = [
+            (line._claim, [active_key(user)], claiming),
+            (line._enter, [*keys, let_in_key(event_id)], arguments),
+        ]
+        return run_together(redis, calls)
+
+    def bare_status(user: UUID) -> object:
+        return line._read(redis, line._places(event_id, user), [str(user), microseconds(datetime.now(UTC)), 30_000_000])
+
+    def naive_enter(user: UUID) -> object:
+        redis.set(active_key(user), str(event_id), nx=True, ex=86_400)
+        redis.zadd(naive_line, {str(user): time.time()}, nx=True)
+        return redis.zrank(naive_line, str(user)), redis.zcard(naive_line)
+
+    def naive_status(user: UUID) -> object:
+        redis.get(f"queue:token:{{{event_id}}}:qr:{user}")
+        return redis.zrank(naive_line, str(user)), redis.hget(sale_key(event_id), "rate")
+
+    def room_enter(user: UUID) -> object:
+        place = waiting_room().enter(event_id, user)
+        return place_answer(event_id, user, place, tickets(), datetime.now(UTC)).to_json()
+
+    def room_status(user: UUID) -> object:
+        place = waiting_room().status(event_id, user)
+        return place_answer(event_id, user, place, tickets(), datetime.now(UTC)).to_json()
+
+    requests = {name: _request(name, uuid4(), event_id) for name in ("enter", "status")}
+
+    def handled(name: str, handler: Callable[[dict[str, Any], Any], dict[str, Any]]) -> Call:
+        def call(user: UUID) -> object:
+            requests[name]["requestContext"]["authorizer"]["sub"] = str(user)
+            return handler(requests[name], None)
+
+        return call
+
+    entering: dict[str, Call] = {
+        "enter: bare EVALSHA": bare_enter,
+        "enter: both scripts": bare_both,
+        "enter: three commands, naive": naive_enter,
+        "enter: the room": room_enter,
+        "enter: handler": handled("enter", enter.handler),
+    }
+    asking: dict[str, Call] = {
+        "status: bare ZRANK": lambda user: redis.zrank(line_key(event_id), str(user)),
+        "status: bare EVALSHA": bare_status,
+        "status: three commands, naive": naive_status,
+        "status: the room": room_status,
+        "status: handler": handled("status", status.handler),
+    }
+    took: dict[str, list[float]] = {way: [] for way in (*entering, *asking)}
+    with _quiet():
+        for round_number in range(ROUNDS):
+            for way, call in entering.items():
+                users = [uuid4() for _ in range(CALLS // ROUNDS)]
+                measured = _timed(call, users)
+                if round_number:  # the first only warms
+                    took[way] += measured
+                _leave(redis, event_id, naive_line, users)
+            for way, call in asking.items():
+                measured = _timed(call, seated[round_number::ROUNDS])
+                if round_number:
+                    took[way] += measured
+    return took
+
+
+def _timed(call: Call, users: list[UUID]) -> list[float]:
+    took = []
+    for user in users:
+        began = time.perf_counter()
+        call(user)
+        took.append(time.perf_counter() - began)
+    return took
+
+
+def _leave(redis: Client, event_id: UUID, naive_line: str, users: list[UUID]) -> None:
+    names = [str(user) for user in users]
+    for key in (line_key(event_id), seen_key(event_id), naive_line):
+        redis.zrem(key, *names)
+    redis.delete(*(active_key(user) for user in users))
+
+
+@contextlib.contextmanager
+def _farther(seconds: float) -> Iterator[None]:
+    """Redis is that much farther away: every round trip waits, as long as it would on the way."""
+    send: Any = Connection.send_packed_command
+
+    def wait(self: Any, *args: Any, **options: Any) -> None:
+        time.sleep(seconds)
+        send(self, *args, **options)
+
+    if seconds:
+        Connection.send_packed_command = wait  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        Connection.send_packed_command = send  # type: ignore[method-assign]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Log and metric lines are written, to memory: a terminal's speed is none of ours."""
+    from common.runtime.log import log
+
+    memory = io.StringIO()
+    handlers = log.handlers
+    streams = [handler.setStream(memory) for handler in handlers]  # type: ignore[attr-defined]
+    with contextlib.redirect_stdout(memory):
+        yield
+    for handler, stream in zip(handlers, streams, strict=True):
+        handler.setStream(stream)  # type: ignore[attr-defined]
+
+
+def _report(took: dict[str, list[float]]) -> None:
+    print("| way | a second | p50 | p95 | p99 | p50 over bare EVALSHA |")
+    print("|---|---:|---:|---:|---:|---:|")
+    for way, seconds in took.items():
+        bare = statistics.median(took[f"{way.split(':')[0]}: bare EVALSHA"])
+        cuts = statistics.quantiles(seconds, n=100)
+        p50, p95, p99 = (cuts[i] * 1e6 for i in (49, 94, 98))
+        rate = len(seconds) / sum(seconds)
+        print(f"| {way} | {rate:,.0f} | {p50:.0f} | {p95:.0f} | {p99:.0f} | {cuts[49] / bare:.2f} |")
+    print()
+
+
+def _admission(redis: Client, event_id: UUID) -> None:
+    admission, now = Admission(redis, Policy()), datetime.now(UTC)
+    took = []
+    for second in range(200):
+        began = time.perf_counter()
+        (moved, *_) = admission.tick([event_id], now + timedelta(seconds=second))
+        took.append(time.perf_counter() - began)
+        if second and len(moved.admitted) != 10:
+            raise SystemExit(f"{len(moved.admitted)} were let in, not 10")
+    cuts = statistics.quantiles(took[1:], n=100)
+    print(f"\nAdmission of 10 from {IN_LINE:,}: p50 {cuts[49] * 1e6:.0f} µs, p99 {cuts[98] * 1e6:.0f} µs a tick.")
+
+
+def _thousand_lines(redis: Client) -> None:
+    now, line, events = datetime.now(UTC), LineStore(redis), [uuid4() for _ in range(1000)]
+    for event_id in events:
+        line.learn(_sale(event_id), now)
+        users = {str(uuid4()): microseconds(now) + i for i in range(60)}
+        redis.zadd(line_key(event_id), users)
+        redis.zadd(seen_key(event_id), users)
+    admission, took = Admission(redis, Policy()), []
+    for second in range(5):
+        began = time.perf_counter()
+        moved = admission.tick(events, now + timedelta(seconds=second))
+        took.append(time.perf_counter() - began)
+        if sum(len(each.admitted) for each in moved) != 10_000:
+            raise SystemExit("not every line let its ten in")
+    idle = [uuid4() for _ in range(1000)]
+    for event_id in idle:
+        line.learn(_sale(event_id), now)
+    empty = _timed(lambda _: admission.tick(idle, now), [uuid4() for _ in range(5)])
+    print(f"A tick of 1,000 lines, ten let in from each: first {took[0] * 1e3:.0f} ms, then", end=" ")
+    print(f"{statistics.median(took[1:]) * 1e3:.0f} ms; with nobody: {statistics.median(empty) * 1e3:.0f} ms.")
+
+
+if __name__ == "__main__":
+    main()
