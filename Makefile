@@ -93,13 +93,13 @@ test-sam-local: $(STAMP) $(SAM_STAMP) ## Every sample event and the purchase in 
 
 .PHONY: chaos model stampede invariants redrive bench-relay bench-holds
 chaos: $(STAMP) ## Kill relays, consumers, brokers of three, Postgres, under load; then compare (MINUTES=10; needs Java and mvn)
-	@PYTHONPATH=.:layers/common/python $(PY) -m tests.chaos $(or $(MINUTES),10) $(ARGS)
+	@PYTHONPATH=.:layers/common/python $(PY) -m tools.simulation.chaos $(or $(MINUTES),10) $(ARGS)
 
 model: $(STAMP) ## Buy, cancel, refund in any order, with crashes at every exchange; then look at every seat and won (MINUTES=60)
-	@PYTHONPATH=.:layers/common/python $(PY) -m tests.model $(or $(MINUTES),60)
+	@PYTHONPATH=.:layers/common/python $(PY) -m tools.simulation.model $(or $(MINUTES),60)
 
 stampede: $(STAMP) ## 2,000 buyers on 200 seats of a stack of their own, over HTTP (ARGS="200 20")
-	@PYTHONPATH=.:layers/common/python $(PY) -m tests.stampede $(ARGS)
+	@PYTHONPATH=.:layers/common/python $(PY) -m tools.simulation.crowd_sale $(ARGS)
 
 invariants: $(STAMP) ## Every seat and every won of the stack that runs (ARGS="PATH/stack.json --within 60")
 	@$(PY) -m tools.invariants $(ARGS)

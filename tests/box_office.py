@@ -30,7 +30,7 @@ from functions.reservations.reservation import Reservation, Status
 from functions.reservations.reservation_store import ReservationStore
 from functions.reservations.seat_holds import SeatHolds
 from tests.courier import Courier
-from tests.programme import Programme
+from tools.simulation.events_service import Programme
 
 
 class BoxOffice:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.drill import Drill
+from tools.simulation.chaos.drill import Drill
 
 
 @pytest.mark.timeout(400)

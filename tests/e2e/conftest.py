@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator
@@ -16,19 +15,12 @@ import pytest
 from emulator.state import State
 from tests.e2e.log_search import Overheard
 from tests.groups import OPEN_STACK, STACKS, group_of
-from tools.attack.throwaway import throwaway_stack
 from tools.demo.buyer import Api, Buyer, sign_in
+from tools.throwaway_stack import free_port, throwaway_stack
 
 ROOT = Path(__file__).parents[2]
 LOGS = pytest.StashKey[list[Path]]()  # of the stacks this run started
 COMPLAINT = re.compile("ERROR|CRITICAL|Task timed out|Runtime exited|throttle", re.IGNORECASE)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _emulator(*arguments: str) -> None:
@@ -87,7 +79,7 @@ def state_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
         return
     state = tmp_path_factory.mktemp("stack")
     place = ["--state", str(state)]
-    ports = ["--port", str(_free_port()), "--process-port", f"sandbox={_free_port()}"]
+    ports = ["--port", str(free_port()), "--process-port", f"sandbox={free_port()}"]
     try:
         _emulator("up", *place, *ports, "--parameter-overrides", "BcryptCost=4")  # bcrypt's least
         request.session.stash.setdefault(LOGS, []).append(State(state).function_log)

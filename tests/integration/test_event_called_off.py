@@ -26,8 +26,8 @@ from functions.reservations.reservation import CancelReason, Status
 from functions.reservations.reservation_store import ReservationStore
 from tests.box_office import BoxOffice
 from tests.concurrently import concurrently
-from tests.programme import SALE_STARTS, SHOW_ENDS, SHOW_STARTS
 from tools.demo.buyer import eventually
+from tools.simulation.events_service import SALE_STARTS, SHOW_ENDS, SHOW_STARTS
 
 CANCELLED, CONFIRMED, PENDING = Status.CANCELLED, Status.CONFIRMED, Status.PENDING
 

@@ -23,7 +23,7 @@ from functions.events.programme import Programme as Desk
 from functions.events.read_cache import LIST_KEY, Kept, Loaded, ReadCache, event_key
 from functions.events.revision import ANY
 from tests.concurrently import concurrently
-from tests.programme import SALE_STARTS, SHOW_ENDS, Programme
+from tools.simulation.events_service import SALE_STARTS, SHOW_ENDS, Programme
 
 SECOND = timedelta(seconds=1)
 

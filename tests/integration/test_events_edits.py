@@ -16,7 +16,7 @@ from functions.events.event_answer import EventAnswer
 from functions.events.revision import Expected
 from functions.events.seat_template import SeatTemplate, Section
 from tests.concurrently import concurrently
-from tests.programme import SALE_STARTS, SHOW_ENDS, TEMPLATE, Programme
+from tools.simulation.events_service import SALE_STARTS, SHOW_ENDS, TEMPLATE, Programme
 
 BEFORE_SALE = SALE_STARTS - timedelta(days=1)
 SMALLER = SeatTemplate(sections=[Section(name="A", grade="VIP", rows=1, seats_per_row=3)])

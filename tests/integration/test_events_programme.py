@@ -10,7 +10,7 @@ from common.domain.shared_errors import DomainError, InvalidInput, NotFound
 from common.http.request import Paging
 from common.stores.postgres import Database
 from functions.events.seat_template import GRADES
-from tests.programme import (
+from tools.simulation.events_service import (
     ARENA,
     ARENA_PRICES,
     SALE_ENDS,

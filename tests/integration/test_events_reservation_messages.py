@@ -18,7 +18,7 @@ from functions.events.on_reservation_event import SeatMoves
 from functions.events.read_cache import event_key, seats_key
 from functions.events.seat_sale_store import SeatMoved, sell_seats
 from local.seed.event import EVENT_ID, seed_event
-from tests.programme import NoCache, Programme
+from tools.simulation.events_service import NoCache, Programme
 
 NOW = datetime(2026, 11, 22, 7, tzinfo=UTC)
 DONE: dict[str, Any] = {"batchItemFailures": []}

@@ -9,7 +9,7 @@ import pytest
 from common.stores.postgres import Database
 from functions.events.event_search import EventSearch
 from functions.events.event_store import counting, listing
-from tests.programme import SALE_STARTS, SHOW_STARTS, Programme
+from tools.simulation.events_service import SALE_STARTS, SHOW_STARTS, Programme
 
 
 @pytest.fixture

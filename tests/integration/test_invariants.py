@@ -11,10 +11,10 @@ from common.stores.postgres import Database
 from common.stores.redis import Client
 from functions.payments.portone import portone_client
 from tests.conftest import PASSWORD
-from tests.model.portone_stand import SETTINGS, portone_stand
-from tests.model.world import BEGIN, USERS, Stores, World, logins
 from tools.invariants import BankPayment, violations
 from tools.invariants.checker import connect, rules
+from tools.simulation.fake_portone import SETTINGS, fake_portone
+from tools.simulation.model.world import BEGIN, USERS, Stores, World, logins
 
 
 class Sound:
@@ -31,7 +31,7 @@ class Sound:
         world.cancel(self.given_back)
         world.settle_down()
         self.held = UUID(world.hold(USERS[3], event, [fourth]).body["reservationId"])
-        self.bank = world.stores.stand.holdings()
+        self.bank = world.stores.portone.holdings()
 
     def buy(self, user: int, seat: UUID, outcome: str = "AUTHORIZED") -> UUID:
         held = self.world.hold(USERS[user], self.world.event_ids[0], [seat]).body["reservationId"]
@@ -67,8 +67,8 @@ class Sound:
 
 @pytest.fixture
 def sound(postgres_url: str, superuser: Database, redis_url: str, redis: Client) -> Iterator[Sound]:
-    with portone_stand() as stand, portone_client("http://127.0.0.1:9", SETTINGS.portone_api_secret) as client:
-        world = World(Stores(logins(postgres_url, PASSWORD), postgres_url, redis_url, stand, client))
+    with fake_portone() as portone, portone_client("http://127.0.0.1:9", SETTINGS.portone_api_secret) as client:
+        world = World(Stores(logins(postgres_url, PASSWORD), postgres_url, redis_url, portone, client))
         world.open()
         yield Sound(world, redis)
         world.close()

@@ -28,7 +28,7 @@ from emulator.services.apache_kafka import ApacheKafka
 from functions.outbox_relay.kafka_client import KafkaSettings, connection
 from functions.outbox_relay.kafka_publisher import KafkaPublisher
 from functions.outbox_relay.relay import BrokerAway, OutboxRow
-from tests.topic import Topic
+from tools.simulation.topic import Topic
 
 TOPIC = "dlq.payment"
 PASSWORD = {"username": "relay", "password": "test-only"}

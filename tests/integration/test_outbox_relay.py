@@ -21,7 +21,7 @@ from common.stores.postgres import Connection, Database
 from functions.outbox_relay.kafka_publisher import ANSWER_SECONDS, KafkaPublisher
 from functions.outbox_relay.relay import BrokerAway, OutboxRow, Pass, Relay
 from tests.concurrently import concurrently
-from tests.topic import Topic
+from tools.simulation.topic import Topic
 
 NOW = datetime(2026, 5, 1, 11, 0, tzinfo=UTC)
 

@@ -21,8 +21,8 @@ from functions.outbox_relay.kafka_publisher import KafkaPublisher
 from functions.outbox_relay.publish import run
 from functions.outbox_relay.relay import Relay
 from tests.conftest import PASSWORD
-from tests.live_relay import LiveRelay, relay_login
-from tests.topic import Topic
+from tools.simulation.relay_process import RelayProcess, relay_login
+from tools.simulation.topic import Topic
 
 
 @pytest.fixture(scope="module")
@@ -33,12 +33,12 @@ def kafka(state_folder: Path) -> Iterator[services.Running]:
 
 
 @pytest.fixture
-def start(postgres_url: str, superuser: Database, kafka: services.Running) -> Iterator[Callable[..., LiveRelay]]:
+def start(postgres_url: str, superuser: Database, kafka: services.Running) -> Iterator[Callable[..., RelayProcess]]:
     """Starts a relay in a process of its own; those that still live at the end are killed."""
-    started: list[LiveRelay] = []
+    started: list[RelayProcess] = []
 
-    def begin(**life: float) -> LiveRelay:
-        started.append(LiveRelay(relay_login(postgres_url, PASSWORD), kafka.kafka, **life))
+    def begin(**life: float) -> RelayProcess:
+        started.append(RelayProcess(relay_login(postgres_url, PASSWORD), kafka.kafka, **life))
         return started[-1]
 
     yield begin
@@ -149,7 +149,7 @@ def warm_up(superuser: Database, writer: Writer) -> None:
 
 @pytest.mark.timeout(90)
 def test_when_the_working_relay_is_killed_the_other_has_its_shards_within_two_seconds(
-    superuser: Database, writer: Writer, start: Callable[..., LiveRelay], kafka: services.Running
+    superuser: Database, writer: Writer, start: Callable[..., RelayProcess], kafka: services.Running
 ) -> None:
     with Topic(kafka.kafka, RESERVATION_EVENTS) as topic:
         start(shift=0)  # stands by
@@ -168,7 +168,7 @@ def test_when_the_working_relay_is_killed_the_other_has_its_shards_within_two_se
 
 @pytest.mark.timeout(90)
 def test_a_relay_that_ends_hands_over_without_a_gap_or_a_repeat(
-    superuser: Database, writer: Writer, start: Callable[..., LiveRelay], kafka: services.Running
+    superuser: Database, writer: Writer, start: Callable[..., RelayProcess], kafka: services.Running
 ) -> None:
     with Topic(kafka.kafka, RESERVATION_EVENTS) as topic:
         leaving = start()
@@ -187,7 +187,7 @@ def test_a_relay_that_ends_hands_over_without_a_gap_or_a_repeat(
 
 @pytest.mark.timeout(120)
 def test_a_broker_that_is_gone_for_a_while_costs_neither_a_message_nor_order_nor_memory_nor_threads(
-    superuser: Database, writer: Writer, start: Callable[..., LiveRelay], kafka: services.Running
+    superuser: Database, writer: Writer, start: Callable[..., RelayProcess], kafka: services.Running
 ) -> None:
     child = kafka["kafka"].child
     if child is None:

@@ -27,7 +27,7 @@ from functions.payments.payment_store import PaymentStore
 from functions.payments.portone import PortOne, portone_client
 from local.sandbox.settings import Settings
 from tests.concurrently import concurrently
-from tests.model.portone_stand import portone_stand
+from tools.simulation.fake_portone import fake_portone
 
 EVENT = uuid4()
 AMOUNT = 300_000
@@ -154,9 +154,9 @@ def test_the_same_request_a_hundred_times_at_once_is_one_payment_and_one_pre_reg
     database_of: Callable[[str], Database], redis: Client, superuser: Database
 ) -> None:
     user, reservation, key = uuid4(), uuid4(), uuid4().hex
-    with portone_stand() as stand:
-        stand.open(lambda: datetime.now(UTC))
-        with portone_client(stand.url, Settings().portone_api_secret) as client:
+    with fake_portone() as portone:
+        portone.open(lambda: datetime.now(UTC))
+        with portone_client(portone.url, Settings().portone_api_secret) as client:
             desks = [Desk(database_of("payment_service"), redis, client) for _ in range(100)]
             outcomes = concurrently([partial(each.checkout.create, user, reservation, key, "CARD") for each in desks])
             made = [each for each in outcomes if isinstance(each, Created)]
@@ -167,7 +167,7 @@ def test_the_same_request_a_hundred_times_at_once_is_one_payment_and_one_pre_reg
             assert len(shown) == 1, "not everybody was shown the same"
             assert len([each for each in made if each.fresh]) == 1
             assert len(superuser.rows("SELECT id FROM payment_service.payments")) == 1
-            assert stand.carried_out == 1
+            assert portone.carried_out == 1
 
 
 def test_a_reservation_has_one_payment_alive(desks: Callable[[int], list[Desk]]) -> None:

@@ -21,8 +21,8 @@ from functions.outbox_relay.dead_letters import DeadLetters, Letter, Wanted
 from functions.outbox_relay.kafka_publisher import KafkaPublisher
 from functions.outbox_relay.relay import Relay
 from tests.concurrently import concurrently
-from tests.msk_event import msk_event
-from tests.topic import Topic
+from tools.simulation.msk_event import msk_event
+from tools.simulation.topic import Topic
 
 NOW = datetime(2026, 5, 1, 11, 0, tzinfo=UTC)
 

@@ -8,16 +8,20 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from functions.payments.portone import portone_client
 from tests.conftest import PASSWORD
-from tests.model.machine import machine
-from tests.model.portone_stand import SETTINGS, portone_stand
-from tests.model.run import RUN
-from tests.model.world import Stores, logins, quiet
+from tools.simulation.fake_portone import SETTINGS, fake_portone
+from tools.simulation.model.machine import machine
+from tools.simulation.model.search_settings import RUN
+from tools.simulation.model.world import Stores, logins, quiet
 
 
 @pytest.fixture
 def stores(postgres_url: str, superuser: object, redis_url: str) -> Iterator[Stores]:
-    with portone_stand() as stand, portone_client("http://127.0.0.1:9", SETTINGS.portone_api_secret) as client, quiet():
-        yield Stores(logins(postgres_url, PASSWORD), postgres_url, redis_url, stand, client)
+    with (
+        fake_portone() as fake,
+        portone_client("http://127.0.0.1:9", SETTINGS.portone_api_secret) as client,
+        quiet(),
+    ):
+        yield Stores(logins(postgres_url, PASSWORD), postgres_url, redis_url, fake, client)
 
 
 @pytest.mark.timeout(600)

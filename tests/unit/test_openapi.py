@@ -17,13 +17,13 @@ from schemathesis import GenerationMode
 
 from common.domain.shared_errors import DomainError
 from common.http.request import Body, Path, Query, Request, parse_body, parse_path, parse_query
-from tests.moments import register_moments
+from tools.attack.date_times import register_date_times
 from tools.openapi.document import PATH, document, text
 from tools.openapi.routes import ROOT, Route, routes
 
 ROUTES = {route.name: route for route in routes()}
 COMMITTED = json.loads(PATH.read_text(encoding="utf-8"))
-register_moments()
+register_date_times()
 
 
 def test_the_committed_document_is_what_the_handlers_declare() -> None:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tools.attack.run import ROLES, attack
-from tools.attack.throwaway import throwaway_stack
+from tools.throwaway_stack import throwaway_stack
 
 PHASES = "examples,coverage,fuzzing,stateful"
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import schemathesis
 
-from tests.moments import register_moments
+from tools.attack.date_times import register_date_times
 
-register_moments()
+register_date_times()
 
 HEADERS = (
     "strict-transport-security",

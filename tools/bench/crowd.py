@@ -18,9 +18,9 @@ import aiohttp
 from common.stores.redis import connect
 from functions.auth.access_token import AccessTokenSigner, Parties
 from functions.auth.account import Role
-from tools.attack.throwaway import throwaway_stack
 from tools.bench.queue import stand_in_line
 from tools.demo.buyer import Api, sign_in
+from tools.throwaway_stack import throwaway_stack
 
 CONNECTIONS = (1, 8, 32)
 CALLS = 1_000  # of each way

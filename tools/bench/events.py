@@ -10,7 +10,6 @@ and none (Redis is shut down for good). Prints Markdown.
 
 import json
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -35,6 +34,7 @@ from functions.events.event_store import EventStore
 from functions.events.read_cache import LIST_KEY, ReadCache, event_key, layout_key, seats_key
 from functions.events.seat_store import SeatStore
 from tools.demo.buyer import sign_in
+from tools.throwaway_stack import free_port
 
 ROOT = Path(__file__).parents[2]
 CONNECTIONS = (1, 16, 64)
@@ -80,7 +80,7 @@ def _stack() -> Iterator[dict[str, Any]]:
         yield json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
         return
     with tempfile.TemporaryDirectory(prefix="bench-events-") as folder:
-        ports = ["--port", str(_free_port()), "--process-port", f"sandbox={_free_port()}"]
+        ports = ["--port", str(free_port()), "--process-port", f"sandbox={free_port()}"]
         try:
             _emulator("up", "--state", folder, *ports)
             yield json.loads((Path(folder) / "stack.json").read_text(encoding="utf-8"))
@@ -90,13 +90,6 @@ def _stack() -> Iterator[dict[str, Any]]:
 
 def _emulator(*arguments: str) -> None:
     subprocess.run([sys.executable, "-m", "emulator", *arguments], cwd=ROOT, check=True, capture_output=True)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _arena(api: str) -> UUID:

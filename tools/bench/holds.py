@@ -34,12 +34,12 @@ from functions.reservations.reservation import Seat
 from functions.reservations.reservation_store import ReservationStore
 from functions.reservations.seat_holds import SeatHolds
 from migrations.__main__ import LOGINS, migrate, set_passwords
-from tests.model.portone_stand import SETTINGS, portone_stand
-from tests.model.world import USERS, Answer, Stores, World, logins, quiet
-from tests.stampede import event_of, signed_in
-from tools.attack.throwaway import throwaway_stack
 from tools.demo.__main__ import statuses
 from tools.demo.buyer import Api, Buyer, eventually
+from tools.simulation.crowd_sale import event_of, signed_in
+from tools.simulation.fake_portone import SETTINGS, fake_portone
+from tools.simulation.model.world import USERS, Answer, Stores, World, logins, quiet
+from tools.throwaway_stack import throwaway_stack
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "bench-only"  # noqa: S105
@@ -155,11 +155,11 @@ def _print_round_trips(postgres: str, redis_url: str) -> None:
     parties = ("Postgres", "Redis", "PortOne", "another service")
     print(f"\n| warm call | {' | '.join(parties)} | and over there |\n|---|{'---:|' * (len(parties) + 1)}")
     with (
-        portone_stand() as stand,
+        fake_portone() as portone,
         portone_client("http://127.0.0.1:9", SETTINGS.portone_api_secret) as client,
         quiet(),
     ):
-        world = World(Stores(logins(postgres, PASSWORD), postgres, redis_url, stand, client))
+        world = World(Stores(logins(postgres, PASSWORD), postgres, redis_url, portone, client))
         world.open()
         calls = _Calls(world)
         event = world.event_ids[0]

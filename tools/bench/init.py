@@ -32,7 +32,7 @@ from urllib.parse import urlsplit
 from emulator import config as configuration
 from emulator import template
 from emulator.stack import Function
-from tools.attack.throwaway import throwaway_stack
+from tools.throwaway_stack import throwaway_stack
 
 ROOT = Path(__file__).parents[2]
 ROUNDS = 3

@@ -21,9 +21,9 @@ from typing import Any
 
 import httpx
 
-from tools.attack.throwaway import throwaway_stack
 from tools.bench.peers.buyer import Shop
 from tools.bench.processes import StackProcesses, difference
+from tools.throwaway_stack import throwaway_stack
 
 WARM_UP = 24  # purchases before the measured ones
 SMALL = 0.0005  # processor seconds a purchase, below which a process is left out

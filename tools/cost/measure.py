@@ -24,12 +24,12 @@ import redis
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from tools.attack.throwaway import throwaway_stack
 from tools.cost.deployed import read_templates
 from tools.cost.measured import FILE
 from tools.cost.sale import SALE_TERMS
 from tools.demo.__main__ import free_seats
 from tools.demo.buyer import Api, Buyer, eventually, sign_in
+from tools.throwaway_stack import throwaway_stack
 
 PEOPLE = 8
 LOOKS = 10  # at one's place, and at the counter, each

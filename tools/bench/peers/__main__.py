@@ -10,10 +10,10 @@ from typing import Protocol
 
 import psutil
 
-from tools.attack.throwaway import throwaway_stack
 from tools.bench.peers.buyer import Outcome, Shop
 from tools.bench.peers.pretix_checkout import VERSION, running_pretix
 from tools.bench.processes import StackProcesses
+from tools.throwaway_stack import throwaway_stack
 
 CONCURRENCY = (1, 8, 32)
 CROWD, SEATS = 400, 50

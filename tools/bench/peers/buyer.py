@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import aiohttp
 
-from tests.stampede import event_of, signed_in
+from tools.simulation.crowd_sale import event_of, signed_in
 
 GIVEN_UP = 300.0  # seconds after which a buyer counts as failed
 

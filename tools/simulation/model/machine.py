@@ -7,8 +7,8 @@ from uuid import UUID
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from tests.model.exchanges import Fault, Kind
-from tests.model.world import USERS, Stores, World
+from tools.simulation.model.exchanges import Fault, Kind
+from tools.simulation.model.world import USERS, Stores, World
 
 MEANWHILE = (
     *("a freeze of 400 s", "expiry", "settling", "messages", "webhooks", "release", "cancellation", "payment"),
@@ -120,10 +120,10 @@ def machine(stores: Stores) -> type[RuleBasedStateMachine]:
 
             self._step(purchase)
 
-        @precondition(lambda self: self.world.stores.stand.webhooks)
+        @precondition(lambda self: self.world.stores.portone.webhooks)
         @rule(which=SEVERAL, how=SIGNATURES, fault=FAULTS)
         def portone_tells(self, which: int, how: str, fault: Fault | None) -> None:
-            sent = len(self.world.stores.stand.webhooks)
+            sent = len(self.world.stores.portone.webhooks)
             self._step(lambda: self.world.webhook(sent - 1 - which % sent, how, fault))
 
         @rule(what=st.sampled_from(["expire", "settle", "settle", "reconcile", "publish"]), fault=FAULTS)

@@ -1,4 +1,4 @@
-"""A consumer's environment and its poller, to be killed: `… live_consumer CONNINFO SERVERS PARTITION…`.
+"""A consumer's environment and its poller, to be killed: `… consumer_process CONNINFO SERVERS PARTITION…`.
 
 The poller does what an event source mapping does: batches of one partition, what was reported as failed again, offsets
 committed behind what is done. The consumer is the real one; its effect is a row, and two where one is due would show.
@@ -22,16 +22,17 @@ from common.messaging.messages import RESERVATION_EVENTS, Envelope, ReservationC
 from common.stores.postgres import Connection, Database
 from emulator.processes import die_with_parent
 from emulator.triggers import kafka_event
-from tests.live_relay import PYTHONPATH, ROOT
-from tests.msk_event import msk_event
+from tools.simulation.msk_event import msk_event
+from tools.simulation.relay_process import PYTHONPATH, ROOT
 
 GROUP = "chaos"
 
 
-class LiveConsumer:
+class ConsumerProcess:
     def __init__(self, conninfo: str, servers: Sequence[str], partitions: Sequence[int]) -> None:
+        command = [sys.executable, "-m", "tools.simulation.chaos.consumer_process"]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.chaos.live_consumer", conninfo, ",".join(servers), *map(str, partitions)],
+            [*command, conninfo, ",".join(servers), *map(str, partitions)],
             env={**os.environ, "PYTHONPATH": PYTHONPATH, "POWERTOOLS_LOG_LEVEL": "CRITICAL"},
             cwd=ROOT,
             stdout=subprocess.DEVNULL,

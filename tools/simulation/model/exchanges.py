@@ -23,7 +23,7 @@ from common.stores.postgres import Connection, Database
 from common.stores.redis import Client, connect
 
 ResultT = TypeVar("ResultT")
-SERVICES = tuple(str(Path(__file__).parents[2] / folder) for folder in ("functions", "layers"))
+SERVICES = tuple(str(Path(__file__).parents[3] / folder) for folder in ("functions", "layers"))
 
 
 class Died(BaseException):

@@ -64,11 +64,11 @@ from functions.reservations.hold_mending import HoldMending
 from functions.reservations.payment_outcome import PaymentOutcome
 from functions.reservations.reservation_store import ReservationStore
 from functions.reservations.seat_holds import SeatHolds
-from tests.model.exchanges import Container, Died, Fate, Fault, portone_away
-from tests.model.portone_stand import SETTINGS, PortOneStand
-from tests.programme import NoCache, Programme
 from tools.invariants import Violation, violations
 from tools.invariants.checker import connect as look_into
+from tools.simulation.events_service import NoCache, Programme
+from tools.simulation.fake_portone import SETTINGS, FakePortOne
+from tools.simulation.model.exchanges import Container, Died, Fate, Fault, portone_away
 
 ResultT = TypeVar("ResultT")
 
@@ -126,7 +126,7 @@ class Stores:
     login: Callable[[str], str]  # a Postgres login's URL
     superuser: str
     redis_url: str
-    stand: PortOneStand
+    portone: FakePortOne
     client: httpx.Client
     stats: Stats = field(default_factory=Stats)
 
@@ -247,9 +247,9 @@ class _Ledger:
         return self._world.invoke("reservations", lambda: self._world.reservations.mending.ledger(event_id, after))
 
     def mend(self, asked: MendHoldsAsked) -> MendHoldsAnswer:
-        mending = lambda: self._world.reservations.mending  # noqa: E731
         return self._world.invoke(
-            "reservations", lambda: mending().mend(asked.event_id, asked.release, asked.forgotten)
+            "reservations",
+            lambda: self._world.reservations.mending.mend(asked.event_id, asked.release, asked.forgotten),
         )
 
 
@@ -313,8 +313,8 @@ class World:
         with self._owner.transaction() as connection:
             connection.execute(";".join(f"DELETE FROM {table}" for table in WIPED))
         self._redis.flushall()
-        self.stores.stand.open(self.clock)
-        self.stores.client.base_url = self.stores.stand.url
+        self.stores.portone.open(self.clock)
+        self.stores.client.base_url = self.stores.portone.url
         self._put_in_place()
         programme = Programme(self.events.database)
         programme.now = self.now
@@ -468,7 +468,7 @@ class World:
                 self.publish()
                 self.deliver_all(patient=False)
             case "webhooks":
-                for which in range(len(self.stores.stand.webhooks)):
+                for which in range(len(self.stores.portone.webhooks)):
                     self.webhook(which)
             case "release" if self.subject:
                 self.release(self.subject)
@@ -578,7 +578,7 @@ class World:
 
     def webhook(self, which: int, how: str = "signed", fault: Fault | None = None) -> Answer:
         """The `which`-th thing PortOne has to tell; again if it was told before."""
-        body = self.stores.stand.webhooks[which]
+        body = self.stores.portone.webhooks[which]
         about = json.loads(body)["data"]["paymentId"]
         self.subject = next((row["reservation_id"] for row in self.payment_rows() if str(row["id"]) == about), None)
         secret = {"signed by the old secret": OLD_SECRET, "signed by another": OTHER_SECRET}.get(
@@ -759,7 +759,7 @@ class World:
 
     def violations(self) -> list[Violation]:
         """What the checker finds, and what only those who saw it happen can know."""
-        found = violations(self._look, self._redis, self.stores.stand.holdings(), self.now)
+        found = violations(self._look, self._redis, self.stores.portone.holdings(), self.now)
         rows = {row["id"]: row["status"] for row in self.payment_rows()}
         for payment_id, what in self.told.items():
             if (rows[payment_id] in ("SUCCESS", "REFUNDED")) != (what == "paid"):
@@ -788,7 +788,7 @@ class World:
                 yield Violation("7 a free seat that cannot be had", f"one of {free}: {answer.code}")
 
     def count(self) -> None:
-        holdings = self.stores.stand.holdings().values()
+        holdings = self.stores.portone.holdings().values()
         self.stats.runs += 1
         self.stats.taken += sum(each.paid for each in holdings)
         self.stats.given_back += sum(each.cancelled for each in holdings)

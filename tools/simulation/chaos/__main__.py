@@ -1,4 +1,7 @@
-"""`make chaos MINUTES=10`: three brokers of Apache Kafka; `python -m tests.chaos 1 --one-broker` needs no Java."""
+"""`make chaos MINUTES=10`: three brokers of Apache Kafka.
+
+python -m tools.simulation.chaos 1 --one-broker    needs no Java
+"""
 
 import argparse
 import logging
@@ -6,11 +9,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.chaos.drill import Drill
+from tools.simulation.chaos.drill import Drill
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.simulation.chaos", description=__doc__)
     parser.add_argument("minutes", type=float)
     parser.add_argument("--one-broker", action="store_true", help="the default broker, which is not killed")
     parser.add_argument("--rate", type=float, default=100, help="messages a second")

@@ -1,4 +1,6 @@
-"""A crowd on a few seats, over HTTP: `make stampede` (2,000 buyers, 200 seats), `python -m tests.stampede 200 20`.
+"""Many buyers for few seats, over HTTP: `make stampede` (2,000 buyers, 200 seats), or
+
+    python -m tools.simulation.crowd_sale 200 20
 
 Everybody enters, waits, is let in, looks at the map, and tries free seats until one is his or none is left. Of those
 who hold one some think better of it and some have their card declined; their seats go to others. It ends when everybody
@@ -26,10 +28,10 @@ from uuid import uuid4
 import aiohttp
 import jwt
 
-from tools.attack.throwaway import throwaway_stack
 from tools.demo.buyer import sign_in
 from tools.invariants import Violation
 from tools.invariants.__main__ import settled, table
+from tools.throwaway_stack import throwaway_stack
 
 # Requests under way. The emulator starts an environment for each that finds none free, up to six a function, and two
 # cores are then busy with cold starts.
@@ -266,7 +268,7 @@ def event_of(api: str, seats: int) -> tuple[str, list[str]]:
     return event["id"], ids
 
 
-def stampede(stack: Mapping[str, Any], buyers: int, seats: int, seconds: float) -> Crowd:
+def crowd_sale(stack: Mapping[str, Any], buyers: int, seats: int, seconds: float) -> Crowd:
     """Lets a crowd loose on a stack whose `state` folder is named; it ends after so many `seconds` at the latest."""
     asyncio.run(_Drill(stack, Crowd(EARLY_BIRDS, 10), seconds).run())
     crowd, logs = Crowd(buyers, seats), Path(stack["state"]) / "logs" / "functions.log"
@@ -285,7 +287,7 @@ def stampede(stack: Mapping[str, Any], buyers: int, seats: int, seconds: float) 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.stampede", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.simulation.crowd_sale", description=__doc__)
     parser.add_argument("buyers", type=int, nargs="?", default=2000)
     parser.add_argument("seats", type=int, nargs="?", default=200)
     parser.add_argument("--seconds", type=float, default=480, help="everybody must have been told by then")
@@ -293,7 +295,7 @@ def main() -> None:
     print(f"{os.cpu_count()} processors, load average {os.getloadavg()[0]:.1f} before the run\n", flush=True)
     # One machine plays a city: nobody's requests are counted, neither buyers' nor services'.
     with throwaway_stack(RateLimits="off", InternalCallsPerMinute="1000000") as stack:
-        crowd = stampede(stack, asked.buyers, asked.seats, asked.seconds)
+        crowd = crowd_sale(stack, asked.buyers, asked.seats, asked.seconds)
     print(crowd.report(), "\n")
     print(table(crowd.violations))
     print("\n".join(map(str, crowd.violations[:20])))

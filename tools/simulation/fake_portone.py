@@ -25,7 +25,7 @@ SETTINGS = Settings()
 ResultT = TypeVar("ResultT")
 
 
-class PortOneStand:
+class FakePortOne:
     """One PortOne that has seen nothing yet, for each `open`; the port changes with it."""
 
     def __init__(self) -> None:
@@ -83,9 +83,9 @@ class _CountingBank(Bank):
 
 
 @contextmanager
-def portone_stand() -> Iterator[PortOneStand]:
-    stand = PortOneStand()
+def fake_portone() -> Iterator[FakePortOne]:
+    portone = FakePortOne()
     try:
-        yield stand
+        yield portone
     finally:
-        stand.end()
+        portone.end()

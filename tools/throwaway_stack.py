@@ -13,10 +13,11 @@ from typing import Any
 from tools.demo.buyer import Buyer, Refused
 
 COLD_TRIES = 3
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nothing listens on now. Unlike the emulator's, it is not reserved: the stack that starts takes it."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -46,7 +47,7 @@ def throwaway_stack(**parameters: str) -> Iterator[dict[str, Any]]:
     """
     with tempfile.TemporaryDirectory() as state:
         place = ["--state", state]
-        up = ["--port", str(_free_port()), "--process-port", f"sandbox={_free_port()}"]
+        up = ["--port", str(free_port()), "--process-port", f"sandbox={free_port()}"]
         if parameters:
             up += ["--parameter-overrides", *(f"{name}={value}" for name, value in parameters.items())]
         emulator = [sys.executable, "-m", "emulator"]

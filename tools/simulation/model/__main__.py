@@ -13,11 +13,11 @@ from hypothesis.stateful import run_state_machine_as_test
 from emulator import services
 from functions.payments.portone import portone_client
 from migrations.__main__ import LOGINS, migrate, set_passwords
-from tests.model.machine import machine
-from tests.model.portone_stand import SETTINGS, portone_stand
-from tests.model.run import RUN
-from tests.model.world import Stats, Stores, logins, quiet
 from tools.invariants.checker import rules
+from tools.simulation.fake_portone import SETTINGS, fake_portone
+from tools.simulation.model.machine import machine
+from tools.simulation.model.search_settings import RUN
+from tools.simulation.model.world import Stats, Stores, logins, quiet
 
 PASSWORD = "model-only"
 AT_A_TIME = 20  # runs; then the clock is looked at
@@ -44,7 +44,7 @@ def table(stats: Stats) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.model", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.simulation.model", description=__doc__)
     parser.add_argument("minutes", type=float)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
@@ -53,8 +53,8 @@ def main() -> None:
         migrate(running.postgres)
         set_passwords(running.postgres, dict.fromkeys(LOGINS, PASSWORD))
         client = stack.enter_context(portone_client("http://127.0.0.1:9", SETTINGS.portone_api_secret))
-        stand = stack.enter_context(portone_stand())
-        stores = Stores(logins(running.postgres, PASSWORD), running.postgres, running.redis, stand, client)
+        portone = stack.enter_context(fake_portone())
+        stores = Stores(logins(running.postgres, PASSWORD), running.postgres, running.redis, portone, client)
         end = time.monotonic() + asked.minutes * 60
         try:
             while time.monotonic() < end:

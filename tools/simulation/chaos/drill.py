@@ -20,10 +20,10 @@ from common.stores.postgres import Database
 from emulator import services
 from emulator.stack import StackError
 from migrations.__main__ import LOGINS, migrate, set_passwords
-from tests.chaos.brokers import Cluster
-from tests.chaos.live_consumer import LiveConsumer
-from tests.live_relay import LiveRelay
-from tests.topic import Topic
+from tools.simulation.chaos.brokers import Cluster
+from tools.simulation.chaos.consumer_process import ConsumerProcess
+from tools.simulation.relay_process import RelayProcess
+from tools.simulation.topic import Topic
 
 PASSWORD = "chaos-only"
 PARTITIONS = 6
@@ -199,20 +199,28 @@ class Drill:
                     "CREATE TABLE event_service.chaos_effects"
                     " (id bigint GENERATED ALWAYS AS IDENTITY, message_id uuid, key text, number bigint)"
                 )
-            login = lambda user: psycopg.conninfo.make_conninfo(running.postgres, user=user, password=PASSWORD)  # noqa: E731
-            self._new_relay = lambda: LiveRelay(login("relay"), self._servers, shift=30)
-            self._new_consumer = lambda part: LiveConsumer(login("event_service"), self._servers, part)
+            self._postgres_url = running.postgres
             self._parts = [range(0, PARTITIONS, 2), range(1, PARTITIONS, 2)]
             self._relays = [self._new_relay() for _ in range(2)]
             self._consumers = [self._new_consumer(part) for part in self._parts]
             half = KEYS // 2
             self._writers = [
-                Writer(login("reservation_service"), part, self._a_second / 2) for part in (keys[:half], keys[half:])
+                Writer(self._login("reservation_service"), part, self._a_second / 2)
+                for part in (keys[:half], keys[half:])
             ]
             stack.callback(self._end)
             for writer in self._writers:
                 writer.start()
             yield
+
+    def _login(self, user: str) -> str:
+        return psycopg.conninfo.make_conninfo(self._postgres_url, user=user, password=PASSWORD)
+
+    def _new_relay(self) -> RelayProcess:
+        return RelayProcess(self._login("relay"), self._servers, shift=30)
+
+    def _new_consumer(self, partitions: Sequence[int]) -> ConsumerProcess:
+        return ConsumerProcess(self._login("event_service"), self._servers, partitions)
 
     def _end(self) -> None:
         for writer in self._writers:

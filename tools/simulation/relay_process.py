@@ -1,4 +1,4 @@
-"""The relay's loop in a process of its own, to be killed: `… live_relay CONNINFO SERVERS SHIFT`."""
+"""The relay's loop in a process of its own, to be killed: `… relay_process CONNINFO SERVERS SHIFT`."""
 
 import os
 import subprocess
@@ -16,16 +16,16 @@ from functions.outbox_relay.kafka_publisher import KafkaPublisher
 from functions.outbox_relay.publish import run
 from functions.outbox_relay.relay import Relay
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PYTHONPATH = os.pathsep.join([str(ROOT), str(ROOT / "layers/common/python")])
 
 
-class LiveRelay:
+class RelayProcess:
     """Works for `shift` seconds, then stands by."""
 
     def __init__(self, conninfo: str, servers: Sequence[str], *, shift: float = 63) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.live_relay", conninfo, ",".join(servers), str(shift)],
+            [sys.executable, "-m", "tools.simulation.relay_process", conninfo, ",".join(servers), str(shift)],
             env={**os.environ, "PYTHONPATH": PYTHONPATH, "POWERTOOLS_LOG_LEVEL": "CRITICAL"},
             cwd=ROOT,
             stdout=subprocess.DEVNULL,
