@@ -9,9 +9,9 @@ import pytest
 
 from tools.conformance.behaviour import Behaviour
 from tools.conformance.behaviours import CATALOGUE
+from tools.conformance.emulator_client import EmulatorClient
 from tools.conformance.emulators.ours import Ours
-from tools.conformance.ground import prepare
-from tools.conformance.stand import Stand
+from tools.conformance.run_setup import prepare
 from tools.conformance.suite import Outcome, ask
 
 QUICK = [one for one in CATALOGUE if not one.slow]
@@ -21,16 +21,16 @@ WAYS = {"forked": {}, "fresh": {"fork": False}, "http": {"http": True}}
 
 
 @pytest.fixture(scope="module", params=WAYS)
-def stand(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+def client(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorClient]:
     """Our emulator on the suite's template."""
     emulator = Ours(**WAYS[request.param])
-    with prepare(tmp_path_factory.mktemp("conformance")) as ground:
+    with prepare(tmp_path_factory.mktemp("conformance")) as setup:
         try:
-            yield emulator.start(ground)
+            yield emulator.start(setup)
         finally:
             emulator.stop()
 
 
 @pytest.mark.parametrize("behaviour", QUICK, ids=lambda one: one.name)
-def test_our_emulator_answers_as_aws_documents(stand: Stand, behaviour: Behaviour) -> None:
-    assert ask(stand, [behaviour]) == {behaviour.name: Outcome("as AWS")}, behaviour.statement
+def test_our_emulator_answers_as_aws_documents(client: EmulatorClient, behaviour: Behaviour) -> None:
+    assert ask(client, [behaviour]) == {behaviour.name: Outcome("as AWS")}, behaviour.statement

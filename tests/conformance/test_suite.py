@@ -8,19 +8,19 @@ import pytest
 from emulator.ports import HOST, free_port
 from tools.conformance.behaviour import Behaviour, Differs, expect
 from tools.conformance.behaviours import CATALOGUE
+from tools.conformance.call_recorder import CallRecorder
+from tools.conformance.emulator_client import Address, EmulatorClient
 from tools.conformance.report import render
-from tools.conformance.stand import Address, Stand
 from tools.conformance.suite import Outcome, ask
-from tools.conformance.witness import Witness
 
 
 @pytest.fixture
-def stand():
+def client():
     """An emulator that is not there."""
-    witness = Witness([HOST])
+    recorder = CallRecorder([HOST])
     nowhere = Address(HOST, free_port())
-    yield Stand("nobody", nowhere, nowhere, witness, lacks=frozenset({"schedules"}))
-    witness.close()
+    yield EmulatorClient("nobody", nowhere, nowhere, recorder, lacks=frozenset({"schedules"}))
+    recorder.close()
 
 
 def _behaviour(check: Any, **more: Any) -> Behaviour:
@@ -28,54 +28,56 @@ def _behaviour(check: Any, **more: Any) -> Behaviour:
 
 
 @pytest.mark.parametrize("behaviour", [one for one in CATALOGUE if one.feature is None], ids=lambda one: one.name)
-def test_no_check_is_content_with_an_emulator_that_does_not_answer(stand: Stand, behaviour: Behaviour) -> None:
+def test_no_check_is_content_with_an_emulator_that_does_not_answer(
+    client: EmulatorClient, behaviour: Behaviour
+) -> None:
     if behaviour.slow:
         behaviour = replace(behaviour, check=behaviour.begin or behaviour.check)
-    (outcome,) = ask(stand, [behaviour]).values()
+    (outcome,) = ask(client, [behaviour]).values()
     assert outcome.verdict == "differs"
 
 
-def test_an_answer_that_differs_stands_in_the_outcome(stand: Stand) -> None:
-    def check(stand: Stand) -> None:
+def test_an_answer_that_differs_stands_in_the_outcome(client: EmulatorClient) -> None:
+    def check(client: EmulatorClient) -> None:
         expect(1, 2, "the count is")
 
-    (outcome,) = ask(stand, [_behaviour(check)]).values()
+    (outcome,) = ask(client, [_behaviour(check)]).values()
     assert outcome == Outcome("differs", "the count is 1")
 
 
-def test_an_answer_of_another_shape_differs(stand: Stand) -> None:
-    def check(stand: Stand) -> None:
-        _ = stand.functions["absent"]
+def test_an_answer_of_another_shape_differs(client: EmulatorClient) -> None:
+    def check(client: EmulatorClient) -> None:
+        _ = client.functions["absent"]
 
-    (outcome,) = ask(stand, [_behaviour(check)]).values()
+    (outcome,) = ask(client, [_behaviour(check)]).values()
     assert outcome.verdict == "differs"
 
 
-def test_a_feature_the_emulator_lacks_is_not_asked_for(stand: Stand) -> None:
-    def check(stand: Stand) -> None:
+def test_a_feature_the_emulator_lacks_is_not_asked_for(client: EmulatorClient) -> None:
+    def check(client: EmulatorClient) -> None:
         raise Differs("asked all the same")
 
-    (outcome,) = ask(stand, [_behaviour(check, feature="schedules")]).values()
+    (outcome,) = ask(client, [_behaviour(check, feature="schedules")]).values()
     assert outcome == Outcome("not offered")
 
 
-def test_what_takes_long_is_begun_first_and_looked_at_last(stand: Stand) -> None:
+def test_what_takes_long_is_begun_first_and_looked_at_last(client: EmulatorClient) -> None:
     order = []
-    late = _behaviour(lambda stand: order.append("late"), begin=lambda stand: order.append("begun"))
+    late = _behaviour(lambda client: order.append("late"), begin=lambda client: order.append("begun"))
     early = Behaviour("Area", "c", "proxy", _early(order))
-    ask(stand, [late, early])
+    ask(client, [late, early])
     assert order == ["begun", "early", "late"]
 
 
 def _early(order):
-    def early(stand: Stand) -> None:
+    def early(client: EmulatorClient) -> None:
         order.append("early")
 
     return early
 
 
 def test_the_page_says_what_was_answered_and_why_an_emulator_did_not_start() -> None:
-    def check(stand: Stand) -> None:
+    def check(client: EmulatorClient) -> None:
         pass
 
     one = _behaviour(check)

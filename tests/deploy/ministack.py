@@ -14,7 +14,7 @@ from botocore.config import Config
 from emulator.ports import HOST, free_port
 from infra.deploy import pairs, with_settings
 from tests.deploy.surroundings import ARCHITECTURE, KEYS, REGION, ROOT, SAM, CannotStart, Surroundings
-from tools.conformance.ground import answers
+from tools.conformance.run_setup import answers
 
 BINARY = ROOT / ".ministack-venv" / "bin" / "ministack"
 STACK = "ticketing"

@@ -22,7 +22,7 @@ from emulator.template import parameter_values
 from infra.deploy import pairs
 from tests.deploy.samples import Broken, Sample, samples
 from tests.deploy.surroundings import ARCHITECTURE, BUILT, KEYS, REGION, ROOT, SAM, CannotStart, Children, Surroundings
-from tools.conformance.ground import DOCKER, answers, find_bridge
+from tools.conformance.run_setup import DOCKER, answers, find_bridge
 
 IMAGE = f"public.ecr.aws/lambda/python:3.13-{ARCHITECTURE}"
 IMAGE_BUILD = ROOT.parent / "shared" / "lambda-image" / "build"  # a stand-in, where AWS's own cannot be pulled

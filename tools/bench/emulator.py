@@ -28,12 +28,12 @@ from emulator.options import Options
 from emulator.ports import free_port
 from emulator.runtime import Limits, Runtime
 from emulator.stack import Function
+from tools.conformance.call_recorder import CallRecorder
+from tools.conformance.emulator_client import EmulatorClient
 from tools.conformance.emulators import EMULATORS
 from tools.conformance.emulators.ours import Ours
 from tools.conformance.emulators.sam_local import SamLocal
-from tools.conformance.ground import HOST, CannotStart, Ground, find_bridge
-from tools.conformance.stand import Stand
-from tools.conformance.witness import Witness
+from tools.conformance.run_setup import HOST, CannotStart, RunSetup, find_bridge
 
 ROOT = Path(__file__).parents[2]
 PROJECT = ROOT / "tools" / "bench" / "emulated"
@@ -48,12 +48,12 @@ END = "; import os; os._exit(0)"  # a cold start does not wait for an interprete
 IN_PROCESS = """
 import statistics, sys, time
 sys.path.insert(0, sys.argv[1])
-import echo, guard, json
+import authorizer, echo, json
 event = json.loads(sys.stdin.read())
 request = {**event, "type": "REQUEST", "methodArn": "arn:aws:execute-api:us-east-1:000000000000:api/v1/GET/asked"}
 def call():
     began = time.perf_counter()
-    guard.handler(request, None)
+    authorizer.handler(request, None)
     echo.handler(event, None)
     return (time.perf_counter() - began) * 1000
 print(statistics.median(call() for _ in range(2000)))
@@ -88,14 +88,14 @@ def main() -> None:
     print(f"{os.cpu_count()} processors, load average {os.getloadavg()[0]:.1f} before the run\n")
     with ExitStack() as parts:
         folder = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="bench-emulator-")))
-        witness = Witness([HOST])
-        parts.callback(witness.close)
-        ground = Ground(folder, PROJECT, find_bridge(), witness)
+        recorder = CallRecorder([HOST])
+        parts.callback(recorder.close)
+        setup = RunSetup(folder, PROJECT, find_bridge(), recorder)
         with_services = _second_start_of_all(folder / "all")
-        ready = _second_start(ground)
+        ready = _second_start(setup)
         cold_starts = asyncio.run(_cold_starts(folder))
-        alone, in_process = _alone(ground)
-        loads = _take_turns(_start(ground, parts))
+        alone, in_process = _alone(setup)
+        loads = _take_turns(_start(setup, parts))
     _print_loads(loads)
     over = alone.percentile(50) - in_process
     print(f"\nload average {os.getloadavg()[0]:.1f} after the run\n")
@@ -113,13 +113,13 @@ def main() -> None:
     print(f"| second start of this project, services and seed included | {with_services:.2f} s | 3 s |")
 
 
-def _second_start(ground: Ground) -> float:
+def _second_start(setup: RunSetup) -> float:
     seconds = []
     for _ in range(4):
         emulator = Ours()
         began = time.perf_counter()
         try:
-            emulator.start(ground)
+            emulator.start(setup)
             seconds.append(time.perf_counter() - began)
         finally:
             emulator.stop()
@@ -183,55 +183,55 @@ async def _bare_imports(function: Function, bytecode: Path) -> float:
     return (time.perf_counter() - began) * 1000
 
 
-def _alone(ground: Ground) -> tuple[Load, float]:
+def _alone(setup: RunSetup) -> tuple[Load, float]:
     """Calls over one connection while no other emulator's containers and pollers want the processors; ms in process."""
     emulator, load = Ours(), Load()
     try:
-        stand = emulator.start(ground)
-        _slice(stand, 1, 3.0)
+        client = emulator.start(setup)
+        _slice(client, 1, 3.0)
         for _ in range(2 * ROUNDS):
-            load.add(_slice(stand, 1, SLICE))
-        return load, _in_process(stand)
+            load.add(_slice(client, 1, SLICE))
+        return load, _in_process(client)
     finally:
         emulator.stop()
 
 
-def _start(ground: Ground, parts: ExitStack) -> dict[str, Stand]:
-    stands = {}
+def _start(setup: RunSetup, parts: ExitStack) -> dict[str, EmulatorClient]:
+    clients = {}
     for name, kind in EMULATORS.items():
         emulator = kind()
         parts.callback(emulator.stop)
         try:
-            stands[name] = (
-                emulator.start(ground, invoke_api=False) if isinstance(emulator, SamLocal) else emulator.start(ground)
+            clients[name] = (
+                emulator.start(setup, invoke_api=False) if isinstance(emulator, SamLocal) else emulator.start(setup)
             )
         except CannotStart as reason:
             print(f"{emulator.title} does not start: {reason}\n")
-    return stands
+    return clients
 
 
-def _take_turns(stands: dict[str, Stand]) -> dict[tuple[str, int], Load]:
+def _take_turns(clients: dict[str, EmulatorClient]) -> dict[tuple[str, int], Load]:
     loads: defaultdict[tuple[str, int], Load] = defaultdict(Load)
     for connections in CONNECTIONS:
-        for stand in stands.values():
-            _slice(stand, connections, 3.0)  # the environments it takes are up before it counts
+        for client in clients.values():
+            _slice(client, connections, 3.0)  # the environments it takes are up before it counts
         for _ in range(ROUNDS):
-            for name, stand in stands.items():
-                loads[name, connections].add(_slice(stand, connections, SLICE))
+            for name, client in clients.items():
+                loads[name, connections].add(_slice(client, connections, SLICE))
     return loads
 
 
-def _slice(stand: Stand, connections: int, seconds: float) -> Load:
-    url = f"http://{stand.api.host}:{stand.api.port}{stand.api.prefix}/asked"
-    headers = {**stand.api.headers, "Authorization": "allow"}
+def _slice(client: EmulatorClient, connections: int, seconds: float) -> Load:
+    url = f"http://{client.api.host}:{client.api.port}{client.api.prefix}/asked"
+    headers = {**client.api.headers, "Authorization": "allow"}
     command = [sys.executable, "-m", "tools.bench.load", url, str(connections), str(seconds), str(CALLS)]
     command += [f"{name}={value}" for name, value in headers.items()]
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
     return Load(**json.loads(done.stdout))
 
 
-def _in_process(stand: Stand) -> float:
-    event = stand.http("/asked", headers=[("Authorization", "allow")]).body.decode()
+def _in_process(client: EmulatorClient) -> float:
+    event = client.http("/asked", headers=[("Authorization", "allow")]).body.decode()
     functions = str(ROOT / "tools" / "conformance" / "functions")
     command = [sys.executable, "-c", IN_PROCESS, functions]
     return float(subprocess.run(command, input=event, check=True, capture_output=True, text=True).stdout)

@@ -13,10 +13,10 @@ from multiprocessing import get_context
 
 from tools.conformance.behaviours import CATALOGUE
 from tools.conformance.emulators import EMULATORS
-from tools.conformance.ground import ROOT
 from tools.conformance.report import render
+from tools.conformance.run_emulator import run_emulator
+from tools.conformance.run_setup import ROOT
 from tools.conformance.suite import Outcome
-from tools.conformance.turn import take_turn
 
 PAGE = ROOT / "docs" / "conformance.md"
 
@@ -29,7 +29,7 @@ def main() -> int:
     chosen = parser.parse_args()
     names = chosen.only or list(EMULATORS)
     with ProcessPoolExecutor(len(names), mp_context=get_context("spawn")) as pool:
-        columns = list(pool.map(take_turn, names, repeat(chosen.behaviour)))
+        columns = list(pool.map(run_emulator, names, repeat(chosen.behaviour)))
     for title, outcomes in columns:
         _tell(title, outcomes)
     if chosen.only is None and not chosen.behaviour:

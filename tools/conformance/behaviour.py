@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tools.conformance.stand import Stand
+from tools.conformance.emulator_client import EmulatorClient
 
-Check = Callable[[Stand], None]
+Check = Callable[[EmulatorClient], None]
 _LONGEST = 170  # characters of an answer in the table
 
 

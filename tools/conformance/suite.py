@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tools.conformance.behaviour import Behaviour, Differs, shorten
-from tools.conformance.stand import Stand
+from tools.conformance.emulator_client import EmulatorClient
 
 Verdict = Literal["as AWS", "differs", "not offered"]
 
@@ -19,25 +19,25 @@ class Outcome:
     answered: str = ""  # where it differs
 
 
-def ask(stand: Stand, behaviours: Iterable[Behaviour]) -> dict[str, Outcome]:
+def ask(client: EmulatorClient, behaviours: Iterable[Behaviour]) -> dict[str, Outcome]:
     """Behaviour's name -> outcome. What takes minutes on AWS is begun first and looked at last."""
     wanted = list(behaviours)
-    outcomes = {one.name: Outcome("not offered") for one in wanted if one.feature in stand.lacks}
+    outcomes = {one.name: Outcome("not offered") for one in wanted if one.feature in client.lacks}
     asked = [one for one in wanted if one.name not in outcomes]
     for one in asked:
         if one.begin is not None:
-            failure = _failure(one.begin, stand)
+            failure = _failure(one.begin, client)
             if failure is not None:
                 outcomes[one.name] = failure
     for one in sorted(asked, key=lambda each: each.late or each.begin is not None):
         if one.name not in outcomes:
-            outcomes[one.name] = _failure(one.check, stand) or Outcome("as AWS")
+            outcomes[one.name] = _failure(one.check, client) or Outcome("as AWS")
     return outcomes
 
 
-def _failure(check: Callable[[Stand], None], stand: Stand) -> Outcome | None:
+def _failure(check: Callable[[EmulatorClient], None], client: EmulatorClient) -> Outcome | None:
     try:
-        check(stand)
+        check(client)
     except Differs as differs:
         return Outcome("differs", shorten(str(differs)))
     except TimeoutError:

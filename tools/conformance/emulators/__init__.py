@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+from tools.conformance.emulator_client import EmulatorClient
 from tools.conformance.emulators.ministack import MiniStack
 from tools.conformance.emulators.ours import Ours
 from tools.conformance.emulators.sam_local import SamLocal
-from tools.conformance.ground import Ground
-from tools.conformance.stand import Stand
+from tools.conformance.run_setup import RunSetup
 
 
 class Emulator(Protocol):
@@ -15,7 +15,7 @@ class Emulator(Protocol):
 
     title: str  # in the table's head
 
-    def start(self, ground: Ground) -> Stand:
+    def start(self, setup: RunSetup) -> EmulatorClient:
         """Returns when it answers; raises CannotStart."""
 
     def stop(self) -> None:

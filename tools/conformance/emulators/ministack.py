@@ -3,9 +3,9 @@
 from typing import Any
 
 from emulator.ports import free_port
+from tools.conformance.emulator_client import Address, EmulatorClient
 from tools.conformance.emulators.sam_local import AWS_VARIABLES, SAM
-from tools.conformance.ground import HOST, REGION, ROOT, CannotStart, Ground, Server, answers
-from tools.conformance.stand import Address, Stand
+from tools.conformance.run_setup import HOST, REGION, ROOT, CannotStart, RunSetup, Server, answers
 
 _BINARY = ROOT / ".ministack-venv" / "bin" / "ministack"
 _STACK = "conformance"
@@ -21,7 +21,7 @@ class MiniStack:
     def __init__(self) -> None:
         self._server: Server | None = None
 
-    def start(self, ground: Ground) -> Stand:
+    def start(self, setup: RunSetup) -> EmulatorClient:
         if not _BINARY.exists():
             raise CannotStart("MiniStack is not installed here: `make .ministack-venv/.installed`")
         port = free_port()
@@ -31,19 +31,19 @@ class MiniStack:
             "BIND_HOST": HOST,
             "GATEWAY_PORT": str(port),
             "MINISTACK_REGION": REGION,
-            "STATE_DIR": str(ground.folder / "ministack" / "state"),
+            "STATE_DIR": str(setup.folder / "ministack" / "state"),
             "SFTP_PORT": str(free_port()),
-            "TMPDIR": str(ground.folder),  # it leaves the functions' code there
+            "TMPDIR": str(setup.folder),  # it leaves the functions' code there
         }
-        self._server = Server([str(_BINARY)], variables, ground.folder / "ministack" / "server.log", ground.folder)
+        self._server = Server([str(_BINARY)], variables, setup.folder / "ministack" / "server.log", setup.folder)
         self._server.await_ready(lambda: answers(f"{url}/_ministack/health"), _PATIENCE)
-        resources = self._deploy(ground, url)
+        resources = self._deploy(setup, url)
         api = next(name for kind, name in resources.values() if kind == "AWS::ApiGateway::RestApi")
-        return Stand(
+        return EmulatorClient(
             "ministack",
             Address(HOST, port, f"/{_STAGE}", {"Host": f"{api}.execute-api.localhost:{port}"}),
             Address(HOST, port, headers={"Host": f"lambda.{REGION}.localhost:{port}"}),
-            ground.witness,
+            setup.recorder,
             functions={key: name for key, (kind, name) in resources.items() if kind == "AWS::Lambda::Function"},
         )
 
@@ -52,7 +52,7 @@ class MiniStack:
             self._server.stop()
             self._server = None
 
-    def _deploy(self, ground: Ground, url: str) -> dict[str, tuple[str, str]]:
+    def _deploy(self, setup: RunSetup, url: str) -> dict[str, tuple[str, str]]:
         """Logical id -> type and physical id."""
         import boto3
 
@@ -63,13 +63,13 @@ class MiniStack:
             "aws_secret_access_key": "test",
         }
         boto3.client("s3", **keys).create_bucket(Bucket=_STACK)
-        parameters = [f"{name}={value}" for name, value in ground.parameters(HOST).items()]
-        command = [str(SAM), "deploy", "--template-file", str(ground.project / "template.yaml")]
+        parameters = [f"{name}={value}" for name, value in setup.parameters(HOST).items()]
+        command = [str(SAM), "deploy", "--template-file", str(setup.project / "template.yaml")]
         command += ["--stack-name", _STACK, "--s3-bucket", _STACK, "--region", REGION]
         command += ["--capabilities", "CAPABILITY_IAM", "--no-progressbar", "--no-confirm-changeset"]
         command += ["--parameter-overrides", *parameters] if parameters else []
         variables = {**AWS_VARIABLES, "AWS_ENDPOINT_URL": url}
-        deploy = Server(command, variables, ground.folder / "ministack" / "deploy.log", ground.folder)
+        deploy = Server(command, variables, setup.folder / "ministack" / "deploy.log", setup.folder)
         try:
             deploy.finish(300)
         finally:

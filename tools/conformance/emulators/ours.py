@@ -9,8 +9,8 @@ from emulator.ports import free_port
 from emulator.progress import silent
 from emulator.stack import StackError
 from emulator.state import State
-from tools.conformance.ground import HOST, CannotStart, Ground
-from tools.conformance.stand import Address, Stand
+from tools.conformance.emulator_client import Address, EmulatorClient
+from tools.conformance.run_setup import HOST, CannotStart, RunSetup
 
 
 class Ours:
@@ -22,13 +22,13 @@ class Ours:
         self._state: Path | None = None
         self._fork, self._http = fork, http
 
-    def start(self, ground: Ground) -> Stand:
-        self._state = ground.folder / "ours"
+    def start(self, setup: RunSetup) -> EmulatorClient:
+        self._state = setup.folder / "ours"
         options = Options(
-            root=ground.project,
+            root=setup.project,
             state=self._state,
             port=free_port(),
-            parameters=ground.parameters(HOST),
+            parameters=setup.parameters(HOST),
             fork=self._fork,
             http=self._http,
         )
@@ -36,7 +36,7 @@ class Ours:
             urls = lifecycle.up(options, silent)
         except StackError as error:
             raise CannotStart(str(error)) from None
-        return Stand("ours", _address(urls["api"]), _address(urls["lambda"]), ground.witness)
+        return EmulatorClient("ours", _address(urls["api"]), _address(urls["lambda"]), setup.recorder)
 
     def stop(self) -> None:
         if self._state is not None:

@@ -4,8 +4,8 @@ import subprocess
 from functools import partial
 
 from emulator.ports import free_port
-from tools.conformance.ground import DOCKER, HOST, REGION, ROOT, CannotStart, Ground, Server, answers
-from tools.conformance.stand import Address, Stand
+from tools.conformance.emulator_client import Address, EmulatorClient
+from tools.conformance.run_setup import DOCKER, HOST, REGION, ROOT, CannotStart, RunSetup, Server, answers
 
 SAM = ROOT / ".sam-venv" / "bin" / "sam"
 AWS_VARIABLES = {
@@ -27,9 +27,9 @@ class SamLocal:
         self._servers: list[Server] = []
         self._others: set[str] = set()  # containers that ran before
 
-    def start(self, ground: Ground, *, invoke_api: bool = True) -> Stand:
+    def start(self, setup: RunSetup, *, invoke_api: bool = True) -> EmulatorClient:
         """`invoke_api` False leaves start-lambda out, and its containers."""
-        if ground.bridge is None:
+        if setup.bridge is None:
             raise CannotStart("no Docker engine answers")
         if not SAM.exists():
             raise CannotStart("AWS SAM CLI is not installed here: `make .sam-venv/.installed`")
@@ -37,20 +37,20 @@ class SamLocal:
             raise CannotStart(f"the image {_IMAGE} is not here")
         self._others = _containers()
         api, lambda_ = free_port(), free_port()
-        parameters = [f"{name}={value}" for name, value in ground.parameters(ground.bridge).items()]
+        parameters = [f"{name}={value}" for name, value in setup.parameters(setup.bridge).items()]
         wanted = [("start-api", api)] + ([("start-lambda", lambda_)] if invoke_api else [])
         for what, port in wanted:
             command = [str(SAM), "local", what, "--port", str(port), "--skip-pull-image", "--warm-containers", "EAGER"]
             command += ["--region", REGION, *(["--parameter-overrides", *parameters] if parameters else [])]
-            server = Server(command, AWS_VARIABLES, ground.folder / "sam" / f"{what}.log", ground.project)
+            server = Server(command, AWS_VARIABLES, setup.folder / "sam" / f"{what}.log", setup.project)
             self._servers.append(server)
             # One after the other: both build the image of the layer, under one tag.
             server.await_ready(partial(answers, f"http://{HOST}:{port}/"), _PATIENCE)
-        return Stand(
+        return EmulatorClient(
             "sam",
             Address(HOST, api),
             Address(HOST, lambda_),
-            ground.witness,
+            setup.recorder,
             lacks=frozenset({"kafka", "schedules"}),
         )
 

@@ -8,7 +8,7 @@ import time
 import uuid
 from typing import Any
 
-from witness import note
+from recorder_client import note
 
 STARTED = str(uuid.uuid4())  # tells one environment from another
 calls = 0

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from witness import note
+from recorder_client import note
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""One running emulator, as a client sees it: its REST API and its Invoke API."""
+"""A client of one running emulator: of its REST API and its Invoke API."""
 
 import base64
 import contextlib
@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tools.conformance.witness import Witness
+from tools.conformance.call_recorder import CallRecorder
 
 _PATIENCE = 45.0  # seconds for any one answer; API Gateway itself gives up after 29
 
@@ -54,13 +54,13 @@ class Address:
 
 
 @dataclass
-class Stand:
+class EmulatorClient:
     """What the checks talk to."""
 
     name: str
     api: Address
     lambda_: Address
-    witness: Witness
+    recorder: CallRecorder
     functions: Mapping[str, str] = field(default_factory=dict)  # logical id -> name, where they differ
     lacks: frozenset[str] = frozenset()  # features that its own documentation says it does not have
     began: dict[str, float] = field(default_factory=dict)  # what a check began -> time.monotonic()
@@ -96,7 +96,7 @@ class Stand:
 
 
 def new_key() -> str:
-    """A key for the witness that nothing else uses."""
+    """A key for the recorder that nothing else uses."""
     return secrets.token_hex(6)
 
 

@@ -1,8 +1,8 @@
-"""Notes the events that triggers send."""
+"""Reports the events that triggers send."""
 
 from typing import Any
 
-from witness import note
+from recorder_client import note
 
 
 def handler(event: dict[str, Any], context: object) -> None:

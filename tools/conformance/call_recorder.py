@@ -1,4 +1,4 @@
-"""What functions tell the suite: an HTTP server that remembers every record under its key."""
+"""An HTTP server to which the suite's functions report their calls: it keeps every record under its key."""
 
 import json
 import threading
@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 
-class Witness:
+class CallRecorder:
     """Listens on a free port of each of `hosts`. `close` it."""
 
     def __init__(self, hosts: list[str]) -> None:

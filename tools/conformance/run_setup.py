@@ -1,4 +1,4 @@
-"""What all emulators of a run share: a folder, Kafka, the witness, and how their processes are started and ended."""
+"""What every run of the suite needs: a folder, Kafka, the call recorder, and starting and stopping processes."""
 
 import ipaddress
 import json
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emulator import services
-from tools.conformance.witness import Witness
+from tools.conformance.call_recorder import CallRecorder
 
 PROJECT = Path(__file__).parent
 ROOT = PROJECT.parents[1]
@@ -30,35 +30,35 @@ class CannotStart(Exception):
 
 
 @dataclass(frozen=True)
-class Ground:
-    """What a run stands on."""
+class RunSetup:
+    """What an emulator is started with."""
 
     folder: Path  # for the run's logs and data
     project: Path  # the folder of template.yaml
     bridge: str | None  # this machine's address as containers see it; None without Docker
-    witness: Witness
+    recorder: CallRecorder
     kafka: str | None = None  # bootstrap servers, where the template asks for them
 
     def parameters(self, host: str) -> dict[str, str]:
         """The template's, for functions that reach this machine at `host`."""
         if self.kafka is None:
             return {}
-        return {"WitnessUrl": self.witness.url(host), "KafkaBootstrapServers": self.kafka}
+        return {"RecorderUrl": self.recorder.url(host), "KafkaBootstrapServers": self.kafka}
 
 
 @contextmanager
-def prepare(folder: Path) -> Iterator[Ground]:
-    """Starts Kafka and the witness, and ends them."""
+def prepare(folder: Path) -> Iterator[RunSetup]:
+    """Starts Kafka and the call recorder; stops them at the end."""
     bridge = find_bridge()
     topics = {"topics": {"conformance.events": 1}}
     with services.start({"kafka": topics}, folder / "services") as running:
-        witness = Witness([HOST, *([bridge] if bridge else [])])
+        recorder = CallRecorder([HOST, *([bridge] if bridge else [])])
         os.environ[KAFKA_VARIABLE] = ",".join(running.kafka)  # where our emulator looks for an existing one
         try:
-            yield Ground(folder, PROJECT, bridge, witness, os.environ[KAFKA_VARIABLE])
+            yield RunSetup(folder, PROJECT, bridge, recorder, os.environ[KAFKA_VARIABLE])
         finally:
             del os.environ[KAFKA_VARIABLE]
-            witness.close()
+            recorder.close()
 
 
 class Server:
