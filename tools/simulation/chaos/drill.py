@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 
+from common.domain.shared_errors import StoreUnavailable
 from common.messaging.messages import DEAD_LETTERS, RESERVATION_EVENTS, Envelope, ReservationConfirmed
 from common.messaging.outbox import Outbox
 from common.stores.postgres import Database
@@ -115,8 +116,8 @@ class Writer(threading.Thread):
                 self._write(random.choice(self._keys), abort=random.random() < 0.05)
             except _Abort:
                 self.rolled_back += 1
-            except psycopg.Error:
-                self._stop_asked.wait(0.2)  # Postgres is away; whether it had committed, its table will tell
+            except (psycopg.Error, StoreUnavailable):
+                self._stop_asked.wait(0.2)  # Postgres is unavailable; its table tells whether it had committed
 
     def _write(self, key: UUID, *, abort: bool) -> None:
         with self._database.transaction() as connection:
@@ -288,7 +289,7 @@ class Drill:
             try:
                 if condition():
                     return
-            except psycopg.Error:
+            except (psycopg.Error, StoreUnavailable):
                 pass
             if time.monotonic() > deadline:
                 raise TimeoutError(otherwise)
