@@ -34,7 +34,8 @@ def with_settings(built: Path, parameters: Mapping[str, str]) -> Path:
     digest = hashlib.sha256(repr(sorted({**defaults, **parameters}.items())).encode()).hexdigest()[:12]
     for resource in template["Resources"].values():
         if "AutoPublishAlias" in resource.get("Properties", {}):
-            resource["Properties"]["Environment"]["Variables"]["SETTINGS"] = digest
+            environment = resource["Properties"].setdefault("Environment", {})
+            environment.setdefault("Variables", {})["SETTINGS"] = digest
     path = built.with_name("settings.yaml")
     path.write_text(yaml.safe_dump(template), encoding="utf-8")
     return path

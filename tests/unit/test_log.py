@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from common.runtime.log import _Masking, log, mask, write
+from common.runtime.log import _Masking, log, mask, service, write
 
 JWT = "eyJhbGciOiJFUzI1NiIsImtpZCI6IjEifQ.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
 TOKEN = "qr_" + "0" * 32 + "_" + "a" * 32 + "_" + "Zx-_" * 8
@@ -49,6 +49,22 @@ def test_what_looks_like_a_secret_or_a_person_is_masked(text: str, masked: str) 
 )
 def test_ids_times_and_words_are_left_as_they_are(text: str) -> None:
     assert mask(text) == text
+
+
+@pytest.mark.parametrize(
+    ("handler", "name"),
+    [
+        ("functions.queue.enter.handler", "queue"),
+        ("functions.outbox_relay.handlers.publish.handler", "outbox_relay"),
+        ("migrations.on_deploy.handler", None),
+        ("", None),
+    ],
+)
+def test_a_log_record_names_the_service_of_the_functions_handler(
+    handler: str, name: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_HANDLER", handler)
+    assert service() == name
 
 
 def test_a_whole_line_with_its_traceback_is_masked_and_still_json() -> None:

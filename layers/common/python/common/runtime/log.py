@@ -53,9 +53,17 @@ class _Masking(LambdaPowertoolsFormatter):
         return mask(super().serialize(log))
 
 
+def service() -> str | None:
+    """The service of this function by its handler: `queue` of `functions.queue.enter.handler`, None outside Lambda."""
+    match os.environ.get("_HANDLER", "").split("."):
+        case ["functions", name, *_]:
+            return name
+    return None
+
+
 @cache
 def _logger() -> Logger:
-    return Logger(utc=True, logger_formatter=_Masking(utc=True, use_rfc3339=True))
+    return Logger(service=service(), utc=True, logger_formatter=_Masking(utc=True, use_rfc3339=True))
 
 
 class _LazyLogger:
