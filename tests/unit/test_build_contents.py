@@ -47,6 +47,29 @@ def test_tests_are_found(layer: Path) -> None:
     assert list(problems(layer)) == ["CommonLayer/python/pydantic/tests: tests"]
 
 
+@pytest.mark.parametrize(
+    ("function", "files", "problem"),
+    [
+        ("OpenApiFunction", ["openapi.json"], []),
+        ("OpenApiFunction", [], ["OpenApiFunction/openapi.json: missing (functions/Makefile)"]),
+        ("HealthFunction", [], []),
+        (
+            "HealthFunction",
+            ["openapi.json"],
+            ["HealthFunction/gateway/openapi.json: only OpenApiFunction serves it (functions/Makefile)"],
+        ),
+    ],
+)
+def test_the_apis_document_is_packed_with_the_function_that_serves_it_and_no_other(
+    function: str, files: list[str], problem: list[str], tmp_path: Path
+) -> None:
+    folder = tmp_path / function / "gateway"
+    folder.mkdir(parents=True)
+    for name in files:
+        (folder / name).write_text("{}", encoding="utf-8")
+    assert list(problems(folder.parent)) == problem
+
+
 def test_a_module_without_bytecode_is_found(layer: Path) -> None:
     (layer / "python" / "late.py").write_text("", encoding="utf-8")
     assert list(problems(layer)) == ["CommonLayer/python/late.py: no bytecode that is taken unseen"]

@@ -1,8 +1,8 @@
 """What `make build` would deploy: how large it is, and that nothing is in it that should not be. `make sizes`.
 
 Fails where Lambda would, or where a start would be slower than it need be: over 250 MB unzipped, a package that is
-not in the layer's lock (boto3, which is the runtime's own, or one for development), tests, or a module without bytecode
-that Python takes unseen. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+not in the layer's lock (boto3, which is the runtime's own, or one for development), tests, a large file that another
+function serves, or a module without bytecode that Python takes unseen. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 """
 
 import importlib.util
@@ -20,6 +20,7 @@ BUILD = ROOT / ".aws-sam" / "build"
 LIMIT_MB = 250  # a function with its layers, unzipped
 UNCHECKED_HASH = 0b01  # PEP 552: a hash, and never compared
 LARGEST = 12
+ONLY_IN = {"openapi.json": "OpenApiFunction"}  # large files that one function serves
 LAYERS = {"CommonLayer": "layers/common/requirements.txt", "DocsLayer": "layers/docs/requirements.txt"}
 
 
@@ -65,12 +66,17 @@ def largest(layer: Path) -> str:
 
 def problems(folder: Path) -> Iterator[str]:
     """What is wrong with a built layer or function, one line each."""
+    for name, function in ONLY_IN.items():
+        if folder.name == function and not any(folder.rglob(name)):
+            yield f"{function}/{name}: missing (functions/Makefile)"
     if folder.name in LAYERS:
         yield from _unlocked(folder / "python", ROOT / LAYERS[folder.name])
     for part in folder.rglob("*"):
         where = part.relative_to(folder.parent)
         if part.is_dir() and part.name in ("test", "tests"):
             yield f"{where}: tests"
+        elif ONLY_IN.get(part.name, folder.name) != folder.name:
+            yield f"{where}: only {ONLY_IN[part.name]} serves it (functions/Makefile)"
         elif part.suffix == ".py" and not _is_compiled(part):
             yield f"{where}: no bytecode that is taken unseen"
 
