@@ -15,6 +15,9 @@ SAM := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=ap-northeast-2 PYTHON313="$(abspat
 CHECKOV_VENV := .checkov-venv
 CHECKOV_STAMP := $(CHECKOV_VENV)/.installed
 
+# Alarms and the dashboard are built from a list and not committed. pytest builds them itself (tests/conftest.py).
+OBSERVE := infra/observe.yaml
+
 # Python 3.13 wherever it is, else the newest of 3.11 or later.
 PYTHON ?= $(shell for v in 3.13 3.14 3.12 3.11; do \
 	for p in "$$(command -v python$$v)" "$$HOME"/.pyenv/versions/$$v*/bin/python$$v "$$(command -v python3)"; do \
@@ -126,23 +129,25 @@ format: $(STAMP)
 types: $(STAMP) ## Types, strictly
 	@$(PY) -m mypy
 
-validate: $(SAM_STAMP) $(CHECKOV_STAMP) ## template.yaml and infra/, by SAM, cfn-lint and checkov
+validate: $(SAM_STAMP) $(CHECKOV_STAMP) $(OBSERVE) ## template.yaml and infra/, by SAM, cfn-lint and checkov
 	@$(SAM) validate --lint
 	@$(SAM_VENV)/bin/cfn-lint --regions ap-northeast-2 --template infra/*.yaml
 	@$(CHECKOV_VENV)/bin/checkov --config-file .checkov.yaml
 
-alarms: $(STAMP) ## infra/observe.yaml, alarms and dashboard, written anew from infra/alarms.toml
+alarms: $(OBSERVE) ## infra/observe.yaml, alarms and dashboard, built from infra/alarms.toml
+
+$(OBSERVE): infra/alarms.toml infra/alarms.py layers/common/python/common/runtime/metrics.py | $(STAMP)
 	@PYTHONPATH=layers/common/python $(PY) -m infra.alarms
 
 # What the layer is built for: arm64 as deployed, or x86_64 for emulators on such a machine.
 ARCHITECTURE ?= arm64
 BUILD := .aws-sam$(if $(filter arm64,$(ARCHITECTURE)),,/$(ARCHITECTURE))
-build: $(SAM_STAMP) ## What would be deployed, into .aws-sam/
+build: $(SAM_STAMP) $(OBSERVE) ## What would be deployed, into .aws-sam/
 	@ARCHITECTURE=$(ARCHITECTURE) $(SAM) build --cached --parallel --build-dir $(BUILD)/build --cache-dir $(BUILD)/cache \
 		--parameter-overrides Architecture=$(ARCHITECTURE) > .aws-sam.log 2>&1 && echo "built $$(ls $(BUILD)/build | grep -c Function) functions and the layer" || { tail -20 .aws-sam.log; exit 1; }
 
 .PHONY: sizes bench-init budget cost cost-measure
-cost: $(STAMP) ## What an on-sale costs on AWS (ARGS="--crowd 50000 --seats 20000 --minutes 30 --poll 3 --edge-counter")
+cost: $(STAMP) $(OBSERVE) ## What an on-sale costs on AWS (ARGS="--crowd 50000 --seats 20000 --minutes 30 --poll 3 --edge-counter")
 	@$(PY) -m tools.cost $(ARGS)
 
 cost-measure: $(STAMP) ## What the steps of an on-sale take, on a stack of its own, for `make cost`

@@ -1,9 +1,10 @@
-"""Writes infra/observe.yaml, the alarms and the dashboard, from infra/alarms.toml.
+"""Writes infra/observe.yaml, the alarms and the dashboard, from infra/alarms.toml. The result is not committed.
 
-python -m infra.alarms
+make alarms
 """
 
 import json
+import os
 import re
 import sys
 import tomllib
@@ -18,6 +19,8 @@ import yaml
 from common.runtime.metrics import NAMESPACE
 
 FOLDER = Path(__file__).parent
+TEMPLATE = FOLDER / "observe.yaml"
+SOURCES = (FOLDER / "alarms.toml", Path(__file__))
 GROUPS = {
     "sale": "The sale",
     "money": "Money",
@@ -209,7 +212,7 @@ def template(alarms: list[Alarm]) -> dict[str, Any]:
     board = json.dumps(dashboard(alarms), indent=1)
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
-        "Description": "Alarms and the dashboard. Written by make alarms from infra/alarms.toml - do not edit.",
+        "Description": "Alarms and the dashboard. Built by make alarms from infra/alarms.toml - do not edit.",
         "Parameters": {
             **{name: {"Type": "String"} for name in parameters},
             "DashboardName": {"Type": "String"},
@@ -284,9 +287,23 @@ def written(alarms: list[Alarm]) -> str:
     return yaml.dump(plain, Dumper=_Dumper, sort_keys=False, width=160, allow_unicode=True)
 
 
-def main() -> None:
+def build() -> list[Alarm]:
+    """Writes the template; a reader of the file sees all of it or nothing. Returns what it was made of."""
     alarms = read()
-    (FOLDER / "observe.yaml").write_text(written(alarms), encoding="utf-8")
+    unfinished = TEMPLATE.with_suffix(f".{os.getpid()}")
+    unfinished.write_text(written(alarms), encoding="utf-8")
+    unfinished.replace(TEMPLATE)
+    return alarms
+
+
+def build_if_changed() -> None:
+    """Builds the template where it is missing or older than what it is made of."""
+    if not TEMPLATE.exists() or TEMPLATE.stat().st_mtime < max(source.stat().st_mtime for source in SOURCES):
+        build()
+
+
+def main() -> None:
+    alarms = build()
     print(f"{len(alarms)} alarms and the dashboard in infra/observe.yaml", file=sys.stderr)
 
 

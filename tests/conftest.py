@@ -41,6 +41,10 @@ TO_CLEAN_UP = 60  # seconds after its timeout in which a test may end its proces
 def pytest_configure(config: pytest.Config) -> None:
     worker = hasattr(config, "workerinput")  # of pytest-xdist, whose workers' folders are beside each other
     config.stash[TURNS] = Turns(Path(config.option.basetemp).parent) if worker else None
+    if not worker:
+        from infra.alarms import build_if_changed  # no worker needs it
+
+        build_if_changed()
 
 
 @pytest.hookimpl(optionalhook=True)

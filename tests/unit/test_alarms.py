@@ -167,5 +167,6 @@ def test_every_alarm_is_on_the_dashboard() -> None:
     assert drawn.count("'stat'") + drawn.count("'expression'") == len(ALARMS)
 
 
-def test_what_is_deployed_was_made_of_this_list() -> None:
+def test_what_is_deployed_is_built_from_this_list_and_is_not_committed() -> None:
+    assert "infra/observe.yaml" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
     assert (ROOT / "infra" / "observe.yaml").read_text(encoding="utf-8") == written(ALARMS), "make alarms"
