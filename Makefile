@@ -159,7 +159,7 @@ sizes: $(STAMP) ## What `make build` would deploy: how large, and nothing in it 
 bench-init: $(STAMP) ## Each function's start from the built artifact, with bytecode and without, and its first call
 	@PYTHONPATH=.:layers/common/python $(PY) -m tools.bench.init
 
-budget: $(STAMP) ## What each function may load before its first event, counted anew (tools/bench/init_budget.toml)
+budget: $(STAMP) ## What each function loads before its first event, beside what it may (tools/bench/init_budget.toml)
 	@PYTHONPATH=.:layers/common/python $(PY) -m tools.bench.budget
 
 bench-queue: $(STAMP) ## The waiting room with 50,000 in line, beside bare Redis and a naive version

@@ -1,8 +1,7 @@
-"""What each function loads before its first event, held against a budget: `make budget` writes it anew.
+"""What each function loads before its first event, held against the rules of init_budget.toml: `make budget`.
 
-Counted in modules and in bytes of Python source, which do not change with the machine's mood; milliseconds are
-`make bench-init`'s. Our own modules are weighed but not counted: a file more is no matter, a library more is. Modules
-that are always loaded together are a bundle in the file, so that its differences can be read.
+Libraries are judged by name, and all source by its bytes, which do not change with the machine's load; milliseconds are
+`make bench-init`'s. Our own modules are weighed and not judged: one more file does not matter, one more library does.
 """
 
 import json
@@ -13,16 +12,15 @@ import subprocess
 import sys
 import tomllib
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "tools" / "bench" / "init_budget.toml"
-STEP = 50  # kB: what our own code may grow by unasked
 OURS = ("common", "functions")
 # What Lambda runs, and what the standard library's own imports depend on.
 COUNTED_ON = ("Linux", "3.13")
@@ -60,14 +58,20 @@ def load(module):
     print(json.dumps([module, loaded]), flush=True)
 """
 _PROBE = f"{_WATCH}\nload(sys.argv[1])"
-# Forks wherever functions part, after it has imported what all of those that are left may load anyway.
+# Imports what functions share, then forks for each.
 _PROBE_ALL = f"""{_WATCH}
-def aside(work):
+shared, functions = json.load(sys.stdin)
+for module in shared:
+    try:
+        __import__(module)
+    except ImportError:
+        pass  # no module by that name alone: what imports it makes it
+for function in functions:
     child = os.fork()
     if not child:
         status = 1
         try:
-            work()
+            load(function)
             status = 0
         except BaseException:
             sys.excepthook(*sys.exc_info())
@@ -75,27 +79,6 @@ def aside(work):
             os._exit(status)
     if os.waitpid(child, 0)[1]:
         os._exit(1)
-def load_all(functions):  # the bundles that each may load and are not loaded yet, by its module
-    shared = set.intersection(*map(set, functions.values()))
-    for bundle in sorted(shared):
-        for module in bundles[bundle]:
-            try:
-                __import__(module)
-            except ImportError:
-                pass  # no module by that name alone: what imports it makes it
-    rest = {{module: set(left) - shared for module, left in functions.items()}}
-    while rest:
-        known = [bundle for left in rest.values() for bundle in left]
-        if not known:
-            for module in rest:
-                aside(lambda: load(module))
-            return
-        most = max(sorted(set(known)), key=known.count)
-        together = {{module: left for module, left in rest.items() if most in left}}
-        aside(lambda: load_all(together))
-        rest = {{module: left for module, left in rest.items() if module not in together}}
-bundles, functions = json.load(sys.stdin)
-load_all(functions)
 """
 
 
@@ -110,18 +93,75 @@ Loaded = Mapping[str, Module]  # by name
 
 @dataclass(frozen=True)
 class Budget:
-    """What a function may load: these modules besides our own, and so much of everything."""
+    """What one function may load: any known library but the forbidden ones, and so much source of everything."""
 
-    modules: frozenset[str]
+    forbidden: frozenset[str]  # a package or a module, with all below it
+    known: frozenset[str]
     kilobytes: int
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The file. Functions are patterns: `Queue*` is every function whose name begins so."""
+
+    free: frozenset[str]  # libraries of every function
+    only: Mapping[str, tuple[str, ...]]  # library -> the functions that may load it
+    never: Mapping[str, tuple[str, ...]]  # library -> the functions that may not
+    groups: tuple[tuple[int, tuple[str, ...]], ...]  # kilobytes and whose; the first that names a function counts
+    kilobytes: int  # of all others
+
+    def budget(self, function: str) -> Budget:
+        forbidden = {library for library, functions in self.only.items() if not _is_among(function, functions)}
+        forbidden |= {library for library, functions in self.never.items() if _is_among(function, functions)}
+        weights = (kilobytes for kilobytes, functions in self.groups if _is_among(function, functions))
+        known = frozenset(self.free | self.only.keys() | self.never.keys())
+        return Budget(frozenset(forbidden), known, next(weights, self.kilobytes))
+
+    def patterns(self) -> set[str]:
+        """Of functions, all of them."""
+        lists = [*self.only.values(), *self.never.values(), *(functions for _, functions in self.groups)]
+        return {pattern for functions in lists for pattern in functions}
+
+
+def read(text: str) -> Rules:
+    """The rules of the file's text."""
+    content = tomllib.loads(text)
+
+    def functions(patterns: list[str]) -> tuple[str, ...]:
+        parts = [content["names"][each[1:]] if each.startswith("@") else [each] for each in patterns]
+        return tuple(pattern for part in parts for pattern in part)
+
+    def libraries(table: Mapping[str, list[str]]) -> dict[str, tuple[str, ...]]:
+        return {library: functions(who) for names, who in table.items() for library in names.split()}
+
+    return Rules(
+        frozenset(content["free"]),
+        libraries(content["only"]),
+        libraries(content["never"]),
+        tuple((group["kilobytes"], functions(group["functions"])) for group in content["groups"]),
+        content["kilobytes"],
+    )
+
+
+def _is_among(function: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(function, pattern) for pattern in patterns)
 
 
 def main() -> None:
     system, python = platform.system(), f"{sys.version_info.major}.{sys.version_info.minor}"
     if (system, python) != COUNTED_ON:
-        raise SystemExit(f"the budget is counted on {' with Python '.join(COUNTED_ON)}, not on {system} with {python}")
-    FILE.write_text(written(load_all()), encoding="utf-8")
-    print(f"wrote {FILE.relative_to(ROOT)}; what changed is in git diff")
+        raise SystemExit(f"the budget is for {' with Python '.join(COUNTED_ON)}, not for {system} with {python}")
+    rules = read(FILE.read_text(encoding="utf-8"))
+    rare = rules.only.keys() | rules.never.keys()
+    print("| function | kB | of | libraries not every function loads |\n|---|---:|---:|---|")
+    over: list[str] = []
+    for function, loaded in load_all().items():
+        budget = rules.budget(function)
+        libraries = sorted({name for module in loaded if (name := _library(module, rare))})
+        print(f"| {function} | {kilobytes(loaded)} | {budget.kilobytes} | {', '.join(libraries)} |")
+        over += [f"{function}: {line}" for line in overrun(loaded, budget)]
+    if over:
+        raise SystemExit("\n".join(["", *over]))
 
 
 def handlers() -> dict[str, str]:
@@ -154,19 +194,29 @@ def load(module: str, foreign: str = "[]") -> Loaded:
     return _told(done.stdout)[module]
 
 
-def over_budget(text: str, functions: Mapping[str, str]) -> dict[str, list[str]]:
-    """What breaks the budget that is the file's `text`, a line each, by function; `functions` as `handlers` gives them.
+def over_budget(rules: Rules, functions: Mapping[str, str]) -> dict[str, list[str]]:
+    """What breaks the rules, a sentence each, by function; `functions` as `handlers` gives them.
 
-    In a tenth of the time of `load_all`: what several functions may load is imported once, and their processes are
-    forked from that. It is counted for all of them, loaded or not, so no overrun can hide behind it; who seems to be
-    over budget is counted again in a fresh process.
+    In a fraction of the time of `load_all`: functions with the same budget are forked from a process that has imported
+    what one of them loads. That counts for all of them, loaded or not, so nothing can hide behind it; a function that
+    seems to be over budget is counted again in a fresh process.
     """
-    budgets, bundles = read(text), tomllib.loads(text)
-    wanted = {module: bundles["functions"][function]["bundles"] for function, module in functions.items()}
     foreign = json.dumps(sorted(_not_in_layer()))
+    alike: defaultdict[Budget, dict[str, str]] = defaultdict(dict)
+    for function, module in functions.items():
+        alike[rules.budget(function)][function] = module
+    with ThreadPoolExecutor(os.cpu_count()) as processes:
+        counted = processes.map(lambda group: _over_budget(group[0], group[1], foreign), alike.items())
+        return {function: lines for over in counted for function, lines in over.items()}
+
+
+def _over_budget(budget: Budget, functions: Mapping[str, str], foreign: str) -> dict[str, list[str]]:
+    first, *rest = functions.values()
+    loaded = {first: load(first, foreign)}
+    shared = [name for name in loaded[first] if not is_ours(name)]
     done = subprocess.run(
         [sys.executable, "-c", _PROBE_ALL, "", foreign],
-        input=json.dumps([bundles["bundles"], wanted]),
+        input=json.dumps([shared, rest]),
         env=_environment(),
         check=False,
         capture_output=True,
@@ -174,9 +224,9 @@ def over_budget(text: str, functions: Mapping[str, str]) -> dict[str, list[str]]
     )
     if done.returncode:
         raise SystemExit(f"a function cannot be imported:\n{done.stderr}")
-    loaded = _told(done.stdout)
-    seem = {function: module for function, module in functions.items() if overrun(loaded[module], budgets[function])}
-    over = {function: overrun(load(module, foreign), budgets[function]) for function, module in seem.items()}
+    loaded |= _told(done.stdout)
+    seem = [function for function, module in functions.items() if overrun(loaded[module], budget)]
+    over = {function: overrun(load(functions[function], foreign), budget) for function in seem}
     return {function: lines for function, lines in over.items() if lines}
 
 
@@ -229,26 +279,49 @@ def kilobytes(loaded: Loaded) -> int:
     return -(-sum(module.size for module in loaded.values()) // 1000)
 
 
-def read(text: str) -> dict[str, Budget]:
-    """The budget of each function, of the file's text."""
-    content = tomllib.loads(text)
-    bundles = {name: frozenset(modules) for name, modules in content["bundles"].items()}
-    return {name: _budget(entry, bundles) for name, entry in content["functions"].items()}
-
-
-def _budget(entry: Mapping[str, Any], bundles: Mapping[str, frozenset[str]]) -> Budget:
-    return Budget(frozenset().union(*(bundles[name] for name in entry["bundles"])), entry["kilobytes"])
-
-
 def overrun(loaded: Loaded, budget: Budget) -> list[str]:
-    """What breaks the budget, a line each; none when it holds."""
-    new = [name for name in loaded if not is_ours(name) and name not in budget.modules]
-    lines = [f"{name} ({loaded[name].size / 1000:.0f} kB), by way of {_way(name, loaded)}" for name in new]
+    """What breaks the budget, a sentence each; none when it holds."""
+    lines: list[str] = []
+    judged: set[str] = set()
+    for name, module in loaded.items():
+        library = _library(name, budget.known)
+        top = library or name.partition(".")[0]
+        if is_ours(name) or top in judged or not module.importer:  # a library made it itself: nothing imported it
+            continue
+        if library in budget.forbidden:
+            how = (
+                f"import it in the function that uses it, or if every start needs it, let it in {FILE.name} ({library})"
+            )
+        elif library is None and top not in sys.stdlib_module_names:
+            how = (
+                f"import it in the function that uses it, or name the functions that may load it in {FILE.name}, [only]"
+            )
+        else:
+            continue
+        judged.add(top)
+        size = sum(each.size for other, each in loaded.items() if _is_below(other, top))
+        lines.append(f"{top} ({size / 1000:.0f} kB), by way of {_way(name, loaded)}: {how}")
     weight = kilobytes(loaded)
     if weight > budget.kilobytes:
         heaviest = sorted((name for name in loaded if is_ours(name)), key=lambda name: -loaded[name].size)[:5]
-        lines.append(f"{weight} kB of source instead of {budget.kilobytes}; of ours {', '.join(heaviest)} weigh most")
+        lines.append(
+            f"{weight} kB of source instead of {budget.kilobytes}: import later what not every start needs"
+            f" (see `make budget`; of ours {', '.join(heaviest)} weigh most), or raise its kilobytes in {FILE.name}"
+        )
     return lines
+
+
+def _library(module: str, names: Container[str]) -> str | None:
+    """The longest of the names that `module` is or is below of."""
+    while module not in names:
+        module, dot, _ = module.rpartition(".")
+        if not dot:
+            return None
+    return module
+
+
+def _is_below(module: str, name: str) -> bool:
+    return module == name or module.startswith(f"{name}.")
 
 
 def _way(name: str, loaded: Loaded) -> str:
@@ -260,47 +333,6 @@ def _way(name: str, loaded: Loaded) -> str:
         if is_ours(name):
             break
     return " ← ".join(way) or "the handler"
-
-
-def written(functions: Mapping[str, Loaded]) -> str:
-    """The file's text."""
-    users: defaultdict[str, list[str]] = defaultdict(list)
-    for function, loaded in functions.items():
-        for module in loaded:
-            if not is_ours(module):
-                users[module].append(function)
-    together: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
-    for module, by in users.items():
-        together[tuple(by)].append(module)
-    names = _bundle_names(together, len(functions))
-    lines = [
-        "# Written by `make budget`. What each function loads before its first event, besides our own modules.",
-        "",
-    ]
-    lines.append("[functions]")
-    for function, loaded in functions.items():
-        bundles = [name for name, (by, _) in zip(names, together.items(), strict=True) if function in by]
-        count = sum(not is_ours(module) for module in loaded)
-        weight = -(-kilobytes(loaded) // STEP) * STEP
-        lines.append(
-            f"{function} = {{ modules = {count}, kilobytes = {weight}, bundles = {json.dumps(sorted(bundles))} }}"
-        )
-    lines += ["", "[bundles]"]
-    for name, modules in sorted(zip(names, together.values(), strict=True)):
-        lines += [f"{name} = [", *(f'  "{module}",' for module in sorted(modules)), "]"]
-    return "\n".join(lines) + "\n"
-
-
-def _bundle_names(bundles: Mapping[tuple[str, ...], list[str]], functions: int) -> list[str]:
-    """Each after its most prominent package; a number sets those apart that would be called the same."""
-    names: list[str] = []
-    for by, modules in bundles.items():
-        tops = [module.partition(".")[0] for module in modules]
-        packages = sorted(set(tops) - sys.stdlib_module_names) or sorted(set(tops))
-        name = "everywhere" if len(by) == functions else max(packages, key=tops.count).lstrip("_")
-        count = sum(re.fullmatch(rf"{name}(_\d+)?", other) is not None for other in names)
-        names.append(f"{name}_{count + 1}" if count else name)
-    return names
 
 
 if __name__ == "__main__":
