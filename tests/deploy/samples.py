@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.deploy.surroundings import ROOT
+from tools.handlers import deployed_functions
 
 TOO_SOON = re.compile("may (change|sign) in [0-9]+ s")  # what a rotation says of secrets that were just made
 # What runs for its whole minute, or two: begun first, so that it ends while the others are asked.
@@ -32,14 +32,8 @@ class Sample:
 
 
 def samples() -> list[Sample]:
-    """One for each function of template.yaml that has a file."""
-    template = (ROOT / "template.yaml").read_text(encoding="utf-8")
-    # A function's handler stands in its own resource, indented deeper than the resource's name.
-    handler = r"^  (\w+):\n(?:    .*\n|\n)*?      Handler: functions\.(\w+)\.(\w+)\.handler$"
-    found = [
-        Sample(name, ROOT / "events" / f"{service}_{module}.json")
-        for name, service, module in re.findall(handler, template, re.MULTILINE)
-    ]
+    """One for each function of template.yaml."""
+    found = [Sample(function.logical_id, function.sample) for function in deployed_functions()]
     return sorted(found, key=lambda sample: sample.function not in LONG)
 
 

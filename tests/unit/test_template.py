@@ -1,38 +1,31 @@
 """template.yaml is the map: what it names exists, and what exists is on it."""
 
 import json
-import re
-from pathlib import Path
 
 import pytest
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
-ROOT = Path(__file__).parents[2]
-HANDLERS = re.findall(
-    r"Handler: functions\.(\w+)\.(\w+)\.handler", (ROOT / "template.yaml").read_text(encoding="utf-8")
-)
+from tools.handlers import ROOT, DeployedFunction, deployed_functions, handler_files
+
+FUNCTIONS = deployed_functions()
 
 
-@pytest.mark.parametrize(("service", "module"), HANDLERS)
-def test_a_function_has_its_file_and_its_sample_event(service: str, module: str) -> None:
-    source = (ROOT / "functions" / service / f"{module}.py").read_text(encoding="utf-8")
-    assert re.search(r"^(def handler\(|handler = )", source, re.MULTILINE)
-    sample = json.loads((ROOT / "events" / f"{service}_{module}.json").read_text(encoding="utf-8"))
-    assert isinstance(sample, dict)
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
+def test_a_function_has_its_file_and_its_sample_event(function: DeployedFunction) -> None:
+    assert function.file in handler_files(), f"{function.logical_id}: define `handler` in {function.file}"
+    assert function.sample.exists(), f"{function.logical_id} has no sample event: run `make generate`"
+    assert isinstance(json.loads(function.sample.read_text(encoding="utf-8")), dict)
 
 
 def test_no_sample_event_is_of_a_function_there_is_none_of() -> None:
     samples = {path.stem for path in (ROOT / "events").glob("*.json")}
-    assert samples == {f"{service}_{module}" for service, module in HANDLERS}
+    unused = samples - {function.name for function in FUNCTIONS}
+    assert not unused, "no function of template.yaml has these sample events: rename or delete them"
 
 
 def test_every_file_with_a_handler_is_deployed() -> None:
-    handlers = {
-        (path.parent.name, path.stem)
-        for path in (ROOT / "functions").glob("*/*.py")
-        if re.search(r"^(def handler\(|handler = )", path.read_text(encoding="utf-8"), re.MULTILINE)
-    }
-    assert handlers == set(HANDLERS)
+    idle = set(handler_files()) - {function.file for function in FUNCTIONS}
+    assert not idle, "template.yaml has no function for these files: add one to Resources"
 
 
 def test_a_consumer_says_which_messages_failed_and_what_is_given_up_goes_to_a_queue() -> None:

@@ -19,6 +19,8 @@ from fnmatch import fnmatchcase
 from importlib.metadata import distributions
 from pathlib import Path
 
+from tools.handlers import deployed_functions
+
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "tools" / "bench" / "init_budget.toml"
 OURS = ("common", "functions")
@@ -166,9 +168,7 @@ def main() -> None:
 
 def handlers() -> dict[str, str]:
     """Module by function, of the whole template."""
-    text = (ROOT / "template.yaml").read_text(encoding="utf-8")
-    found = re.findall(r"^  (\w+Function):\n(?:    .*\n)*?      Handler: ([\w.]+)\.handler$", text, re.MULTILINE)
-    return dict(found)
+    return {function.logical_id: function.module for function in deployed_functions()}
 
 
 def load_all() -> dict[str, Loaded]:

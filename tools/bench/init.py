@@ -32,6 +32,7 @@ from urllib.parse import urlsplit
 from emulator import config as configuration
 from emulator import template
 from emulator.stack import Function
+from tools.handlers import DeployedFunction
 from tools.throwaway_stack import throwaway_stack
 
 ROOT = Path(__file__).parents[2]
@@ -160,8 +161,7 @@ def _tens(names: Iterable[str]) -> Iterator[list[str]]:
 
 
 def _sample(function: Function) -> bytes:
-    _, service, module, _ = function.handler.split(".")
-    return (ROOT / "events" / f"{service}_{module}.json").read_bytes()
+    return DeployedFunction(function.name, function.handler.removesuffix(".handler")).sample.read_bytes()
 
 
 def print_table(functions: Mapping[str, Function], started: Mapping[str, Times], slow: Times) -> None:

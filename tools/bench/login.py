@@ -10,7 +10,6 @@ import asyncio
 import json
 import math
 import os
-import re
 import resource
 import statistics
 import subprocess
@@ -43,6 +42,7 @@ from local.sandbox.settings import Settings
 from local.seed.personal_data import make_kms_key, open_vault
 from local.seed.secrets import make, publish
 from migrations.__main__ import LOGINS, migrate, set_passwords
+from tools.handlers import deployed_functions
 
 ROOT = Path(__file__).parents[2]
 COSTS = (10, 11, 12)
@@ -130,9 +130,8 @@ def _print_strangers(accounts: AccountStore, vault: Vault) -> None:
 
 def _init_times() -> dict[str, float]:
     """A fresh process that imports the handler, bytecode compiled: the least of some, in turns."""
-    template = (ROOT / "template.yaml").read_text(encoding="utf-8")
-    handlers = re.findall(r"Handler: functions\.auth\.(\w+)\.handler", template)
-    codes = {"": "pass"} | {name: f"import functions.auth.{name}" for name in handlers}
+    handlers = [function for function in deployed_functions() if function.service == "auth"]
+    codes = {"": "pass"} | {each.module.split(".")[-1]: f"import {each.module}" for each in handlers}
     for code in codes.values():
         _fresh_process(code)  # compiles
     took: dict[str, list[float]] = {name: [] for name in codes}

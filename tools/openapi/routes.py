@@ -7,60 +7,63 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
-
 from common.http.operation import Operation
+from tools.handlers import ROOT, TEMPLATE, TemplateRoute, template_routes
 
-ROOT = Path(__file__).parents[2]
-TEMPLATE = ROOT / "template.yaml"
+__all__ = ["ROOT", "TEMPLATE", "Incomplete", "Route", "routes"]
+
+
+class Incomplete(Exception):
+    """A route lacks something. One sentence says what, and how to add it."""
 
 
 @dataclass(frozen=True)
-class Route:
-    method: str
-    path: str
-    module: str  # functions.auth.login
-    public: bool  # no authorizer stands before it
-
-    @property
-    def service(self) -> str:
-        return self.module.split(".")[1]
-
-    @property
-    def name(self) -> str:
-        """`auth_login`: the operation's id, and of its sample event the file name."""
-        return "_".join(self.module.split(".")[1:])
-
+class Route(TemplateRoute):
     @cached_property
     def operation(self) -> Operation:
-        declared: Operation = import_module(self.module).handler.operation
+        """Raises Incomplete if the handler cannot be imported or is no endpoint."""
+        handler = getattr(self._module, "handler", None)
+        declared = getattr(handler, "operation", None)
+        if not isinstance(declared, Operation):
+            raise Incomplete(
+                f"{self}: {self._file} has no `handler` that is an endpoint: decorate it with `@endpoint` "
+                "of common.http.endpoint."
+            )
         return declared
 
     @cached_property
     def told(self) -> str:
         """What the handler's file says of it, without the method and path it begins with."""
-        words = inspect.cleandoc(import_module(self.module).__doc__ or "")
+        words = inspect.cleandoc(self._module.__doc__ or "")
         words = re.sub(r"^[A-Z]+ /\S*?: ", "", words)
         return words[:1].upper() + words[1:]
 
     @cached_property
     def sample(self) -> dict[str, Any]:
-        sample: dict[str, Any] = json.loads((ROOT / "events" / f"{self.name}.json").read_text(encoding="utf-8"))
+        """Raises Incomplete if the sample event does not exist."""
+        path = self.function.sample
+        if not path.exists():
+            raise Incomplete(f"{self} has no sample event {path.relative_to(ROOT)}: run `make generate`.")
+        sample: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return sample
+
+    @property
+    def _file(self) -> Path:
+        return self.function.file.relative_to(ROOT)
+
+    @cached_property
+    def _module(self) -> ModuleType:
+        if not self.function.file.exists():
+            raise Incomplete(f"{self}: template.yaml names the handler {self.module}: write {self._file}.")
+        try:
+            return import_module(self.module)
+        except Exception as error:
+            raise Incomplete(f"{self}: {self._file} cannot be imported: {type(error).__name__}: {error}.") from error
 
 
 def routes(template: Path = TEMPLATE) -> list[Route]:
     """By path and method. The catch-all that answers 404 is no route of the API."""
-    found = []
-    for resource in yaml_parse(template.read_text(encoding="utf-8"))["Resources"].values():
-        if resource["Type"] != "AWS::Serverless::Function":
-            continue
-        module = resource["Properties"]["Handler"].removesuffix(".handler")
-        for event in resource["Properties"].get("Events", {}).values():
-            properties = event["Properties"]
-            if event["Type"] == "Api" and properties["Method"] != "ANY":
-                public = properties.get("Auth", {}).get("Authorizer") == "NONE"
-                found.append(Route(properties["Method"], properties["Path"], module, public))
-    return sorted(found, key=lambda route: (route.path, ["GET", "POST", "PUT", "DELETE"].index(route.method)))
+    return [Route(each.method, each.path, each.public, each.function) for each in template_routes(template)]
