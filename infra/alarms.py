@@ -17,10 +17,11 @@ from typing import Any
 import yaml
 
 from common.runtime.metrics import NAMESPACE
+from tools import handlers
 
 FOLDER = Path(__file__).parent
 TEMPLATE = FOLDER / "observe.yaml"
-SOURCES = (FOLDER / "alarms.toml", Path(__file__))
+SOURCES = (FOLDER / "alarms.toml", Path(__file__), handlers.TEMPLATE)
 GROUPS = {
     "sale": "The sale",
     "money": "Money",
@@ -104,11 +105,13 @@ class Alarm:
 
 
 def read(path: Path = FOLDER / "alarms.toml") -> list[Alarm]:
-    """Every alarm: those listed, and those of each route and function."""
+    """Every alarm: those listed, those of each route of template.yaml, and those of functions without a route."""
     listed = tomllib.loads(path.read_text(encoding="utf-8"))
     alarms = [Alarm(**{**each, "by": tuple(each.get("by", ()))}) for each in listed["alarm"]]
-    for route, milliseconds in listed["objectives"].items():
-        alarms += _of_route(route, milliseconds, route in listed["canary"]["routes"])
+    objectives = listed["objectives"]
+    for route in handlers.template_routes():
+        objective = objectives["routes"].get(str(route), objectives["read" if route.method == "GET" else "change"])
+        alarms += _of_route(str(route), objective, str(route) in listed["canary"]["routes"])
     functions, canaries = listed["functions"], listed["canary"]["functions"]
     alarms += [
         _of_function(name, "Errors", "Sum", 0, "fails", rolls_back=name in canaries) for name in functions["errors"]

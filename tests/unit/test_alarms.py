@@ -1,6 +1,7 @@
 """infra/alarms.toml is the list of what is watched: it names what there is, and infra/observe.yaml is made of it."""
 
 import ast
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -95,6 +96,12 @@ def test_every_route_has_its_objective_and_its_alarms() -> None:
         assert {alarm.dimensions["route"] for alarm in OURS if alarm.metric == metric} == every
 
 
+def test_what_the_list_says_of_a_route_is_of_one_there_is() -> None:
+    listed = tomllib.loads((ROOT / "infra" / "alarms.toml").read_text(encoding="utf-8"))
+    named = {*listed["objectives"]["routes"], *listed["canary"]["routes"]}
+    assert named <= {str(route) for route in routes()}, "correct or remove the routes that template.yaml does not have"
+
+
 @pytest.mark.parametrize(
     ("route", "milliseconds"),
     [
@@ -139,6 +146,7 @@ def test_a_canary_is_taken_back_on_its_own_failures_too() -> None:
         assert (every, crashes) == ("ApiServerErrors", "FunctionErrors")
         routes = [event["Properties"] for event in properties.get("Events", {}).values() if event["Type"] == "Api"]
         expected = [("ServerErrors", {"route": f"{each['Method']} {each['Path']}"}) for each in routes]
+        assert own in watched, f"{name}: no alarm {own}; name its route or function in [canary] of infra/alarms.toml"
         assert [(watched[own].metric, watched[own].dimensions)] == (
             expected or [("Errors", {"FunctionName": f"${{{name}}}"})]
         )
