@@ -39,7 +39,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: openapi alarms attack help invoke up down status logs demo reset test test-unit lint types lock emulator format validate build bench-edge bench-events test-apache
+.PHONY: generate alarms attack help invoke up down status logs demo reset test test-unit lint types lock emulator format validate build bench-edge bench-events test-apache
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -136,8 +136,8 @@ validate: $(SAM_STAMP) $(CHECKOV_STAMP) $(OBSERVE) ## template.yaml and infra/, 
 
 alarms: $(OBSERVE) ## infra/observe.yaml, alarms and dashboard, built from infra/alarms.toml
 
-$(OBSERVE): infra/alarms.toml infra/alarms.py layers/common/python/common/runtime/metrics.py | $(STAMP)
-	@PYTHONPATH=layers/common/python $(PY) -m infra.alarms
+$(OBSERVE): infra/alarms.toml infra/alarms.py template.yaml layers/common/python/common/runtime/metrics.py | $(STAMP)
+	@PYTHONPATH=.:layers/common/python $(PY) -m infra.alarms
 
 # What the layer is built for: arm64 as deployed, or x86_64 for emulators on such a machine.
 ARCHITECTURE ?= arm64
@@ -168,8 +168,8 @@ bench-queue: $(STAMP) ## The waiting room with 50,000 in line, beside bare Redis
 bench-events: $(STAMP) ## Reads of a 50,000-seat event: warm, cold and without Redis, beside bare Redis and SQL
 	@PYTHONPATH=.:layers/common/python $(PY) -m tools.bench.events
 
-openapi: $(STAMP) ## The OpenAPI document, written anew from what the handlers declare
-	@PYTHONPATH=layers/common/python $(PY) -m tools.openapi
+generate: $(STAMP) ## Sample events that are missing and the OpenAPI document, from template.yaml and the handlers; then what is left to write
+	@PYTHONPATH=.:layers/common/python $(PY) -m tools.generate
 
 attack: $(STAMP) ## schemathesis on a stack of its own, as nobody, user and admin (ARGS="--seed 7 --examples 50")
 	@$(PY) -m tools.attack $(ARGS)

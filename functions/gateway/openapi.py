@@ -1,4 +1,4 @@
-"""GET /openapi.json: this document. `make openapi` makes it of what the handlers declare."""
+"""GET /openapi.json: this document. `make generate` makes it of what the handlers declare."""
 
 from functools import cache
 from pathlib import Path

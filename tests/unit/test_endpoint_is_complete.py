@@ -1,0 +1,34 @@
+"""Every endpoint has its handler, sample event, place in the OpenAPI document, row in docs/api.md, objective and test.
+
+A failure says in a sentence what is missing and how to add it. CONTRIBUTING.md, "Adding an endpoint", goes through it.
+"""
+
+import pytest
+
+from infra.alarms import read
+from tools.generate.completeness import function_problems, undeployed_handlers, what_is_missing
+from tools.handlers import deployed_functions, template_routes
+
+WATCHED = {alarm.dimensions.get("route") for alarm in read() if alarm.metric == "Duration"}
+
+
+def test_every_route_has_what_belongs_to_it() -> None:
+    unwatched = [
+        f"{route} has no objective: give infra/alarms.toml a default in [objectives]."
+        for route in template_routes()
+        if str(route) not in WATCHED
+    ]
+    fail_with([*unwatched, *(sentence for route in template_routes() for sentence in what_is_missing(route))])
+
+
+def test_every_function_has_its_handler_and_its_sample_event() -> None:
+    fail_with([sentence for function in deployed_functions() for sentence in function_problems(function)])
+
+
+def test_every_file_with_a_handler_is_deployed() -> None:
+    fail_with(list(undeployed_handlers()))
+
+
+def fail_with(sentences: list[str]) -> None:
+    if sentences:
+        pytest.fail("\n".join(dict.fromkeys(sentences)), pytrace=False)
