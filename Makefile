@@ -121,9 +121,10 @@ bench-relay: $(STAMP) ## The relay: rows a second and commit-to-consumed latency
 	@PYTHONPATH=.:layers/common/python $(PY) -m tools.bench.relay
 
 lint: $(STAMP) ## Style and import rules
-	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && PYTHONPATH=.:layers/common/python $(VENV)/bin/lint-imports --no-cache > .lint-imports.log || { cat .lint-imports.log; exit 1; }
+	@$(PY) -m ruff check . && $(PY) -m ruff format --check .
+	@PYTHONPATH=.:layers/common/python $(VENV)/bin/lint-imports --no-cache > .lint-imports.log || { cat .lint-imports.log; exit 1; }
 
-format: $(STAMP)
+format: $(STAMP) ## Corrects style and the order of imports
 	@$(PY) -m ruff check --fix . && $(PY) -m ruff format .
 
 types: $(STAMP) ## Types, strictly

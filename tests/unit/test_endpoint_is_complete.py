@@ -6,7 +6,7 @@ A failure says in a sentence what is missing and how to add it. CONTRIBUTING.md,
 import pytest
 
 from infra.alarms import read
-from tools.generate.completeness import function_problems, undeployed_handlers, what_is_missing
+from tools.generate.completeness import function_problems, undeployed_handlers, unused_samples, what_is_missing
 from tools.handlers import deployed_functions, template_routes
 
 WATCHED = {alarm.dimensions.get("route") for alarm in read() if alarm.metric == "Duration"}
@@ -25,8 +25,8 @@ def test_every_function_has_its_handler_and_its_sample_event() -> None:
     fail_with([sentence for function in deployed_functions() for sentence in function_problems(function)])
 
 
-def test_every_file_with_a_handler_is_deployed() -> None:
-    fail_with(list(undeployed_handlers()))
+def test_every_file_with_a_handler_and_every_sample_event_is_of_a_deployed_function() -> None:
+    fail_with([*undeployed_handlers(), *unused_samples()])
 
 
 def fail_with(sentences: list[str]) -> None:

@@ -5,27 +5,25 @@ import json
 import pytest
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
-from tools.handlers import ROOT, DeployedFunction, deployed_functions, handler_files
+from tools.generate.completeness import function_problems, undeployed_handlers, unused_samples
+from tools.handlers import ROOT, DeployedFunction, deployed_functions
 
 FUNCTIONS = deployed_functions()
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
 def test_a_function_has_its_file_and_its_sample_event(function: DeployedFunction) -> None:
-    assert function.file in handler_files(), f"{function.logical_id}: define `handler` in {function.file}"
-    assert function.sample.exists(), f"{function.logical_id} has no sample event: run `make generate`"
+    if missing := list(function_problems(function)):
+        pytest.fail("\n".join(missing), pytrace=False)
     assert isinstance(json.loads(function.sample.read_text(encoding="utf-8")), dict)
 
 
 def test_no_sample_event_is_of_a_function_there_is_none_of() -> None:
-    samples = {path.stem for path in (ROOT / "events").glob("*.json")}
-    unused = samples - {function.name for function in FUNCTIONS}
-    assert not unused, "no function of template.yaml has these sample events: rename or delete them"
+    assert list(unused_samples()) == []
 
 
 def test_every_file_with_a_handler_is_deployed() -> None:
-    idle = set(handler_files()) - {function.file for function in FUNCTIONS}
-    assert not idle, "template.yaml has no function for these files: add one to Resources"
+    assert list(undeployed_handlers()) == []
 
 
 def test_a_consumer_says_which_messages_failed_and_what_is_given_up_goes_to_a_queue() -> None:

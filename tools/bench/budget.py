@@ -190,7 +190,8 @@ def load(module: str, foreign: str = "[]") -> Loaded:
         text=True,
     )
     if done.returncode:
-        raise SystemExit(f"{module} cannot be imported:\n{done.stderr}")
+        reason = done.stderr.strip().splitlines()[-1]
+        raise SystemExit(f"{module} cannot be imported: {reason}")
     return _told(done.stdout)[module]
 
 
@@ -223,7 +224,9 @@ def _over_budget(budget: Budget, functions: Mapping[str, str], foreign: str) -> 
         text=True,
     )
     if done.returncode:
-        raise SystemExit(f"a function cannot be imported:\n{done.stderr}")
+        for module in rest:  # to name the one that cannot be imported
+            load(module, foreign)
+        raise SystemExit(f"functions cannot be imported together:\n{done.stderr}")
     loaded |= _told(done.stdout)
     seem = [function for function, module in functions.items() if overrun(loaded[module], budget)]
     over = {function: overrun(load(functions[function], foreign), budget) for function in seem}

@@ -8,7 +8,7 @@ import json
 import sys
 from pathlib import Path
 
-from tools.generate.completeness import handler_problem, undeployed_handlers, what_is_missing
+from tools.generate.completeness import handler_problem, undeployed_handlers, unused_samples, what_is_missing
 from tools.generate.samples import NoSample, sample_event
 from tools.handlers import ROOT, deployed_functions
 from tools.openapi import document
@@ -24,6 +24,8 @@ def main() -> None:
         print(f"wrote {path.relative_to(ROOT)}")
     for sentence in to_do:
         print(f"to do: {sentence}")
+    if not written and not to_do:
+        print("nothing to write: every function has its sample event, and every route what belongs to it")
 
 
 def generate() -> tuple[list[Path], list[str]]:
@@ -48,7 +50,7 @@ def generate() -> tuple[list[Path], list[str]]:
     if not document.PATH.exists() or document.PATH.read_text(encoding="utf-8") != text:
         document.PATH.write_text(text, encoding="utf-8")
         written.append(document.PATH)
-    to_do += undeployed_handlers()
+    to_do += [*undeployed_handlers(), *unused_samples()]
     to_do += [sentence for route in found for sentence in what_is_missing(route)]
     return written, to_do
 

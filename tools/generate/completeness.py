@@ -78,6 +78,13 @@ def undeployed_handlers() -> Iterator[str]:
             )
 
 
+def unused_samples() -> Iterator[str]:
+    names = {function.name for function in deployed_functions()}
+    for path in sorted((ROOT / "events").glob("*.json")):
+        if path.stem not in names:
+            yield f"{path.relative_to(ROOT)} is the sample event of no function in template.yaml: rename or delete it."
+
+
 def _sample_problems(route: TemplateRoute) -> Iterator[str]:
     path = route.function.sample
     name = path.relative_to(ROOT)
