@@ -20,7 +20,7 @@ from common.messaging.outbox import Outbox
 from common.stores.postgres import Connection, Database
 from common.stores.redis import Client
 from common.waitingroom.queue_tokens import QueueTokens
-from functions.events.on_reservation_event import SeatMoves
+from functions.events.handlers.update_seat_sales import SeatMoves
 from functions.reservations.booking import Booking, Offer
 from functions.reservations.event_catalogue import offer_of
 from functions.reservations.event_outcome import EventOutcome

@@ -5,11 +5,11 @@ from uuid import UUID
 
 from common.domain.shared_errors import DomainError, NotFound
 from common.stores.postgres import Database
-from functions.events.event_proposal import EventProposal
-from functions.events.event_store import EventStore
-from functions.events.seat_template import SeatTemplate, Section
-from functions.events.venue_answer import VenueSummary
-from functions.events.venue_store import VenueStore
+from functions.events.adapters.event_repository import EventStore
+from functions.events.adapters.venue_repository import VenueStore
+from functions.events.domain.event_proposal import EventProposal
+from functions.events.domain.seat_template import SeatTemplate, Section
+from functions.events.handlers.responses.venue_response import VenueSummary
 
 VENUE_ID = UUID("01900000-0000-7000-8000-000000000001")
 HALL_ID = UUID("01900000-0000-7000-8000-000000000002")

@@ -15,10 +15,10 @@ from common.domain.clock import new_id
 from common.domain.shared_errors import DomainError, SaleClosed
 from common.stores.postgres import Database
 from common.stores.redis import Client
-from functions.events.errors import EventEnded, EventHasReservations, EventIsCancelled, SaleNotStarted
-from functions.events.event_edit import EventEdit
-from functions.events.programme import Programme as Desk
-from functions.events.revision import ANY
+from functions.events.domain.entity_tag import ANY
+from functions.events.domain.errors import EventEnded, EventHasReservations, EventIsCancelled, SaleNotStarted
+from functions.events.domain.event_edit import EventEdit
+from functions.events.usecases.event_admin import Programme as Desk
 from functions.payments.payment_store import PaymentStore
 from functions.payments.refund import Refund
 from functions.reservations.errors import NotCancellable

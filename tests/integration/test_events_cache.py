@@ -14,14 +14,14 @@ from common.domain.shared_errors import DomainError, NotFound
 from common.messaging.messages import ReservationConfirmed, envelope
 from common.stores.postgres import Database, Parameters, Row
 from common.stores.redis import Client, connect
-from functions.events.event_answer import EventDetailAnswer
-from functions.events.event_edit import EventEdit
-from functions.events.event_search import EventSearch
-from functions.events.freshness import freshness
-from functions.events.on_reservation_event import SeatMoves
-from functions.events.programme import Programme as Desk
-from functions.events.read_cache import LIST_KEY, Kept, Loaded, ReadCache, event_key
-from functions.events.revision import ANY
+from functions.events.adapters.read_cache_redis import LIST_KEY, Kept, Loaded, ReadCache, event_key
+from functions.events.domain.entity_tag import ANY
+from functions.events.domain.event_edit import EventEdit
+from functions.events.domain.event_search import EventSearch
+from functions.events.domain.freshness import freshness
+from functions.events.handlers.responses.event_response import EventDetailAnswer
+from functions.events.handlers.update_seat_sales import SeatMoves
+from functions.events.usecases.event_admin import Programme as Desk
 from tests.concurrently import concurrently
 from tools.simulation.events_service import SALE_STARTS, SHOW_ENDS, Programme
 

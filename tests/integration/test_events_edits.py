@@ -11,10 +11,10 @@ from common.domain.clock import new_id
 from common.domain.shared_errors import DomainError, InvalidInput, NotFound
 from common.http.request import Paging
 from common.stores.postgres import Database
-from functions.events.errors import EventIsCancelled, HallInUse, PreconditionFailed, SaleStarted, VenueInUse
-from functions.events.event_answer import EventAnswer
-from functions.events.revision import Expected
-from functions.events.seat_template import SeatTemplate, Section
+from functions.events.domain.entity_tag import Expected
+from functions.events.domain.errors import EventIsCancelled, HallInUse, PreconditionFailed, SaleStarted, VenueInUse
+from functions.events.domain.seat_template import SeatTemplate, Section
+from functions.events.handlers.responses.event_response import EventAnswer
 from tests.concurrently import concurrently
 from tools.simulation.events_service import SALE_STARTS, SHOW_ENDS, TEMPLATE, Programme
 

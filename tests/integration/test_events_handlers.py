@@ -22,7 +22,8 @@ from common.stores import postgres
 from common.stores import redis as common_redis
 from common.stores.postgres import Database
 from common.stores.redis import Client
-from functions.events import composition, on_reservation_event
+from functions.events import wiring
+from functions.events.handlers import update_seat_sales as on_reservation_event
 from local.seed.event import EVENT_ID, HALL_ID, VENUE_ID, seed_event
 
 SAMPLES = Path(__file__).parents[2] / "events"
@@ -31,12 +32,12 @@ Event = dict[str, Any]
 
 
 def sample(function: str) -> Event:
-    event: Event = json.loads((SAMPLES / f"events_{function}.json").read_text(encoding="utf-8"))
+    event: Event = json.loads((SAMPLES / f"{function}.json").read_text(encoding="utf-8"))
     return event
 
 
 def call(function: str, event: Event) -> Event:
-    handlers: ModuleType = import_module(f"functions.events.{function}")
+    handlers: ModuleType = import_module(f"functions.events.handlers.{function}")
     answer: Event = handlers.handler(event, None)
     return answer
 
@@ -67,13 +68,13 @@ def forget() -> None:
     postgres.reader.cache_clear()
     common_redis.client.cache_clear()
     for built in (
-        composition.venues,
-        composition.events,
-        composition.seats,
-        composition.read_cache,
-        composition.reads,
-        composition.programme,
-        composition.seat_stores,
+        wiring.venues,
+        wiring.events,
+        wiring.seats,
+        wiring.read_cache,
+        wiring.reads,
+        wiring.programme,
+        wiring.seat_stores,
     ):
         built.cache_clear()
     on_reservation_event.consumer.cache_clear()
@@ -113,7 +114,7 @@ def _deployed(
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     seed_event(database_of("event_service"), utc_now())
     forget()
-    monkeypatch.setattr(composition, "others", Others())
+    monkeypatch.setattr(wiring, "others", Others())
     manager = boto3.client("secretsmanager")
     for name, value in {
         "database/event_service": {"password": "test-only"},
@@ -129,51 +130,53 @@ def _deployed(
 @pytest.mark.parametrize(
     ("function", "status"),
     [
-        ("venue_create", 201),
-        ("venue_list", 200),
-        ("venue_detail", 200),
-        ("hall_create", 201),
-        ("event_create", 201),
-        ("event_list", 200),
-        ("event_detail", 200),
-        ("event_seats", 200),
-        ("seat_layout_read", 200),
-        ("seat_statuses", 200),
-        ("venue_update", 200),
-        ("hall_update", 200),
-        ("event_update", 200),
-        ("event_cancel", 202),
-        ("venue_delete", 409),
-        ("hall_delete", 409),
-        ("event_cancellation", 404),
-        ("event_reschedule", 200),
+        ("create_venue", 201),
+        ("list_venues", 200),
+        ("read_venue", 200),
+        ("create_hall", 201),
+        ("create_event", 201),
+        ("list_events", 200),
+        ("read_event", 200),
+        ("list_seats", 200),
+        ("read_seat_layout", 200),
+        ("list_seat_statuses", 200),
+        ("edit_venue", 200),
+        ("edit_hall", 200),
+        ("edit_event", 200),
+        ("cancel_event", 202),
+        ("delete_venue", 409),
+        ("delete_hall", 409),
+        ("read_cancellation", 404),
+        ("reschedule_event", 200),
     ],
 )
 def test_a_sample_event_is_answered(function: str, status: int) -> None:
     assert answered(call(function, sample(function)))[0] == status
 
 
-@pytest.mark.parametrize("function", ["seat_status", "seat_catalogue", "sale_terms"])
+@pytest.mark.parametrize("function", ["read_seat_status", "read_seat_catalogue", "read_sale_terms"])
 def test_a_sample_internal_call_is_answered(function: str) -> None:
     assert call(function, sample(function))["body"]["eventId"] == str(EVENT_ID)
 
 
 def test_the_seeded_event_is_deleted_unless_somebody_has_a_reservation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Others, "live", 1)
-    status, refusal = answered(call("event_delete", sample("event_delete")))
+    status, refusal = answered(call("delete_event", sample("delete_event")))
     assert (status, refusal["code"]) == (409, "EVENT_HAS_RESERVATIONS")
     monkeypatch.setattr(Others, "live", 0)
-    assert call("event_delete", sample("event_delete"))["statusCode"] == 204
-    assert call("event_detail", sample("event_detail"))["statusCode"] == 404
+    assert call("delete_event", sample("delete_event"))["statusCode"] == 204
+    assert call("read_event", sample("read_event"))["statusCode"] == 404
 
 
 def test_the_reconciliation_that_finds_nothing_says_so(capsys: pytest.CaptureFixture[str]) -> None:
-    import_module("functions.events.reconcile").handler(sample("reconcile"), None)
+    import_module("functions.events.handlers.reconcile_seats").handler(sample("reconcile_seats"), None)
     (metrics,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "oversold_seats" in line]
     assert (metrics["oversold_seats"], metrics["orphan_holds"], metrics["events_not_reconciled"]) == ([0], [0], [0])
 
 
-@pytest.mark.parametrize("function", ["event_list", "event_detail", "event_seats", "seat_layout_read", "seat_statuses"])
+@pytest.mark.parametrize(
+    "function", ["list_events", "read_event", "list_seats", "read_seat_layout", "list_seat_statuses"]
+)
 def test_who_has_an_answer_already_is_told_so_in_no_words(function: str) -> None:
     first = call(function, sample(function))
     tag = first["headers"]["ETag"]
@@ -187,8 +190,8 @@ def test_who_has_an_answer_already_is_told_so_in_no_words(function: str) -> None
 
 
 def test_an_answer_changes_its_tag_with_what_it_says() -> None:
-    tags = {name: call(name, sample(name))["headers"]["ETag"] for name in ("event_list", "event_detail")}
-    call("event_update", sample("event_update"))
+    tags = {name: call(name, sample(name))["headers"]["ETag"] for name in ("list_events", "read_event")}
+    call("edit_event", sample("edit_event"))
     for name, tag in tags.items():
         again = sample(name)
         again["headers"]["If-None-Match"] = tag
@@ -197,7 +200,7 @@ def test_an_answer_changes_its_tag_with_what_it_says() -> None:
 
 @pytest.mark.parametrize(
     ("read", "write"),
-    [("event_detail", "event_update"), ("venue_detail", "venue_update"), ("event_detail", "event_delete")],
+    [("read_event", "edit_event"), ("read_venue", "edit_venue"), ("read_event", "delete_event")],
 )
 def test_an_edit_of_what_was_read_goes_through_once(read: str, write: str) -> None:
     edit = sample(write)
@@ -207,22 +210,22 @@ def test_an_edit_of_what_was_read_goes_through_once(read: str, write: str) -> No
     edit["headers"]["If-Match"] = call(read, sample(read))["headers"]["ETag"]
     done = call(write, edit)
     assert done["statusCode"] in (200, 204)
-    if write.endswith("update"):
+    if write.startswith("edit"):
         assert answered(call(write, edit))[0] == 412
         edit["headers"]["If-Match"] = done["headers"]["ETag"]
         assert answered(call(write, edit))[0] == 200
 
 
 def test_once_the_sale_is_on_the_rest_is_settled() -> None:
-    edit = sample("event_update")
-    status, refusal = answered(call("event_update", edit | {"body": '{"artist": "Other", "title": "New"}'}))
+    edit = sample("edit_event")
+    status, refusal = answered(call("edit_event", edit | {"body": '{"artist": "Other", "title": "New"}'}))
     assert (status, refusal["code"], refusal["details"]) == (409, "SALE_STARTED", {"fields": ["artist"]})
 
 
 def test_the_compact_seats_are_the_plain_ones() -> None:
-    _, plain = answered(call("event_seats", sample("event_seats")))
-    _, layout = answered(call("seat_layout_read", sample("seat_layout_read")))
-    _, statuses = answered(call("seat_statuses", sample("seat_statuses")))
+    _, plain = answered(call("list_seats", sample("list_seats")))
+    _, layout = answered(call("read_seat_layout", sample("read_seat_layout")))
+    _, statuses = answered(call("list_seat_statuses", sample("list_seat_statuses")))
     width = 32 - len(layout["idPrefix"])
     ids = [
         str(UUID(layout["idPrefix"] + layout["idSuffixes"][at : at + width]))
@@ -240,26 +243,26 @@ def test_the_compact_seats_are_the_plain_ones() -> None:
 
 
 def test_a_layout_asked_for_by_its_version_may_be_kept_for_a_day() -> None:
-    asked = sample("seat_layout_read")
-    assert call("seat_layout_read", asked)["headers"]["Cache-Control"] == "no-cache"
+    asked = sample("read_seat_layout")
+    assert call("read_seat_layout", asked)["headers"]["Cache-Control"] == "no-cache"
     asked["queryStringParameters"] = {"version": "1"}
-    assert call("seat_layout_read", asked)["headers"]["Cache-Control"] == "public, max-age=86400"
+    assert call("read_seat_layout", asked)["headers"]["Cache-Control"] == "public, max-age=86400"
     asked["queryStringParameters"] = {"version": "2"}
-    assert call("seat_layout_read", asked)["headers"]["Cache-Control"] == "no-cache"
+    assert call("read_seat_layout", asked)["headers"]["Cache-Control"] == "no-cache"
 
 
 def test_the_sample_batch_is_consumed() -> None:
-    assert call("on_reservation_event", sample("on_reservation_event")) == {"batchItemFailures": []}
+    assert call("update_seat_sales", sample("update_seat_sales")) == {"batchItemFailures": []}
 
 
 def test_every_function_has_a_sample() -> None:
-    modules = Path(str(composition.__file__)).parent.glob("*.py")
+    modules = (Path(str(wiring.__file__)).parent / "handlers").glob("*.py")
     functions = {path.stem for path in modules if "\ndef handler(" in path.read_text(encoding="utf-8")}
-    assert {path.stem.removeprefix("events_") for path in SAMPLES.glob("events_*.json")} == functions
+    assert functions <= {path.stem for path in SAMPLES.glob("*.json")}
 
 
 def test_an_events_json_is_the_one_of_the_contract() -> None:
-    _, event = answered(call("event_create", sample("event_create")))
+    _, event = answered(call("create_event", sample("create_event")))
     assert event | {"id": "-", "status": "-"} == {
         "id": "-",
         "title": "겨울밤의 콘서트",
@@ -281,7 +284,7 @@ def test_an_events_json_is_the_one_of_the_contract() -> None:
         "maxSeats": 4,
         "seatCount": 200,
     }
-    status, detail = answered(call("event_detail", sample("event_detail") | {"pathParameters": {"id": event["id"]}}))
+    status, detail = answered(call("read_event", sample("read_event") | {"pathParameters": {"id": event["id"]}}))
     assert status == 200
     assert detail.items() >= event.items()
     assert detail["remaining"] == {"VIP": 40, "S": 60, "A": 100}
@@ -289,9 +292,9 @@ def test_an_events_json_is_the_one_of_the_contract() -> None:
 
 
 def test_an_event_needs_a_price_for_every_grade_of_its_hall() -> None:
-    event = sample("event_create")
+    event = sample("create_event")
     body = json.loads(event["body"]) | {"prices": {"VIP": 1, "S": 1}}
-    status, refusal = answered(call("event_create", event | {"body": json.dumps(body)}))
+    status, refusal = answered(call("create_event", event | {"body": json.dumps(body)}))
     assert (status, refusal["code"]) == (400, "VALIDATION_ERROR")
     assert "prices.A" in {fault["field"] for fault in refusal["details"]}
 
@@ -300,7 +303,7 @@ def test_an_event_needs_a_price_for_every_grade_of_its_hall() -> None:
     "query", [None, {}, {"q": ""}, {"q": "%_\\'"}, {"page": "1000000"}, {"from": "2026-01-01T00:00:00+23:59"}]
 )
 def test_an_odd_search_finds_what_it_finds(query: dict[str, str] | None) -> None:
-    status, page = answered(call("event_list", sample("event_list") | {"queryStringParameters": query}))
+    status, page = answered(call("list_events", sample("list_events") | {"queryStringParameters": query}))
     assert status == 200
     assert page.keys() == {"items", "page", "size", "total"}
 
@@ -308,21 +311,21 @@ def test_an_odd_search_finds_what_it_finds(query: dict[str, str] | None) -> None
 @pytest.mark.parametrize(
     "function",
     [
-        "venue_detail",
-        "venue_update",
-        "venue_delete",
-        "hall_create",
-        "hall_update",
-        "hall_delete",
-        "event_detail",
-        "event_seats",
-        "seat_layout_read",
-        "seat_statuses",
-        "event_update",
-        "event_delete",
-        "event_cancel",
-        "event_cancellation",
-        "event_reschedule",
+        "read_venue",
+        "edit_venue",
+        "delete_venue",
+        "create_hall",
+        "edit_hall",
+        "delete_hall",
+        "read_event",
+        "list_seats",
+        "read_seat_layout",
+        "list_seat_statuses",
+        "edit_event",
+        "delete_event",
+        "cancel_event",
+        "read_cancellation",
+        "reschedule_event",
     ],
 )
 def test_what_there_is_not_is_not_found(function: str) -> None:
@@ -330,7 +333,7 @@ def test_what_there_is_not_is_not_found(function: str) -> None:
     assert answered(call(function, sample(function) | {"pathParameters": {"id": nobody, "hallId": nobody}}))[0] == 404
 
 
-@pytest.mark.parametrize("function", ["seat_status", "seat_catalogue", "sale_terms"])
+@pytest.mark.parametrize("function", ["read_seat_status", "read_seat_catalogue", "read_sale_terms"])
 def test_an_internal_call_needs_a_known_services_key_and_a_known_event(function: str) -> None:
     asked = sample(function)
     stranger = asked | {"headers": asked["headers"] | {"X-Service-Api-Key": str(new_id())}}
@@ -340,6 +343,6 @@ def test_an_internal_call_needs_a_known_services_key_and_a_known_event(function:
 
 
 def test_the_catalogue_is_asked_for_four_seats_at_most() -> None:
-    asked = sample("seat_catalogue")
+    asked = sample("read_seat_catalogue")
     five = {"eventId": str(EVENT_ID), "seatIds": [str(new_id()) for _ in range(5)]}
-    assert call("seat_catalogue", asked | {"body": five})["error"]["code"] == "VALIDATION_ERROR"
+    assert call("read_seat_catalogue", asked | {"body": five})["error"]["code"] == "VALIDATION_ERROR"

@@ -9,7 +9,7 @@ from common.domain.clock import new_id
 from common.domain.shared_errors import DomainError, InvalidInput, NotFound
 from common.http.request import Paging
 from common.stores.postgres import Database
-from functions.events.seat_template import GRADES
+from functions.events.domain.seat_template import GRADES
 from tools.simulation.events_service import (
     ARENA,
     ARENA_PRICES,

@@ -14,9 +14,9 @@ from common.domain.clock import new_id
 from common.messaging.consumer import Consumer
 from common.messaging.messages import RESERVATION_EVENTS, Envelope, ReservationCancelled, ReservationConfirmed, envelope
 from common.stores.postgres import Database
-from functions.events.on_reservation_event import SeatMoves
-from functions.events.read_cache import event_key, seats_key
-from functions.events.seat_sale_store import SeatMoved, sell_seats
+from functions.events.adapters.read_cache_redis import event_key, seats_key
+from functions.events.adapters.seat_sale_repository import SeatMoved, sell_seats
+from functions.events.handlers.update_seat_sales import SeatMoves
 from local.seed.event import EVENT_ID, seed_event
 from tools.simulation.events_service import NoCache, Programme
 

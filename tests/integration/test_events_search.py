@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from common.stores.postgres import Database
-from functions.events.event_search import EventSearch
-from functions.events.event_store import counting, listing
+from functions.events.adapters.event_repository import counting, listing
+from functions.events.domain.event_search import EventSearch
 from tools.simulation.events_service import SALE_STARTS, SHOW_STARTS, Programme
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from common.stores.postgres import Database
-from functions.events.event_store import EventStore
+from functions.events.adapters.event_repository import EventStore
 from local.seed.event import EVENT_ID, seed_event
 
 NOW = datetime(2026, 11, 22, 7, tzinfo=UTC)

@@ -14,8 +14,8 @@ from common.protection.cloud_ranges import CloudRanges
 from common.protection.rate_class import BOOKING
 from common.protection.rate_limit import RateLimiter
 from common.stores.redis import Client, connect
-from functions.events.freshness import Freshness
-from functions.events.read_cache import Kept, Loaded, ReadCache
+from functions.events.adapters.read_cache_redis import Kept, Loaded, ReadCache
+from functions.events.domain.freshness import Freshness
 from functions.queue.line_store import LineStore
 from tests.redis_cluster import redis_cluster
 

@@ -9,8 +9,8 @@ import pytest
 from common.contracts.seat_ledger import HeldSeat, MendHoldsAnswer, MendHoldsAsked
 from common.stores.postgres import Database
 from common.stores.redis import Client
-from functions.events.seat_reconciliation import Disagreements, reconcile
-from functions.events.seat_stores import SeatStores
+from functions.events.domain.seat_disagreements import Disagreements, reconcile
+from functions.events.usecases.seat_records import SeatStores
 from tests.box_office import BoxOffice
 
 NONE = Disagreements()

@@ -12,7 +12,7 @@ from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 from common.http import endpoint as edge
 from common.runtime.metrics import NAMESPACE
-from functions.events.seat_reconciliation import Disagreements
+from functions.events.domain.seat_disagreements import Disagreements
 from infra.alarms import Alarm, dashboard, read, written
 from tools.openapi.routes import ROOT, routes
 
@@ -45,7 +45,7 @@ def _emit_calls(path: Path) -> Iterator[tuple[set[str], dict[str, str | None]]]:
             names |= {
                 str(each.value) for each in ast.walk(tree) if isinstance(each, ast.Constant) and _is_name(each.value)
             }
-            if path.stem == "reconcile":
+            if path.stem == "reconcile_seats":
                 names |= set(Disagreements().counts())
         given = node.args[0]
         assert isinstance(given, ast.Dict), f"{path}: dimensions are written out"

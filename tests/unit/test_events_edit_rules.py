@@ -8,10 +8,10 @@ from pydantic import ValidationError
 
 from common.domain.shared_errors import DomainError
 from common.http.request import Request
-from functions.events.errors import PreconditionFailed, SaleStarted
-from functions.events.event_edit import AFTER_SALE_START, EventEdit, changes, check_in_time
-from functions.events.event_proposal import EventProposal
-from functions.events.revision import Expected, etag
+from functions.events.domain.entity_tag import Expected, etag
+from functions.events.domain.errors import PreconditionFailed, SaleStarted
+from functions.events.domain.event_edit import AFTER_SALE_START, EventEdit, changes, check_in_time
+from functions.events.domain.event_proposal import EventProposal
 
 SALE = datetime(2026, 12, 1, 11, tzinfo=UTC)
 BEFORE = EventProposal.model_validate(

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from functions.events.freshness import around_sale, freshness
+from functions.events.domain.freshness import around_sale, freshness
 
 NOW = datetime(2026, 12, 1, 11, tzinfo=UTC)
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)

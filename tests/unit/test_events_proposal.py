@@ -8,8 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from common.domain.shared_errors import DomainError, InvalidInput
-from functions.events.event_proposal import EventProposal
-from functions.events.seat_template import SeatTemplate, Section
+from functions.events.domain.event_proposal import EventProposal
+from functions.events.domain.seat_template import SeatTemplate, Section
 
 HALL = SeatTemplate(
     sections=[

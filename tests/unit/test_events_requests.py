@@ -12,28 +12,28 @@ Event = dict[str, Any]
 
 
 def sample(function: str) -> Event:
-    event: Event = json.loads((SAMPLES / f"events_{function}.json").read_text(encoding="utf-8"))
+    event: Event = json.loads((SAMPLES / f"{function}.json").read_text(encoding="utf-8"))
     return event
 
 
 def answered(function: str, event: Event) -> tuple[int, Any]:
-    answer = import_module(f"functions.events.{function}").handler(event, None)
+    answer = import_module(f"functions.events.handlers.{function}").handler(event, None)
     return answer["statusCode"], json.loads(answer["body"])
 
 
 WRITES = [
-    "venue_create",
-    "venue_update",
-    "venue_delete",
-    "hall_create",
-    "hall_update",
-    "hall_delete",
-    "event_create",
-    "event_update",
-    "event_delete",
-    "event_cancel",
-    "event_cancellation",
-    "event_reschedule",
+    "create_venue",
+    "edit_venue",
+    "delete_venue",
+    "create_hall",
+    "edit_hall",
+    "delete_hall",
+    "create_event",
+    "edit_event",
+    "delete_event",
+    "cancel_event",
+    "read_cancellation",
+    "reschedule_event",
 ]
 
 
@@ -58,9 +58,9 @@ def test_only_an_admin_writes(function: str) -> None:
     ],
 )
 def test_an_event_that_makes_no_sense_is_refused_by_field(change: Event, field: str) -> None:
-    event = sample("event_create")
+    event = sample("create_event")
     body = json.loads(event["body"]) | change
-    status, refusal = answered("event_create", event | {"body": json.dumps(body)})
+    status, refusal = answered("create_event", event | {"body": json.dumps(body)})
     assert (status, refusal["code"]) == (400, "VALIDATION_ERROR")
     assert field in {fault["field"] for fault in refusal["details"]}
 
@@ -71,14 +71,14 @@ def test_an_event_that_makes_no_sense_is_refused_by_field(change: Event, field: 
 @pytest.mark.parametrize(
     "function",
     [
-        "venue_create",
-        "venue_update",
-        "hall_create",
-        "hall_update",
-        "event_create",
-        "event_update",
-        "event_cancel",
-        "event_reschedule",
+        "create_venue",
+        "edit_venue",
+        "create_hall",
+        "edit_hall",
+        "create_event",
+        "edit_event",
+        "cancel_event",
+        "reschedule_event",
     ],
 )
 def test_no_body_makes_a_500(function: str, body: str) -> None:
@@ -100,27 +100,27 @@ def test_no_body_makes_a_500(function: str, body: str) -> None:
     ],
 )
 def test_a_search_that_makes_no_sense_is_refused(query: dict[str, str]) -> None:
-    assert answered("event_list", sample("event_list") | {"queryStringParameters": query})[0] == 400
+    assert answered("list_events", sample("list_events") | {"queryStringParameters": query})[0] == 400
 
 
 @pytest.mark.parametrize(
     "function",
     [
-        "venue_detail",
-        "venue_update",
-        "venue_delete",
-        "hall_create",
-        "hall_update",
-        "hall_delete",
-        "event_detail",
-        "event_seats",
-        "seat_layout_read",
-        "seat_statuses",
-        "event_update",
-        "event_delete",
-        "event_cancel",
-        "event_cancellation",
-        "event_reschedule",
+        "read_venue",
+        "edit_venue",
+        "delete_venue",
+        "create_hall",
+        "edit_hall",
+        "delete_hall",
+        "read_event",
+        "list_seats",
+        "read_seat_layout",
+        "list_seat_statuses",
+        "edit_event",
+        "delete_event",
+        "cancel_event",
+        "read_cancellation",
+        "reschedule_event",
     ],
 )
 @pytest.mark.parametrize("name", ["no-uuid", "\x00"])

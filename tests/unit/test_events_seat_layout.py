@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from functions.events.seat_layout import PricedSection, SeatLayoutAnswer, SeatList, SeatStatusesAnswer, bitmap
+from functions.events.domain.seat_layout import PricedSection, SeatLayoutAnswer, SeatList, SeatStatusesAnswer, bitmap
 
 EVENT = uuid4()
 

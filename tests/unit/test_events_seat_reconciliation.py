@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from functions.events.seat_reconciliation import Disagreements, Picture, compare, reconcile
+from functions.events.domain.seat_disagreements import Disagreements, Picture, compare, reconcile
 
 SEAT, OTHER = UUID(int=1), UUID(int=2)
 OURS, THEIRS = UUID(int=11), UUID(int=12)

@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from common.domain.shared_errors import DomainError, SeatNotFound
-from functions.events.seat_sale import Seat, seats_to_free, seats_to_sell
+from functions.events.domain.seat_sale import Seat, seats_to_free, seats_to_sell
 
 OURS, THEIRS = UUID(int=1), UUID(int=2)
 FREE = Seat(UUID(int=10), (), version=0)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from functions.events.seat_template import SEATS_AT_MOST, SeatTemplate
+from functions.events.domain.seat_template import SEATS_AT_MOST, SeatTemplate
 
 
 def section(name: str = "A", grade: str = "VIP", rows: int = 1, seats_per_row: int = 1) -> dict[str, Any]:

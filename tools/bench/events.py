@@ -28,11 +28,11 @@ import httpx
 from common.domain.clock import utc_now
 from common.stores.postgres import Database, Parameters, Row
 from common.stores.redis import Client, connect
-from functions.events.event_reads import EventReads
-from functions.events.event_search import EventSearch
-from functions.events.event_store import EventStore
-from functions.events.read_cache import LIST_KEY, ReadCache, event_key, layout_key, seats_key
-from functions.events.seat_store import SeatStore
+from functions.events.adapters.event_repository import EventStore
+from functions.events.adapters.read_cache_redis import LIST_KEY, ReadCache, event_key, layout_key, seats_key
+from functions.events.adapters.seat_repository import SeatStore
+from functions.events.domain.event_search import EventSearch
+from functions.events.usecases.event_reader import EventReads
 from tools.demo.buyer import sign_in
 from tools.throwaway_stack import free_port
 

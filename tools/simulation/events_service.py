@@ -7,19 +7,19 @@ from uuid import UUID
 from common.domain.clock import new_id
 from common.http.page import Page
 from common.stores.postgres import Database
-from functions.events.event_answer import EventAnswer
-from functions.events.event_edit import EventEdit
-from functions.events.event_proposal import EventProposal
-from functions.events.event_reads import EventReads
-from functions.events.event_search import EventSearch
-from functions.events.event_store import EventStore
-from functions.events.read_cache import Kept, Load, ReadCache
-from functions.events.revision import ANY, Expected
-from functions.events.seat_answer import EventSeatsAnswer
-from functions.events.seat_store import SeatStore
-from functions.events.seat_template import GRADES, SeatTemplate, Section
-from functions.events.venue_answer import VenueSummary
-from functions.events.venue_store import VenueStore
+from functions.events.adapters.event_repository import EventStore
+from functions.events.adapters.read_cache_redis import Kept, Load, ReadCache
+from functions.events.adapters.seat_repository import SeatStore
+from functions.events.adapters.venue_repository import VenueStore
+from functions.events.domain.entity_tag import ANY, Expected
+from functions.events.domain.event_edit import EventEdit
+from functions.events.domain.event_proposal import EventProposal
+from functions.events.domain.event_search import EventSearch
+from functions.events.domain.seat_template import GRADES, SeatTemplate, Section
+from functions.events.handlers.responses.event_response import EventAnswer
+from functions.events.handlers.responses.seat_response import EventSeatsAnswer
+from functions.events.handlers.responses.venue_response import VenueSummary
+from functions.events.usecases.event_reader import EventReads
 
 SALE_STARTS = datetime(2026, 12, 1, 11, tzinfo=UTC)
 SALE_ENDS = datetime(2027, 1, 15, 9, tzinfo=UTC)

@@ -43,12 +43,12 @@ from common.protection.circuit_breaker import Circuit
 from common.stores.postgres import Database
 from common.stores.redis import connect
 from common.waitingroom.queue_tokens import RESERVATION, QueueTokens, new_secret, token_key, token_prefix
-from functions.events.event_store import EventStore
-from functions.events.on_reservation_event import SeatMoves
-from functions.events.seat_reconciliation import reconcile
-from functions.events.seat_store import SeatStore
-from functions.events.seat_stores import SeatStores
-from functions.events.seat_template import Grade, SeatTemplate, Section
+from functions.events.adapters.event_repository import EventStore
+from functions.events.adapters.seat_repository import SeatStore
+from functions.events.domain.seat_disagreements import reconcile
+from functions.events.domain.seat_template import Grade, SeatTemplate, Section
+from functions.events.handlers.update_seat_sales import SeatMoves
+from functions.events.usecases.seat_records import SeatStores
 from functions.outbox_relay.relay import BrokerAway, OutboxRow, Relay
 from functions.payments import confirm, create, settle, webhook
 from functions.payments.bank import PortOneAway

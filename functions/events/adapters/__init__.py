@@ -1,0 +1,1 @@
+"""Postgres, Redis and the other services, as the events service uses them."""

@@ -1,0 +1,1 @@
+"""Models, rules and errors of venues, events and seats; no AWS, HTTP, SQL or Redis."""

@@ -1,0 +1,1 @@
+"""The Lambda functions: each parses a request, calls one use case and responds."""

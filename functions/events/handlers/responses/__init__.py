@@ -1,0 +1,1 @@
+"""What the API answers, built from the domain's objects."""
