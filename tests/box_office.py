@@ -5,8 +5,10 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from common.contracts.event_tally import EventTallyAnswer
+from common.contracts.seat_catalogue import SeatCatalogueAnswer
 from common.contracts.seat_ledger import MendHoldsAnswer, MendHoldsAsked, SeatLedgerAnswer
 from common.domain.clock import new_id
+from common.domain.ids import EventId, SeatId
 from common.messaging.consumer import AfterCommit, Consumer
 from common.messaging.messages import (
     EVENT_EVENTS,
@@ -20,7 +22,6 @@ from common.messaging.outbox import Outbox
 from common.stores.postgres import Connection, Database
 from common.stores.redis import Client
 from common.waitingroom.queue_tokens import QueueTokens
-from functions.events.handlers.update_seat_sales import SeatMoves
 from functions.reservations.booking import Booking, Offer
 from functions.reservations.event_catalogue import offer_of
 from functions.reservations.event_outcome import EventOutcome
@@ -30,7 +31,7 @@ from functions.reservations.reservation import Reservation, Status
 from functions.reservations.reservation_store import ReservationStore
 from functions.reservations.seat_holds import SeatHolds
 from tests.courier import Courier
-from tools.simulation.events_service import Programme
+from tools.simulation.events_service import Programme, seat_messages
 
 
 class BoxOffice:
@@ -59,15 +60,15 @@ class BoxOffice:
         self.events_consumer = Consumer(
             "reservations", self.database, {EventCancelled: events.cancelled, EventRescheduled: events.rescheduled}
         )
-        seats = Consumer("events", database_of("event_service"), SeatMoves(self.programme.cache).handlers)
+        seats = Consumer("events", database_of("event_service"), seat_messages(self.programme.cache).handlers)
         self.courier = Courier(superuser, {EVENT_EVENTS: [self.events_consumer], RESERVATION_EVENTS: [seats]})
 
     def clock(self) -> datetime:
         return self.programme.now
 
     def offer(self, event_id: UUID, seat_ids: Sequence[UUID]) -> Offer:
-        answer = self.programme.seats.catalogue(event_id, seat_ids)
-        return offer_of(answer)
+        offer = self.programme.seats.offer(EventId(event_id), list(map(SeatId, seat_ids)))
+        return offer_of(SeatCatalogueAnswer.model_validate(offer, from_attributes=True))
 
     # What reservations answers when it is asked.
 

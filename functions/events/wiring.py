@@ -1,74 +1,75 @@
-"""The events service put together: built on the first request, kept for the warm container."""
+"""Where the events service's objects are built: at their first use, once for each execution environment."""
 
 from functools import cache
-from uuid import UUID
 
-from common.contracts.event_tally import EventTallyAnswer, EventTallyAsked
 from common.contracts.internal_call import call
-from common.contracts.refund_tally import RefundTallyAnswer, RefundTallyAsked
-from common.contracts.seat_ledger import MendHoldsAnswer, MendHoldsAsked, SeatLedgerAnswer, SeatLedgerAsked
 from common.domain.clock import new_id, utc_now
+from common.messaging.consumer import Consumer
+from common.messaging.outbox import Outbox
 from common.runtime.settings import Settings
 from common.stores import redis
 from common.stores.postgres import database, reader
-from functions.events.adapters.event_repository import EventStore
+from functions.events.adapters.clients.payments_client import PaymentsClient
+from functions.events.adapters.clients.reservations_client import ReservationsClient
+from functions.events.adapters.clients.seat_ledger_client import SeatLedgerClient
+from functions.events.adapters.event_repository import EventRepository
 from functions.events.adapters.read_cache_redis import ReadCache
-from functions.events.adapters.seat_repository import SeatStore
-from functions.events.adapters.venue_repository import VenueStore
-from functions.events.usecases.event_admin import Programme
-from functions.events.usecases.event_reader import EventReads
-from functions.events.usecases.seat_records import SeatStores
+from functions.events.adapters.seat_repository import SeatRepository
+from functions.events.adapters.seat_sale_repository import SeatSaleRepository
+from functions.events.adapters.venue_repository import VenueRepository
+from functions.events.usecases.cancellation_reader import CancellationReader
+from functions.events.usecases.event_admin import EventAdmin
+from functions.events.usecases.event_deletion import EventDeletion
+from functions.events.usecases.event_reader import EventReader
+from functions.events.usecases.seat_records import SeatRecords
+from functions.events.usecases.seat_sales import SeatSaleMessages, SeatSales
+from functions.events.usecases.venue_admin import VenueAdmin
+
+# A function that does not call another service has no setting with its name.
 
 
-class TallySettings(Settings):
+class ReservationsSettings(Settings):
     event_tally_function: str
 
 
-class RefundTallySettings(Settings):
+class PaymentsSettings(Settings):
     refund_tally_function: str
 
 
-class LedgerSettings(Settings):
+class SeatLedgerSettings(Settings):
     seat_ledger_function: str
     mend_holds_function: str
 
 
-class OtherServices:
-    """Reservations and payments, asked by direct invocation; only a function that asks needs to know their names."""
-
-    def tally(self, event_id: UUID) -> EventTallyAnswer:
-        function = TallySettings.from_environment().event_tally_function
-        return call(function, EventTallyAsked(event_id=event_id), EventTallyAnswer, read=True)
-
-    def refunds(self, event_id: UUID) -> RefundTallyAnswer:
-        function = RefundTallySettings.from_environment().refund_tally_function
-        return call(function, RefundTallyAsked(event_id=event_id), RefundTallyAnswer, read=True)
-
-    def ledger(self, event_id: UUID, after: UUID | None) -> SeatLedgerAnswer:
-        function = LedgerSettings.from_environment().seat_ledger_function
-        return call(function, SeatLedgerAsked(event_id=event_id, after=after), SeatLedgerAnswer, read=True)
-
-    def mend(self, asked: MendHoldsAsked) -> MendHoldsAnswer:
-        function = LedgerSettings.from_environment().mend_holds_function
-        return call(function, asked, MendHoldsAnswer, read=False)
-
-
-others = OtherServices()
+@cache
+def reservations_client() -> ReservationsClient:
+    return ReservationsClient(call, ReservationsSettings.from_environment().event_tally_function)
 
 
 @cache
-def venues() -> VenueStore:
-    return VenueStore(database(), utc_now)
+def payments_client() -> PaymentsClient:
+    return PaymentsClient(call, PaymentsSettings.from_environment().refund_tally_function)
 
 
 @cache
-def events() -> EventStore:
-    return EventStore(database(), utc_now, reader())
+def seat_ledger_client() -> SeatLedgerClient:
+    settings = SeatLedgerSettings.from_environment()
+    return SeatLedgerClient(call, settings.seat_ledger_function, settings.mend_holds_function)
 
 
 @cache
-def seats() -> SeatStore:
-    return SeatStore(database(), reader())
+def venue_repository() -> VenueRepository:
+    return VenueRepository(database())
+
+
+@cache
+def event_repository() -> EventRepository:
+    return EventRepository(database(), utc_now, reader())
+
+
+@cache
+def seat_repository() -> SeatRepository:
+    return SeatRepository(database(), reader())
 
 
 @cache
@@ -77,15 +78,41 @@ def read_cache() -> ReadCache:
 
 
 @cache
-def reads() -> EventReads:
-    return EventReads(events(), seats(), read_cache(), utc_now)
+def event_reader() -> EventReader:
+    return EventReader(event_repository(), seat_repository(), read_cache(), utc_now)
 
 
 @cache
-def programme() -> Programme:
-    return Programme(venues(), events(), read_cache(), others, new_id)
+def venue_admin() -> VenueAdmin:
+    return VenueAdmin(database(), venue_repository(), read_cache(), utc_now, new_id)
 
 
 @cache
-def seat_stores() -> SeatStores:
-    return SeatStores(database(), events(), seats(), others, read_cache())
+def event_admin() -> EventAdmin:
+    return EventAdmin(database(), event_repository(), Outbox(), read_cache(), utc_now, new_id)
+
+
+@cache
+def event_deletion() -> EventDeletion:
+    return EventDeletion(database(), event_repository(), Outbox(), read_cache(), utc_now, reservations_client())
+
+
+@cache
+def cancellation_reader() -> CancellationReader:
+    return CancellationReader(event_repository(), reservations_client(), payments_client())
+
+
+@cache
+def seat_records() -> SeatRecords:
+    return SeatRecords(
+        database(), event_repository(), seat_repository(), _seat_sales(), seat_ledger_client(), read_cache()
+    )
+
+
+@cache
+def seat_sales_consumer() -> Consumer:
+    return Consumer("events", database(), SeatSaleMessages(_seat_sales(), read_cache()).handlers)
+
+
+def _seat_sales() -> SeatSales:
+    return SeatSales(SeatSaleRepository())

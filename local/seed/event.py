@@ -3,19 +3,20 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from common.domain.shared_errors import DomainError, NotFound
+from common.domain.ids import EventId, HallId, VenueId
+from common.domain.shared_errors import NotFound
 from common.stores.postgres import Database
-from functions.events.adapters.event_repository import EventStore
-from functions.events.adapters.venue_repository import VenueStore
+from functions.events.adapters.event_repository import EventRepository
+from functions.events.adapters.venue_repository import VenueRepository
 from functions.events.domain.event_proposal import EventProposal
 from functions.events.domain.seat_template import SeatTemplate, Section
-from functions.events.handlers.responses.venue_response import VenueSummary
+from functions.events.domain.venue import Hall, Venue
 
-VENUE_ID = UUID("01900000-0000-7000-8000-000000000001")
-HALL_ID = UUID("01900000-0000-7000-8000-000000000002")
-EVENT_ID = UUID("01900000-0000-7000-8000-000000000003")
+VENUE_ID = VenueId(UUID("01900000-0000-7000-8000-000000000001"))
+HALL_ID = HallId(UUID("01900000-0000-7000-8000-000000000002"))
+EVENT_ID = EventId(UUID("01900000-0000-7000-8000-000000000003"))
 
-VENUE = VenueSummary(id=VENUE_ID, name="한빛아트센터", address="서울특별시 중구 한빛로 1", city="서울")
+VENUE = Venue(id=VENUE_ID, name="한빛아트센터", address="서울특별시 중구 한빛로 1", city="서울")
 TEMPLATE = SeatTemplate(
     sections=[
         Section(name="A", grade="VIP", rows=4, seats_per_row=10),
@@ -28,29 +29,33 @@ TEMPLATE = SeatTemplate(
 def seed_event(database: Database, now: datetime) -> None:
     """A venue, a hall of 200 seats and an event whose sale began an hour ago.
 
-    Seeding again adds nothing; once the event's sale is over it is put off to 30 days from then, sold seats and all.
+    Seeding again adds nothing, but moves an event whose sale is over to 30 days from then; sold seats stay sold.
     `database` is under any login that writes the events service's schema.
     """
-    _seed_venue(VenueStore(database))
-    proposal = _proposal(now)
+    _seed_venue(database, VenueRepository(database))
+    events, proposal = EventRepository(database, lambda: now), _proposal(now)
     try:
-        EventStore(database, lambda: now).event(EVENT_ID)
-    except DomainError as refusal:
-        _expect_not_found(refusal)
-        EventStore(database, lambda: now).create(EVENT_ID, proposal)
+        events.event(EVENT_ID)
+    except NotFound:
+        with database.transaction() as connection:
+            template = events.lock_hall(connection, VENUE_ID, HALL_ID)
+            proposal.check(template)
+            events.insert(connection, EVENT_ID, proposal, template)
     else:
         _put_off_if_over(database, proposal, now)
 
 
-def _seed_venue(venues: VenueStore) -> None:
+def _seed_venue(database: Database, venues: VenueRepository) -> None:
     try:
-        halls = venues.venue(VENUE_ID).halls
-    except DomainError as refusal:
-        _expect_not_found(refusal)
-        venues.create(VENUE)
-        halls = []
-    if HALL_ID not in {hall.id for hall in halls}:
-        venues.create_hall(HALL_ID, VENUE_ID, "콘서트홀", TEMPLATE)
+        halls = {hall.id for hall in venues.venue(VENUE_ID).halls}
+    except NotFound:
+        halls = set()
+        with database.transaction() as connection:
+            venues.insert(connection, VENUE)
+    if HALL_ID not in halls:
+        hall = Hall(id=HALL_ID, venue_id=VENUE_ID, name="콘서트홀", capacity=TEMPLATE.capacity, seat_template=TEMPLATE)
+        with database.transaction() as connection:
+            venues.insert_hall(connection, hall)
 
 
 def _proposal(now: datetime) -> EventProposal:
@@ -87,8 +92,3 @@ def _put_off_if_over(database: Database, to: EventProposal, now: datetime) -> No
                 "sale_ends_at": to.sale_ends_at,
             },
         )
-
-
-def _expect_not_found(refusal: DomainError) -> None:
-    if type(refusal) is not NotFound:
-        raise refusal

@@ -11,14 +11,16 @@ from uuid import UUID, uuid4
 import pytest
 
 from common.contracts.refund_tally import RefundTallyAnswer
-from common.domain.clock import new_id
+from common.domain.ids import UserId
 from common.domain.shared_errors import DomainError, SaleClosed
 from common.stores.postgres import Database
 from common.stores.redis import Client
-from functions.events.domain.entity_tag import ANY
+from functions.events.domain.cancellation import CancellationProgress
+from functions.events.domain.entity_tag import ANY_VERSION
 from functions.events.domain.errors import EventEnded, EventHasReservations, EventIsCancelled, SaleNotStarted
 from functions.events.domain.event_edit import EventEdit
-from functions.events.usecases.event_admin import Programme as Desk
+from functions.events.usecases.cancellation_reader import CancellationReader
+from functions.events.usecases.event_deletion import EventDeletion
 from functions.payments.payment_store import PaymentStore
 from functions.payments.refund import Refund
 from functions.reservations.errors import NotCancellable
@@ -43,11 +45,10 @@ def refused(problem: type[DomainError], call: Callable[[], object]) -> None:
     assert type(refusal.value) is problem
 
 
-class Buyers:
-    """Reservations and payments, asked directly; without payments nothing has been refunded."""
+class Payments:
+    """The payments service, called directly; without its store nothing has been refunded."""
 
-    def __init__(self, office: BoxOffice, payments: PaymentStore | None = None) -> None:
-        self.tally = office.tally
+    def __init__(self, payments: PaymentStore | None = None) -> None:
         self._payments = payments
 
     def refunds(self, event_id: UUID) -> RefundTallyAnswer:
@@ -57,13 +58,19 @@ class Buyers:
         return RefundTallyAnswer.model_validate({"event_id": event_id, **tally})
 
 
-def desk(office: BoxOffice, payments: PaymentStore | None = None) -> Desk:
-    programme = office.programme
-    return Desk(programme.venues, programme.events, programme.cache, Buyers(office, payments), new_id)
+def delete(office: BoxOffice) -> None:
+    events = office.programme
+    deletion = EventDeletion(events.database, events.events, events.outbox, events.cache, events.clock, office)
+    deletion.delete(office.event.id, UserId(uuid4()), ANY_VERSION)
+
+
+def cancellation(office: BoxOffice, payments: PaymentStore | None = None) -> CancellationProgress:
+    reader = CancellationReader(office.programme.events, office, Payments(payments))
+    return reader.progress(office.event.id)
 
 
 def cancel(office: BoxOffice) -> None:
-    desk(office).cancel(office.event.id, "the singer is ill", uuid4(), ANY)
+    office.programme.admin.cancel(office.event.id, "the singer is ill", UserId(uuid4()), ANY_VERSION)
 
 
 def refunds_told(superuser: Database) -> dict[str, int]:
@@ -88,7 +95,7 @@ def test_everybody_of_a_cancelled_event_gets_everything_back(office: BoxOffice, 
         str(other.id): other.total_amount,
         str(held.id): 0,
     }
-    assert office.programme.reads.sold(office.event.id) == []
+    assert office.programme.reads.sold_seats(office.event.id) == []
     assert office.holds.held(office.event.id, office.clock()) == set()
     refused(SaleClosed, lambda: office.hold(4))
 
@@ -128,7 +135,7 @@ def test_a_crash_in_the_middle_costs_nobody_anything_and_the_next_round_goes_on(
             office.booking.cancel_for_events(limit=2)
     assert office.statuses(*everybody).count(CANCELLED) == 2, "a batch is all or nothing, its messages with it"
     assert len(refunds_told(superuser)) == 2
-    assert desk(office).cancellation(office.event.id).reservations_to_cancel == 4
+    assert cancellation(office).reservations_to_cancel == 4
 
     while office.booking.cancel_for_events(limit=2):
         pass
@@ -229,16 +236,15 @@ def test_an_admin_sees_how_far_the_refunds_have_come(
     payments = PaymentStore(database_of("payment_service"), office.store._outbox)
     bought = [office.buy(seat) for seat in range(3)]
     total = sum(each.total_amount for each in bought)
-    admin = desk(office, payments)
     cancel(office)
-    seen = admin.cancellation(office.event.id)
+    seen = cancellation(office, payments)
     assert (seen.reservations_to_cancel, seen.reservations_cancelled, seen.done) == (3, 0, False)
     assert seen.reason == "the singer is ill"
 
     office.courier.deliver()
     while office.booking.cancel_for_events():
         pass
-    seen = admin.cancellation(office.event.id)
+    seen = cancellation(office, payments)
     assert (seen.reservations_to_cancel, seen.reservations_cancelled) == (0, 3)
     assert (seen.amount_due, seen.amount_refunded, seen.done) == (total, 0, False), "payments has not heard of it yet"
 
@@ -264,12 +270,12 @@ def test_an_admin_sees_how_far_the_refunds_have_come(
         with payments._database.transaction() as connection:
             assert payments.owe(connection, refund_id, each.id, each.total_amount, "EVENT_CANCELLED")
         refunds.append(Refund(refund_id, payment_id, each.total_amount, "EVENT_CANCELLED", 0))
-    assert admin.cancellation(office.event.id).refunds_due == 3
+    assert cancellation(office, payments).refunds_due == 3
     payments.refunded(refunds[0], office.clock())
-    assert not admin.cancellation(office.event.id).done
+    assert not cancellation(office, payments).done
     for refund in refunds[1:]:
         payments.refunded(refund, office.clock())
-    seen = admin.cancellation(office.event.id)
+    seen = cancellation(office, payments)
     assert (seen.refunds_due, seen.refunds_done, seen.amount_due, seen.amount_refunded) == (0, 3, 0, total)
     assert seen.done
 
@@ -284,14 +290,14 @@ def test_an_event_with_reservations_is_not_deleted(office: BoxOffice, reserve: s
     reservation = getattr(office, reserve)(0)
     refused_with = pytest.raises(DomainError)
     with refused_with as refusal:
-        desk(office).delete(office.event.id, uuid4(), ANY)
+        delete(office)
     assert type(refusal.value) is EventHasReservations
     office.booking.cancel(reservation.user_id, reservation.id)
-    desk(office).delete(office.event.id, uuid4(), ANY)
+    delete(office)
 
 
 def test_who_books_while_the_event_is_deleted_gets_everything_back(office: BoxOffice, superuser: Database) -> None:
-    desk(office).delete(office.event.id, uuid4(), ANY)
+    delete(office)
     office.courier.deliver()
     with superuser.transaction() as connection:  # the hold that had asked of the event a moment before
         connection.execute("UPDATE event_service.events SET deleted_at = NULL")
@@ -307,7 +313,7 @@ def test_who_books_while_the_event_is_deleted_gets_everything_back(office: BoxOf
 def reschedule(office: BoxOffice, days: int) -> None:
     by = timedelta(days=days)
     times = EventEdit.model_validate({"startsAt": SHOW_STARTS + by, "endsAt": SHOW_ENDS + by})
-    desk(office).reschedule(office.event.id, times, "the hall is flooded", uuid4(), ANY)
+    office.programme.admin.reschedule(office.event.id, times, "the hall is flooded", UserId(uuid4()), ANY_VERSION)
     office.courier.deliver()
 
 

@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 
 from common.domain.clock import new_id
+from common.domain.ids import UserId
 from common.domain.shared_errors import DomainError, InvalidInput, NotFound
-from common.http.request import Paging
 from common.stores.postgres import Database
-from functions.events.domain.entity_tag import Expected
+from functions.events.domain.entity_tag import ANY_VERSION, ExpectedVersions
 from functions.events.domain.errors import EventIsCancelled, HallInUse, PreconditionFailed, SaleStarted, VenueInUse
+from functions.events.domain.event import Event
+from functions.events.domain.event_edit import EventEdit
 from functions.events.domain.seat_template import SeatTemplate, Section
-from functions.events.handlers.responses.event_response import EventAnswer
+from functions.events.usecases.event_admin import EventAdmin
 from tests.concurrently import concurrently
 from tools.simulation.events_service import SALE_STARTS, SHOW_ENDS, TEMPLATE, Programme
 
@@ -44,7 +46,7 @@ def test_of_two_edits_of_one_version_the_second_is_stale(
 ) -> None:
     event_id = programme.event().id
     admins = [Programme(database_of("event_service")) for _ in range(6)]
-    first = Expected(frozenset({1}))
+    first = ExpectedVersions(frozenset({1}))
 
     def edit(number: int) -> Callable[[], str]:
         return lambda: admins[number].edit(event_id, first, title=f"Edit {number}").title
@@ -88,7 +90,7 @@ def test_other_prices_are_the_seats_prices(programme: Programme) -> None:
     programme.edit(event.id, prices={"VIP": 9, "S": 8})
     assert [grade.price for grade in programme.seat_list(event.id).grades] == [9, 8]
     assert programme.seat_ids(event.id) == before
-    (offer,) = programme.seats.catalogue(event.id, before[:1]).seats
+    (offer,) = programme.seats.offer(event.id, before[:1]).seats
     assert offer.price == 9
 
 
@@ -119,9 +121,10 @@ def test_once_the_sale_has_started_what_was_bought_stays_what_it_was(programme: 
 def test_a_sale_that_starts_during_an_edit_of_seats_undoes_it(programme: Programme) -> None:
     event = programme.event()
     times = iter([BEFORE_SALE, SALE_STARTS])
-    programme.clock = lambda: next(times, SALE_STARTS)  # type: ignore[method-assign]
-    programme.events = type(programme.events)(programme.database, programme.clock)
-    refused(SaleStarted, lambda: programme.edit(event.id, prices={"VIP": 1, "S": 1}))
+    clock = lambda: next(times, SALE_STARTS)  # noqa: E731
+    admin = EventAdmin(programme.database, programme.events, programme.outbox, programme.cache, clock, new_id)
+    edit = EventEdit.model_validate({"prices": {"VIP": 1, "S": 1}})
+    refused(SaleStarted, lambda: admin.edit(event.id, edit, ANY_VERSION))
     assert programme.events.event(event.id).prices == event.prices
 
 
@@ -133,17 +136,17 @@ def test_a_cancelled_event_is_not_edited(programme: Programme) -> None:
 
 def test_a_deleted_event_is_nowhere(programme: Programme) -> None:
     event_id = programme.event().id
-    programme.events.delete(event_id, new_id())
+    programme.delete(event_id)
     assert programme.page().total == 0
     for ask in (
         lambda: programme.events.event(event_id),
         lambda: programme.events.sale_terms(event_id),
-        lambda: programme.seats.catalogue(event_id, []),
+        lambda: programme.seats.offer(event_id, []),
         lambda: programme.seats.statuses(event_id),
         lambda: programme.seats.layout(event_id),
         lambda: programme.edit(event_id, title="New"),
-        lambda: programme.events.cancel(event_id, "again", new_id()),
-        lambda: programme.events.delete(event_id, new_id()),
+        lambda: programme.admin.cancel(event_id, "again", UserId(new_id()), ANY_VERSION),
+        lambda: programme.delete(event_id),
     ):
         refused(NotFound, ask)
 
@@ -153,32 +156,33 @@ def test_a_deleted_event_is_nowhere(programme: Programme) -> None:
 
 def test_a_venue_is_edited_and_its_events_say_so(programme: Programme) -> None:
     event = programme.event()
-    edited = programme.venues.edit(event.venue_id, {"city": "Busan"}, Expected(frozenset({1})))
+    edited = programme.venue_admin.edit_venue(event.venue_id, {"city": "Busan"}, ExpectedVersions(frozenset({1})))
     assert (edited.city, edited.name, edited.version) == ("Busan", "Arts Centre", 2)
     assert programme.events.event(event.id).city == "Busan"
-    refused(PreconditionFailed, lambda: programme.venues.edit(event.venue_id, {"city": "X"}, Expected(frozenset({1}))))
-    assert programme.venues.edit(event.venue_id, {"city": "Busan"}).version == 2
+    stale = ExpectedVersions(frozenset({1}))
+    refused(PreconditionFailed, lambda: programme.venue_admin.edit_venue(event.venue_id, {"city": "X"}, stale))
+    assert programme.venue_admin.edit_venue(event.venue_id, {"city": "Busan"}, ANY_VERSION).version == 2
 
 
 @pytest.mark.parametrize("over", ["ended", "cancelled", "deleted"])
 def test_a_venue_and_a_hall_are_in_use_until_their_last_event_is_over(programme: Programme, over: str) -> None:
     event = programme.event()
     venue_id, hall_id = event.venue_id, event.hall_id
-    refused(VenueInUse, lambda: programme.venues.delete(venue_id))
-    refused(HallInUse, lambda: programme.venues.delete_hall(venue_id, hall_id))
-    refused(HallInUse, lambda: programme.venues.edit_hall(venue_id, hall_id, None, SMALLER))
+    refused(VenueInUse, lambda: programme.venue_admin.delete_venue(venue_id, ANY_VERSION))
+    refused(HallInUse, lambda: programme.venue_admin.delete_hall(venue_id, hall_id, ANY_VERSION))
+    refused(HallInUse, lambda: programme.venue_admin.edit_hall(venue_id, hall_id, None, SMALLER, ANY_VERSION))
 
     if over == "ended":
         programme.now = SHOW_ENDS
     elif over == "cancelled":
         programme.cancel(event.id, BEFORE_SALE)
     else:
-        programme.events.delete(event.id, new_id())
-    programme.venues.edit_hall(venue_id, hall_id, None, SMALLER)
-    programme.venues.delete_hall(venue_id, hall_id)
-    programme.venues.delete(venue_id)
+        programme.delete(event.id)
+    programme.venue_admin.edit_hall(venue_id, hall_id, None, SMALLER, ANY_VERSION)
+    programme.venue_admin.delete_hall(venue_id, hall_id, ANY_VERSION)
+    programme.venue_admin.delete_venue(venue_id, ANY_VERSION)
     refused(NotFound, lambda: programme.venues.venue(venue_id))
-    assert programme.venues.page(None, Paging()).total == 0
+    assert programme.venues.page(None, limit=20, offset=0).total == 0
     if over != "deleted":
         assert programme.events.event(event.id).venue.name == "Arts Centre", "who was there still knows where"
         assert len(programme.seat_ids(event.id)) == 8, "made from the hall as it was"
@@ -186,7 +190,7 @@ def test_a_venue_and_a_hall_are_in_use_until_their_last_event_is_over(programme:
 
 def test_a_hall_in_use_may_be_called_something_else(programme: Programme) -> None:
     event = programme.event()
-    renamed = programme.venues.edit_hall(event.venue_id, event.hall_id, "Great Hall", TEMPLATE)
+    renamed = programme.venue_admin.edit_hall(event.venue_id, event.hall_id, "Great Hall", TEMPLATE, ANY_VERSION)
     assert (renamed.name, renamed.version, renamed.seat_template) == ("Great Hall", 2, TEMPLATE)
     assert programme.events.event(event.id).hall_name == "Great Hall"
 
@@ -194,11 +198,11 @@ def test_a_hall_in_use_may_be_called_something_else(programme: Programme) -> Non
 def test_a_hall_with_nothing_to_come_gets_other_seats(programme: Programme) -> None:
     venue_id = programme.venue()
     hall_id = programme.hall(venue_id)
-    assert programme.venues.edit_hall(venue_id, hall_id, None, SMALLER).capacity == 3
-    stale = Expected(frozenset({1}))
-    refused(PreconditionFailed, lambda: programme.venues.edit_hall(venue_id, hall_id, "X", None, stale))
-    refused(PreconditionFailed, lambda: programme.venues.delete_hall(venue_id, hall_id, stale))
-    refused(NotFound, lambda: programme.venues.edit_hall(programme.venue(), hall_id, "X", None))
+    assert programme.venue_admin.edit_hall(venue_id, hall_id, None, SMALLER, ANY_VERSION).capacity == 3
+    stale = ExpectedVersions(frozenset({1}))
+    refused(PreconditionFailed, lambda: programme.venue_admin.edit_hall(venue_id, hall_id, "X", None, stale))
+    refused(PreconditionFailed, lambda: programme.venue_admin.delete_hall(venue_id, hall_id, stale))
+    refused(NotFound, lambda: programme.venue_admin.edit_hall(programme.venue(), hall_id, "X", None, ANY_VERSION))
 
 
 def test_no_event_is_made_in_a_place_that_is_being_deleted(
@@ -212,13 +216,13 @@ def test_no_event_is_made_in_a_place_that_is_being_deleted(
         hall_id = programme.hall(venue_id)
         calls: list[Callable[[], object]] = [
             partial(others[0].event, venue_id=venue_id, hall_id=hall_id),
-            partial(others[1].venues.delete, venue_id),
+            partial(others[1].venue_admin.delete_venue, venue_id, ANY_VERSION),
         ]
         made, deleted = concurrently(calls)
         if isinstance(made, DomainError):
             assert type(made) is NotFound
             assert deleted is None
         else:
-            assert isinstance(made, EventAnswer)
+            assert isinstance(made, Event)
             assert isinstance(deleted, DomainError)
             assert type(deleted) is VenueInUse

@@ -23,7 +23,6 @@ from common.stores import redis as common_redis
 from common.stores.postgres import Database
 from common.stores.redis import Client
 from functions.events import wiring
-from functions.events.handlers import update_seat_sales as on_reservation_event
 from local.seed.event import EVENT_ID, HALL_ID, VENUE_ID, seed_event
 
 SAMPLES = Path(__file__).parents[2] / "events"
@@ -67,17 +66,9 @@ def forget() -> None:
     postgres.database.cache_clear()
     postgres.reader.cache_clear()
     common_redis.client.cache_clear()
-    for built in (
-        wiring.venues,
-        wiring.events,
-        wiring.seats,
-        wiring.read_cache,
-        wiring.reads,
-        wiring.programme,
-        wiring.seat_stores,
-    ):
-        built.cache_clear()
-    on_reservation_event.consumer.cache_clear()
+    for factory in vars(wiring).values():
+        if hasattr(factory, "cache_clear"):
+            factory.cache_clear()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -114,7 +105,8 @@ def _deployed(
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     seed_event(database_of("event_service"), utc_now())
     forget()
-    monkeypatch.setattr(wiring, "others", Others())
+    for client in ("reservations_client", "payments_client", "seat_ledger_client"):
+        monkeypatch.setattr(wiring, client, Others)
     manager = boto3.client("secretsmanager")
     for name, value in {
         "database/event_service": {"password": "test-only"},

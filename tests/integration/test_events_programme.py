@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from common.domain.clock import new_id
+from common.domain.ids import EventId, SeatId, VenueId
 from common.domain.shared_errors import DomainError, InvalidInput, NotFound
-from common.http.request import Paging
 from common.stores.postgres import Database
 from functions.events.domain.seat_template import GRADES
 from tools.simulation.events_service import (
@@ -107,15 +107,15 @@ def test_an_event_tells_where_it_is_and_what_is_left_of_each_grade_sold_out_ones
 @pytest.mark.parametrize("read", ["event", "sale_terms"])
 def test_an_unknown_event_is_not_found(programme: Programme, read: str) -> None:
     with pytest.raises(DomainError) as refusal:
-        getattr(programme.events, read)(new_id())
+        getattr(programme.events, read)(EventId(new_id()))
     assert type(refusal.value) is NotFound
 
 
 def test_the_seats_of_an_unknown_event_are_not_found(programme: Programme) -> None:
     for ask in (
-        lambda: programme.seats.layout(new_id()),
-        lambda: programme.seats.statuses(new_id()),
-        lambda: programme.seats.catalogue(new_id(), []),
+        lambda: programme.seats.layout(EventId(new_id())),
+        lambda: programme.seats.statuses(EventId(new_id())),
+        lambda: programme.seats.offer(EventId(new_id()), []),
     ):
         with pytest.raises(DomainError) as refusal:
             ask()
@@ -166,16 +166,16 @@ def test_venues_are_listed_by_name_with_their_halls(programme: Programme) -> Non
     arena = programme.venue(name="Arena")
     programme.hall(arena)
 
-    page = programme.venues.page(None, Paging(size=1))
+    page = programme.venues.page(None, limit=1, offset=0)
     assert ([venue.id for venue in page.items], page.total) == ([arena], 2)
     assert [hall.capacity for hall in page.items[0].halls] == [8]
-    assert [venue.id for venue in programme.venues.page("Busan", Paging()).items] == [concert_hall]
+    assert [venue.id for venue in programme.venues.page("Busan", limit=20, offset=0).items] == [concert_hall]
     assert programme.venues.venue(arena).halls[0].seat_template == TEMPLATE
 
 
 def test_a_hall_needs_its_venue(programme: Programme) -> None:
     with pytest.raises(DomainError) as refusal:
-        programme.hall(new_id())
+        programme.hall(VenueId(new_id()))
     assert type(refusal.value) is NotFound
 
 
@@ -184,21 +184,21 @@ def test_the_catalogue_offers_only_seats_of_its_event_among_those_asked_for(prog
     first, second, *_ = programme.seat_ids(event_id)
     programme.sell(second)
 
-    offered = programme.seats.catalogue(event_id, [second, first, programme.seat_ids(other_event_id)[0], new_id()])
+    offered = programme.seats.offer(event_id, [second, first, programme.seat_ids(other_event_id)[0], SeatId(new_id())])
     assert [(seat.id, seat.number, seat.price, seat.status) for seat in offered.seats] == [
         (first, "A-1-1", 150_000, "AVAILABLE"),
         (second, "A-1-2", 150_000, "SOLD"),
     ]
     assert (offered.seat_count, offered.max_seats, offered.cancelled) == (8, 4, False)
-    assert programme.seats.catalogue(event_id, []).seats == []
+    assert programme.seats.offer(event_id, []).seats == []
 
 
 def test_sold_seats_are_told_apart_by_event(programme: Programme) -> None:
     event_id, other_event_id = programme.event().id, programme.event().id
     sold, *_ = programme.seat_ids(event_id)
     programme.sell(sold)
-    assert programme.reads.sold(event_id) == [sold]
-    assert programme.reads.sold(other_event_id) == []
+    assert programme.reads.sold_seats(event_id) == [sold]
+    assert programme.reads.sold_seats(other_event_id) == []
 
 
 def test_an_event_is_sold_out_once_no_seat_is_left(programme: Programme) -> None:

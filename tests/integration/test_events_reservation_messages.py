@@ -11,14 +11,14 @@ from uuid import UUID
 import pytest
 
 from common.domain.clock import new_id
+from common.domain.ids import ReservationId
 from common.messaging.consumer import Consumer
 from common.messaging.messages import RESERVATION_EVENTS, Envelope, ReservationCancelled, ReservationConfirmed, envelope
 from common.stores.postgres import Database
 from functions.events.adapters.read_cache_redis import event_key, seats_key
-from functions.events.adapters.seat_sale_repository import SeatMoved, sell_seats
-from functions.events.handlers.update_seat_sales import SeatMoves
+from functions.events.domain.errors import SeatMoved
 from local.seed.event import EVENT_ID, seed_event
-from tools.simulation.events_service import NoCache, Programme
+from tools.simulation.events_service import NoCache, Programme, seat_messages, seat_sales
 
 NOW = datetime(2026, 11, 22, 7, tzinfo=UTC)
 DONE: dict[str, Any] = {"batchItemFailures": []}
@@ -93,7 +93,7 @@ def seats(superuser: Database) -> Seats:
 @pytest.fixture
 def new_consumer(database_of: Callable[[str], Database]) -> Callable[[], Consumer]:
     """A consumer with a connection of its own, as every warm container is."""
-    return lambda: Consumer("events", database_of("event_service"), SeatMoves(NoCache()).handlers)
+    return lambda: Consumer("events", database_of("event_service"), seat_messages(NoCache()).handlers)
 
 
 def test_a_confirmed_reservations_seats_are_sold_to_it(new_consumer: Callable[[], Consumer], seats: Seats) -> None:
@@ -123,7 +123,7 @@ def test_seats_that_move_are_dropped_from_the_cache_and_those_that_do_not_are_no
     database_of: Callable[[str], Database], seats: Seats
 ) -> None:
     cache, ours = DropsHeard(), new_id()
-    consume = Consumer("events", database_of("event_service"), SeatMoves(cache).handlers)
+    consume = Consumer("events", database_of("event_service"), seat_messages(cache).handlers)
     of_the_event = [event_key(EVENT_ID), seats_key(EVENT_ID)]
     consume(batch(confirmed(ours, seats.ids[0])))
     assert cache.dropped == of_the_event
@@ -213,17 +213,17 @@ def test_a_confirmation_of_what_there_is_not_is_buried(
 def test_a_seat_that_moved_since_it_was_read_is_not_written(
     database_of: Callable[[str], Database], superuser: Database, seats: Seats
 ) -> None:
-    ours, theirs = new_id(), new_id()
+    ours, theirs = ReservationId(new_id()), ReservationId(new_id())
     seat_id = seats.ids[0]
     first, second = database_of("event_service"), database_of("event_service")
 
     def sell_second() -> None:
         with second.transaction() as connection:
-            sell_seats(connection, EVENT_ID, [seat_id], theirs)
+            seat_sales().sell(connection, EVENT_ID, [seat_id], theirs)
 
     with ThreadPoolExecutor(1) as other:
         with first.transaction() as connection:
-            sell_seats(connection, EVENT_ID, [seat_id], ours)
+            seat_sales().sell(connection, EVENT_ID, [seat_id], ours)
             late = other.submit(sell_second)
             wait_for_a_blocked_statement(superuser)
         with pytest.raises(SeatMoved):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from common.stores.postgres import Database
-from functions.events.adapters.event_repository import EventStore
+from functions.events.adapters.event_repository import EventRepository
 from local.seed.event import EVENT_ID, seed_event
 
 NOW = datetime(2026, 11, 22, 7, tzinfo=UTC)
@@ -15,7 +15,7 @@ def test_seeding_twice_makes_one_event_on_sale(database_of: Callable[[str], Data
     seed_event(database, NOW)
     seed_event(database, NOW + timedelta(days=1))
 
-    event = EventStore(database, lambda: NOW).event(EVENT_ID)
+    event = EventRepository(database, lambda: NOW).event(EVENT_ID)
     assert (event.status, event.seat_count) == ("ONGOING", 200)
     assert event.sale_starts_at == NOW - timedelta(hours=1)
     assert database.rows("SELECT count(*) FROM event_service.events, event_service.venues, event_service.halls") == [
@@ -29,6 +29,6 @@ def test_an_event_whose_sale_is_over_is_put_on_sale_again(database_of: Callable[
     later = NOW + timedelta(days=365)
     seed_event(database, later)
 
-    event = EventStore(database, lambda: later).event(EVENT_ID)
+    event = EventRepository(database, lambda: later).event(EVENT_ID)
     assert event.sale_starts_at < later < event.sale_ends_at
     assert event.status == "ONGOING"

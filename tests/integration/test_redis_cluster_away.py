@@ -14,7 +14,7 @@ from common.protection.cloud_ranges import CloudRanges
 from common.protection.rate_class import BOOKING
 from common.protection.rate_limit import RateLimiter
 from common.stores.redis import Client, connect
-from functions.events.adapters.read_cache_redis import Kept, Loaded, ReadCache
+from functions.events.adapters.read_cache_redis import CachedResponse, LoadResult, ReadCache
 from functions.events.domain.freshness import Freshness
 from functions.queue.line_store import LineStore
 from tests.redis_cluster import redis_cluster
@@ -62,8 +62,8 @@ def test_calls_go_out(away: Client) -> None:
 
 def test_everybody_reads_all_the_same(away: Client) -> None:
     fresh = Freshness(NOW + timedelta(seconds=1), NOW + timedelta(seconds=1))
-    kept = Kept('"tag"', "{}")
-    assert ReadCache(lambda: away, lambda: NOW).get("key", "field", lambda _: Loaded(kept, fresh)) == kept
+    kept = CachedResponse('"tag"', "{}")
+    assert ReadCache(lambda: away, lambda: NOW).get("key", "field", lambda _: LoadResult(kept, fresh)) == kept
 
 
 @pytest.mark.parametrize("error", [ClusterDownError, ReadOnlyError, OutOfMemoryError, TryAgainError])

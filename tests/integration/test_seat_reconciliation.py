@@ -7,11 +7,14 @@ from uuid import UUID, uuid4
 import pytest
 
 from common.contracts.seat_ledger import HeldSeat, MendHoldsAnswer, MendHoldsAsked
+from common.domain.ids import ReservationId, SeatId
 from common.stores.postgres import Database
 from common.stores.redis import Client
-from functions.events.domain.seat_disagreements import Disagreements, reconcile
-from functions.events.usecases.seat_records import SeatStores
+from functions.events.domain.seat_disagreements import Disagreements
+from functions.events.usecases.seat_reconciliation import reconcile
+from functions.events.usecases.seat_records import SeatRecords
 from tests.box_office import BoxOffice
+from tools.simulation.events_service import seat_sales
 
 NONE = Disagreements()
 LIFE = timedelta(minutes=5)
@@ -23,7 +26,9 @@ class Round:
     def __init__(self, office: BoxOffice) -> None:
         programme = office.programme
         self.office = office
-        self.stores = SeatStores(programme.database, programme.events, programme.seats, office, programme.cache)
+        self.records = SeatRecords(
+            programme.database, programme.events, programme.seats, seat_sales(), office, programme.cache
+        )
 
     def __call__(self, meanwhile: Callable[[], object] = lambda: None) -> Disagreements:
         def wait(_seconds: float) -> None:
@@ -32,7 +37,7 @@ class Round:
         def failed(_event_id: UUID, error: Exception) -> None:
             raise error
 
-        return reconcile(self.stores, wait, failed).get(self.office.event.id, NONE)
+        return reconcile(self.records, wait, failed).get(self.office.event.id, NONE)
 
 
 @pytest.fixture
@@ -45,8 +50,8 @@ def look(office: BoxOffice) -> Round:
     return Round(office)
 
 
-def sold(office: BoxOffice) -> list[UUID]:
-    return office.programme.reads.sold(office.event.id)
+def sold(office: BoxOffice) -> list[SeatId]:
+    return office.programme.reads.sold_seats(office.event.id)
 
 
 def test_a_sale_as_it_should_be_has_nothing_to_mend(office: BoxOffice, look: Round) -> None:
@@ -62,7 +67,7 @@ def test_a_confirmation_that_was_lost_is_made_good(office: BoxOffice, look: Roun
     bought = office.buy(0)
     assert sold(office) == []
     found = look()
-    assert found == Disagreements(missing_sales=frozenset({(office.seat_ids[0], bought.id)}))
+    assert found == Disagreements(missing_sales=frozenset({(office.seat_ids[0], ReservationId(bought.id))}))
     assert sold(office) == [office.seat_ids[0]]
     assert look() == NONE
     office.courier.deliver()  # the message comes after all
@@ -78,12 +83,12 @@ def test_a_cancellation_that_was_lost_is_made_good(office: BoxOffice, look: Roun
     bought = office.buy(0)
     office.courier.deliver()
     office.booking.cancel(bought.user_id, bought.id)
-    assert look() == Disagreements(stale_claims=frozenset({(office.seat_ids[0], bought.id)}))
+    assert look() == Disagreements(stale_claims=frozenset({(office.seat_ids[0], ReservationId(bought.id))}))
     assert (sold(office), look()) == ([], NONE)
 
 
 def test_a_claim_of_nobody_is_taken_away(office: BoxOffice, look: Round, superuser: Database) -> None:
-    bought, nobody = office.buy(0), uuid4()
+    bought, nobody = office.buy(0), ReservationId(uuid4())
     office.courier.deliver()
     with superuser.transaction() as connection:
         connection.execute(
@@ -91,11 +96,11 @@ def test_a_claim_of_nobody_is_taken_away(office: BoxOffice, look: Round, superus
         )
     assert look() == Disagreements(stale_claims=frozenset({(office.seat_ids[0], nobody)}))
     assert look() == NONE
-    assert office.programme.seats.claims(office.event.id) == {office.seat_ids[0]: [bought.id]}
+    assert office.programme.seats.sales(office.event.id) == {office.seat_ids[0]: [bought.id]}
 
 
 def test_a_hold_of_nobody_is_released(office: BoxOffice, look: Round) -> None:
-    nobody, seat = uuid4(), office.seat_ids[0]
+    nobody, seat = ReservationId(uuid4()), office.seat_ids[0]
     office.holds.take(office.event.id, nobody, [seat], LIFE, office.clock())
     assert look() == Disagreements(orphan_holds=frozenset({(seat, nobody)}))
     assert (office.holds.held(office.event.id, office.clock()), look()) == (set(), NONE)
@@ -129,7 +134,7 @@ def test_a_name_left_on_the_list_of_holds_is_taken_off(office: BoxOffice, look: 
 def test_a_hold_that_redis_forgot_is_taken_again(office: BoxOffice, look: Round, redis: Client) -> None:
     held = office.hold(0, 1)
     redis.flushall()
-    pairs = frozenset((seat, held.id) for seat in office.seat_ids[:2])
+    pairs = frozenset((seat, ReservationId(held.id)) for seat in office.seat_ids[:2])
     assert look() == Disagreements(forgotten_holds=pairs)
     assert office.holds.holders(office.event.id, office.clock()) == dict.fromkeys(office.seat_ids[:2], held.id)
     assert look() == NONE
@@ -138,11 +143,11 @@ def test_a_hold_that_redis_forgot_is_taken_again(office: BoxOffice, look: Round,
 def test_a_seat_whose_hold_is_somebody_elses_goes_back_to_its_reservation(
     office: BoxOffice, look: Round, redis: Client
 ) -> None:
-    held, thief, seat = office.hold(0), uuid4(), office.seat_ids[0]
+    held, thief, seat = office.hold(0), ReservationId(uuid4()), office.seat_ids[0]
     redis.flushall()
     office.holds.take(office.event.id, thief, [seat], LIFE, office.clock())
     assert look() == Disagreements(
-        orphan_holds=frozenset({(seat, thief)}), forgotten_holds=frozenset({(seat, held.id)})
+        orphan_holds=frozenset({(seat, thief)}), forgotten_holds=frozenset({(seat, ReservationId(held.id))})
     )
     assert office.holds.holders(office.event.id, office.clock()) == {seat: held.id}
 
@@ -159,5 +164,5 @@ def test_a_seat_sold_twice_is_told_and_left_to_a_person(
     office.courier.deliver()
     found = look()
     assert found == Disagreements(oversold_seats=frozenset({office.seat_ids[0]}))
-    claims = office.programme.seats.claims(office.event.id)[office.seat_ids[0]]
+    claims = office.programme.seats.sales(office.event.id)[office.seat_ids[0]]
     assert claims == [first.id, again.id]

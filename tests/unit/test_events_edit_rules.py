@@ -8,10 +8,11 @@ from pydantic import ValidationError
 
 from common.domain.shared_errors import DomainError
 from common.http.request import Request
-from functions.events.domain.entity_tag import Expected, etag
+from functions.events.domain.entity_tag import etag
 from functions.events.domain.errors import PreconditionFailed, SaleStarted
-from functions.events.domain.event_edit import AFTER_SALE_START, EventEdit, changes, check_in_time
+from functions.events.domain.event_edit import AFTER_SALE_START, EventEdit, changed_fields, check_in_time
 from functions.events.domain.event_proposal import EventProposal
+from functions.events.handlers.preconditions import expected_versions
 
 SALE = datetime(2026, 12, 1, 11, tzinfo=UTC)
 BEFORE = EventProposal.model_validate(
@@ -45,7 +46,7 @@ OTHER: dict[str, Any] = {
 
 
 def changed_by(**edit: Any) -> set[str]:
-    return set(changes(BEFORE, EventEdit.model_validate(edit).applied_to(BEFORE)))
+    return set(changed_fields(BEFORE, EventEdit.model_validate(edit).applied_to(BEFORE)))
 
 
 def test_what_is_left_out_stays_as_it_is() -> None:
@@ -82,17 +83,17 @@ def request(**headers: str) -> Request:
 
 @pytest.mark.parametrize("if_match", [None, "*", '"3"', '"3-abc"', '"1", "3"', 'W/"3-abc"'])
 def test_an_edit_of_the_version_at_hand_goes_through_and_one_that_names_none_too(if_match: str | None) -> None:
-    Expected.by(request(**({} if if_match is None else {"if_match": if_match}))).check(3)
+    expected_versions(request(**({} if if_match is None else {"if_match": if_match}))).check(3)
 
 
 @pytest.mark.parametrize("if_match", ['"2"', '"33"', '"3', "3", "", '"abc"', '"2-3"'])
 def test_an_edit_of_another_version_is_stale(if_match: str) -> None:
     with pytest.raises(DomainError) as refusal:
-        Expected.by(request(if_match=if_match)).check(3)
+        expected_versions(request(if_match=if_match)).check(3)
     assert type(refusal.value) is PreconditionFailed
 
 
 def test_the_tag_of_an_answer_names_its_version_for_the_next_edit() -> None:
     for tag in (etag(7), etag(7, "what it says")):
-        Expected.by(request(if_match=tag)).check(7)
+        expected_versions(request(if_match=tag)).check(7)
     assert etag(7, "what it says") != etag(7, "something else")

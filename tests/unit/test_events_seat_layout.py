@@ -6,18 +6,19 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from functions.events.domain.seat_layout import PricedSection, SeatLayoutAnswer, SeatList, SeatStatusesAnswer, bitmap
+from common.domain.ids import EventId
+from functions.events.domain.seat_layout import PricedSection, SeatLayout, SeatList, SeatStatuses, bitmap
 
-EVENT = uuid4()
+EVENT = EventId(uuid4())
 
 
-def layout(*ids: UUID, sections: list[PricedSection] | None = None) -> SeatLayoutAnswer:
+def layout(*ids: UUID, sections: list[PricedSection] | None = None) -> SeatLayout:
     made = sections or [PricedSection(name="A", grade="VIP", rows=1, seats_per_row=len(ids), price=10)]
-    return SeatLayoutAnswer.of(EVENT, 1, made, "".join(each.hex for each in ids))
+    return SeatLayout.of(EVENT, 1, made, "".join(each.hex for each in ids))
 
 
-def statuses(count: int, *sold: int) -> SeatStatusesAnswer:
-    return SeatStatusesAnswer(
+def statuses(count: int, *sold: int) -> SeatStatuses:
+    return SeatStatuses(
         event_id=EVENT, layout_version=1, version=3, seat_count=count, sold_count=len(sold), sold=bitmap(count, sold)
     )
 
@@ -34,7 +35,7 @@ def test_ids_counted_up_share_all_but_their_last_digits() -> None:
 
 @pytest.mark.parametrize("sold", [[], [0], [7], [8], [0, 9], list(range(10))])
 def test_a_bitmap_tells_which_seats_are_sold(sold: list[int]) -> None:
-    assert statuses(10, *sold).sold_seats() == sold
+    assert statuses(10, *sold).sold_positions() == sold
     assert len(b64decode(bitmap(10, sold))) == 2
 
 

@@ -4,13 +4,14 @@ from uuid import UUID
 
 import pytest
 
+from common.domain.ids import ReservationId, SeatId
 from common.domain.shared_errors import DomainError, SeatNotFound
 from functions.events.domain.seat_sale import Seat, seats_to_free, seats_to_sell
 
-OURS, THEIRS = UUID(int=1), UUID(int=2)
-FREE = Seat(UUID(int=10), (), version=0)
-SOLD_TO_US = Seat(UUID(int=11), (OURS,), version=1)
-SOLD_TO_THEM = Seat(UUID(int=12), (THEIRS,), version=1)
+OURS, THEIRS = ReservationId(UUID(int=1)), ReservationId(UUID(int=2))
+FREE = Seat(SeatId(UUID(int=10)), (), version=0)
+SOLD_TO_US = Seat(SeatId(UUID(int=11)), (OURS,), version=1)
+SOLD_TO_THEM = Seat(SeatId(UUID(int=12)), (THEIRS,), version=1)
 
 
 def test_a_confirmed_reservation_takes_the_seats_that_are_not_its_own_yet() -> None:
@@ -23,7 +24,7 @@ def test_a_claim_of_another_does_not_keep_a_confirmed_reservation_from_its_own()
 
 def test_a_seat_the_event_does_not_have_cannot_be_sold() -> None:
     with pytest.raises(DomainError) as refusal:
-        seats_to_sell([FREE], [FREE.id, UUID(int=99)], OURS)
+        seats_to_sell([FREE], [FREE.id, SeatId(UUID(int=99))], OURS)
     assert type(refusal.value) is SeatNotFound
     assert refusal.value.details == {"seatIds": [str(UUID(int=99))]}
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from functions.events.domain.seat_template import SEATS_AT_MOST, SeatTemplate
+from functions.events.domain.seat_template import MAX_HALL_SEATS, SeatTemplate
 
 
 def section(name: str = "A", grade: str = "VIP", rows: int = 1, seats_per_row: int = 1) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def test_a_halls_grades_are_named_once_each_and_the_dearest_first() -> None:
 
 
 def test_a_hall_may_have_exactly_as_many_seats_as_are_allowed() -> None:
-    assert template(section(rows=1000, seats_per_row=100)).capacity == SEATS_AT_MOST
+    assert template(section(rows=1000, seats_per_row=100)).capacity == MAX_HALL_SEATS
 
 
 @pytest.mark.parametrize(

@@ -26,13 +26,16 @@ from uuid import UUID
 import httpx
 
 from common.domain.clock import utc_now
+from common.domain.ids import EventId
 from common.stores.postgres import Database, Parameters, Row
 from common.stores.redis import Client, connect
-from functions.events.adapters.event_repository import EventStore
+from functions.events.adapters.event_repository import EventRepository
 from functions.events.adapters.read_cache_redis import LIST_KEY, ReadCache, event_key, layout_key, seats_key
-from functions.events.adapters.seat_repository import SeatStore
+from functions.events.adapters.seat_repository import SeatRepository
+from functions.events.domain.event import EventPage
 from functions.events.domain.event_search import EventSearch
-from functions.events.usecases.event_reader import EventReads
+from functions.events.handlers.responses.event_response import render_event, render_page
+from functions.events.usecases.event_reader import EventReader
 from tools.demo.buyer import sign_in
 from tools.throwaway_stack import free_port
 
@@ -42,6 +45,7 @@ SLICE = 2.0  # seconds
 CALLS = 3000  # of one slice, at most
 BARE = 300
 GRADES = ("VIP", "S", "A", "B")
+SEARCH = EventSearch()
 
 
 def main() -> None:
@@ -92,7 +96,7 @@ def _emulator(*arguments: str) -> None:
     subprocess.run([sys.executable, "-m", "emulator", *arguments], cwd=ROOT, check=True, capture_output=True)
 
 
-def _arena(api: str) -> UUID:
+def _arena(api: str) -> EventId:
     """An event of 50,000 seats on sale; prints how long making one took."""
     admin = sign_in(api, "admin@example.com", "local-admin-1234")
     venue = admin("POST", "/venues", {"name": "Arena", "address": "1 Street", "city": "Seoul"})
@@ -116,7 +120,7 @@ def _arena(api: str) -> UUID:
         event = admin("POST", "/events", body)
         times.append(time.perf_counter() - began)
     print(f"POST /events with 50,000 seats: {', '.join(f'{each:.2f} s' for each in times)}\n")
-    return UUID(event["id"])
+    return EventId(UUID(event["id"]))
 
 
 def _print_sizes(api: str, paths: dict[str, str]) -> None:
@@ -138,21 +142,21 @@ class _Counted(Database):
         return super().rows(sql, parameters)
 
 
-def _print_queries(postgres: str, redis: Client, event_id: UUID) -> None:
+def _print_queries(postgres: str, redis: Client, event_id: EventId) -> None:
     """Statements for one request, by a service of ours over the same stores: new, again, and in a new container."""
     print("\n| read | queries, cold | warm | warm, in a new container |\n|---|---:|---:|---:|")
-    reads: dict[str, Callable[[EventReads], object]] = {
-        "list": lambda service: service.page(EventSearch()),
-        "detail": lambda service: service.event(event_id),
+    reads: dict[str, Callable[[EventReader], object]] = {
+        "list": lambda service: service.page(SEARCH, _render_page),
+        "detail": lambda service: service.event(event_id, render_event),
         "seats": lambda service: service.seat_list(service.seat_statuses(event_id)),
         "seats/layout": lambda service: service.seat_layout(event_id, service.seat_statuses(event_id).layout_version),
         "seats/status": lambda service: service.seat_statuses(event_id),
     }
 
-    def container() -> EventReads:
+    def container() -> EventReader:
         database = _Counted(postgres)
         cache = ReadCache(lambda: redis, utc_now)
-        return EventReads(EventStore(database, utc_now), SeatStore(database), cache, utc_now)
+        return EventReader(EventRepository(database, utc_now), SeatRepository(database), cache, utc_now)
 
     for name, read in reads.items():
         _drop(redis, event_id)
@@ -165,19 +169,19 @@ def _print_queries(postgres: str, redis: Client, event_id: UUID) -> None:
         print(f"| {name} | {counts[0]} | {counts[1]} | {counts[2]} |")
 
 
-def _bare(redis: Client, database: Database, event_id: UUID) -> dict[str, list[float]]:
+def _bare(redis: Client, database: Database, event_id: EventId) -> dict[str, list[float]]:
     """Milliseconds of what no answer can do without: a GET of as many bytes, the statements alone."""
-    events, seats = EventStore(database, utc_now), SeatStore(database)
+    events, seats = EventRepository(database, utc_now), SeatRepository(database)
     texts = {
-        "list": events.page(EventSearch())[0].to_json(),
-        "detail": events.event(event_id).to_json(),
+        "list": _render_page(events.page(SEARCH)),
+        "detail": render_event(events.event(event_id)),
         "seats/status": seats.statuses(event_id)[0].to_json(),
     }
     for name, text in texts.items():
         redis.set(f"bench:{name}", text, ex=600)
     calls: dict[str, Callable[[], object]] = {
         **{f"Redis GET of a {name}, {len(text):,} bytes": _getting(redis, name) for name, text in texts.items()},
-        "SQL of a list": lambda: events.page(EventSearch()),
+        "SQL of a list": lambda: events.page(SEARCH),
         "SQL of a detail": lambda: events.event(event_id),
         "SQL of a seats/status": lambda: seats.statuses(event_id),
     }
@@ -216,13 +220,17 @@ def _load(url: str, connections: int, seconds: float) -> dict[str, Any]:
     return answer
 
 
-def _drop(redis: Client, event_id: UUID) -> None:
+def _render_page(page: EventPage) -> str:
+    return render_page(page, SEARCH)
+
+
+def _drop(redis: Client, event_id: EventId) -> None:
     keys = (LIST_KEY, event_key(event_id), seats_key(event_id), layout_key(event_id))
     ReadCache(lambda: redis, utc_now).drop(*keys)
 
 
 @contextmanager
-def _dropping(redis: Client, event_id: UUID) -> Iterator[None]:
+def _dropping(redis: Client, event_id: EventId) -> Iterator[None]:
     """A sale at full speed and then some: everything kept is dropped twenty times a second."""
     over = threading.Event()
 

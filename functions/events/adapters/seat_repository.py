@@ -1,23 +1,25 @@
-"""Seats in Postgres, read: by event, by being sold, by id."""
+"""Reads of seats in Postgres: by event, by status, by id."""
 
 from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
-from common.contracts.seat_catalogue import SeatCatalogueAnswer
+from common.domain.ids import EventId, ReservationId, SeatId
 from common.domain.shared_errors import NotFound
 from common.stores.postgres import Database, Row
-from functions.events.domain.seat_layout import PricedSection, SeatLayoutAnswer, SeatStatusesAnswer, bitmap
+from functions.events.domain.seat_layout import PricedSection, SeatLayout, SeatStatuses, bitmap
+from functions.events.domain.seat_offer import OfferedSeat, SeatOffer
 
 
-class SeatStore:
+class SeatRepository:
+    """`reader` may be a replica that lags behind `database`: seat statuses are read from it (EVT-022)."""
+
     def __init__(self, database: Database, reader: Database | None = None) -> None:
-        """`reader` may lag a little behind `database`: what is shown to everybody is read from it (EVT-022)."""
         self._database = database
         self._reader = reader or database
 
-    def layout(self, event_id: UUID) -> SeatLayoutAnswer:
-        """Where the event's seats are and what they are called, in one round trip. Raises NotFound."""
+    def layout(self, event_id: EventId) -> SeatLayout:
+        """The positions, numbers and ids of the event's seats, in one round trip. Raises NotFound."""
         found = _found(
             self._database.row(
                 """
@@ -34,9 +36,9 @@ class SeatStore:
             PricedSection.model_validate({**section, "price": found["prices"][section["grade"]]})
             for section in found["sections"]
         ]
-        return SeatLayoutAnswer.of(event_id, found["layout_version"], sections, found["ids"])
+        return SeatLayout.of(event_id, found["layout_version"], sections, found["ids"])
 
-    def statuses(self, event_id: UUID, *, recent: bool = False) -> tuple[SeatStatusesAnswer, datetime]:
+    def statuses(self, event_id: EventId, *, recent: bool = False) -> tuple[SeatStatuses, datetime]:
         """Which seats are sold, and when the sale starts, in one round trip. Raises NotFound."""
         found = _found(
             (self._database if recent else self._reader).row(
@@ -50,7 +52,7 @@ class SeatStore:
                 (event_id,),
             )
         )
-        statuses = SeatStatusesAnswer(
+        statuses = SeatStatuses(
             event_id=event_id,
             layout_version=found["layout_version"],
             version=found["version"],
@@ -60,18 +62,18 @@ class SeatStore:
         )
         return statuses, found["sale_starts_at"]
 
-    def claims(self, event_id: UUID) -> dict[UUID, list[UUID]]:
-        """Seats of the event that are SOLD, with the reservations that have a claim on each."""
+    def sales(self, event_id: EventId) -> dict[SeatId, list[ReservationId]]:
+        """Seats of the event that are SOLD, each with the reservations it is sold to."""
         rows = self._database.rows(
             "SELECT id, claims FROM event_service.seats WHERE event_id = %s AND status = 'SOLD'", (event_id,)
         )
-        return {row["id"]: row["claims"] for row in rows}
+        return {SeatId(row["id"]): list(map(ReservationId, row["claims"])) for row in rows}
 
-    def catalogue(self, event_id: UUID, seat_ids: Collection[UUID]) -> SeatCatalogueAnswer:
+    def offer(self, event_id: EventId, seat_ids: Collection[SeatId]) -> SeatOffer:
         """The event's sale and those of `seat_ids` that are its seats, in one round trip. Raises NotFound."""
-        found = self._database.row(
+        row = self._database.row(
             """
-            SELECT id AS event_id, title, starts_at, sale_starts_at, sale_ends_at,
+            SELECT title, starts_at, sale_starts_at, sale_ends_at,
                    cancelled_at IS NOT NULL AS cancelled, max_seats, seat_count,
                    array(SELECT jsonb_build_object(
                                   'id', id, 'number', number, 'grade', grade, 'price', price, 'status', status)
@@ -83,7 +85,9 @@ class SeatStore:
             """,
             {"event_id": event_id, "seat_ids": list(seat_ids)},
         )
-        return SeatCatalogueAnswer.model_validate(_found(found))
+        found = _found(row)
+        seats = [OfferedSeat(**{**seat, "id": SeatId(UUID(seat["id"]))}) for seat in found["seats"]]
+        return SeatOffer(**{**found, "event_id": event_id, "seats": seats})
 
 
 def _found(row: Row | None) -> Row:

@@ -1,7 +1,7 @@
-"""Which revision of a thing an answer shows (ETag) and an edit means (If-Match): optimistic concurrency on edits.
+"""Entity tags (RFC 9110, 8.8.3) and the versions that an edit expects (If-Match): optimistic concurrency on edits.
 
-A tag is `"<version>"` or `"<version>-<digest>"`: the version counts the edits and is what If-Match is held against;
-the digest tells apart answers that differ for other reasons, such as seats sold meanwhile, for If-None-Match alone.
+A tag is `"<version>"` or `"<version>-<digest>"`. The version counts the edits, and If-Match is compared with it. The
+digest tells apart responses that differ for other reasons, such as seats sold meanwhile; only If-None-Match needs it.
 """
 
 import re
@@ -9,16 +9,13 @@ from dataclasses import dataclass
 from hashlib import sha1
 from typing import Self
 
-from common.domain.model import Model
-from common.http.endpoint import Answer
-from common.http.request import Request
 from functions.events.domain.errors import PreconditionFailed
 
-_VERSION = re.compile(r'"([0-9]{1,18})(?:-[^"]*)?"')  # weak or strong: what counts is the version
+_VERSION = re.compile(r'"([0-9]{1,18})(?:-[^"]*)?"')  # weak or strong: only the version is compared
 
 
 def etag(version: int, text: str | None = None) -> str:
-    """The tag of `version`, and of the very `text` it is shown as."""
+    """The tag of `version`; with `text`, of exactly this representation of it."""
     return f'"{version}"' if text is None else f'"{version}-{digest(text)}"'
 
 
@@ -26,28 +23,22 @@ def digest(text: str) -> str:
     return sha1(text.encode(), usedforsecurity=False).hexdigest()[:16]
 
 
-def revised(body: Model, version: int, status: int = 200) -> Answer:
-    """What was written, with the tag its next edit may name."""
-    return Answer(body, status, {"ETag": etag(version)})
-
-
 @dataclass(frozen=True)
-class Expected:
-    """The versions an edit was made for; None when the caller did not say (RFC 9110, 13.1.1)."""
+class ExpectedVersions:
+    """The versions that an edit was made for; None if the caller named none (RFC 9110, 13.1.1)."""
 
     versions: frozenset[int] | None = None
 
     @classmethod
-    def by(cls, request: Request) -> Self:
-        named = request.headers.get("if-match")
-        if named is None or named.strip() == "*":
+    def from_if_match(cls, header: str | None) -> Self:
+        if header is None or header.strip() == "*":
             return cls()
-        return cls(frozenset(map(int, _VERSION.findall(named))))
+        return cls(frozenset(map(int, _VERSION.findall(header))))
 
     def check(self, version: int) -> None:
-        """Raises PreconditionFailed for an edit of another version than this."""
+        """Raises PreconditionFailed if the current `version` is not an expected one."""
         if self.versions is not None and version not in self.versions:
             raise PreconditionFailed()
 
 
-ANY = Expected()
+ANY_VERSION = ExpectedVersions()

@@ -1,4 +1,4 @@
-"""Why the events service rejects a request."""
+"""The errors of the events service."""
 
 from common.domain.shared_errors import DomainError
 
@@ -55,3 +55,10 @@ class SeatListTooLarge(DomainError):
     """The hall has more seats than one response can carry."""
 
     code = "SEAT_LIST_TOO_LARGE"
+
+
+class SeatMoved(DomainError):
+    """Another writer changed a seat between our read and our write. A consumer retries its message."""
+
+    code = "SEAT_MOVED"
+    retryable = True

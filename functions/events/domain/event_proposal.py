@@ -1,10 +1,11 @@
-"""An event as an admin proposes it, and whether it makes sense for its hall (EVT-001)."""
+"""An event as an admin proposes it, and the check that it fits its hall (EVT-001)."""
 
 from typing import Annotated
-from uuid import UUID
 
 from pydantic import Field
 
+from common.domain.ids import HallId, VenueId
+from common.domain.limits import MAX_SEATS_PER_RESERVATION
 from common.domain.model import Model, Whole
 from common.domain.shared_errors import InvalidInput
 from functions.events.domain.input_bounds import Date, Label, Price, Prose
@@ -12,7 +13,7 @@ from functions.events.domain.seat_template import Grade, SeatTemplate
 
 AdmissionPerSecond = Annotated[Whole, Field(strict=True, ge=1, le=1000)]  # QUEUE-005
 QueueCapacity = Annotated[Whole, Field(strict=True, ge=1, le=50_000)]  # QUEUE-010
-MaxSeats = Annotated[Whole, Field(strict=True, ge=1, le=4)]  # of one reservation, RSV-005
+MaxSeats = Annotated[Whole, Field(strict=True, ge=1, le=MAX_SEATS_PER_RESERVATION)]  # of one reservation
 Prices = dict[Grade, Price]
 
 
@@ -20,8 +21,8 @@ class EventProposal(Model):
     title: Label
     artist: Label
     description: Prose = ""
-    venue_id: UUID
-    hall_id: UUID
+    venue_id: VenueId
+    hall_id: HallId
     starts_at: Date
     ends_at: Date
     sale_starts_at: Date
@@ -29,14 +30,14 @@ class EventProposal(Model):
     prices: Prices
     admission_per_second: AdmissionPerSecond = 10
     queue_capacity: QueueCapacity = 50_000
-    max_seats: MaxSeats = 4
+    max_seats: MaxSeats = MAX_SEATS_PER_RESERVATION
 
     def check(self, hall: SeatTemplate) -> None:
-        """Raises InvalidInput with every fault at once: times out of order, a grade of the hall without a
-        price, a price without such a grade."""
+        """Raises InvalidInput with every fault: times out of order, a grade of the hall without a price, a price for a
+        grade that the hall does not have."""
         faults = self._faults_of_time() | self._faults_of_price(hall)
         if faults:
-            raise InvalidInput([{"field": field, "reason": why} for field, why in faults.items()])
+            raise InvalidInput([{"field": field, "reason": reason} for field, reason in faults.items()])
 
     def _faults_of_time(self) -> dict[str, str]:
         faults = {}

@@ -1,4 +1,4 @@
-"""Bounds on what an admin may write, so that no row grows without end and no sum leaves an int32."""
+"""Bounds on what an admin may write: they limit the size of a row, and keep amounts within an int32."""
 
 from datetime import UTC, datetime
 from typing import Annotated

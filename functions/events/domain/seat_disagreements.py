@@ -1,36 +1,33 @@
-"""Where Redis's holds, the reservations and the events' seats disagree, and what of it is safe to mend (EVT-030).
-
-Reservations are the truth. A seat's claims and Redis's holds follow them by message and by hand, so a look may catch
-them on their way: only what two looks, some seconds apart, both find is a disagreement.
-"""
+"""Where Redis's holds, the reservations and the events' seats disagree (EVT-030). The reservations are right."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Protocol
-from uuid import UUID
 
-Pair = tuple[UUID, UUID]  # a seat, a reservation
-SETTLE_SECONDS = 15.0  # between two looks: longer than any hold takes to be written, and most messages to arrive
+from common.domain.ids import ReservationId, SeatId
+
+SeatReservation = tuple[SeatId, ReservationId]
 
 
 @dataclass(frozen=True)
-class Picture:
+class SeatSnapshot:
     """An event's seats as the three stores have them."""
 
-    claims: Mapping[UUID, Sequence[UUID]]  # seat → reservations, of those that are SOLD
-    confirmed: frozenset[Pair]
-    pending: frozenset[Pair]
-    holds: frozenset[tuple[UUID, UUID | None]]  # None: shown as held, by nobody
+    sales: Mapping[SeatId, Sequence[ReservationId]]  # of the seats that are SOLD
+    confirmed: frozenset[SeatReservation]
+    pending: frozenset[SeatReservation]
+    holds: frozenset[tuple[SeatId, ReservationId | None]]  # None: shown as held, without a hold
 
 
 @dataclass(frozen=True)
 class Disagreements:
-    oversold_seats: frozenset[UUID] = frozenset()  # in two confirmed reservations; for a person to settle
-    missing_sales: frozenset[Pair] = frozenset()  # confirmed, and the seat does not know
-    stale_claims: frozenset[Pair] = frozenset()  # the seat says SOLD to a reservation that is over
-    orphan_holds: frozenset[tuple[UUID, UUID | None]] = frozenset()  # held by no live reservation
-    forgotten_holds: frozenset[Pair] = frozenset()  # pending, and Redis does not know
+    """The fields' names are the names of metrics."""
+
+    oversold_seats: frozenset[SeatId] = frozenset()  # in two confirmed reservations; an operator has to settle it
+    missing_sales: frozenset[SeatReservation] = frozenset()  # confirmed, but the seat is not SOLD to it
+    stale_claims: frozenset[SeatReservation] = frozenset()  # the seat is SOLD to a reservation that is over
+    orphan_holds: frozenset[tuple[SeatId, ReservationId | None]] = frozenset()  # held by no live reservation
+    forgotten_holds: frozenset[SeatReservation] = frozenset()  # pending, but not held in Redis
 
     def __and__(self, other: "Disagreements") -> "Disagreements":
         return Disagreements(*(getattr(self, each.name) & getattr(other, each.name) for each in fields(self)))
@@ -42,48 +39,16 @@ class Disagreements:
         return any(self.counts().values())
 
 
-def compare(picture: Picture) -> Disagreements:
-    buyers: defaultdict[UUID, set[UUID]] = defaultdict(set)
-    for seat, reservation in picture.confirmed:
+def find_disagreements(snapshot: SeatSnapshot) -> Disagreements:
+    buyers: defaultdict[SeatId, set[ReservationId]] = defaultdict(set)
+    for seat, reservation in snapshot.confirmed:
         buyers[seat].add(reservation)
-    claimed = {(seat, reservation) for seat, claims in picture.claims.items() for reservation in claims}
-    live = picture.confirmed | picture.pending
+    sold = {(seat, reservation) for seat, sales in snapshot.sales.items() for reservation in sales}
+    live = snapshot.confirmed | snapshot.pending
     return Disagreements(
         oversold_seats=frozenset(seat for seat, reservations in buyers.items() if len(reservations) > 1),
-        missing_sales=frozenset(picture.confirmed - claimed),
-        stale_claims=frozenset(claimed - picture.confirmed),
-        orphan_holds=frozenset(picture.holds - live),
-        forgotten_holds=frozenset(picture.pending - picture.holds),
+        missing_sales=frozenset(snapshot.confirmed - sold),
+        stale_claims=frozenset(sold - snapshot.confirmed),
+        orphan_holds=frozenset(snapshot.holds - live),
+        forgotten_holds=frozenset(snapshot.pending - snapshot.holds),
     )
-
-
-class Stores(Protocol):
-    def selling(self) -> Sequence[UUID]: ...
-    def picture(self, event_id: UUID) -> Picture: ...
-    def mend(self, event_id: UUID, found: Disagreements) -> None: ...
-
-
-def reconcile(
-    stores: Stores, wait: Callable[[float], None], failed: Callable[[UUID, Exception], None]
-) -> dict[UUID, Disagreements]:
-    """Look at every event on sale, and again at those where something was off; what both looks found is mended, where
-    it can be, and told. One event that cannot be looked at (`failed` hears of it) does not keep us from the others."""
-
-    def look(event_id: UUID) -> Disagreements:
-        try:
-            return compare(stores.picture(event_id))
-        except Exception as error:
-            failed(event_id, error)
-            return Disagreements()
-
-    suspects = {event_id: found for event_id in stores.selling() if (found := look(event_id))}
-    if not suspects:
-        return {}
-    wait(SETTLE_SECONDS)
-    sure = {event_id: found for event_id, first in suspects.items() if (found := first & look(event_id))}
-    for event_id, found in sure.items():
-        try:
-            stores.mend(event_id, found)
-        except Exception as error:
-            failed(event_id, error)
-    return sure

@@ -1,7 +1,7 @@
-"""An event's seats in two parts: the layout, which stays, and which of them are sold, a bit a seat (EVT-006).
+"""An event's seats in two parts: the layout, which stays, and which of them are sold, one bit for each seat (EVT-006).
 
-The plain list is put together from both. The layout is 50,000 ids and little else; whoever has it follows a sale by
-six kilobytes a look.
+The plain list is built from both. A layout is up to 100,000 ids; a client that has it follows a sale of 50,000 seats
+with six kilobytes for each poll. Both are cached as the JSON that the API answers.
 """
 
 import json
@@ -10,10 +10,11 @@ from collections.abc import Iterable
 from itertools import pairwise
 from uuid import UUID
 
+from common.domain.ids import EventId, SeatId
 from common.domain.model import Model
 from functions.events.domain.seat_template import Grade, Section
 
-AVAILABLE, SOLD = 'AVAILABLE"}', 'SOLD"}'  # how a seat of the plain list ends
+AVAILABLE, SOLD = 'AVAILABLE"}', 'SOLD"}'  # the end of a seat's JSON in the plain list
 ID_LENGTH = 32  # hexadecimal digits of a UUID
 
 
@@ -21,19 +22,19 @@ class PricedSection(Section):
     price: int  # won
 
 
-class SeatLayoutAnswer(Model):
+class SeatLayout(Model):
     """Seat n of the event (from 0) is the n-th of its sections' seats, row by row; it is numbered section-row-number,
     from 1. Its id is `id_prefix` and the n-th of the equally long `id_suffixes`, as a UUID without hyphens."""
 
-    event_id: UUID
-    version: int  # counts the times it changed, which it does until the sale starts
+    event_id: EventId
+    version: int  # counts its changes, which end when the sale starts
     seat_count: int
     sections: list[PricedSection]
     id_prefix: str
     id_suffixes: str
 
     @classmethod
-    def of(cls, event_id: UUID, version: int, sections: list[PricedSection], ids: str) -> "SeatLayoutAnswer":
+    def of(cls, event_id: EventId, version: int, sections: list[PricedSection], ids: str) -> "SeatLayout":
         """`ids` are all seats' ids in order, 32 hexadecimal digits each."""
         count = len(ids) // ID_LENGTH
         every = [ids[at : at + ID_LENGTH] for at in range(0, len(ids), ID_LENGTH)]
@@ -56,11 +57,11 @@ class SeatLayoutAnswer(Model):
         return [f"{each[:8]}-{each[8:12]}-{each[12:16]}-{each[16:20]}-{each[20:]}" for each in plain]
 
 
-class SeatStatusesAnswer(Model):
+class SeatStatuses(Model):
     """`sold` is a bitmap in base64: bit n, the first byte's highest being bit 0, is 1 while seat n of the layout is
     SOLD. `version` counts the changes: of two answers the higher one is newer."""
 
-    event_id: UUID
+    event_id: EventId
     layout_version: int
     version: int
     seat_count: int
@@ -68,11 +69,11 @@ class SeatStatusesAnswer(Model):
     sold: str
 
     @property
-    def tag(self) -> str:
+    def etag(self) -> str:
         return f'"{self.layout_version}.{self.version}"'
 
-    def sold_seats(self) -> list[int]:
-        """The numbers of the seats that are sold, from 0."""
+    def sold_positions(self) -> list[int]:
+        """Positions in the layout, from 0."""
         bits = b64decode(self.sold)
         return [byte * 8 + bit for byte, value in enumerate(bits) if value for bit in range(8) if value & (0x80 >> bit)]
 
@@ -86,9 +87,10 @@ def bitmap(seat_count: int, sold: Iterable[int]) -> str:
 
 
 class SeatList:
-    """The plain list of one layout, for any state of its seats: what does not change is made once."""
+    """The plain list of one layout. What does not depend on the seats' statuses is rendered once, since a response
+    model for each of 50,000 seats takes seconds."""
 
-    def __init__(self, layout: SeatLayoutAnswer) -> None:
+    def __init__(self, layout: SeatLayout) -> None:
         self.version = layout.version
         self.ids = layout.ids()
         self._event_id = layout.event_id
@@ -99,10 +101,13 @@ class SeatList:
         ]
         self._grades = _by_grade(layout.sections)
 
-    def to_json(self, statuses: SeatStatusesAnswer) -> str:
-        """An `EventSeatsAnswer`."""
+    def sold_ids(self, statuses: SeatStatuses) -> list[SeatId]:
+        return [SeatId(UUID(self.ids[position])) for position in statuses.sold_positions()]
+
+    def to_json(self, statuses: SeatStatuses) -> str:
+        """As `SeatListResponse` describes it."""
         seats = self._seats.copy()
-        for seat in statuses.sold_seats():
+        for seat in statuses.sold_positions():
             seats[seat] = seats[seat].removesuffix(AVAILABLE) + SOLD
         grades = ",".join(
             f'{{"grade":"{grade}","price":{price},"seats":['
@@ -122,7 +127,7 @@ def _numbers(sections: Iterable[Section]) -> Iterable[str]:
 
 
 def _by_grade(sections: list[PricedSection]) -> list[tuple[Grade, int, list[tuple[int, int]]]]:
-    """Each grade, its price and where its seats are, the dearest first."""
+    """Each grade, its price and the spans of its seats, the most expensive first."""
     ends = [0]
     for section in sections:
         ends.append(ends[-1] + section.rows * section.seats_per_row)

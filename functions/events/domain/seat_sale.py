@@ -1,39 +1,39 @@
-"""Which seats a reservation's message moves, given how they stand (EVT-008, EVT-026).
+"""Which seats a reservation's message sells or frees (EVT-008, EVT-026).
 
-Two reservations of one seat, the first cancelled before the second was made, tell of it in two partitions, so the
-second's confirmation may overtake the first's cancellation. A seat therefore keeps every claim that was confirmed and
-not yet cancelled, in the order heard, and is SOLD to the first while there is any: the order of arrival changes nothing
-in the end. That no two claims are live in truth is for the reservations' unique index; here it would only show as two
-claims that stay, which reconciliation reports.
+Two reservations of one seat, the first cancelled before the second was made, have messages in two partitions, so the
+second's confirmation may be consumed before the first's cancellation. A seat therefore keeps every reservation that was
+confirmed and not yet cancelled, in the order consumed, and is SOLD to the first while there is any: the order of the
+messages makes no difference in the end. The reservations' unique index ensures that only one of them is live; if it
+failed, the seat would keep two, which reconciliation reports.
 
-The answer holds for the versions read: who writes it down must find them unchanged (EVT-023).
+A decision holds for the versions read: the seats must be unchanged when it is written (EVT-023).
 """
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from uuid import UUID
 
+from common.domain.ids import ReservationId, SeatId
 from common.domain.shared_errors import SeatNotFound
 
 
 @dataclass(frozen=True)
 class Seat:
-    id: UUID
-    claims: tuple[UUID, ...]  # reservations, the one it is sold to first
+    id: SeatId
+    sales: tuple[ReservationId, ...]  # it is SOLD to the first
     version: int
 
 
-def seats_to_sell(seats: Collection[Seat], asked: Collection[UUID], reservation_id: UUID) -> list[Seat]:
-    """Those of `asked` that the reservation has no claim on yet.
+def seats_to_sell(seats: Collection[Seat], requested: Collection[SeatId], reservation_id: ReservationId) -> list[Seat]:
+    """The requested seats that are not sold to the reservation yet.
 
-    Raises SeatNotFound for a seat that is not among the event's `seats`: all seats or none.
+    Raises SeatNotFound if one of `requested` is not among the event's `seats`: all seats are sold or none.
     """
-    unknown = set(asked) - {seat.id for seat in seats}
+    unknown = set(requested) - {seat.id for seat in seats}
     if unknown:
         raise SeatNotFound(seatIds=sorted(map(str, unknown)))
-    return [seat for seat in seats if reservation_id not in seat.claims]
+    return [seat for seat in seats if reservation_id not in seat.sales]
 
 
-def seats_to_free(seats: Collection[Seat], reservation_id: UUID) -> list[Seat]:
-    """Those the reservation has a claim on, and no others: what it only held was never sold."""
-    return [seat for seat in seats if reservation_id in seat.claims]
+def seats_to_free(seats: Collection[Seat], reservation_id: ReservationId) -> list[Seat]:
+    """The seats that are sold to the reservation. Seats that it only held were never sold."""
+    return [seat for seat in seats if reservation_id in seat.sales]

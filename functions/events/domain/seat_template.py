@@ -1,5 +1,6 @@
-"""A hall's seats in outline: sections of rows of equal length, each section of one grade (EVT-009, EVT-013)."""
+"""A hall's seat template: sections with rows of equal length, each section of one grade (EVT-009, EVT-013)."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self, get_args
 
 from pydantic import AfterValidator, Field, model_validator
@@ -8,10 +9,10 @@ from pydantic_core import PydanticCustomError
 from common.domain.model import Model, VisibleText, Whole
 
 Grade = Literal["VIP", "S", "A", "B"]
-GRADES: tuple[Grade, ...] = get_args(Grade)  # the dearest first, the order in which they are shown
-SEATS_AT_MOST = 100_000
+GRADES: tuple[Grade, ...] = get_args(Grade)  # the highest first; grades are shown in this order
+MAX_HALL_SEATS = 100_000
 
-Count = Annotated[Whole, Field(strict=True, ge=1, le=SEATS_AT_MOST)]
+Count = Annotated[Whole, Field(strict=True, ge=1, le=MAX_HALL_SEATS)]
 
 
 class Section(Model):
@@ -22,7 +23,7 @@ class Section(Model):
 
 
 class SeatTemplate(Model):
-    """Section names differ, which is what makes seat numbers (section-row-number) differ."""
+    """Section names differ, so that seat numbers (section-row-number) differ."""
 
     sections: Annotated[list[Section], Field(min_length=1, max_length=100)]
 
@@ -30,8 +31,8 @@ class SeatTemplate(Model):
     def _check(self) -> Self:
         if len({section.name for section in self.sections}) < len(self.sections):
             raise PydanticCustomError("section_names", "section names must differ")
-        if self.capacity > SEATS_AT_MOST:
-            raise PydanticCustomError("capacity", "a hall has at most {most} seats", {"most": SEATS_AT_MOST})
+        if self.capacity > MAX_HALL_SEATS:
+            raise PydanticCustomError("capacity", "a hall has at most {most} seats", {"most": MAX_HALL_SEATS})
         return self
 
     @property
@@ -41,3 +42,8 @@ class SeatTemplate(Model):
     @property
     def grades(self) -> list[Grade]:
         return [grade for grade in GRADES if any(section.grade == grade for section in self.sections)]
+
+
+def in_grade_order(by_grade: Mapping[Grade, int]) -> dict[Grade, int]:
+    """`by_grade` with the highest grade first: Postgres's jsonb orders keys in its own way."""
+    return {grade: by_grade[grade] for grade in GRADES if grade in by_grade}

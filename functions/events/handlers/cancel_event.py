@@ -1,19 +1,22 @@
-"""POST /events/{id}/cancel: the show is off; every buyer gets everything back, by message (EVT-028)."""
+"""POST /events/{id}/cancel: cancels the event; every buyer is refunded in full, through messages (EVT-028)."""
 
+from common.domain.ids import UserId
 from common.http.endpoint import Answer, endpoint
-from common.http.request import Admin, Body, IdPath, Request
-from functions.events.domain.entity_tag import Expected, revised
+from common.http.request import Admin, Body, Request
+from functions.events import wiring
 from functions.events.domain.errors import EventEnded, PreconditionFailed
 from functions.events.domain.input_bounds import Reason
-from functions.events.handlers.responses.event_response import EventAnswer
-from functions.events.wiring import programme
+from functions.events.handlers.preconditions import expected_versions
+from functions.events.handlers.resource_paths import EventIdPath
+from functions.events.handlers.responses.conditional_response import with_version
+from functions.events.handlers.responses.event_response import EventResponse
 
 
 class CancelBody(Body):
     reason: Reason
 
 
-@endpoint(answers={202: EventAnswer}, raises=[PreconditionFailed, EventEnded])
-def handler(request: Request, admin: Admin, path: IdPath, body: CancelBody) -> Answer:
-    event = programme().cancel(path.id, body.reason, admin.id, Expected.by(request))
-    return revised(event, event.version, 202)
+@endpoint(answers={202: EventResponse}, raises=[PreconditionFailed, EventEnded])
+def handler(request: Request, admin: Admin, path: EventIdPath, body: CancelBody) -> Answer:
+    event = wiring.event_admin().cancel(path.id, body.reason, UserId(admin.id), expected_versions(request))
+    return with_version(EventResponse.of(event), event.version, 202)

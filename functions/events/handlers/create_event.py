@@ -3,17 +3,17 @@
 from common.domain.shared_errors import NotFound
 from common.http.endpoint import Answer, endpoint
 from common.http.request import Admin, Body
-from functions.events.domain.entity_tag import revised
+from functions.events import wiring
 from functions.events.domain.event_proposal import EventProposal
-from functions.events.handlers.responses.event_response import EventAnswer
-from functions.events.wiring import programme
+from functions.events.handlers.responses.conditional_response import with_version
+from functions.events.handlers.responses.event_response import EventResponse
 
 
 class EventBody(EventProposal, Body):
     pass
 
 
-@endpoint(answers={201: EventAnswer}, raises=[NotFound])
+@endpoint(answers={201: EventResponse}, raises=[NotFound])
 def handler(_admin: Admin, body: EventBody) -> Answer:
-    event = programme().create(body)
-    return revised(event, event.version, 201)
+    event = wiring.event_admin().create(body)
+    return with_version(EventResponse.of(event), event.version, 201)

@@ -1,13 +1,13 @@
 """POST /venues/{id}/halls: a hall and the template its events' seats are made from (EVT-013)."""
 
-from common.domain.clock import new_id
 from common.http.endpoint import Answer, endpoint
-from common.http.request import Admin, Body, IdPath
-from functions.events.domain.entity_tag import revised
+from common.http.request import Admin, Body
+from functions.events import wiring
 from functions.events.domain.input_bounds import Label
 from functions.events.domain.seat_template import SeatTemplate
-from functions.events.handlers.responses.venue_response import HallAnswer
-from functions.events.wiring import venues
+from functions.events.handlers.resource_paths import VenueIdPath
+from functions.events.handlers.responses.conditional_response import with_version
+from functions.events.handlers.responses.venue_response import HallResponse
 
 
 class HallBody(Body):
@@ -15,7 +15,7 @@ class HallBody(Body):
     seat_template: SeatTemplate
 
 
-@endpoint(answers={201: HallAnswer})
-def handler(_admin: Admin, path: IdPath, body: HallBody) -> Answer:
-    hall = venues().create_hall(new_id(), path.id, body.name, body.seat_template)
-    return revised(hall, hall.version, 201)
+@endpoint(answers={201: HallResponse})
+def handler(_admin: Admin, path: VenueIdPath, body: HallBody) -> Answer:
+    hall = wiring.venue_admin().create_hall(path.id, body.name, body.seat_template)
+    return with_version(HallResponse.of(hall), hall.version, 201)

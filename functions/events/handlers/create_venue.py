@@ -1,12 +1,11 @@
-"""POST /venues: a place with halls to come (EVT-010)."""
+"""POST /venues: a venue without halls (EVT-010)."""
 
-from common.domain.clock import new_id
 from common.http.endpoint import Answer, endpoint
 from common.http.request import Admin, Body
-from functions.events.domain.entity_tag import revised
+from functions.events import wiring
 from functions.events.domain.input_bounds import Label
-from functions.events.handlers.responses.venue_response import VenueAnswer, VenueSummary
-from functions.events.wiring import venues
+from functions.events.handlers.responses.conditional_response import with_version
+from functions.events.handlers.responses.venue_response import VenueResponse
 
 
 class VenueBody(Body):
@@ -15,7 +14,7 @@ class VenueBody(Body):
     city: Label
 
 
-@endpoint(answers={201: VenueAnswer})
+@endpoint(answers={201: VenueResponse})
 def handler(_admin: Admin, body: VenueBody) -> Answer:
-    venue = venues().create(VenueSummary(id=new_id(), name=body.name, address=body.address, city=body.city))
-    return revised(venue, venue.version, 201)
+    venue = wiring.venue_admin().create_venue(body.name, body.address, body.city)
+    return with_version(VenueResponse.of(venue), venue.version, 201)

@@ -1,12 +1,14 @@
-"""DELETE /events/{id}: out of sight, unless somebody has a reservation (EVT-003)."""
+"""DELETE /events/{id}: hides an event that has no reservations (EVT-003)."""
 
+from common.domain.ids import UserId
 from common.http.endpoint import endpoint
-from common.http.request import Admin, IdPath, Request
-from functions.events.domain.entity_tag import Expected
+from common.http.request import Admin, Request
+from functions.events import wiring
 from functions.events.domain.errors import EventHasReservations, PreconditionFailed
-from functions.events.wiring import programme
+from functions.events.handlers.preconditions import expected_versions
+from functions.events.handlers.resource_paths import EventIdPath
 
 
 @endpoint(raises=[PreconditionFailed, EventHasReservations])
-def handler(request: Request, admin: Admin, path: IdPath) -> None:
-    programme().delete(path.id, admin.id, Expected.by(request))
+def handler(request: Request, admin: Admin, path: EventIdPath) -> None:
+    wiring.event_deletion().delete(path.id, UserId(admin.id), expected_versions(request))

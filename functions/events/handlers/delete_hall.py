@@ -1,13 +1,13 @@
-"""DELETE /venues/{id}/halls/{hallId}: a hall, once no event there is to come (EVT-015)."""
+"""DELETE /venues/{id}/halls/{hallId}: hides a hall without upcoming events (EVT-015)."""
 
 from common.http.endpoint import endpoint
 from common.http.request import Admin, Request
-from functions.events.domain.entity_tag import Expected
+from functions.events import wiring
 from functions.events.domain.errors import HallInUse, PreconditionFailed
-from functions.events.handlers.path_models import HallPath
-from functions.events.wiring import venues
+from functions.events.handlers.preconditions import expected_versions
+from functions.events.handlers.resource_paths import HallPath
 
 
 @endpoint(raises=[PreconditionFailed, HallInUse])
 def handler(request: Request, _admin: Admin, path: HallPath) -> None:
-    venues().delete_hall(path.id, path.hall_id, Expected.by(request))
+    wiring.venue_admin().delete_hall(path.id, path.hall_id, expected_versions(request))

@@ -1,12 +1,13 @@
-"""DELETE /venues/{id}: a venue and its halls, once no event there is to come (EVT-012)."""
+"""DELETE /venues/{id}: hides a venue without upcoming events, and its halls (EVT-012)."""
 
 from common.http.endpoint import endpoint
-from common.http.request import Admin, IdPath, Request
-from functions.events.domain.entity_tag import Expected
+from common.http.request import Admin, Request
+from functions.events import wiring
 from functions.events.domain.errors import PreconditionFailed, VenueInUse
-from functions.events.wiring import venues
+from functions.events.handlers.preconditions import expected_versions
+from functions.events.handlers.resource_paths import VenueIdPath
 
 
 @endpoint(raises=[PreconditionFailed, VenueInUse])
-def handler(request: Request, _admin: Admin, path: IdPath) -> None:
-    venues().delete(path.id, Expected.by(request))
+def handler(request: Request, _admin: Admin, path: VenueIdPath) -> None:
+    wiring.venue_admin().delete_venue(path.id, expected_versions(request))

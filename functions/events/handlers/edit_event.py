@@ -1,19 +1,21 @@
-"""PUT /events/{id}: what is not settled yet (EVT-002)."""
+"""PUT /events/{id}: changes what may still be changed (EVT-002)."""
 
 from common.http.endpoint import Answer, endpoint
-from common.http.request import Admin, Body, IdPath, Request
-from functions.events.domain.entity_tag import Expected, revised
+from common.http.request import Admin, Body, Request
+from functions.events import wiring
 from functions.events.domain.errors import EventIsCancelled, PreconditionFailed, SaleStarted
 from functions.events.domain.event_edit import EventEdit
-from functions.events.handlers.responses.event_response import EventAnswer
-from functions.events.wiring import programme
+from functions.events.handlers.preconditions import expected_versions
+from functions.events.handlers.resource_paths import EventIdPath
+from functions.events.handlers.responses.conditional_response import with_version
+from functions.events.handlers.responses.event_response import EventResponse
 
 
 class EventEditBody(EventEdit, Body):
     pass
 
 
-@endpoint(answers={200: EventAnswer}, raises=[PreconditionFailed, EventIsCancelled, SaleStarted])
-def handler(request: Request, _admin: Admin, path: IdPath, body: EventEditBody) -> Answer:
-    event = programme().edit(path.id, body, Expected.by(request))
-    return revised(event, event.version)
+@endpoint(answers={200: EventResponse}, raises=[PreconditionFailed, EventIsCancelled, SaleStarted])
+def handler(request: Request, _admin: Admin, path: EventIdPath, body: EventEditBody) -> Answer:
+    event = wiring.event_admin().edit(path.id, body, expected_versions(request))
+    return with_version(EventResponse.of(event), event.version)

@@ -1,4 +1,4 @@
-"""PUT /venues/{id}/halls/{hallId}: another name or, while no event there is to come, other seats (EVT-014)."""
+"""PUT /venues/{id}/halls/{hallId}: another name or, while the hall has no upcoming events, other seats (EVT-014)."""
 
 from typing import Annotated
 
@@ -6,23 +6,25 @@ from pydantic import Field
 
 from common.http.endpoint import Answer, endpoint
 from common.http.request import Admin, Body, Request
-from functions.events.domain.entity_tag import Expected, revised
+from functions.events import wiring
 from functions.events.domain.errors import HallInUse, PreconditionFailed
 from functions.events.domain.input_bounds import Label
 from functions.events.domain.seat_template import SeatTemplate
-from functions.events.handlers.path_models import HallPath
-from functions.events.handlers.responses.venue_response import HallAnswer
-from functions.events.wiring import programme
+from functions.events.handlers.preconditions import expected_versions
+from functions.events.handlers.resource_paths import HallPath
+from functions.events.handlers.responses.conditional_response import with_version
+from functions.events.handlers.responses.venue_response import HallResponse
 
 
 class HallEditBody(Body):
-    """What is left out stays as it is."""
+    """A field that is left out stays as it is."""
 
     name: Annotated[Label, Field(default=None)]
     seat_template: Annotated[SeatTemplate, Field(default=None)]
 
 
-@endpoint(answers={200: HallAnswer}, raises=[PreconditionFailed, HallInUse])
+@endpoint(answers={200: HallResponse}, raises=[PreconditionFailed, HallInUse])
 def handler(request: Request, _admin: Admin, path: HallPath, body: HallEditBody) -> Answer:
-    hall = programme().edit_hall(path.id, path.hall_id, body.name, body.seat_template, Expected.by(request))
-    return revised(hall, hall.version)
+    expected = expected_versions(request)
+    hall = wiring.venue_admin().edit_hall(path.id, path.hall_id, body.name, body.seat_template, expected)
+    return with_version(HallResponse.of(hall), hall.version)

@@ -5,23 +5,26 @@ from typing import Annotated
 from pydantic import Field
 
 from common.http.endpoint import Answer, endpoint
-from common.http.request import Admin, Body, IdPath, Request
-from functions.events.domain.entity_tag import Expected, revised
+from common.http.request import Admin, Body, Request
+from functions.events import wiring
 from functions.events.domain.errors import PreconditionFailed
 from functions.events.domain.input_bounds import Label
-from functions.events.handlers.responses.venue_response import VenueDetailAnswer
-from functions.events.wiring import programme
+from functions.events.handlers.preconditions import expected_versions
+from functions.events.handlers.resource_paths import VenueIdPath
+from functions.events.handlers.responses.conditional_response import with_version
+from functions.events.handlers.responses.venue_response import VenueDetailResponse
 
 
 class VenueEditBody(Body):
-    """What is left out stays as it is."""
+    """A field that is left out stays as it is."""
 
     name: Annotated[Label, Field(default=None)]
     address: Annotated[Label, Field(default=None)]
     city: Annotated[Label, Field(default=None)]
 
 
-@endpoint(answers={200: VenueDetailAnswer}, raises=[PreconditionFailed])
-def handler(request: Request, _admin: Admin, path: IdPath, body: VenueEditBody) -> Answer:
-    venue = programme().edit_venue(path.id, body.model_dump(exclude_unset=True), Expected.by(request))
-    return revised(venue, venue.version)
+@endpoint(answers={200: VenueDetailResponse}, raises=[PreconditionFailed])
+def handler(request: Request, _admin: Admin, path: VenueIdPath, body: VenueEditBody) -> Answer:
+    changes = body.model_dump(exclude_unset=True)
+    venue = wiring.venue_admin().edit_venue(path.id, changes, expected_versions(request))
+    return with_version(VenueDetailResponse.of(venue), venue.version)

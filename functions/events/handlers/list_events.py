@@ -2,14 +2,18 @@
 
 from common.http.endpoint import Answer, endpoint
 from common.http.page import Page
-from common.http.request import Request
+from common.http.request import Paging, Request
+from functions.events import wiring
 from functions.events.domain.event_search import EventSearch
-from functions.events.handlers.responses.conditional_response import unless_known
-from functions.events.handlers.responses.event_response import EventAnswer
-from functions.events.wiring import reads
+from functions.events.handlers.responses.conditional_response import not_modified_or
+from functions.events.handlers.responses.event_response import EventResponse, render_page
 
 
-@endpoint(answers={200: Page[EventAnswer], 304: None})
-def handler(request: Request, search: EventSearch) -> Answer:
-    page = reads().page(search)
-    return unless_known(request, page.tag, lambda: page.json)
+class EventQuery(Paging, EventSearch):
+    __doc__ = EventSearch.__doc__
+
+
+@endpoint(answers={200: Page[EventResponse], 304: None})
+def handler(request: Request, query: EventQuery) -> Answer:
+    page = wiring.event_reader().page(query, lambda found: render_page(found, query))
+    return not_modified_or(request, page.etag, lambda: page.json)

@@ -1,13 +1,14 @@
-"""GET /events/{id}/seats/status: which of the layout's seats are sold, a bit a seat (EVT-006)."""
+"""GET /events/{id}/seats/status: which of the layout's seats are sold, one bit for each seat (EVT-006)."""
 
 from common.http.endpoint import Answer, endpoint
-from common.http.request import IdPath, Request
-from functions.events.domain.seat_layout import SeatStatusesAnswer
-from functions.events.handlers.responses.conditional_response import unless_known
-from functions.events.wiring import reads
+from common.http.request import Request
+from functions.events import wiring
+from functions.events.handlers.resource_paths import EventIdPath
+from functions.events.handlers.responses.conditional_response import not_modified_or
+from functions.events.handlers.responses.seat_response import SeatStatusesResponse
 
 
-@endpoint(answers={200: SeatStatusesAnswer, 304: None})
-def handler(request: Request, path: IdPath) -> Answer:
-    statuses = reads().seat_statuses(path.id)
-    return unless_known(request, statuses.tag, statuses.to_json)
+@endpoint(answers={200: SeatStatusesResponse, 304: None})
+def handler(request: Request, path: EventIdPath) -> Answer:
+    statuses = wiring.event_reader().seat_statuses(path.id)
+    return not_modified_or(request, statuses.etag, statuses.to_json)

@@ -1,14 +1,16 @@
 """GET /events/{id}/seats: every seat by grade, AVAILABLE or SOLD (EVT-006)."""
 
 from common.http.endpoint import Answer, endpoint
-from common.http.request import IdPath, Request
+from common.http.request import Request
+from functions.events import wiring
 from functions.events.domain.errors import SeatListTooLarge
-from functions.events.handlers.responses.conditional_response import unless_known
-from functions.events.handlers.responses.seat_response import EventSeatsAnswer
-from functions.events.wiring import reads
+from functions.events.handlers.resource_paths import EventIdPath
+from functions.events.handlers.responses.conditional_response import not_modified_or
+from functions.events.handlers.responses.seat_response import SeatListResponse
 
 
-@endpoint(answers={200: EventSeatsAnswer, 304: None}, raises=[SeatListTooLarge])
-def handler(request: Request, path: IdPath) -> Answer:
-    statuses = reads().seat_statuses(path.id)
-    return unless_known(request, statuses.tag, lambda: reads().seat_list(statuses))
+@endpoint(answers={200: SeatListResponse, 304: None}, raises=[SeatListTooLarge])
+def handler(request: Request, path: EventIdPath) -> Answer:
+    reader = wiring.event_reader()
+    statuses = reader.seat_statuses(path.id)
+    return not_modified_or(request, statuses.etag, lambda: reader.seat_list(statuses))

@@ -8,14 +8,16 @@ from common.domain.model import Text
 from common.http.endpoint import endpoint
 from common.http.page import Page
 from common.http.request import Paging
-from functions.events.handlers.responses.venue_response import VenueAnswer
-from functions.events.wiring import venues
+from functions.events import wiring
+from functions.events.handlers.responses.venue_response import VenueResponse
 
 
-class VenueListQuery(Paging):
+class VenueQuery(Paging):
     city: Annotated[Text, Field(max_length=200)] | None = None
 
 
 @endpoint
-def handler(query: VenueListQuery) -> Page[VenueAnswer]:
-    return venues().page(query.city, query)
+def handler(query: VenueQuery) -> Page[VenueResponse]:
+    page = wiring.venue_repository().page(query.city, limit=query.size, offset=query.offset)
+    items = [VenueResponse.of(venue) for venue in page.items]
+    return Page[VenueResponse](items=items, page=query.page, size=query.size, total=page.total)

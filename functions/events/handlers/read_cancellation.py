@@ -1,11 +1,12 @@
 """GET /events/{id}/cancellation: how far the refunds of a cancelled event have come (EVT-028)."""
 
 from common.http.endpoint import endpoint
-from common.http.request import Admin, IdPath
-from functions.events.usecases.event_admin import CancellationAnswer
-from functions.events.wiring import programme
+from common.http.request import Admin
+from functions.events import wiring
+from functions.events.handlers.resource_paths import EventIdPath
+from functions.events.handlers.responses.cancellation_response import CancellationResponse
 
 
 @endpoint
-def handler(_admin: Admin, path: IdPath) -> CancellationAnswer:
-    return programme().cancellation(path.id)
+def handler(_admin: Admin, path: EventIdPath) -> CancellationResponse:
+    return CancellationResponse.of(wiring.cancellation_reader().progress(path.id))

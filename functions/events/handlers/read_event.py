@@ -1,13 +1,14 @@
-"""GET /events/{id}: an event, where it is and what is left of each grade (EVT-005)."""
+"""GET /events/{id}: an event, its venue and hall, and the seats left of each grade (EVT-005)."""
 
 from common.http.endpoint import Answer, endpoint
-from common.http.request import IdPath, Request
-from functions.events.handlers.responses.conditional_response import unless_known
-from functions.events.handlers.responses.event_response import EventDetailAnswer
-from functions.events.wiring import reads
+from common.http.request import Request
+from functions.events import wiring
+from functions.events.handlers.resource_paths import EventIdPath
+from functions.events.handlers.responses.conditional_response import not_modified_or
+from functions.events.handlers.responses.event_response import EventDetailResponse, render_event
 
 
-@endpoint(answers={200: EventDetailAnswer, 304: None})
-def handler(request: Request, path: IdPath) -> Answer:
-    event = reads().event(path.id)
-    return unless_known(request, event.tag, lambda: event.json)
+@endpoint(answers={200: EventDetailResponse, 304: None})
+def handler(request: Request, path: EventIdPath) -> Answer:
+    event = wiring.event_reader().event(path.id, render_event)
+    return not_modified_or(request, event.etag, lambda: event.json)

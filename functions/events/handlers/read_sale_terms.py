@@ -1,10 +1,12 @@
-"""Internal: how an event is sold, asked by the waiting room (QUEUE-001)."""
+"""Internal: the terms of an event's sale, for the waiting room (QUEUE-001)."""
 
 from common.contracts.internal_call import internal
 from common.contracts.sale_terms import SaleTermsAnswer, SaleTermsAsked
-from functions.events.wiring import events
+from common.domain.ids import EventId
+from functions.events import wiring
 
 
 @internal
 def handler(asked: SaleTermsAsked) -> SaleTermsAnswer:
-    return events().sale_terms(asked.event_id)
+    terms = wiring.event_repository().sale_terms(EventId(asked.event_id))
+    return SaleTermsAnswer.model_validate(terms, from_attributes=True)

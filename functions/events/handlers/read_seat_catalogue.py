@@ -1,10 +1,12 @@
-"""Internal: an event's sale and the seats someone wants, asked by reservations at hold time (RSV-001)."""
+"""Internal: an event's sale and the requested seats, for reservations before a hold (RSV-001)."""
 
 from common.contracts.internal_call import internal
 from common.contracts.seat_catalogue import SeatCatalogueAnswer, SeatCatalogueAsked
-from functions.events.wiring import seats
+from common.domain.ids import EventId, SeatId
+from functions.events import wiring
 
 
 @internal
 def handler(asked: SeatCatalogueAsked) -> SeatCatalogueAnswer:
-    return seats().catalogue(asked.event_id, asked.seat_ids)
+    offer = wiring.seat_repository().offer(EventId(asked.event_id), list(map(SeatId, asked.seat_ids)))
+    return SeatCatalogueAnswer.model_validate(offer, from_attributes=True)

@@ -1,22 +1,23 @@
-"""GET /events/{id}/seats/layout: where an event's seats are and what they are called (EVT-006).
+"""GET /events/{id}/seats/layout: the positions, numbers and ids of an event's seats (EVT-006).
 
-Until the sale starts it may change; a client that names the version it wants (`?version=`, from /seats/status) may keep
-it for a day, and so may everybody on the way.
+Until the sale starts it may change. A client or cache that names the version it wants (`?version=`, from /seats/status)
+may store the response for a day.
 """
 
 from common.http.endpoint import Answer, endpoint
-from common.http.request import IdPath, Query, Request
-from functions.events.domain.seat_layout import SeatLayoutAnswer
-from functions.events.handlers.responses.conditional_response import A_DAY, REVALIDATE, unless_known
-from functions.events.wiring import reads
+from common.http.request import Query, Request
+from functions.events import wiring
+from functions.events.handlers.resource_paths import EventIdPath
+from functions.events.handlers.responses.conditional_response import A_DAY, REVALIDATE, not_modified_or
+from functions.events.handlers.responses.seat_response import SeatLayoutResponse
 
 
 class LayoutQuery(Query):
     version: int | None = None
 
 
-@endpoint(answers={200: SeatLayoutAnswer, 304: None})
-def handler(request: Request, path: IdPath, query: LayoutQuery) -> Answer:
-    version = reads().seat_statuses(path.id).layout_version
-    layout = reads().seat_layout(path.id, version)
-    return unless_known(request, layout.tag, lambda: layout.json, A_DAY if query.version == version else REVALIDATE)
+@endpoint(answers={200: SeatLayoutResponse, 304: None})
+def handler(request: Request, path: EventIdPath, query: LayoutQuery) -> Answer:
+    version, layout = wiring.event_reader().current_seat_layout(path.id)
+    cache_control = A_DAY if query.version == version else REVALIDATE
+    return not_modified_or(request, layout.etag, lambda: layout.json, cache_control)

@@ -1,10 +1,12 @@
-"""Internal: which seats of an event are sold, asked by reservations for its live seat map (RSV-003)."""
+"""Internal: the seats of an event that are sold, for reservations' live seat map (RSV-003)."""
 
 from common.contracts.internal_call import internal
 from common.contracts.seat_status import SeatStatusAnswer, SeatStatusAsked
-from functions.events.wiring import reads
+from common.domain.ids import EventId
+from functions.events import wiring
 
 
 @internal
 def handler(asked: SeatStatusAsked) -> SeatStatusAnswer:
-    return SeatStatusAnswer(event_id=asked.event_id, sold_seat_ids=reads().sold(asked.event_id))
+    sold = wiring.event_reader().sold_seats(EventId(asked.event_id))
+    return SeatStatusAnswer(event_id=asked.event_id, sold_seat_ids=[*sold])

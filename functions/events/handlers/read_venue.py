@@ -1,15 +1,16 @@
 """GET /venues/{id}: a venue, its halls and their seat templates."""
 
 from common.http.endpoint import Answer, endpoint
-from common.http.request import IdPath, Request
+from common.http.request import Request
+from functions.events import wiring
 from functions.events.domain.entity_tag import etag
-from functions.events.handlers.responses.conditional_response import unless_known
-from functions.events.handlers.responses.venue_response import VenueDetailAnswer
-from functions.events.wiring import venues
+from functions.events.handlers.resource_paths import VenueIdPath
+from functions.events.handlers.responses.conditional_response import not_modified_or
+from functions.events.handlers.responses.venue_response import VenueDetailResponse
 
 
-@endpoint(answers={200: VenueDetailAnswer, 304: None})
-def handler(request: Request, path: IdPath) -> Answer:
-    venue = venues().venue(path.id)
-    text = venue.to_json()
-    return unless_known(request, etag(venue.version, text), lambda: text)
+@endpoint(answers={200: VenueDetailResponse, 304: None})
+def handler(request: Request, path: VenueIdPath) -> Answer:
+    venue = wiring.venue_repository().venue(path.id)
+    text = VenueDetailResponse.of(venue).to_json()
+    return not_modified_or(request, etag(venue.version, text), lambda: text)

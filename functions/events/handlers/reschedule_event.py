@@ -1,28 +1,32 @@
-"""POST /events/{id}/reschedule: another time for a show on sale; who has booked may give back for nothing (EVT-029)."""
+"""POST /events/{id}/reschedule: moves a show that is on sale; earlier buyers may cancel without a fee (EVT-029)."""
 
 from typing import Annotated
 
 from pydantic import Field
 
+from common.domain.ids import UserId
 from common.http.endpoint import Answer, endpoint
-from common.http.request import Admin, Body, IdPath, Request
-from functions.events.domain.entity_tag import Expected, revised
+from common.http.request import Admin, Body, Request
+from functions.events import wiring
 from functions.events.domain.errors import EventEnded, EventIsCancelled, PreconditionFailed, SaleNotStarted
 from functions.events.domain.event_edit import EventEdit
 from functions.events.domain.input_bounds import Date, Reason
-from functions.events.handlers.responses.event_response import EventAnswer
-from functions.events.wiring import programme
+from functions.events.handlers.preconditions import expected_versions
+from functions.events.handlers.resource_paths import EventIdPath
+from functions.events.handlers.responses.conditional_response import with_version
+from functions.events.handlers.responses.event_response import EventResponse
 
 
 class RescheduleBody(Body):
     starts_at: Date
     ends_at: Date
-    sale_ends_at: Annotated[Date, Field(default=None)]  # left out, it stays
+    sale_ends_at: Annotated[Date, Field(default=None)]  # if left out, it stays
     reason: Reason
 
 
-@endpoint(answers={200: EventAnswer}, raises=[PreconditionFailed, EventIsCancelled, EventEnded, SaleNotStarted])
-def handler(request: Request, admin: Admin, path: IdPath, body: RescheduleBody) -> Answer:
+@endpoint(answers={200: EventResponse}, raises=[PreconditionFailed, EventIsCancelled, EventEnded, SaleNotStarted])
+def handler(request: Request, admin: Admin, path: EventIdPath, body: RescheduleBody) -> Answer:
     times = EventEdit.model_validate(body.model_dump(exclude_unset=True, exclude={"reason"}))
-    event = programme().reschedule(path.id, times, body.reason, admin.id, Expected.by(request))
-    return revised(event, event.version)
+    expected = expected_versions(request)
+    event = wiring.event_admin().reschedule(path.id, times, body.reason, UserId(admin.id), expected)
+    return with_version(EventResponse.of(event), event.version)

@@ -1,129 +1,121 @@
-"""What admins do to the programme, and what must be forgotten of what everybody reads when they have done it."""
+"""What admins do with events (EVT-001, EVT-002, EVT-028, EVT-029)."""
 
-from datetime import datetime
-from typing import Any, Protocol
-from uuid import UUID
-
-from common.contracts.event_tally import EventTallyAnswer
-from common.contracts.refund_tally import RefundTallyAnswer
-from common.domain.clock import NewId
-from common.domain.model import Model, Moment
-from functions.events.adapters.event_repository import EventStore
+from common.domain.clock import Clock, NewId
+from common.domain.ids import EventId, UserId
+from common.messaging.messages import EventCancelled, EventRescheduled
+from common.messaging.outbox import Outbox
+from common.stores.postgres import Database
+from functions.events.adapters.event_repository import EventRepository
 from functions.events.adapters.read_cache_redis import LIST_KEY, ReadCache, event_key, seats_key
-from functions.events.adapters.venue_repository import VenueStore
-from functions.events.domain.entity_tag import Expected
-from functions.events.domain.errors import EventHasReservations
-from functions.events.domain.event_edit import EventEdit
+from functions.events.domain.entity_tag import ExpectedVersions
+from functions.events.domain.event import Event
+from functions.events.domain.event_edit import EventEdit, changed_fields, check_in_time, is_other_hall
 from functions.events.domain.event_proposal import EventProposal
-from functions.events.domain.seat_template import SeatTemplate
-from functions.events.handlers.responses.event_response import EventAnswer
-from functions.events.handlers.responses.venue_response import HallAnswer, VenueDetailAnswer
 
 
-class Buyers(Protocol):
-    """What the services know that have the buyers and their money."""
+class EventAdmin:
+    """Cached responses are dropped after the commit. If the process crashes in between, the old ones are shown until
+    they are no longer usable (`freshness`)."""
 
-    def tally(self, event_id: UUID) -> EventTallyAnswer: ...
-    def refunds(self, event_id: UUID) -> RefundTallyAnswer: ...
-
-
-class CancellationAnswer(Model):
-    """How far a cancelled event's refunds have come. Amounts in won."""
-
-    event_id: UUID
-    reason: str
-    cancelled_at: Moment
-    reservations_to_cancel: int
-    reservations_cancelled: int
-    refunds_due: int
-    refunds_done: int
-    amount_due: int
-    amount_refunded: int
-    done: bool
-
-
-class Programme:
-    """Each change is dropped from the cache after it has committed. Die in between, and the old is shown for as long as
-    it was fit to be (`freshness`)."""
-
-    def __init__(self, venues: VenueStore, events: EventStore, cache: ReadCache, buyers: Buyers, new_id: NewId) -> None:
-        self._venues = venues
+    def __init__(
+        self,
+        database: Database,
+        events: EventRepository,
+        outbox: Outbox,
+        cache: ReadCache,
+        clock: Clock,
+        new_id: NewId,
+    ) -> None:
+        self._database = database
         self._events = events
+        self._outbox = outbox
         self._cache = cache
-        self._buyers = buyers
+        self._clock = clock
         self._new_id = new_id
 
-    def edit_venue(self, venue_id: UUID, changes: dict[str, Any], expected: Expected) -> VenueDetailAnswer:
-        venue = self._venues.edit(venue_id, changes, expected)
-        self._drop_events_at(venue_id)
-        return venue
+    def create(self, proposal: EventProposal) -> Event:
+        """The event and every seat of its hall, or nothing.
 
-    def edit_hall(
-        self, venue_id: UUID, hall_id: UUID, name: str | None, template: SeatTemplate | None, expected: Expected
-    ) -> HallAnswer:
-        hall = self._venues.edit_hall(venue_id, hall_id, name, template, expected)
-        self._drop_events_at(venue_id)
-        return hall
-
-    def create(self, proposal: EventProposal) -> EventAnswer:
-        event = self._events.create(self._new_id(), proposal)
+        Raises NotFound unless the hall exists and is the venue's; InvalidInput as `EventProposal.check`.
+        """
+        event_id = EventId(self._new_id())
+        with self._database.transaction() as connection:
+            template = self._events.lock_hall(connection, proposal.venue_id, proposal.hall_id)
+            proposal.check(template)
+            self._events.insert(connection, event_id, proposal, template)
+            event = self._events.read(connection, event_id)
         self._cache.drop(LIST_KEY)
         return event
 
-    def edit(self, event_id: UUID, edit: EventEdit, expected: Expected) -> EventAnswer:
-        event = self._events.edit(event_id, edit, expected)
+    def edit(self, event_id: EventId, edit: EventEdit, expected: ExpectedVersions) -> Event:
+        """The event with the changes; another hall replaces its seats, other prices reprice them.
+
+        Raises NotFound, PreconditionFailed, EventIsCancelled, SaleStarted, and InvalidInput as `EventProposal.check`.
+        """
+        with self._database.transaction() as connection:
+            stored = self._events.lock(connection, event_id)
+            expected.check(stored.version)
+            stored.check_not_cancelled()
+            before, after = stored.proposal, edit.applied_to(stored.proposal)
+            changed = changed_fields(before, after)
+            check_in_time(changed, before.sale_starts_at, self._clock())
+            other_hall, other_prices = is_other_hall(changed), "prices" in changed
+            template = (
+                self._events.lock_hall(connection, after.venue_id, after.hall_id)
+                if other_hall
+                else stored.seat_template
+            )
+            after.check(template)
+            if changed:
+                new_layout = other_hall or other_prices
+                self._events.update(connection, event_id, after, template, new_layout=new_layout)
+            if other_hall:
+                self._events.replace_seats(connection, event_id)
+            elif other_prices:
+                self._events.reprice_seats(connection, event_id)
+            # Checked again at the end: seats must not change while a buyer chooses some, however long this took.
+            check_in_time(changed, before.sale_starts_at, self._clock())
+            event = self._events.read(connection, event_id)
         self._drop(event_id)
         return event
 
     def reschedule(
-        self, event_id: UUID, times: EventEdit, reason: str, admin_id: UUID, expected: Expected
-    ) -> EventAnswer:
-        event = self._events.reschedule(event_id, times, reason, admin_id, expected)
+        self, event_id: EventId, times: EventEdit, reason: str, admin_id: UserId, expected: ExpectedVersions
+    ) -> Event:
+        """Moves a show whose tickets are on sale, and publishes it: earlier buyers may cancel without a fee.
+
+        Raises NotFound, PreconditionFailed, EventIsCancelled, EventEnded, SaleNotStarted and InvalidInput.
+        """
+        with self._database.transaction() as connection:
+            stored = self._events.lock(connection, event_id)
+            expected.check(stored.version)
+            stored.check_not_over(self._clock())
+            after = stored.rescheduled(times, self._clock())
+            if changed_fields(stored.proposal, after):
+                self._events.update(connection, event_id, after, stored.seat_template, new_layout=False)
+                moved = EventRescheduled(
+                    event_id=event_id, starts_at=after.starts_at, ends_at=after.ends_at, reason=reason
+                )
+                self._outbox.write(connection, moved, user_id=admin_id)
+            event = self._events.read(connection, event_id)
         self._drop(event_id)
         return event
 
-    def cancel(self, event_id: UUID, reason: str, admin_id: UUID, expected: Expected) -> EventAnswer:
-        event = self._events.cancel(event_id, reason, admin_id, expected)
+    def cancel(self, event_id: EventId, reason: str, admin_id: UserId, expected: ExpectedVersions) -> Event:
+        """Cancels the event and publishes it in one transaction: reservations refunds every buyer in full.
+
+        Cancelling again changes and publishes nothing. Raises NotFound, PreconditionFailed and EventEnded.
+        """
+        with self._database.transaction() as connection:
+            stored = self._events.lock(connection, event_id)
+            if not stored.cancelled:
+                expected.check(stored.version)
+                stored.check_not_over(self._clock())
+                self._events.mark_cancelled(connection, event_id, self._clock(), reason)
+                self._outbox.write(connection, EventCancelled(event_id=event_id, reason=reason), user_id=admin_id)
+            event = self._events.read(connection, event_id)
         self._drop(event_id)
         return event
 
-    def delete(self, event_id: UUID, admin_id: UUID, expected: Expected) -> None:
-        """Raises EventHasReservations while one is live, SERVICE_UNAVAILABLE while nobody can tell."""
-        self._events.event(event_id, recent=True)  # there must be one to ask about
-        tally = self._buyers.tally(event_id)
-        if tally.pending or tally.confirmed:
-            raise EventHasReservations(pending=tally.pending, confirmed=tally.confirmed)
-        self._events.delete(event_id, admin_id, expected)
-        self._drop(event_id)
-
-    def cancellation(self, event_id: UUID) -> CancellationAnswer:
-        """Raises NOT_FOUND for an event that was not cancelled."""
-        cancelled_at, reason = self._events.cancellation(event_id)
-        return progress(event_id, cancelled_at, reason, self._buyers.tally(event_id), self._buyers.refunds(event_id))
-
-    def _drop(self, event_id: UUID) -> None:
+    def _drop(self, event_id: EventId) -> None:
         self._cache.drop(event_key(event_id), seats_key(event_id), LIST_KEY)
-
-    def _drop_events_at(self, venue_id: UUID) -> None:
-        self._cache.drop(LIST_KEY, *map(event_key, self._venues.events_at(venue_id)))
-
-
-def progress(
-    event_id: UUID, cancelled_at: datetime, reason: str, tally: EventTallyAnswer, refunds: RefundTallyAnswer
-) -> CancellationAnswer:
-    """Done when no reservation is live, reservations has seen the cancellation through, and no won is owed: money is
-    owed by what reservations cancelled, whether payments has heard of it yet or not."""
-    live = tally.pending + tally.confirmed
-    amount_due = max(0, tally.refund_amount - refunds.amount_done)
-    return CancellationAnswer(
-        event_id=event_id,
-        reason=reason,
-        cancelled_at=cancelled_at,
-        reservations_to_cancel=live,
-        reservations_cancelled=tally.event_cancelled,
-        refunds_due=refunds.due,
-        refunds_done=refunds.done,
-        amount_due=amount_due,
-        amount_refunded=refunds.amount_done,
-        done=tally.seen_through and live == 0 and amount_due == 0 and refunds.due == 0,
-    )

@@ -24,7 +24,9 @@ import psycopg
 from standardwebhooks import Webhook
 
 from common.contracts.payable import PayableAnswer, PayableAsked
+from common.contracts.seat_catalogue import SeatCatalogueAnswer
 from common.contracts.seat_ledger import MendHoldsAnswer, MendHoldsAsked, SeatLedgerAnswer
+from common.domain.ids import EventId, SeatId, UserId
 from common.domain.shared_errors import ServiceUnavailable, StoreUnavailable
 from common.http import endpoint as edge
 from common.messaging.consumer import Consumer
@@ -43,12 +45,13 @@ from common.protection.circuit_breaker import Circuit
 from common.stores.postgres import Database
 from common.stores.redis import connect
 from common.waitingroom.queue_tokens import RESERVATION, QueueTokens, new_secret, token_key, token_prefix
-from functions.events.adapters.event_repository import EventStore
-from functions.events.adapters.seat_repository import SeatStore
-from functions.events.domain.seat_disagreements import reconcile
+from functions.events.adapters.event_repository import EventRepository
+from functions.events.adapters.seat_repository import SeatRepository
+from functions.events.domain.entity_tag import ANY_VERSION
 from functions.events.domain.seat_template import Grade, SeatTemplate, Section
-from functions.events.handlers.update_seat_sales import SeatMoves
-from functions.events.usecases.seat_records import SeatStores
+from functions.events.usecases.event_admin import EventAdmin
+from functions.events.usecases.seat_reconciliation import reconcile
+from functions.events.usecases.seat_records import SeatRecords
 from functions.outbox_relay.relay import BrokerAway, OutboxRow, Relay
 from functions.payments import confirm, create, settle, webhook
 from functions.payments.bank import PortOneAway
@@ -66,7 +69,7 @@ from functions.reservations.reservation_store import ReservationStore
 from functions.reservations.seat_holds import SeatHolds
 from tools.invariants import Violation, violations
 from tools.invariants.checker import connect as look_into
-from tools.simulation.events_service import NoCache, Programme
+from tools.simulation.events_service import NoCache, Programme, seat_messages, seat_sales
 from tools.simulation.fake_portone import SETTINGS, FakePortOne
 from tools.simulation.model.exchanges import Container, Died, Fate, Fault, portone_away
 
@@ -197,9 +200,12 @@ class Events(Container):
     def __init__(self, world: "World") -> None:
         super().__init__(world.fate, world.stores.login("event_service"), world.stores.redis_url)
         cache = NoCache()
-        self.events, self.seats = EventStore(self.database, world.clock), SeatStore(self.database)
-        self.seat_stores = SeatStores(self.database, self.events, self.seats, _Ledger(world, self), cache)
-        self.consumers = {RESERVATION_EVENTS: Consumer("events", self.database, SeatMoves(cache).handlers)}
+        self.events, self.seats = EventRepository(self.database, world.clock), SeatRepository(self.database)
+        outbox = Outbox(world.clock)
+        self.admin = EventAdmin(self.database, self.events, outbox, cache, world.clock, world.new_id)
+        ledger = _Ledger(world, self)
+        self.seat_records = SeatRecords(self.database, self.events, self.seats, seat_sales(), ledger, cache)
+        self.consumers = {RESERVATION_EVENTS: Consumer("events", self.database, seat_messages(cache).handlers)}
 
 
 class OutboxRelay(Container):
@@ -235,8 +241,9 @@ class _Catalogue:
         self._world = world
 
     def _offer(self, event_id: UUID, seat_ids: Sequence[UUID]) -> Offer:
-        answer = self._world.invoke("events", lambda: self._world.events.seats.catalogue(event_id, seat_ids))
-        return offer_of(answer)
+        asked = EventId(event_id), list(map(SeatId, seat_ids))
+        offer = self._world.invoke("events", lambda: self._world.events.seats.offer(*asked))
+        return offer_of(SeatCatalogueAnswer.model_validate(offer, from_attributes=True))
 
 
 class _Ledger:
@@ -611,7 +618,7 @@ class World:
 
     def reconcile(self, fault: Fault | None = None) -> None:
         def look() -> None:
-            reconcile(self.events.seat_stores, lambda _: None, lambda _event, _error: None)
+            reconcile(self.events.seat_records, lambda _: None, lambda _event, _error: None)
 
         self.run("reconcile", "events", look, fault)
 
@@ -660,7 +667,10 @@ class World:
                 return
 
     def cancel_event(self, event_id: UUID, fault: Fault | None = None) -> None:
-        self.run("cancel event", "events", lambda: self.events.events.cancel(event_id, "storm", NEWCOMER), fault)
+        def cancel() -> None:
+            self.events.admin.cancel(EventId(event_id), "storm", UserId(NEWCOMER), ANY_VERSION)
+
+        self.run("cancel event", "events", cancel, fault)
 
     # -- the world around -------------------------------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 #!lua
--- Forget what is cached, and the leases of those who load it: what they read may be older than the change (EVT-020).
+-- Drop the cached responses and the leases of requests that load: they may have read the state before the change
+-- (EVT-020).
 -- KEYS 1 cached (hash, see read_cached.lua)
--- ARGV 1 until when a replica may not know of the change, in epoch ms  2 that in ms from now
+-- ARGV 1 until when a replica may not have the change, in epoch ms  2 the same in ms from now
 -- Result 1
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'changed', ARGV[1])

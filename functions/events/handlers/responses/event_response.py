@@ -1,50 +1,52 @@
-"""Events as clients see them; the one shape that creating, listing and reading answer with."""
+"""Events as the API answers them."""
 
-from collections.abc import Mapping
-from typing import Annotated, Literal
-from uuid import UUID
+from typing import Self
 
-from pydantic import AfterValidator, Field
-
+from common.domain.ids import EventId, HallId, VenueId
 from common.domain.model import Model, Moment
-from functions.events.domain.seat_template import GRADES, Grade
-from functions.events.handlers.responses.venue_response import HallSummary, VenueSummary
-
-EventStatus = Literal["UPCOMING", "ONGOING", "ENDED", "CANCELLED"]
-
-
-def _dearest_first(by_grade: Mapping[Grade, int]) -> dict[Grade, int]:
-    # Postgres's jsonb has an order of keys of its own.
-    return {grade: by_grade[grade] for grade in GRADES if grade in by_grade}
+from common.http.page import Page
+from functions.events.domain.event import Event, EventDetail, EventPage, EventStatus
+from functions.events.domain.event_search import EventSearch
+from functions.events.domain.seat_template import Grade
+from functions.events.handlers.responses.venue_response import HallSummaryResponse, VenueSummaryResponse
 
 
-ByGrade = Annotated[dict[Grade, int], AfterValidator(_dearest_first)]
-
-
-class EventAnswer(Model):
-    id: UUID
+class EventResponse(Model):
+    id: EventId
     title: str
     artist: str
     description: str
     status: EventStatus
-    venue_id: UUID
+    venue_id: VenueId
     venue_name: str
     city: str
-    hall_id: UUID
+    hall_id: HallId
     hall_name: str
     starts_at: Moment
     ends_at: Moment
     sale_starts_at: Moment
     sale_ends_at: Moment
-    prices: ByGrade  # won
+    prices: dict[Grade, int]  # won
     admission_per_second: int
     queue_capacity: int
     max_seats: int
     seat_count: int
-    version: Annotated[int, Field(exclude=True)]  # counts its edits; goes into the ETag
+
+    @classmethod
+    def of(cls, event: Event) -> Self:
+        return cls.model_validate(event, from_attributes=True)
 
 
-class EventDetailAnswer(EventAnswer):
-    venue: VenueSummary
-    hall: HallSummary
-    remaining: ByGrade  # seats not sold
+class EventDetailResponse(EventResponse):
+    venue: VenueSummaryResponse
+    hall: HallSummaryResponse
+    remaining: dict[Grade, int]  # seats not sold
+
+
+def render_event(event: EventDetail) -> str:
+    return EventDetailResponse.of(event).to_json()
+
+
+def render_page(page: EventPage, search: EventSearch) -> str:
+    items = [EventResponse.of(event) for event in page.items]
+    return Page[EventResponse](items=items, page=search.page, size=search.size, total=page.total).to_json()

@@ -1,39 +1,49 @@
-"""Venues and halls as clients see them."""
+"""Venues and halls as the API answers them."""
 
-from typing import Annotated
-from uuid import UUID
+from typing import Self
 
-from pydantic import Field
-
+from common.domain.ids import HallId, VenueId
 from common.domain.model import Model
 from functions.events.domain.seat_template import SeatTemplate
+from functions.events.domain.venue import Hall, ListedVenue, VenueWithHalls
 
 
-class HallSummary(Model):
-    id: UUID
+class HallSummaryResponse(Model):
+    id: HallId
     name: str
     capacity: int  # seats
 
 
-class HallAnswer(HallSummary):
-    venue_id: UUID
+class HallResponse(HallSummaryResponse):
+    venue_id: VenueId
     seat_template: SeatTemplate
-    version: int = 1  # counts its edits; what If-Match names, there being no GET of one hall
+    version: int = 1  # for If-Match, since no endpoint reads a single hall
+
+    @classmethod
+    def of(cls, hall: Hall) -> Self:
+        return cls.model_validate(hall, from_attributes=True)
 
 
-class VenueSummary(Model):
-    id: UUID
+class VenueSummaryResponse(Model):
+    id: VenueId
     name: str
     address: str
     city: str
-    version: Annotated[int, Field(exclude=True)] = 1  # counts its edits; goes into the ETag
 
 
-class VenueAnswer(VenueSummary):
+class VenueResponse(VenueSummaryResponse):
     """In a list: the halls without their templates, which may be long."""
 
-    halls: list[HallSummary]
+    halls: list[HallSummaryResponse]
+
+    @classmethod
+    def of(cls, venue: ListedVenue) -> Self:
+        return cls.model_validate(venue, from_attributes=True)
 
 
-class VenueDetailAnswer(VenueSummary):
-    halls: list[HallAnswer]
+class VenueDetailResponse(VenueSummaryResponse):
+    halls: list[HallResponse]
+
+    @classmethod
+    def of(cls, venue: VenueWithHalls) -> Self:
+        return cls.model_validate(venue, from_attributes=True)

@@ -1,0 +1,33 @@
+"""An event's sale and the seats that a buyer asks for (RSV-001)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from common.domain.ids import EventId, SeatId
+from functions.events.domain.seat_template import Grade
+
+SeatStatus = Literal["AVAILABLE", "SOLD"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfferedSeat:
+    id: SeatId
+    number: str  # section-row-number: "A-1-1"
+    grade: Grade
+    price: int  # won
+    status: SeatStatus
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeatOffer:
+    event_id: EventId
+    title: str
+    starts_at: datetime
+    sale_starts_at: datetime
+    sale_ends_at: datetime
+    cancelled: bool
+    max_seats: int  # of one reservation
+    seat_count: int  # of the whole event
+    seats: Sequence[OfferedSeat]  # in the hall's order
