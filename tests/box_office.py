@@ -31,16 +31,16 @@ from functions.reservations.reservation import Reservation, Status
 from functions.reservations.reservation_store import ReservationStore
 from functions.reservations.seat_holds import SeatHolds
 from tests.courier import Courier
-from tools.simulation.events_service import Programme, seat_messages
+from tools.simulation.events_service import EventsService, seat_messages
 
 
 class BoxOffice:
     """One event on sale, those who buy, and what the two services do about it."""
 
     def __init__(self, database_of: Callable[[str], Database], superuser: Database, redis: Client) -> None:
-        self.programme = Programme(database_of("event_service"))
-        self.event = self.programme.event()
-        self.seat_ids = self.programme.seat_ids(self.event.id)
+        self.events = EventsService(database_of("event_service"))
+        self.event = self.events.event()
+        self.seat_ids = self.events.seat_ids(self.event.id)
         self.database = database_of("reservation_service")
         self.store = ReservationStore(self.database, Outbox(self.clock))
         self.holds = SeatHolds(redis)
@@ -60,14 +60,14 @@ class BoxOffice:
         self.events_consumer = Consumer(
             "reservations", self.database, {EventCancelled: events.cancelled, EventRescheduled: events.rescheduled}
         )
-        seats = Consumer("events", database_of("event_service"), seat_messages(self.programme.cache).handlers)
+        seats = Consumer("events", database_of("event_service"), seat_messages(self.events.cache).handlers)
         self.courier = Courier(superuser, {EVENT_EVENTS: [self.events_consumer], RESERVATION_EVENTS: [seats]})
 
     def clock(self) -> datetime:
-        return self.programme.now
+        return self.events.now
 
     def offer(self, event_id: UUID, seat_ids: Sequence[UUID]) -> Offer:
-        offer = self.programme.seats.offer(EventId(event_id), list(map(SeatId, seat_ids)))
+        offer = self.events.seats.offer(EventId(event_id), list(map(SeatId, seat_ids)))
         return offer_of(SeatCatalogueAnswer.model_validate(offer, from_attributes=True))
 
     # What reservations answers when it is asked.
@@ -121,4 +121,4 @@ class BoxOffice:
         return [self.now(each).status for each in reservations]
 
     def later(self, **more: float) -> None:
-        self.programme.now += timedelta(**more)
+        self.events.now += timedelta(**more)

@@ -41,11 +41,11 @@ def call(function: str, event: Event) -> Event:
     return answer
 
 
-def answered(answer: Event) -> tuple[int, Any]:
+def respond(answer: Event) -> tuple[int, Any]:
     return answer["statusCode"], json.loads(answer["body"])
 
 
-class Others:
+class FakeServices:
     """Reservations and payments of an event with `live` reservations."""
 
     live = 0
@@ -62,7 +62,7 @@ class Others:
         return SeatLedgerAnswer(event_id=event_id, seats=[], holds=[], more_after=None)
 
 
-def forget() -> None:
+def clear_caches() -> None:
     postgres.database.cache_clear()
     postgres.reader.cache_clear()
     common_redis.client.cache_clear()
@@ -73,7 +73,7 @@ def forget() -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def _aws() -> Iterator[None]:
-    """One Secrets Manager for all: each test has secrets under a prefix of its own."""
+    """One Secrets Manager for all tests; each test has its own prefix."""
     with mock_aws():
         yield
 
@@ -104,9 +104,9 @@ def _deployed(
         monkeypatch.setenv(name, str(setting))
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     seed_event(database_of("event_service"), utc_now())
-    forget()
+    clear_caches()
     for client in ("reservations_client", "payments_client", "seat_ledger_client"):
-        monkeypatch.setattr(wiring, client, Others)
+        monkeypatch.setattr(wiring, client, FakeServices)
     manager = boto3.client("secretsmanager")
     for name, value in {
         "database/event_service": {"password": "test-only"},
@@ -114,9 +114,9 @@ def _deployed(
     }.items():
         manager.create_secret(Name=os.environ["SECRETS_PREFIX"] + name, SecretString=json.dumps(value))
     yield
-    if postgres.database.cache_info().currsize:  # a test that was refused at the edge never connected
+    if postgres.database.cache_info().currsize:  # a test whose request was rejected early never connected
         postgres.database().close()
-    forget()
+    clear_caches()
 
 
 @pytest.mark.parametrize(
@@ -142,25 +142,25 @@ def _deployed(
         ("reschedule_event", 200),
     ],
 )
-def test_a_sample_event_is_answered(function: str, status: int) -> None:
-    assert answered(call(function, sample(function)))[0] == status
+def test_a_sample_event_gets_its_status(function: str, status: int) -> None:
+    assert respond(call(function, sample(function)))[0] == status
 
 
 @pytest.mark.parametrize("function", ["read_seat_status", "read_seat_catalogue", "read_sale_terms"])
-def test_a_sample_internal_call_is_answered(function: str) -> None:
+def test_a_sample_internal_call_gets_a_response(function: str) -> None:
     assert call(function, sample(function))["body"]["eventId"] == str(EVENT_ID)
 
 
-def test_the_seeded_event_is_deleted_unless_somebody_has_a_reservation(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Others, "live", 1)
-    status, refusal = answered(call("delete_event", sample("delete_event")))
-    assert (status, refusal["code"]) == (409, "EVENT_HAS_RESERVATIONS")
-    monkeypatch.setattr(Others, "live", 0)
+def test_the_seeded_event_is_deleted_unless_it_has_a_reservation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeServices, "live", 1)
+    status, raised = respond(call("delete_event", sample("delete_event")))
+    assert (status, raised["code"]) == (409, "EVENT_HAS_RESERVATIONS")
+    monkeypatch.setattr(FakeServices, "live", 0)
     assert call("delete_event", sample("delete_event"))["statusCode"] == 204
     assert call("read_event", sample("read_event"))["statusCode"] == 404
 
 
-def test_the_reconciliation_that_finds_nothing_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_reconciliation_without_findings_emits_zeros(capsys: pytest.CaptureFixture[str]) -> None:
     import_module("functions.events.handlers.reconcile_seats").handler(sample("reconcile_seats"), None)
     (metrics,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "oversold_seats" in line]
     assert (metrics["oversold_seats"], metrics["orphan_holds"], metrics["events_not_reconciled"]) == ([0], [0], [0])
@@ -169,19 +169,19 @@ def test_the_reconciliation_that_finds_nothing_says_so(capsys: pytest.CaptureFix
 @pytest.mark.parametrize(
     "function", ["list_events", "read_event", "list_seats", "read_seat_layout", "list_seat_statuses"]
 )
-def test_who_has_an_answer_already_is_told_so_in_no_words(function: str) -> None:
+def test_a_client_that_has_the_response_gets_304_without_a_body(function: str) -> None:
     first = call(function, sample(function))
     tag = first["headers"]["ETag"]
     again = sample(function)
     for known in (tag, f'"other", W/{tag}'):
         again["headers"]["If-None-Match"] = known
-        told = call(function, again)
-        assert (told["statusCode"], told["body"], told["headers"]["ETag"]) == (304, "", tag)
+        received = call(function, again)
+        assert (received["statusCode"], received["body"], received["headers"]["ETag"]) == (304, "", tag)
     again["headers"]["If-None-Match"] = '"other"'
     assert call(function, again) | {"headers": None} == first | {"headers": None}
 
 
-def test_an_answer_changes_its_tag_with_what_it_says() -> None:
+def test_a_changed_response_has_another_tag() -> None:
     tags = {name: call(name, sample(name))["headers"]["ETag"] for name in ("list_events", "read_event")}
     call("edit_event", sample("edit_event"))
     for name, tag in tags.items():
@@ -194,30 +194,30 @@ def test_an_answer_changes_its_tag_with_what_it_says() -> None:
     ("read", "write"),
     [("read_event", "edit_event"), ("read_venue", "edit_venue"), ("read_event", "delete_event")],
 )
-def test_an_edit_of_what_was_read_goes_through_once(read: str, write: str) -> None:
+def test_an_edit_with_the_tag_that_was_read_succeeds_once(read: str, write: str) -> None:
     edit = sample(write)
     edit["headers"]["If-Match"] = '"99"'
-    status, refusal = answered(call(write, edit))
-    assert (status, refusal["code"]) == (412, "PRECONDITION_FAILED")
+    status, raised = respond(call(write, edit))
+    assert (status, raised["code"]) == (412, "PRECONDITION_FAILED")
     edit["headers"]["If-Match"] = call(read, sample(read))["headers"]["ETag"]
     done = call(write, edit)
     assert done["statusCode"] in (200, 204)
     if write.startswith("edit"):
-        assert answered(call(write, edit))[0] == 412
+        assert respond(call(write, edit))[0] == 412
         edit["headers"]["If-Match"] = done["headers"]["ETag"]
-        assert answered(call(write, edit))[0] == 200
+        assert respond(call(write, edit))[0] == 200
 
 
-def test_once_the_sale_is_on_the_rest_is_settled() -> None:
+def test_after_the_sale_has_started_other_fields_are_rejected() -> None:
     edit = sample("edit_event")
-    status, refusal = answered(call("edit_event", edit | {"body": '{"artist": "Other", "title": "New"}'}))
-    assert (status, refusal["code"], refusal["details"]) == (409, "SALE_STARTED", {"fields": ["artist"]})
+    status, raised = respond(call("edit_event", edit | {"body": '{"artist": "Other", "title": "New"}'}))
+    assert (status, raised["code"], raised["details"]) == (409, "SALE_STARTED", {"fields": ["artist"]})
 
 
-def test_the_compact_seats_are_the_plain_ones() -> None:
-    _, plain = answered(call("list_seats", sample("list_seats")))
-    _, layout = answered(call("read_seat_layout", sample("read_seat_layout")))
-    _, statuses = answered(call("list_seat_statuses", sample("list_seat_statuses")))
+def test_layout_and_statuses_describe_the_same_seats_as_the_list() -> None:
+    _, plain = respond(call("list_seats", sample("list_seats")))
+    _, layout = respond(call("read_seat_layout", sample("read_seat_layout")))
+    _, statuses = respond(call("list_seat_statuses", sample("list_seat_statuses")))
     width = 32 - len(layout["idPrefix"])
     ids = [
         str(UUID(layout["idPrefix"] + layout["idSuffixes"][at : at + width]))
@@ -234,7 +234,7 @@ def test_the_compact_seats_are_the_plain_ones() -> None:
     assert (statuses["seatCount"], statuses["soldCount"], len(statuses["sold"])) == (200, 0, 36)
 
 
-def test_a_layout_asked_for_by_its_version_may_be_kept_for_a_day() -> None:
+def test_a_layout_requested_by_version_can_be_stored_for_a_day() -> None:
     asked = sample("read_seat_layout")
     assert call("read_seat_layout", asked)["headers"]["Cache-Control"] == "no-cache"
     asked["queryStringParameters"] = {"version": "1"}
@@ -253,8 +253,8 @@ def test_every_function_has_a_sample() -> None:
     assert functions <= {path.stem for path in SAMPLES.glob("*.json")}
 
 
-def test_an_events_json_is_the_one_of_the_contract() -> None:
-    _, event = answered(call("create_event", sample("create_event")))
+def test_an_event_has_the_json_of_the_contract() -> None:
+    _, event = respond(call("create_event", sample("create_event")))
     assert event | {"id": "-", "status": "-"} == {
         "id": "-",
         "title": "겨울밤의 콘서트",
@@ -276,7 +276,7 @@ def test_an_events_json_is_the_one_of_the_contract() -> None:
         "maxSeats": 4,
         "seatCount": 200,
     }
-    status, detail = answered(call("read_event", sample("read_event") | {"pathParameters": {"id": event["id"]}}))
+    status, detail = respond(call("read_event", sample("read_event") | {"pathParameters": {"id": event["id"]}}))
     assert status == 200
     assert detail.items() >= event.items()
     assert detail["remaining"] == {"VIP": 40, "S": 60, "A": 100}
@@ -286,16 +286,16 @@ def test_an_events_json_is_the_one_of_the_contract() -> None:
 def test_an_event_needs_a_price_for_every_grade_of_its_hall() -> None:
     event = sample("create_event")
     body = json.loads(event["body"]) | {"prices": {"VIP": 1, "S": 1}}
-    status, refusal = answered(call("create_event", event | {"body": json.dumps(body)}))
-    assert (status, refusal["code"]) == (400, "VALIDATION_ERROR")
-    assert "prices.A" in {fault["field"] for fault in refusal["details"]}
+    status, raised = respond(call("create_event", event | {"body": json.dumps(body)}))
+    assert (status, raised["code"]) == (400, "VALIDATION_ERROR")
+    assert "prices.A" in {fault["field"] for fault in raised["details"]}
 
 
 @pytest.mark.parametrize(
     "query", [None, {}, {"q": ""}, {"q": "%_\\'"}, {"page": "1000000"}, {"from": "2026-01-01T00:00:00+23:59"}]
 )
-def test_an_odd_search_finds_what_it_finds(query: dict[str, str] | None) -> None:
-    status, page = answered(call("list_events", sample("list_events") | {"queryStringParameters": query}))
+def test_an_unusual_search_returns_a_page(query: dict[str, str] | None) -> None:
+    status, page = respond(call("list_events", sample("list_events") | {"queryStringParameters": query}))
     assert status == 200
     assert page.keys() == {"items", "page", "size", "total"}
 
@@ -320,9 +320,9 @@ def test_an_odd_search_finds_what_it_finds(query: dict[str, str] | None) -> None
         "reschedule_event",
     ],
 )
-def test_what_there_is_not_is_not_found(function: str) -> None:
-    nobody = str(UUID(int=0))
-    assert answered(call(function, sample(function) | {"pathParameters": {"id": nobody, "hallId": nobody}}))[0] == 404
+def test_an_unknown_id_is_not_found(function: str) -> None:
+    unknown = str(UUID(int=0))
+    assert respond(call(function, sample(function) | {"pathParameters": {"id": unknown, "hallId": unknown}}))[0] == 404
 
 
 @pytest.mark.parametrize("function", ["read_seat_status", "read_seat_catalogue", "read_sale_terms"])
@@ -334,7 +334,7 @@ def test_an_internal_call_needs_a_known_services_key_and_a_known_event(function:
     assert call(function, asked | {"body": {}})["error"]["code"] == "VALIDATION_ERROR"
 
 
-def test_the_catalogue_is_asked_for_four_seats_at_most() -> None:
+def test_the_catalogue_rejects_more_than_four_seats() -> None:
     asked = sample("read_seat_catalogue")
     five = {"eventId": str(EVENT_ID), "seatIds": [str(new_id()) for _ in range(5)]}
     assert call("read_seat_catalogue", asked | {"body": five})["error"]["code"] == "VALIDATION_ERROR"

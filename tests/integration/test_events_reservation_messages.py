@@ -1,4 +1,4 @@
-"""Seats follow reservations' messages, each once, however often and from however many consumers they come (EVT-016)."""
+"""Seats follow reservations' messages, each once, despite duplicates and concurrent consumers (EVT-016)."""
 
 import time
 from base64 import b64encode
@@ -18,7 +18,7 @@ from common.stores.postgres import Database
 from functions.events.adapters.read_cache_redis import event_key, seats_key
 from functions.events.domain.errors import SeatMoved
 from local.seed.event import EVENT_ID, seed_event
-from tools.simulation.events_service import NoCache, Programme, seat_messages, seat_sales
+from tools.simulation.events_service import EventsService, NoCache, seat_messages, seat_sales
 
 NOW = datetime(2026, 11, 22, 7, tzinfo=UTC)
 DONE: dict[str, Any] = {"batchItemFailures": []}
@@ -67,14 +67,14 @@ def batch(*messages: Envelope) -> dict[str, Any]:
 
 
 class Seats:
-    """The seeded event's seats, seen by the owner of the database."""
+    """The seeded event's seats, read by the owner of the database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self.ids = Programme(database).seat_ids(EVENT_ID)
+        self.ids = EventsService(database).seat_ids(EVENT_ID)
 
     def state(self, seat_id: UUID) -> tuple[UUID | None, int]:
-        """Who has it, and how often it moved."""
+        """The reservation it is sold to, and how often it changed."""
         row = self._database.row("SELECT sold_to, version FROM event_service.seats WHERE id = %s", (seat_id,))
         assert row is not None
         return row["sold_to"], row["version"]
@@ -92,7 +92,7 @@ def seats(superuser: Database) -> Seats:
 
 @pytest.fixture
 def new_consumer(database_of: Callable[[str], Database]) -> Callable[[], Consumer]:
-    """A consumer with a connection of its own, as every warm container is."""
+    """A consumer with its own connection, as in each execution environment."""
     return lambda: Consumer("events", database_of("event_service"), seat_messages(NoCache()).handlers)
 
 
@@ -109,7 +109,7 @@ def test_a_cancelled_reservations_seats_are_free_again(new_consumer: Callable[[]
 
 
 class DropsHeard(NoCache):
-    """What is dropped, in its order."""
+    """Records the dropped keys in order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -119,7 +119,7 @@ class DropsHeard(NoCache):
         self.dropped += keys
 
 
-def test_seats_that_move_are_dropped_from_the_cache_and_those_that_do_not_are_not(
+def test_only_seats_that_change_are_dropped_from_the_cache(
     database_of: Callable[[str], Database], seats: Seats
 ) -> None:
     cache, ours = DropsHeard(), new_id()
@@ -133,7 +133,7 @@ def test_seats_that_move_are_dropped_from_the_cache_and_those_that_do_not_are_no
     assert cache.dropped == of_the_event * 2
 
 
-def test_a_reservation_that_ends_unpaid_frees_nothing_that_another_has(
+def test_an_unpaid_reservation_frees_no_seat_of_another_reservation(
     new_consumer: Callable[[], Consumer], seats: Seats
 ) -> None:
     theirs = new_id()
@@ -141,7 +141,7 @@ def test_a_reservation_that_ends_unpaid_frees_nothing_that_another_has(
     assert seats.state(seats.ids[0]) == (theirs, 1)
 
 
-def test_a_late_duplicate_of_a_confirmation_does_not_sell_what_was_cancelled_since(
+def test_a_late_duplicate_of_a_confirmation_does_not_sell_a_cancelled_seat(
     new_consumer: Callable[[], Consumer], seats: Seats
 ) -> None:
     ours = new_id()
@@ -156,16 +156,16 @@ def test_every_message_twice_from_two_consumers_at_once_takes_effect_once(
     new_consumer: Callable[[], Consumer], seats: Seats
 ) -> None:
     reservations = [new_id() for _ in range(20)]
-    kept, given_back = reservations[:10], reservations[10:]
+    kept, cancelled_reservation = reservations[:10], reservations[10:]
     messages = []
     for number, reservation_id in enumerate(reservations):
         taken = seats.ids[number * 4 : number * 4 + 4]
         messages.append(confirmed(reservation_id, *taken))
-        if reservation_id in given_back:
+        if reservation_id in cancelled_reservation:
             messages.append(cancelled(reservation_id, *taken))
 
-    with ThreadPoolExecutor(2) as containers:
-        for answer in containers.map(
+    with ThreadPoolExecutor(2) as services:
+        for answer in services.map(
             lambda consume: consume(batch(*messages, *messages)), [new_consumer(), new_consumer()]
         ):
             assert answer == DONE
@@ -177,17 +177,17 @@ def test_every_message_twice_from_two_consumers_at_once_takes_effect_once(
 
 
 @pytest.mark.parametrize("order", ["in order", "overtaking"])
-def test_a_confirmation_that_overtakes_a_cancellation_sells_the_seat_all_the_same(
+def test_a_confirmation_that_overtakes_a_cancellation_still_sells_the_seat(
     new_consumer: Callable[[], Consumer], seats: Seats, capsys: pytest.CaptureFixture[str], order: str
 ) -> None:
-    """Two reservations of one seat have two keys: Kafka keeps no order between them."""
+    """Two reservations of one seat have two ordering keys: Kafka keeps no order between them."""
     first, second = new_id(), new_id()
     consume = new_consumer()
     consume(batch(confirmed(first, seats.ids[0])))
     rest = [cancelled(first, seats.ids[0]), confirmed(second, seats.ids[0], seats.ids[1])]
     if order == "overtaking":
         consume(batch(rest[1]))
-        assert seats.state(seats.ids[0])[0] == first, "SOLD all along, to whoever was first"
+        assert seats.state(seats.ids[0])[0] == first, "SOLD to the first reservation all the time"
     assert consume(batch(*rest)) == DONE
 
     assert [seats.state(seat_id)[0] for seat_id in seats.ids[:2]] == [second, second]
@@ -197,7 +197,7 @@ def test_a_confirmation_that_overtakes_a_cancellation_sells_the_seat_all_the_sam
 
 
 @pytest.mark.parametrize("unknown", ["seat", "event"])
-def test_a_confirmation_of_what_there_is_not_is_buried(
+def test_a_confirmation_of_an_unknown_seat_or_event_becomes_a_dead_letter(
     new_consumer: Callable[[], Consumer], seats: Seats, unknown: str
 ) -> None:
     message = (
@@ -210,7 +210,7 @@ def test_a_confirmation_of_what_there_is_not_is_buried(
     assert seats.dead_letters() == ["refused: SEAT_NOT_FOUND"]
 
 
-def test_a_seat_that_moved_since_it_was_read_is_not_written(
+def test_a_seat_that_changed_since_it_was_read_is_not_written(
     database_of: Callable[[str], Database], superuser: Database, seats: Seats
 ) -> None:
     ours, theirs = ReservationId(new_id()), ReservationId(new_id())
@@ -234,5 +234,5 @@ def test_a_seat_that_moved_since_it_was_read_is_not_written(
 def wait_for_a_blocked_statement(superuser: Database) -> None:
     deadline = time.monotonic() + 10
     while not superuser.rows("SELECT 1 FROM pg_locks WHERE NOT granted"):
-        assert time.monotonic() < deadline, "the second writer never came to wait for the first"
+        assert time.monotonic() < deadline, "the second writer never waited for the first"
         time.sleep(0.005)

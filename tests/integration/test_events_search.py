@@ -1,4 +1,4 @@
-"""Lists and searches in Postgres: what they find in Korean and in English, and by which index (EVT-018, EVT-025)."""
+"""Lists and searches in Postgres: what they find in Korean and English, and which index they use (EVT-018, EVT-025)."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -9,18 +9,18 @@ import pytest
 from common.stores.postgres import Database
 from functions.events.adapters.event_repository import counting, listing
 from functions.events.domain.event_search import EventSearch
-from tools.simulation.events_service import SALE_STARTS, SHOW_STARTS, Programme
+from tools.simulation.events_service import SALE_STARTS, SHOW_STARTS, EventsService
 
 
 @pytest.fixture
-def programme(database_of: Callable[[str], Database]) -> Programme:
-    return Programme(database_of("event_service"))
+def service(database_of: Callable[[str], Database]) -> EventsService:
+    return EventsService(database_of("event_service"))
 
 
 @pytest.fixture
-def named(programme: Programme) -> Programme:
-    venue_id = programme.venue()
-    hall_id = programme.hall(venue_id)
+def named(service: EventsService) -> EventsService:
+    venue_id = service.venue()
+    hall_id = service.hall(venue_id)
     for title, artist in [
         ("겨울밤의 콘서트", "한강 필하모닉"),
         ("봄밤의 음악회", "서울 앙상블"),
@@ -28,8 +28,8 @@ def named(programme: Programme) -> Programme:
         ("BTS 월드투어", "방탄소년단"),
         ("Jazz_Live 100%", "Trio \\ Seoul"),
     ]:
-        programme.event(title=title, artist=artist, venue_id=venue_id, hall_id=hall_id)
-    return programme
+        service.event(title=title, artist=artist, venue_id=venue_id, hall_id=hall_id)
+    return service
 
 
 @pytest.mark.parametrize(
@@ -59,19 +59,19 @@ def named(programme: Programme) -> Programme:
         ("%s", []),
     ],
 )
-def test_words_are_found_as_parts_and_in_english_in_any_form(named: Programme, q: str, found: list[str]) -> None:
+def test_words_are_found_as_parts_and_in_english_in_any_form(named: EventsService, q: str, found: list[str]) -> None:
     assert named.titles(q=q, sort="title") == found
     assert named.page(q=q).total == len(found)
 
 
-def test_pages_stay_put_when_times_and_titles_are_the_same(programme: Programme) -> None:
-    venue_id = programme.venue()
-    hall_id = programme.hall(venue_id)
+def test_pages_are_stable_when_times_and_titles_are_the_same(service: EventsService) -> None:
+    venue_id = service.venue()
+    hall_id = service.hall(venue_id)
     for _ in range(23):
-        programme.event(venue_id=venue_id, hall_id=hall_id)
+        service.event(venue_id=venue_id, hall_id=hall_id)
     for sort in ("startsAt", "-startsAt", "saleStartsAt", "title"):
         for _ in range(2):
-            seen = [event.id for page in range(5) for event in programme.page(page=page, size=5, sort=sort).items]
+            seen = [event.id for page in range(5) for event in service.page(page=page, size=5, sort=sort).items]
             assert len(seen) == len(set(seen)) == 23
 
 
@@ -81,10 +81,10 @@ WORDS = ["겨울", "봄밤", "여름", "가을", "콘서트", "음악회", "독�
 
 
 @pytest.fixture
-def crowded(superuser: Database, programme: Programme) -> Programme:
-    """Five thousand events over ten years in two hundred cities, one of them called something nobody else is."""
-    venue_id = programme.venue()
-    event_id = programme.event(venue_id=venue_id, title="희귀한 Unicorn").id
+def crowded(superuser: Database, service: EventsService) -> EventsService:
+    """Five thousand events over ten years in two hundred cities, one of them with a unique name."""
+    venue_id = service.venue()
+    event_id = service.event(venue_id=venue_id, title="희귀한 Unicorn").id
     with superuser.transaction() as connection:
         connection.execute(
             """
@@ -117,12 +117,12 @@ def crowded(superuser: Database, programme: Programme) -> Programme:
         with superuser.transaction() as connection:
             connection.execute(f"ANALYZE event_service.{table}")
     assert event_id
-    return programme
+    return service
 
 
-def plan(programme: Programme, statement: str, parameters: Any) -> tuple[set[str], str]:
-    """The indexes a statement goes by, reading all events from end to end among them; and the plan to look at."""
-    (row,) = programme.database.rows(f"EXPLAIN (FORMAT JSON) {statement}", parameters)
+def plan(service: EventsService, statement: str, parameters: Any) -> tuple[set[str], str]:
+    """The indexes a statement uses, with a mark for a scan of all events; and the plan as text."""
+    (row,) = service.database.rows(f"EXPLAIN (FORMAT JSON) {statement}", parameters)
     (explained,) = row["QUERY PLAN"]
     indexes: set[str] = set()
 
@@ -159,7 +159,7 @@ COUNTS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-def test_every_search_goes_by_an_index_for_its_page_and_its_total(crowded: Programme) -> None:
+def test_every_search_uses_an_index_for_its_page_and_its_total(crowded: EventsService) -> None:
     for search, index in PAGES:
         indexes, shown = plan(crowded, *listing(EventSearch.model_validate(search), SALE_STARTS))
         assert index in indexes, (search, shown)
@@ -170,6 +170,6 @@ def test_every_search_goes_by_an_index_for_its_page_and_its_total(crowded: Progr
         assert "(all of events)" not in indexes, (search, shown)
 
 
-def test_a_search_in_five_thousand_events_finds_the_one(crowded: Programme) -> None:
+def test_a_search_in_five_thousand_events_finds_the_one(crowded: EventsService) -> None:
     assert crowded.titles(q="희귀한 unicorns") == ["희귀한 Unicorn"]
     assert crowded.page(city="City 7").total == 25

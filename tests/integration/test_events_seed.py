@@ -1,4 +1,4 @@
-"""A fresh stack has something to buy, and an old one too."""
+"""A new stack has an event to buy, and an old one too."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,7 @@ from local.seed.event import EVENT_ID, seed_event
 NOW = datetime(2026, 11, 22, 7, tzinfo=UTC)
 
 
-def test_seeding_twice_makes_one_event_on_sale(database_of: Callable[[str], Database]) -> None:
+def test_seeding_twice_creates_one_event_on_sale(database_of: Callable[[str], Database]) -> None:
     database = database_of("event_service")
     seed_event(database, NOW)
     seed_event(database, NOW + timedelta(days=1))

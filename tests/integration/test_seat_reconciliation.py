@@ -1,4 +1,4 @@
-"""Each kind of disagreement between Redis, reservations and seats, planted, found and mended (EVT-030)."""
+"""Each kind of disagreement between Redis, reservations and seats, created, found and repaired (EVT-030)."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -20,15 +20,13 @@ NONE = Disagreements()
 LIFE = timedelta(minutes=5)
 
 
-class Round:
-    """The scheduled function over a box office."""
+class Reconciliation:
+    """Runs the reconciliation over a box office."""
 
     def __init__(self, office: BoxOffice) -> None:
-        programme = office.programme
+        service = office.events
         self.office = office
-        self.records = SeatRecords(
-            programme.database, programme.events, programme.seats, seat_sales(), office, programme.cache
-        )
+        self.records = SeatRecords(service.database, service.events, service.seats, seat_sales(), office, service.cache)
 
     def __call__(self, meanwhile: Callable[[], object] = lambda: None) -> Disagreements:
         def wait(_seconds: float) -> None:
@@ -46,40 +44,40 @@ def office(database_of: Callable[[str], Database], superuser: Database, redis: C
 
 
 @pytest.fixture
-def look(office: BoxOffice) -> Round:
-    return Round(office)
+def look(office: BoxOffice) -> Reconciliation:
+    return Reconciliation(office)
 
 
 def sold(office: BoxOffice) -> list[SeatId]:
-    return office.programme.reads.sold_seats(office.event.id)
+    return office.events.reads.sold_seats(office.event.id)
 
 
-def test_a_sale_as_it_should_be_has_nothing_to_mend(office: BoxOffice, look: Round) -> None:
+def test_a_consistent_sale_needs_no_repair(office: BoxOffice, look: Reconciliation) -> None:
     office.buy(0, 1)
     office.hold(2)
-    given_back = office.buy(3)
-    office.booking.cancel(given_back.user_id, given_back.id)
+    cancelled_reservation = office.buy(3)
+    office.booking.cancel(cancelled_reservation.user_id, cancelled_reservation.id)
     office.courier.deliver()
     assert look() == NONE
 
 
-def test_a_confirmation_that_was_lost_is_made_good(office: BoxOffice, look: Round) -> None:
+def test_a_lost_confirmation_is_repaired(office: BoxOffice, look: Reconciliation) -> None:
     bought = office.buy(0)
     assert sold(office) == []
     found = look()
     assert found == Disagreements(missing_sales=frozenset({(office.seat_ids[0], ReservationId(bought.id))}))
     assert sold(office) == [office.seat_ids[0]]
     assert look() == NONE
-    office.courier.deliver()  # the message comes after all
+    office.courier.deliver()  # the message arrives late
     assert look() == NONE
 
 
-def test_a_message_on_its_way_is_waited_for(office: BoxOffice, look: Round) -> None:
+def test_a_message_under_way_is_waited_for(office: BoxOffice, look: Reconciliation) -> None:
     office.buy(0)
     assert look(meanwhile=office.courier.deliver) == NONE
 
 
-def test_a_cancellation_that_was_lost_is_made_good(office: BoxOffice, look: Round, superuser: Database) -> None:
+def test_a_lost_cancellation_is_repaired(office: BoxOffice, look: Reconciliation, superuser: Database) -> None:
     bought = office.buy(0)
     office.courier.deliver()
     office.booking.cancel(bought.user_id, bought.id)
@@ -87,26 +85,28 @@ def test_a_cancellation_that_was_lost_is_made_good(office: BoxOffice, look: Roun
     assert (sold(office), look()) == ([], NONE)
 
 
-def test_a_claim_of_nobody_is_taken_away(office: BoxOffice, look: Round, superuser: Database) -> None:
-    bought, nobody = office.buy(0), ReservationId(uuid4())
+def test_a_sale_to_an_unknown_reservation_is_removed(
+    office: BoxOffice, look: Reconciliation, superuser: Database
+) -> None:
+    bought, unknown = office.buy(0), ReservationId(uuid4())
     office.courier.deliver()
     with superuser.transaction() as connection:
         connection.execute(
-            "UPDATE event_service.seats SET claims = %s || claims WHERE id = %s", ([nobody], office.seat_ids[0])
+            "UPDATE event_service.seats SET claims = %s || claims WHERE id = %s", ([unknown], office.seat_ids[0])
         )
-    assert look() == Disagreements(stale_claims=frozenset({(office.seat_ids[0], nobody)}))
+    assert look() == Disagreements(stale_claims=frozenset({(office.seat_ids[0], unknown)}))
     assert look() == NONE
-    assert office.programme.seats.sales(office.event.id) == {office.seat_ids[0]: [bought.id]}
+    assert office.events.seats.sales(office.event.id) == {office.seat_ids[0]: [bought.id]}
 
 
-def test_a_hold_of_nobody_is_released(office: BoxOffice, look: Round) -> None:
-    nobody, seat = ReservationId(uuid4()), office.seat_ids[0]
-    office.holds.take(office.event.id, nobody, [seat], LIFE, office.clock())
-    assert look() == Disagreements(orphan_holds=frozenset({(seat, nobody)}))
+def test_a_hold_of_an_unknown_reservation_is_released(office: BoxOffice, look: Reconciliation) -> None:
+    unknown, seat = ReservationId(uuid4()), office.seat_ids[0]
+    office.holds.take(office.event.id, unknown, [seat], LIFE, office.clock())
+    assert look() == Disagreements(orphan_holds=frozenset({(seat, unknown)}))
     assert (office.holds.held(office.event.id, office.clock()), look()) == (set(), NONE)
 
 
-def test_a_hold_on_its_way_into_postgres_is_left_alone(office: BoxOffice, look: Round) -> None:
+def test_a_hold_that_is_being_written_to_postgres_is_left_unchanged(office: BoxOffice, look: Reconciliation) -> None:
     held = office.hold(0)
     orphan = uuid4()
     office.holds.take(office.event.id, orphan, [office.seat_ids[1]], LIFE, office.clock())
@@ -114,7 +114,7 @@ def test_a_hold_on_its_way_into_postgres_is_left_alone(office: BoxOffice, look: 
     assert office.holds.holders(office.event.id, office.clock()) == {office.seat_ids[0]: held.id}
 
 
-def test_a_hold_whose_reservation_lives_by_the_time_it_is_mended_is_left_alone(office: BoxOffice) -> None:
+def test_a_hold_whose_reservation_is_live_at_the_repair_is_left_unchanged(office: BoxOffice) -> None:
     held, seat = office.hold(0), office.seat_ids[0]
     asked = MendHoldsAsked(
         event_id=office.event.id, release=[HeldSeat(seat_id=seat, reservation_id=held.id)], forgotten=[]
@@ -123,7 +123,9 @@ def test_a_hold_whose_reservation_lives_by_the_time_it_is_mended_is_left_alone(o
     assert office.holds.holders(office.event.id, office.clock()) == {seat: held.id}
 
 
-def test_a_name_left_on_the_list_of_holds_is_taken_off(office: BoxOffice, look: Round, redis: Client) -> None:
+def test_a_seat_listed_as_held_without_a_hold_is_removed_from_the_list(
+    office: BoxOffice, look: Reconciliation, redis: Client
+) -> None:
     seat = office.seat_ids[0]
     office.holds.take(office.event.id, uuid4(), [seat], LIFE, office.clock())
     redis.delete(f"seat:hold:{{{office.event.id}}}:{seat}")
@@ -131,7 +133,7 @@ def test_a_name_left_on_the_list_of_holds_is_taken_off(office: BoxOffice, look: 
     assert office.holds.held(office.event.id, office.clock()) == set()
 
 
-def test_a_hold_that_redis_forgot_is_taken_again(office: BoxOffice, look: Round, redis: Client) -> None:
+def test_a_hold_that_redis_lost_is_taken_again(office: BoxOffice, look: Reconciliation, redis: Client) -> None:
     held = office.hold(0, 1)
     redis.flushall()
     pairs = frozenset((seat, ReservationId(held.id)) for seat in office.seat_ids[:2])
@@ -140,23 +142,23 @@ def test_a_hold_that_redis_forgot_is_taken_again(office: BoxOffice, look: Round,
     assert look() == NONE
 
 
-def test_a_seat_whose_hold_is_somebody_elses_goes_back_to_its_reservation(
-    office: BoxOffice, look: Round, redis: Client
+def test_a_seat_held_by_another_reservation_returns_to_its_own(
+    office: BoxOffice, look: Reconciliation, redis: Client
 ) -> None:
-    held, thief, seat = office.hold(0), ReservationId(uuid4()), office.seat_ids[0]
+    held, other, seat = office.hold(0), ReservationId(uuid4()), office.seat_ids[0]
     redis.flushall()
-    office.holds.take(office.event.id, thief, [seat], LIFE, office.clock())
+    office.holds.take(office.event.id, other, [seat], LIFE, office.clock())
     assert look() == Disagreements(
-        orphan_holds=frozenset({(seat, thief)}), forgotten_holds=frozenset({(seat, ReservationId(held.id))})
+        orphan_holds=frozenset({(seat, other)}), forgotten_holds=frozenset({(seat, ReservationId(held.id))})
     )
     assert office.holds.holders(office.event.id, office.clock()) == {seat: held.id}
 
 
-def test_a_seat_sold_twice_is_told_and_left_to_a_person(
-    office: BoxOffice, look: Round, superuser: Database, redis: Client
+def test_a_seat_sold_twice_is_reported_and_not_repaired(
+    office: BoxOffice, look: Reconciliation, superuser: Database, redis: Client
 ) -> None:
     first = office.buy(0)
-    with superuser.transaction() as connection:  # what the unique index keeps everybody from doing
+    with superuser.transaction() as connection:  # which the unique index prevents
         connection.execute("UPDATE reservation_service.reservation_seats SET live = false")
     redis.flushall()
     again = office.hold(0)
@@ -164,5 +166,5 @@ def test_a_seat_sold_twice_is_told_and_left_to_a_person(
     office.courier.deliver()
     found = look()
     assert found == Disagreements(oversold_seats=frozenset({office.seat_ids[0]}))
-    claims = office.programme.seats.sales(office.event.id)[office.seat_ids[0]]
+    claims = office.events.seats.sales(office.event.id)[office.seat_ids[0]]
     assert claims == [first.id, again.id]

@@ -1,4 +1,4 @@
-"""What may be changed of an event, and when (EVT-002); which edit is whose (If-Match)."""
+"""What can be changed of an event, and when (EVT-002); which versions an edit expects (If-Match)."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -49,7 +49,7 @@ def changed_by(**edit: Any) -> set[str]:
     return set(changed_fields(BEFORE, EventEdit.model_validate(edit).applied_to(BEFORE)))
 
 
-def test_what_is_left_out_stays_as_it_is() -> None:
+def test_a_field_that_is_left_out_stays_as_it_is() -> None:
     assert EventEdit.model_validate({"title": "Encore"}).applied_to(BEFORE) == BEFORE.model_copy(
         update={"title": "Encore"}
     )
@@ -66,13 +66,13 @@ def test_any_field_may_change_before_the_sale_and_five_after(field: str) -> None
         assert changed <= AFTER_SALE_START
         check_in_time(changed, SALE, SALE)
     else:
-        with pytest.raises(DomainError) as refusal:
+        with pytest.raises(DomainError) as raised:
             check_in_time(changed, SALE, SALE)
-        assert (type(refusal.value), refusal.value.details) == (SaleStarted, {"fields": [field]})
+        assert (type(raised.value), raised.value.details) == (SaleStarted, {"fields": [field]})
 
 
 @pytest.mark.parametrize("field", OTHER)
-def test_nothing_becomes_null(field: str) -> None:
+def test_no_field_can_become_null(field: str) -> None:
     with pytest.raises(ValidationError):
         EventEdit.model_validate({field: None})
 
@@ -82,18 +82,18 @@ def request(**headers: str) -> Request:
 
 
 @pytest.mark.parametrize("if_match", [None, "*", '"3"', '"3-abc"', '"1", "3"', 'W/"3-abc"'])
-def test_an_edit_of_the_version_at_hand_goes_through_and_one_that_names_none_too(if_match: str | None) -> None:
+def test_an_edit_of_the_current_version_or_of_any_version_succeeds(if_match: str | None) -> None:
     expected_versions(request(**({} if if_match is None else {"if_match": if_match}))).check(3)
 
 
 @pytest.mark.parametrize("if_match", ['"2"', '"33"', '"3', "3", "", '"abc"', '"2-3"'])
 def test_an_edit_of_another_version_is_stale(if_match: str) -> None:
-    with pytest.raises(DomainError) as refusal:
+    with pytest.raises(DomainError) as raised:
         expected_versions(request(if_match=if_match)).check(3)
-    assert type(refusal.value) is PreconditionFailed
+    assert type(raised.value) is PreconditionFailed
 
 
-def test_the_tag_of_an_answer_names_its_version_for_the_next_edit() -> None:
+def test_the_tag_of_a_response_names_its_version_for_the_next_edit() -> None:
     for tag in (etag(7), etag(7, "what it says")):
         expected_versions(request(if_match=tag)).check(7)
     assert etag(7, "what it says") != etag(7, "something else")

@@ -1,4 +1,4 @@
-"""What an event must be to be put on sale in a hall (EVT-001)."""
+"""Which events can be sold in a hall (EVT-001)."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -36,14 +36,14 @@ def proposal(**changes: Any) -> EventProposal:
     )
 
 
-def faults(refused: EventProposal) -> set[str]:
-    with pytest.raises(DomainError) as refusal:
-        refused.check(HALL)
-    assert type(refusal.value) is InvalidInput
-    return {fault["field"] for fault in refusal.value.details}
+def faults(rejected: EventProposal) -> set[str]:
+    with pytest.raises(DomainError) as raised:
+        rejected.check(HALL)
+    assert type(raised.value) is InvalidInput
+    return {fault["field"] for fault in raised.value.details}
 
 
-def test_an_event_that_names_only_what_it_must_admits_ten_a_second_and_sells_four_seats_at_most() -> None:
+def test_by_default_an_event_admits_ten_a_second_and_sells_at_most_four_seats() -> None:
     proposed = proposal()
     proposed.check(HALL)
     assert (proposed.admission_per_second, proposed.queue_capacity, proposed.max_seats) == (10, 50_000, 4)
@@ -53,7 +53,7 @@ def test_every_grade_of_the_hall_needs_a_price() -> None:
     assert faults(proposal(prices={"VIP": 150_000})) == {"prices.S"}
 
 
-def test_a_price_for_seats_the_hall_does_not_have_is_a_mistake() -> None:
+def test_a_price_for_a_grade_the_hall_does_not_have_is_rejected() -> None:
     assert faults(proposal(prices={"VIP": 3, "S": 2, "B": 1})) == {"prices.B"}
 
 
@@ -70,7 +70,7 @@ def test_a_sale_may_run_until_the_show_ends_and_no_longer() -> None:
     assert faults(proposal(saleEndsAt="2027-01-15T12:00:01Z")) == {"saleEndsAt"}
 
 
-def test_every_fault_is_told_at_once() -> None:
+def test_all_faults_are_reported_together() -> None:
     wrong = proposal(endsAt="2027-01-15T10:00:00Z", saleEndsAt="2026-11-01T00:00:00Z", prices={"S": 1, "A": 1})
     assert faults(wrong) == {"endsAt", "saleEndsAt", "prices.VIP", "prices.A"}
 
@@ -95,11 +95,11 @@ def test_every_fault_is_told_at_once() -> None:
         {"startsAt": "2200-01-01T00:00:00Z"},
     ],
 )
-def test_a_value_out_of_bounds_is_refused(change: dict[str, Any]) -> None:
+def test_a_value_out_of_bounds_is_rejected(change: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         proposal(**change)
 
 
-def test_times_are_kept_in_utc_whatever_offset_they_came_with() -> None:
+def test_times_are_converted_to_utc() -> None:
     assert proposal(startsAt="2027-01-15T19:00:00+09:00").starts_at == datetime(2027, 1, 15, 10, tzinfo=UTC)
     assert proposal(startsAt="2027-01-15T19:00:00+09:00").starts_at.tzinfo is UTC

@@ -1,4 +1,4 @@
-"""What the events service refuses before it asks any store: nothing runs here that a handler could ask."""
+"""What the events service rejects before it calls any store: no store runs in these tests."""
 
 import json
 from importlib import import_module
@@ -16,7 +16,7 @@ def sample(function: str) -> Event:
     return event
 
 
-def answered(function: str, event: Event) -> tuple[int, Any]:
+def respond(function: str, event: Event) -> tuple[int, Any]:
     answer = import_module(f"functions.events.handlers.{function}").handler(event, None)
     return answer["statusCode"], json.loads(answer["body"])
 
@@ -41,7 +41,7 @@ WRITES = [
 def test_only_an_admin_writes(function: str) -> None:
     event = sample(function)
     event["requestContext"]["authorizer"]["role"] = "USER"
-    assert answered(function, event)[0] == 403
+    assert respond(function, event)[0] == 403
 
 
 @pytest.mark.parametrize(
@@ -57,12 +57,12 @@ def test_only_an_admin_writes(function: str) -> None:
         ({"venueId": "not-a-uuid"}, "venueId"),
     ],
 )
-def test_an_event_that_makes_no_sense_is_refused_by_field(change: Event, field: str) -> None:
+def test_an_invalid_event_is_rejected_by_field(change: Event, field: str) -> None:
     event = sample("create_event")
     body = json.loads(event["body"]) | change
-    status, refusal = answered("create_event", event | {"body": json.dumps(body)})
-    assert (status, refusal["code"]) == (400, "VALIDATION_ERROR")
-    assert field in {fault["field"] for fault in refusal["details"]}
+    status, raised = respond("create_event", event | {"body": json.dumps(body)})
+    assert (status, raised["code"]) == (400, "VALIDATION_ERROR")
+    assert field in {fault["field"] for fault in raised["details"]}
 
 
 @pytest.mark.parametrize(
@@ -81,8 +81,8 @@ def test_an_event_that_makes_no_sense_is_refused_by_field(change: Event, field: 
         "reschedule_event",
     ],
 )
-def test_no_body_makes_a_500(function: str, body: str) -> None:
-    assert answered(function, sample(function) | {"body": body})[0] == 400
+def test_no_body_causes_a_500(function: str, body: str) -> None:
+    assert respond(function, sample(function) | {"body": body})[0] == 400
 
 
 @pytest.mark.parametrize(
@@ -99,8 +99,8 @@ def test_no_body_makes_a_500(function: str, body: str) -> None:
         {"to": "0001-01-01T00:00:00+23:59"},
     ],
 )
-def test_a_search_that_makes_no_sense_is_refused(query: dict[str, str]) -> None:
-    assert answered("list_events", sample("list_events") | {"queryStringParameters": query})[0] == 400
+def test_an_invalid_search_is_rejected(query: dict[str, str]) -> None:
+    assert respond("list_events", sample("list_events") | {"queryStringParameters": query})[0] == 400
 
 
 @pytest.mark.parametrize(
@@ -124,5 +124,5 @@ def test_a_search_that_makes_no_sense_is_refused(query: dict[str, str]) -> None:
     ],
 )
 @pytest.mark.parametrize("name", ["no-uuid", "\x00"])
-def test_what_is_no_id_names_nothing(function: str, name: str) -> None:
-    assert answered(function, sample(function) | {"pathParameters": {"id": name, "hallId": name}})[0] == 404
+def test_a_malformed_id_is_not_found(function: str, name: str) -> None:
+    assert respond(function, sample(function) | {"pathParameters": {"id": name, "hallId": name}})[0] == 404

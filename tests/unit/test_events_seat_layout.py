@@ -1,4 +1,4 @@
-"""Seats as layout and bitmap, and the plain list put together from both (EVT-006)."""
+"""Seats as layout and bitmap, and the list that is built from both (EVT-006)."""
 
 import json
 from base64 import b64decode
@@ -24,17 +24,17 @@ def statuses(count: int, *sold: int) -> SeatStatuses:
 
 
 @pytest.mark.parametrize("ids", [[uuid4()], [uuid4() for _ in range(9)], [UUID(int=2**100 + n) for n in range(300)]])
-def test_ids_come_out_as_they_went_in(ids: list[UUID]) -> None:
+def test_packed_ids_can_be_unpacked(ids: list[UUID]) -> None:
     assert layout(*ids).ids() == [str(each) for each in ids]
 
 
-def test_ids_counted_up_share_all_but_their_last_digits() -> None:
+def test_consecutive_ids_share_all_but_their_last_digits() -> None:
     packed = layout(*(UUID(int=2**100 + n) for n in range(200)))
     assert (len(packed.id_prefix), len(packed.id_suffixes)) == (30, 400)
 
 
 @pytest.mark.parametrize("sold", [[], [0], [7], [8], [0, 9], list(range(10))])
-def test_a_bitmap_tells_which_seats_are_sold(sold: list[int]) -> None:
+def test_a_bitmap_shows_which_seats_are_sold(sold: list[int]) -> None:
     assert statuses(10, *sold).sold_positions() == sold
     assert len(b64decode(bitmap(10, sold))) == 2
 
@@ -43,7 +43,7 @@ def test_the_first_seat_is_the_highest_bit() -> None:
     assert b64decode(bitmap(10, [0, 9])) == bytes([0b1000_0000, 0b0100_0000])
 
 
-def test_the_plain_list_has_every_seat_by_grade_the_dearest_first_whatever_its_sections_are_called() -> None:
+def test_the_list_has_every_seat_by_grade_the_most_expensive_first() -> None:
     sections = [
         PricedSection(name='가"\\', grade="S", rows=2, seats_per_row=1, price=10),
         PricedSection(name="B", grade="VIP", rows=1, seats_per_row=1, price=20),

@@ -1,4 +1,4 @@
-"""Each way in which holds, reservations and seats may disagree (EVT-030)."""
+"""Each way in which holds, reservations and seats can disagree (EVT-030)."""
 
 from uuid import UUID
 
@@ -16,12 +16,12 @@ AGREED = SeatSnapshot(
     sales={SEAT: [OURS]},
     confirmed=frozenset({(SEAT, OURS)}),
     pending=frozenset({(OTHER, THEIRS)}),
-    holds=frozenset({(SEAT, OURS), (OTHER, THEIRS)}),  # a hold outlives its confirmation a while
+    holds=frozenset({(SEAT, OURS), (OTHER, THEIRS)}),  # a hold stays for a while after the confirmation
 )
 NOTHING = SeatSnapshot({}, frozenset(), frozenset(), frozenset())
 
 
-def test_stores_that_agree_have_nothing_to_tell() -> None:
+def test_stores_that_agree_have_no_disagreements() -> None:
     assert not find_disagreements(AGREED)
     assert not find_disagreements(NOTHING)
 
@@ -50,14 +50,14 @@ def test_stores_that_agree_have_nothing_to_tell() -> None:
             Disagreements(orphan_holds=frozenset({(SEAT, None)}), forgotten_holds=frozenset({(SEAT, OURS)})),
         ),
     ],
-    ids=["sold twice", "sale unheard of", "claim of nobody", "hold of nobody", "hold forgotten"],
+    ids=["sold twice", "sale unheard of", "claim of unknown", "hold of unknown", "hold forgotten"],
 )
 def test_each_disagreement_has_its_name(snapshot: SeatSnapshot, expected: Disagreements) -> None:
     assert find_disagreements(snapshot) == expected
 
 
 class FakeRecords:
-    """Events whose snapshots change from look to look, the last one staying."""
+    """Events whose snapshots change from look to look; the last one stays."""
 
     def __init__(self, **looks: list[SeatSnapshot | Exception]) -> None:
         self.looks = {EVENT: looks.get("event", [NOTHING]), ANOTHER: looks.get("another", [NOTHING])}
@@ -85,34 +85,34 @@ class FakeRecords:
 MISSING = SeatSnapshot({}, frozenset({(SEAT, OURS)}), frozenset(), frozenset())
 
 
-def test_what_was_on_its_way_at_the_first_look_is_left_alone() -> None:
+def test_a_disagreement_of_the_first_look_only_is_left_unchanged() -> None:
     records = FakeRecords(event=[MISSING, AGREED])
     assert records.reconcile() == {}
     assert (len(records.waits), records.repaired) == (1, {})
 
 
-def test_what_only_the_second_look_finds_may_be_on_its_way_too() -> None:
+def test_a_disagreement_of_the_second_look_only_is_left_unchanged() -> None:
     stale = SeatSnapshot({OTHER: [THEIRS]}, frozenset(), frozenset(), frozenset())
     records = FakeRecords(event=[MISSING, stale])
     assert (records.reconcile(), records.repaired) == ({}, {})
 
 
-def test_what_two_looks_find_is_mended() -> None:
+def test_a_disagreement_of_both_looks_is_repaired() -> None:
     records = FakeRecords(event=[MISSING])
     assert records.reconcile() == records.repaired == {EVENT: Disagreements(missing_sales=frozenset({(SEAT, OURS)}))}
 
 
-def test_where_all_agree_nobody_waits() -> None:
+def test_without_disagreements_there_is_no_wait() -> None:
     records = FakeRecords(event=[AGREED])
     assert (records.reconcile(), records.waits) == ({}, [])
 
 
-def test_an_event_that_cannot_be_looked_at_does_not_keep_us_from_the_others() -> None:
-    records = FakeRecords(event=[OSError("away")], another=[MISSING])
+def test_an_event_that_cannot_be_compared_does_not_stop_the_others() -> None:
+    records = FakeRecords(event=[OSError("unavailable")], another=[MISSING])
     assert set(records.reconcile()) == {ANOTHER}
     assert records.failures == [EVENT]
 
 
-def test_one_that_cannot_be_seen_again_is_not_touched() -> None:
-    records = FakeRecords(event=[MISSING, OSError("away")])
+def test_an_event_that_cannot_be_compared_again_is_not_repaired() -> None:
+    records = FakeRecords(event=[MISSING, OSError("unavailable")])
     assert (records.reconcile(), records.repaired, records.failures) == ({}, {}, [EVENT])

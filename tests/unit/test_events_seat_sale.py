@@ -1,4 +1,4 @@
-"""Which seats a reservation's message moves (EVT-008, EVT-026)."""
+"""Which seats a reservation's message sells or frees (EVT-008, EVT-026)."""
 
 from uuid import UUID
 
@@ -14,20 +14,20 @@ SOLD_TO_US = Seat(SeatId(UUID(int=11)), (OURS,), version=1)
 SOLD_TO_THEM = Seat(SeatId(UUID(int=12)), (THEIRS,), version=1)
 
 
-def test_a_confirmed_reservation_takes_the_seats_that_are_not_its_own_yet() -> None:
+def test_a_confirmed_reservation_is_sold_the_seats_it_does_not_have_yet() -> None:
     assert seats_to_sell([FREE, SOLD_TO_US], [FREE.id, SOLD_TO_US.id], OURS) == [FREE]
 
 
-def test_a_claim_of_another_does_not_keep_a_confirmed_reservation_from_its_own() -> None:
+def test_a_seat_sold_to_another_is_also_sold_to_a_confirmed_reservation() -> None:
     assert seats_to_sell([SOLD_TO_THEM], [SOLD_TO_THEM.id], OURS) == [SOLD_TO_THEM]
 
 
 def test_a_seat_the_event_does_not_have_cannot_be_sold() -> None:
-    with pytest.raises(DomainError) as refusal:
+    with pytest.raises(DomainError) as raised:
         seats_to_sell([FREE], [FREE.id, SeatId(UUID(int=99))], OURS)
-    assert type(refusal.value) is SeatNotFound
-    assert refusal.value.details == {"seatIds": [str(UUID(int=99))]}
+    assert type(raised.value) is SeatNotFound
+    assert raised.value.details == {"seatIds": [str(UUID(int=99))]}
 
 
-def test_a_cancelled_reservation_gives_back_its_own_seats_only() -> None:
+def test_a_cancelled_reservation_frees_only_its_own_seats() -> None:
     assert seats_to_free([FREE, SOLD_TO_US, SOLD_TO_THEM], OURS) == [SOLD_TO_US]

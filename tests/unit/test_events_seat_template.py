@@ -1,4 +1,4 @@
-"""A hall's outline (EVT-013)."""
+"""A hall's seat template (EVT-013)."""
 
 from typing import Any
 
@@ -20,11 +20,11 @@ def test_a_halls_capacity_is_the_seats_of_all_its_sections() -> None:
     assert template(section("A", rows=10, seats_per_row=20), section("B", rows=3, seats_per_row=5)).capacity == 215
 
 
-def test_a_halls_grades_are_named_once_each_and_the_dearest_first() -> None:
+def test_a_halls_grades_are_listed_once_each_the_highest_first() -> None:
     assert template(section("A", "B"), section("B", "VIP"), section("C", "B")).grades == ["VIP", "B"]
 
 
-def test_a_hall_may_have_exactly_as_many_seats_as_are_allowed() -> None:
+def test_a_hall_can_have_exactly_the_maximum_of_seats() -> None:
     assert template(section(rows=1000, seats_per_row=100)).capacity == MAX_HALL_SEATS
 
 
@@ -55,6 +55,6 @@ def test_a_hall_may_have_exactly_as_many_seats_as_are_allowed() -> None:
         "negative",
     ],
 )
-def test_a_template_out_of_bounds_is_refused(sections: list[dict[str, Any]]) -> None:
+def test_a_template_out_of_bounds_is_rejected(sections: list[dict[str, Any]]) -> None:
     with pytest.raises(ValidationError):
         template(*sections)

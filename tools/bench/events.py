@@ -1,4 +1,4 @@
-"""What reading the programme costs: list, detail and seats of a 50,000-seat hall, through the emulator, beside the bare
+"""What reading events costs: list, detail and seats of a 50,000-seat hall, through the emulator, beside the bare
 stores in the same run.
 
     make bench-events

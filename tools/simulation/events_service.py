@@ -85,7 +85,7 @@ def seat_messages(cache: ReadCache) -> SeatSaleMessages:
     return SeatSaleMessages(seat_sales(), cache)
 
 
-class Programme:
+class EventsService:
     """The events service over one database, without a cache unless it is given one."""
 
     def __init__(self, database: Database, cache: ReadCache | None = None, reader: Database | None = None) -> None:

@@ -69,7 +69,7 @@ from functions.reservations.reservation_store import ReservationStore
 from functions.reservations.seat_holds import SeatHolds
 from tools.invariants import Violation, violations
 from tools.invariants.checker import connect as look_into
-from tools.simulation.events_service import NoCache, Programme, seat_messages, seat_sales
+from tools.simulation.events_service import EventsService, NoCache, seat_messages, seat_sales
 from tools.simulation.fake_portone import SETTINGS, FakePortOne
 from tools.simulation.model.exchanges import Container, Died, Fate, Fault, portone_away
 
@@ -323,16 +323,16 @@ class World:
         self.stores.portone.open(self.clock)
         self.stores.client.base_url = self.stores.portone.url
         self._put_in_place()
-        programme = Programme(self.events.database)
-        programme.now = self.now
-        venue = programme.venue()
-        made = programme.hall(venue, HALL)
+        service = EventsService(self.events.database)
+        service.now = self.now
+        venue = service.venue()
+        made = service.hall(venue, HALL)
         times = {"starts_at": SHOW, "ends_at": SHOW + timedelta(hours=2), "sale_ends_at": SHOW}
         self.event_ids = [
-            programme.event(venue_id=venue, hall_id=made, sale_starts_at=BEGIN - timedelta(days=1), **times).id
+            service.event(venue_id=venue, hall_id=made, sale_starts_at=BEGIN - timedelta(days=1), **times).id
             for _ in range(2)
         ]
-        self.seat_ids = {event: programme.seat_ids(event) for event in self.event_ids}
+        self.seat_ids = {event: service.seat_ids(event) for event in self.event_ids}
 
     def _put_in_place(self) -> None:
         """The handlers ask their compositions for what the container under way has."""

@@ -1,4 +1,5 @@
-"""An event that is cancelled or moved, and what its buyers get, through outbox and consumers (EVT-028, EVT-029)."""
+"""An event that is cancelled or rescheduled, and what its buyers are refunded, through outbox and consumers (EVT-028,
+EVT-029)."""
 
 import json
 from collections.abc import Callable
@@ -39,10 +40,10 @@ def office(database_of: Callable[[str], Database], superuser: Database, redis: C
     return BoxOffice(database_of, superuser, redis)
 
 
-def refused(problem: type[DomainError], call: Callable[[], object]) -> None:
-    with pytest.raises(DomainError) as refusal:
+def expect_error(kind: type[DomainError], call: Callable[[], object]) -> None:
+    with pytest.raises(DomainError) as raised:
         call()
-    assert type(refusal.value) is problem
+    assert type(raised.value) is kind
 
 
 class Payments:
@@ -59,111 +60,111 @@ class Payments:
 
 
 def delete(office: BoxOffice) -> None:
-    events = office.programme
+    events = office.events
     deletion = EventDeletion(events.database, events.events, events.outbox, events.cache, events.clock, office)
     deletion.delete(office.event.id, UserId(uuid4()), ANY_VERSION)
 
 
 def cancellation(office: BoxOffice, payments: PaymentStore | None = None) -> CancellationProgress:
-    reader = CancellationReader(office.programme.events, office, Payments(payments))
+    reader = CancellationReader(office.events.events, office, Payments(payments))
     return reader.progress(office.event.id)
 
 
 def cancel(office: BoxOffice) -> None:
-    office.programme.admin.cancel(office.event.id, "the singer is ill", UserId(uuid4()), ANY_VERSION)
+    office.events.admin.cancel(office.event.id, "the singer is ill", UserId(uuid4()), ANY_VERSION)
 
 
-def refunds_told(superuser: Database) -> dict[str, int]:
+def published_refunds(superuser: Database) -> dict[str, int]:
     rows = superuser.rows("SELECT payload FROM common.outbox_events WHERE event_type = 'ReservationCancelled'")
-    told = [json.loads(row["payload"])["payload"] for row in rows]
-    return {each["reservationId"]: each["refundAmount"] for each in told if each["reason"] == "EVENT_CANCELLED"}
+    published = [json.loads(row["payload"])["payload"] for row in rows]
+    return {each["reservationId"]: each["refundAmount"] for each in published if each["reason"] == "EVENT_CANCELLED"}
 
 
-def test_everybody_of_a_cancelled_event_gets_everything_back(office: BoxOffice, superuser: Database) -> None:
+def test_all_buyers_of_a_cancelled_event_are_refunded_in_full(office: BoxOffice, superuser: Database) -> None:
     bought, other, held = office.buy(0), office.buy(1, 2), office.hold(3)
     cancel(office)
     cancel(office)
-    assert office.courier.deliver().count("EventCancelled") == 1, "cancelled twice, told once"
+    assert office.courier.deliver().count("EventCancelled") == 1, "cancelled twice, published once"
     while office.booking.cancel_for_events(limit=2):
         pass
     office.courier.deliver()
 
     assert office.statuses(bought, other, held) == [CANCELLED] * 3
     assert {office.now(each).cancel_reason for each in (bought, other, held)} == {CancelReason.EVENT_CANCELLED}
-    assert refunds_told(superuser) == {
+    assert published_refunds(superuser) == {
         str(bought.id): bought.total_amount,
         str(other.id): other.total_amount,
         str(held.id): 0,
     }
-    assert office.programme.reads.sold_seats(office.event.id) == []
+    assert office.events.reads.sold_seats(office.event.id) == []
     assert office.holds.held(office.event.id, office.clock()) == set()
-    refused(SaleClosed, lambda: office.hold(4))
+    expect_error(SaleClosed, lambda: office.hold(4))
 
 
-def test_who_is_quicker_than_the_cancellation_of_the_event_pays_no_fee_either(
+def test_a_buyer_who_cancels_before_the_event_cancellation_arrives_pays_no_fee(
     office: BoxOffice, superuser: Database
 ) -> None:
     bought = office.buy(0)
-    office.programme.now = SHOW_STARTS - timedelta(hours=3)
+    office.events.now = SHOW_STARTS - timedelta(hours=3)
     cancel(office)
     office.courier.deliver()
-    given_back = office.booking.cancel(bought.user_id, bought.id)
-    assert (given_back.fee, given_back.refund_amount) == (0, bought.total_amount)
+    cancelled_reservation = office.booking.cancel(bought.user_id, bought.id)
+    assert (cancelled_reservation.fee, cancelled_reservation.refund_amount) == (0, bought.total_amount)
     assert office.booking.cancel_for_events(limit=10) == 0
-    assert refunds_told(superuser) == {str(bought.id): bought.total_amount}
+    assert published_refunds(superuser) == {str(bought.id): bought.total_amount}
 
 
-def test_a_crash_in_the_middle_costs_nobody_anything_and_the_next_round_goes_on(
+def test_after_a_crash_between_batches_the_next_run_refunds_the_rest(
     office: BoxOffice, superuser: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    everybody = [office.buy(seat) for seat in range(6)]
+    bought = [office.buy(seat) for seat in range(6)]
     cancel(office)
     office.courier.deliver()
     assert office.booking.cancel_for_events(limit=2) == 2
 
-    survived, real = [], office.store.cancel
+    calls, real = [], office.store.cancel
 
-    def dies_at_the_second(*arguments: Any, **more: Any) -> None:
-        if survived:
-            raise RuntimeError("the lights went out")
-        survived.append(1)
+    def crash_at_the_second(*arguments: Any, **more: Any) -> None:
+        if calls:
+            raise RuntimeError("crash")
+        calls.append(1)
         real(*arguments, **more)
 
     with monkeypatch.context() as broken:
-        broken.setattr(office.store, "cancel", dies_at_the_second)
+        broken.setattr(office.store, "cancel", crash_at_the_second)
         with pytest.raises(RuntimeError):
             office.booking.cancel_for_events(limit=2)
-    assert office.statuses(*everybody).count(CANCELLED) == 2, "a batch is all or nothing, its messages with it"
-    assert len(refunds_told(superuser)) == 2
+    assert office.statuses(*bought).count(CANCELLED) == 2, "a batch and its messages are all or nothing"
+    assert len(published_refunds(superuser)) == 2
     assert cancellation(office).reservations_to_cancel == 4
 
     while office.booking.cancel_for_events(limit=2):
         pass
-    assert refunds_told(superuser) == {str(each.id): each.total_amount for each in everybody}
+    assert published_refunds(superuser) == {str(each.id): each.total_amount for each in bought}
 
 
-def test_two_who_work_it_off_at_once_refund_everybody_once(
+def test_concurrent_workers_refund_each_buyer_once(
     office: BoxOffice, superuser: Database, database_of: Callable[[str], Database]
 ) -> None:
-    everybody = [office.buy(seat) for seat in range(8)]
+    bought = [office.buy(seat) for seat in range(8)]
     cancel(office)
     office.courier.deliver()
     stores = [ReservationStore(database_of("reservation_service"), office.store._outbox) for _ in range(4)]
 
-    def work_off(store: ReservationStore) -> int:
+    def refund_batches(store: ReservationStore) -> int:
         done = 0
         while batch := store.cancel_for_events(office.clock(), 1):
             done += len(batch)
         return done
 
-    counts = concurrently([partial(work_off, store) for store in stores])
+    counts = concurrently([partial(refund_batches, store) for store in stores])
     assert sum(count for count in counts if isinstance(count, int)) == 8
-    told = superuser.rows("SELECT event_type FROM common.outbox_events WHERE event_type = 'ReservationCancelled'")
-    assert len(told) == len(refunds_told(superuser)) == len(everybody)
+    published = superuser.rows("SELECT event_type FROM common.outbox_events WHERE event_type = 'ReservationCancelled'")
+    assert len(published) == len(published_refunds(superuser)) == len(bought)
 
 
 @pytest.mark.parametrize("seen_through", [False, True])
-def test_money_that_comes_after_the_cancellation_goes_back(
+def test_a_payment_after_the_cancellation_is_refunded(
     office: BoxOffice, superuser: Database, seen_through: bool
 ) -> None:
     late = office.hold(0)
@@ -173,11 +174,11 @@ def test_money_that_comes_after_the_cancellation_goes_back(
         pass
     office.pay(late)
     assert office.statuses(late) == [CANCELLED]
-    assert refunds_told(superuser)[str(late.id)] == late.total_amount
+    assert published_refunds(superuser)[str(late.id)] == late.total_amount
     assert office.now(late).refund_amount == late.total_amount
 
 
-def test_a_payment_and_the_cancellation_at_once_never_leave_a_ticket_to_nothing(
+def test_a_payment_during_the_cancellation_leaves_no_confirmed_reservation(
     office: BoxOffice, superuser: Database, database_of: Callable[[str], Database]
 ) -> None:
     held = [office.hold(seat) for seat in range(8)]
@@ -188,49 +189,49 @@ def test_a_payment_and_the_cancellation_at_once_never_leave_a_ticket_to_nothing(
         for each in held:
             office.pay(each)
 
-    def call_off() -> None:
+    def apply_cancellation() -> None:
         with worker._database.transaction() as connection:
             worker.event_cancelled(connection, office.event.id, office.clock())
         while worker.cancel_for_events(office.clock(), 3):
             pass
 
-    assert concurrently([pay_all, call_off]) == [None, None]
+    assert concurrently([pay_all, apply_cancellation]) == [None, None]
     assert office.statuses(*held) == [CANCELLED] * 8
-    owed = superuser.rows("SELECT payload FROM common.outbox_events WHERE event_type = 'ReservationCancelled'")
-    given = [json.loads(row["payload"])["payload"] for row in owed]
+    published = superuser.rows("SELECT payload FROM common.outbox_events WHERE event_type = 'ReservationCancelled'")
+    given = [json.loads(row["payload"])["payload"] for row in published]
     refunds = {each["reservationId"]: each["refundAmount"] for each in given if each["refundAmount"]}
     assert refunds == {str(each.id): each.total_amount for each in held}
     assert len([each for each in given if each["refundAmount"]]) == 8, "once each"
 
 
-def test_who_is_confirmed_late_while_the_event_is_cancelled_gets_everything_back(
+def test_a_late_confirmation_during_the_cancellation_is_refunded_in_full(
     office: BoxOffice, superuser: Database, database_of: Callable[[str], Database]
 ) -> None:
-    """Timed out, then paid after all: no row of its was live for the cancellation to wait for."""
+    """It expired and was then paid: it had no live row for the cancellation to wait for."""
     late = office.hold(0)
     office.later(seconds=301)
     assert office.booking.expire() == 1
     cancel(office)
 
-    def call_off() -> None:
+    def apply_cancellation() -> None:
         office.courier.deliver()
         while office.booking.cancel_for_events():
             pass
 
     def waits_or_is_through() -> bool:
-        return not calling_off.is_alive() or bool(superuser.rows("SELECT FROM pg_locks WHERE NOT granted"))
+        return not applying.is_alive() or bool(superuser.rows("SELECT FROM pg_locks WHERE NOT granted"))
 
-    calling_off = Thread(target=call_off)
+    applying = Thread(target=apply_cancellation)
     with database_of("reservation_service").transaction() as connection:
         office.hear_of_payment(connection, late)
-        calling_off.start()
+        applying.start()
         eventually(waits_or_is_through, bool)
-    calling_off.join(10)
+    applying.join(10)
     assert office.statuses(late) == [CANCELLED]
-    assert refunds_told(superuser) == {str(late.id): late.total_amount}
+    assert published_refunds(superuser) == {str(late.id): late.total_amount}
 
 
-def test_an_admin_sees_how_far_the_refunds_have_come(
+def test_an_admin_sees_the_progress_of_the_refunds(
     office: BoxOffice, superuser: Database, database_of: Callable[[str], Database]
 ) -> None:
     payments = PaymentStore(database_of("payment_service"), office.store._outbox)
@@ -246,7 +247,9 @@ def test_an_admin_sees_how_far_the_refunds_have_come(
         pass
     seen = cancellation(office, payments)
     assert (seen.reservations_to_cancel, seen.reservations_cancelled) == (0, 3)
-    assert (seen.amount_due, seen.amount_refunded, seen.done) == (total, 0, False), "payments has not heard of it yet"
+    assert (seen.amount_due, seen.amount_refunded, seen.done) == (total, 0, False), (
+        "payments has not consumed the messages yet"
+    )
 
     refunds = []
     for each in bought:
@@ -280,31 +283,31 @@ def test_an_admin_sees_how_far_the_refunds_have_come(
     assert seen.done
 
 
-def test_an_event_that_is_over_is_not_cancelled(office: BoxOffice) -> None:
-    office.programme.now = SHOW_ENDS
-    refused(EventEnded, lambda: cancel(office))
+def test_an_event_that_is_over_cannot_be_cancelled(office: BoxOffice) -> None:
+    office.events.now = SHOW_ENDS
+    expect_error(EventEnded, lambda: cancel(office))
 
 
 @pytest.mark.parametrize("reserve", ["hold", "buy"])
-def test_an_event_with_reservations_is_not_deleted(office: BoxOffice, reserve: str) -> None:
+def test_an_event_with_live_reservations_cannot_be_deleted(office: BoxOffice, reserve: str) -> None:
     reservation = getattr(office, reserve)(0)
-    refused_with = pytest.raises(DomainError)
-    with refused_with as refusal:
+    expectation = pytest.raises(DomainError)
+    with expectation as raised:
         delete(office)
-    assert type(refusal.value) is EventHasReservations
+    assert type(raised.value) is EventHasReservations
     office.booking.cancel(reservation.user_id, reservation.id)
     delete(office)
 
 
-def test_who_books_while_the_event_is_deleted_gets_everything_back(office: BoxOffice, superuser: Database) -> None:
+def test_a_reservation_made_during_the_deletion_is_refunded_in_full(office: BoxOffice, superuser: Database) -> None:
     delete(office)
     office.courier.deliver()
-    with superuser.transaction() as connection:  # the hold that had asked of the event a moment before
+    with superuser.transaction() as connection:  # a hold that read the event just before the deletion
         connection.execute("UPDATE event_service.events SET deleted_at = NULL")
-    straggler = office.hold(0)
-    office.pay(straggler)
-    assert office.now(straggler).cancel_reason is CancelReason.EVENT_CANCELLED
-    assert refunds_told(superuser) == {str(straggler.id): straggler.total_amount}
+    late = office.hold(0)
+    office.pay(late)
+    assert office.now(late).cancel_reason is CancelReason.EVENT_CANCELLED
+    assert published_refunds(superuser) == {str(late.id): late.total_amount}
 
 
 # -- rescheduling -----------------------------------------------------------------------------------------------------
@@ -313,25 +316,27 @@ def test_who_books_while_the_event_is_deleted_gets_everything_back(office: BoxOf
 def reschedule(office: BoxOffice, days: int) -> None:
     by = timedelta(days=days)
     times = EventEdit.model_validate({"startsAt": SHOW_STARTS + by, "endsAt": SHOW_ENDS + by})
-    office.programme.admin.reschedule(office.event.id, times, "the hall is flooded", UserId(uuid4()), ANY_VERSION)
+    office.events.admin.reschedule(office.event.id, times, "the hall is flooded", UserId(uuid4()), ANY_VERSION)
     office.courier.deliver()
 
 
-def test_who_booked_before_the_show_was_moved_gives_back_for_nothing_until_it_starts(office: BoxOffice) -> None:
+def test_a_reservation_older_than_the_reschedule_has_no_cancellation_fee(
+    office: BoxOffice,
+) -> None:
     early = office.buy(0)
-    office.programme.now = SHOW_STARTS - timedelta(days=2)
+    office.events.now = SHOW_STARTS - timedelta(days=2)
     reschedule(office, days=1)
     late = office.buy(1)
     moved = SHOW_STARTS + timedelta(days=1)
     assert [office.now(each).event_starts_at for each in (early, late)] == [moved, moved]
 
-    office.programme.now = moved - timedelta(minutes=1)
-    refused(NotCancellable, lambda: office.booking.cancel(late.user_id, late.id))
-    given_back = office.booking.cancel(early.user_id, early.id)
-    assert (given_back.fee, given_back.refund_amount) == (0, early.total_amount)
+    office.events.now = moved - timedelta(minutes=1)
+    expect_error(NotCancellable, lambda: office.booking.cancel(late.user_id, late.id))
+    cancelled_reservation = office.booking.cancel(early.user_id, early.id)
+    assert (cancelled_reservation.fee, cancelled_reservation.refund_amount) == (0, early.total_amount)
 
 
-def test_a_hold_that_was_over_when_the_show_was_moved_knows_of_it_when_its_money_revives_it(office: BoxOffice) -> None:
+def test_an_expired_hold_that_a_late_payment_revives_has_the_rescheduled_time(office: BoxOffice) -> None:
     late = office.hold(0)
     office.later(minutes=10)
     office.booking.expire()
@@ -342,24 +347,24 @@ def test_a_hold_that_was_over_when_the_show_was_moved_knows_of_it_when_its_money
     assert office.booking.cancel(late.user_id, late.id).fee == 0
 
 
-def test_a_show_that_has_started_is_not_given_back_though_it_was_moved(office: BoxOffice) -> None:
+def test_a_rescheduled_show_cannot_be_cancelled_once_it_has_started(office: BoxOffice) -> None:
     early = office.buy(0)
     reschedule(office, days=1)
-    office.programme.now = SHOW_STARTS + timedelta(days=1)
-    refused(NotCancellable, lambda: office.booking.cancel(early.user_id, early.id))
+    office.events.now = SHOW_STARTS + timedelta(days=1)
+    expect_error(NotCancellable, lambda: office.booking.cancel(early.user_id, early.id))
 
 
-def test_a_show_is_moved_while_it_is_on_sale_and_not_before_or_after(office: BoxOffice) -> None:
-    office.programme.now = SALE_STARTS - timedelta(days=1)
-    refused(SaleNotStarted, lambda: reschedule(office, days=1))
-    office.programme.now = SHOW_ENDS
-    refused(EventEnded, lambda: reschedule(office, days=1))
-    office.programme.now = SALE_STARTS
+def test_a_show_is_rescheduled_only_while_it_is_on_sale(office: BoxOffice) -> None:
+    office.events.now = SALE_STARTS - timedelta(days=1)
+    expect_error(SaleNotStarted, lambda: reschedule(office, days=1))
+    office.events.now = SHOW_ENDS
+    expect_error(EventEnded, lambda: reschedule(office, days=1))
+    office.events.now = SALE_STARTS
     cancel(office)
-    refused(EventIsCancelled, lambda: reschedule(office, days=1))
+    expect_error(EventIsCancelled, lambda: reschedule(office, days=1))
 
 
-def test_the_same_time_again_tells_nobody(office: BoxOffice) -> None:
+def test_a_reschedule_to_the_same_time_publishes_nothing(office: BoxOffice) -> None:
     bought = office.buy(0)
     office.courier.deliver()
     reschedule(office, days=0)
