@@ -11,13 +11,13 @@ from common.domain.clock import new_id
 from common.domain.shared_errors import DomainError
 from common.stores.postgres import Database
 from common.stores.redis import Client
-from functions.auth.account import Account, NewAccount, Role
-from functions.auth.account_changes import AccountChanges
-from functions.auth.account_store import AccountStore
-from functions.auth.blacklist import Blacklist
-from functions.auth.session_store import SessionStore
-from functions.auth.sessions import AccessToken, Sessions, TokenPair
-from functions.auth.sign_out import SignOut
+from functions.auth.adapters.account_repository import AccountStore
+from functions.auth.adapters.session_repository import SessionStore
+from functions.auth.adapters.token_blacklist_redis import Blacklist
+from functions.auth.domain.account import Account, NewAccount, Role
+from functions.auth.usecases.logout import SignOut
+from functions.auth.usecases.session_ending_changes import AccountChanges
+from functions.auth.usecases.sessions import AccessToken, Sessions, TokenPair
 from tests.vault_in_memory import vault_in_memory
 
 START = datetime(2026, 5, 1, 11, tzinfo=UTC)

@@ -1,6 +1,6 @@
 """A vault whose keys need no KMS, for tests of what is kept in it."""
 
-from functions.auth.vault import DataKey, Vault
+from functions.auth.adapters.vault import DataKey, Vault
 
 LOOKUP_KEY = bytes(range(32))
 

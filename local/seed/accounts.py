@@ -3,12 +3,12 @@
 from common.domain.clock import new_id, utc_now
 from common.domain.shared_errors import DomainError
 from common.stores.postgres import Database
-from functions.auth.account import Account, Agreement, NewAccount, Role
-from functions.auth.account_store import AccountStore
-from functions.auth.errors import EmailTaken
-from functions.auth.password_hasher import PasswordHasher
-from functions.auth.registration import REQUIRED
-from functions.auth.vault import Vault
+from functions.auth.adapters.account_repository import AccountStore
+from functions.auth.adapters.password_hasher import PasswordHasher
+from functions.auth.adapters.vault import Vault
+from functions.auth.domain.account import Account, Agreement, NewAccount, Role
+from functions.auth.domain.errors import EmailTaken
+from functions.auth.usecases.registration import REQUIRED
 
 ACCOUNTS = (
     ("admin@example.com", "local-admin-1234", "Admin", Role.ADMIN),

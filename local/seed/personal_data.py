@@ -9,9 +9,9 @@ import boto3
 from common.domain.clock import utc_now
 from common.domain.shared_errors import StoreUnavailable
 from common.stores.postgres import Database
-from functions.auth.data_keys import DataKeys
-from functions.auth.kms import PersonalDataKms
-from functions.auth.vault import Vault
+from functions.auth.adapters.clients.kms_client import PersonalDataKms
+from functions.auth.adapters.vault import Vault
+from functions.auth.usecases.data_keys import DataKeys
 
 
 def make_kms_key(alias: str) -> None:

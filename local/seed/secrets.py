@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from jwt.algorithms import OKPAlgorithm
 
-from functions.auth.signing_keys import new_key, public_half
+from functions.auth.domain.signing_keys import new_key, public_half
 from local.sandbox.settings import Settings as SandboxSettings
 from migrations.__main__ import LOGINS
 
@@ -29,7 +29,7 @@ def _pem(key: ed25519.Ed25519PrivateKey) -> str:
 
 
 def _token_keys() -> dict[str, Any]:
-    """What signs access tokens now and next, and what verifies them: see `functions/auth/signing_keys.py`."""
+    """What signs access tokens now and next, and what verifies them: see `functions/auth/domain/signing_keys.py`."""
     keys = [new_key(), new_key()]
     return {"jwt/signing": {"keys": keys}, "jwt/verification": {"keys": [public_half(key) for key in keys]}}
 

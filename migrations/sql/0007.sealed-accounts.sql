@@ -3,7 +3,7 @@
 -- No release had accounts, so none in the clear are converted: they go, and a local stack's come back with its seed.
 TRUNCATE user_service.users, user_service.agreements, user_service.auth_tokens;
 
--- *_sealed: functions/auth/vault.py. Its bytes 2 to 5 are the data key's id.
+-- *_sealed: functions/auth/adapters/vault.py. Its bytes 2 to 5 are the data key's id.
 ALTER TABLE user_service.users
   DROP COLUMN email,
   DROP COLUMN email_key,

@@ -10,7 +10,7 @@ CREATE TABLE user_service.login_history (
   method        text NOT NULL CHECK (method IN ('PASSWORD', 'KAKAO', 'NAVER', 'GOOGLE')),
   success       boolean NOT NULL,
   suspicious    boolean NOT NULL,
-  client_sealed bytea NOT NULL,       -- functions/auth/vault.py, of this row: {"ip", "userAgent"}
+  client_sealed bytea NOT NULL,       -- functions/auth/adapters/vault.py, of this row: {"ip", "userAgent"}
   network_hash  bytea NOT NULL,       -- keyed, of the address's /24 or /56
   agent_hash    bytea NOT NULL,       -- keyed
   CHECK (user_id IS NOT NULL OR email_hash IS NOT NULL)

@@ -1,6 +1,6 @@
 -- depends: 0008.sessions 0009.login-history
 
--- As users_oldest_seal: what the re-sealing looks for (functions/auth/sealed_tables.py). Nearly all entries are the same
+-- As users_oldest_seal: what the re-sealing looks for (functions/auth/usecases/resealing.py). Nearly all entries are the same
 -- five bytes, which a B-tree keeps once a page.
 CREATE INDEX dormant_oldest_seal
   ON user_service.dormant_personal_data (substring(LEAST(email_sealed, name_sealed, phone_sealed, ci_sealed) FOR 5));

@@ -10,9 +10,9 @@ import pytest
 from common.domain.clock import new_id
 from common.domain.shared_errors import DomainError
 from common.stores.postgres import Database
-from functions.auth.account import Account, Agreement, NewAccount, Role
-from functions.auth.account_store import AccountStore
-from functions.auth.errors import EmailTaken, IdentityNotVerified, IdentityTaken
+from functions.auth.adapters.account_repository import AccountStore
+from functions.auth.domain.account import Account, Agreement, NewAccount, Role
+from functions.auth.domain.errors import EmailTaken, IdentityNotVerified, IdentityTaken
 from tests.concurrently import concurrently
 from tests.vault_in_memory import vault_in_memory
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from common.stores.redis import Client
-from functions.auth.blacklist import Blacklist
-from functions.auth.sessions import AccessToken
+from functions.auth.adapters.token_blacklist_redis import Blacklist
+from functions.auth.usecases.sessions import AccessToken
 
 NOW = datetime(2026, 5, 1, 11, tzinfo=UTC)
 

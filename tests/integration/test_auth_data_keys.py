@@ -10,8 +10,8 @@ from moto import mock_aws
 
 from common.http.endpoint import endpoint
 from common.stores.postgres import Database
-from functions.auth.data_keys import KEEP_SECONDS, DataKeys
-from functions.auth.kms import PersonalDataKms
+from functions.auth.adapters.clients.kms_client import PersonalDataKms
+from functions.auth.usecases.data_keys import KEEP_SECONDS, DataKeys
 
 NOW = datetime(2026, 5, 1, 11, tzinfo=UTC)
 DAYS = timedelta(days=90)

@@ -10,7 +10,7 @@ from common.domain.clock import new_id
 from common.domain.shared_errors import DomainError, RateLimited
 from common.stores.postgres import Database
 from common.stores.redis import Client
-from functions.auth.email_code_store import CODES_A_DAY, TRIES, EmailCodeStore
+from functions.auth.adapters.email_code_redis import CODES_A_DAY, TRIES, EmailCodeStore
 from tests.concurrently import concurrently
 from tests.session_desk import Desk
 

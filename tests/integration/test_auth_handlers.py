@@ -20,8 +20,8 @@ from common.domain.clock import new_id
 from common.stores import postgres, redis
 from common.stores import secrets as kept_secrets
 from common.stores.postgres import Database
-from functions.auth import authorizer, reseal
-from functions.auth.password_hasher import PasswordHasher
+from functions.auth.adapters.password_hasher import PasswordHasher
+from functions.auth.handlers import authorize_request, reseal_personal_data
 from local.seed.accounts import seed_accounts
 from local.seed.personal_data import make_kms_key, open_vault
 from local.seed.secrets import make, publish
@@ -34,7 +34,7 @@ KMS_KEY = "alias/ticketing-personal-data"
 
 def sample(function: str, body: Event | None = None) -> Event:
     """The sample event of a function, with these fields of its body instead; None takes a field away."""
-    event: Event = json.loads((SAMPLES / f"auth_{function}.json").read_text(encoding="utf-8"))
+    event: Event = json.loads((SAMPLES / f"{function}.json").read_text(encoding="utf-8"))
     if body is not None:
         whole = {**json.loads(event["body"] or "{}"), **body}
         event["body"] = json.dumps({name: value for name, value in whole.items() if value is not None})
@@ -43,7 +43,7 @@ def sample(function: str, body: Event | None = None) -> Event:
 
 def call(function: str, event: Event | None = None, **body: Any) -> tuple[int, Any]:
     """Status and body of the answer."""
-    handlers: ModuleType = import_module(f"functions.auth.{function}")
+    handlers: ModuleType = import_module(f"functions.auth.handlers.{function}")
     answer = handlers.handler(event or sample(function, body), None)
     return answer["statusCode"], json.loads(answer["body"] or "null")
 
@@ -54,9 +54,9 @@ def code(answer: tuple[int, Any]) -> tuple[int, str]:
 
 def authorize(access_token: str) -> Event:
     """What the gateway hands on to the functions behind the authorizer: context, as strings."""
-    event = sample("authorizer")
+    event = sample("authorize_request")
     event["headers"]["Authorization"] = f"Bearer {access_token}"
-    decision = authorizer.handler(event, None)
+    decision = authorize_request.handler(event, None)
     return {
         "effect": decision["policyDocument"]["Statement"][0]["Effect"],
         **{name: str(value) for name, value in decision["context"].items()},
@@ -160,7 +160,7 @@ class Context:
 
 
 def signed_in(**body: Any) -> Event:
-    status, pair = call("login", **body)
+    status, pair = call("log_in", **body)
     assert status == 200
     return cast(Event, pair)
 
@@ -170,15 +170,15 @@ def test_an_address_signs_in_a_dozen_times_at_once_and_then_ten_times_a_minute(
 ) -> None:
     monkeypatch.setenv("RATE_LIMITS", "on")
 
-    answers = [call("login", email="DEMO@example.com", password="local-demo-1234")[0] for _ in range(14)]
+    answers = [call("log_in", email="DEMO@example.com", password="local-demo-1234")[0] for _ in range(14)]
 
     assert answers == [200] * 12 + [429] * 2
-    other, _ = call("login", email="admin@example.com", password="local-admin-1234")
+    other, _ = call("log_in", email="admin@example.com", password="local-admin-1234")
     assert other == 200
 
 
 def test_from_registration_to_signing_out(verified: str) -> None:
-    status, registered = call("register", identityVerificationId=verified, email="Hong@example.com")
+    status, registered = call("register_account", identityVerificationId=verified, email="Hong@example.com")
     assert (status, sorted(registered)) == (201, ["email", "id", "name", "role"])
     assert (registered["email"], registered["name"], registered["role"]) == ("Hong@example.com", "홍길동", "USER")
 
@@ -186,18 +186,18 @@ def test_from_registration_to_signing_out(verified: str) -> None:
     assert sorted(pair) == ["accessToken", "expiresIn", "refreshToken", "tokenType"]
     assert (pair["expiresIn"], pair["tokenType"]) == (3600, "Bearer")
 
-    status, me = call("me", as_user("me", pair["accessToken"]))
+    status, me = call("read_account", as_user("read_account", pair["accessToken"]))
     assert status == 200
     created_at = datetime.fromisoformat(me.pop("createdAt"))
     assert created_at.tzinfo is not None
     assert me == {**registered, "phone": "01012345678", "emailVerified": False}
 
-    status, renewed = call("refresh", refreshToken=pair["refreshToken"])
+    status, renewed = call("refresh_tokens", refreshToken=pair["refreshToken"])
     assert status == 200
-    out = as_user("logout", renewed["accessToken"], {"refreshToken": renewed["refreshToken"]})
-    assert call("logout", out) == (204, None)
+    out = as_user("log_out", renewed["accessToken"], {"refreshToken": renewed["refreshToken"]})
+    assert call("log_out", out) == (204, None)
     assert authorize(renewed["accessToken"])["code"] == "TOKEN_REVOKED"
-    assert code(call("refresh", refreshToken=renewed["refreshToken"])) == (401, "TOKEN_INVALID")
+    assert code(call("refresh_tokens", refreshToken=renewed["refreshToken"])) == (401, "TOKEN_INVALID")
     assert authorize(pair["accessToken"])["code"] == "TOKEN_REVOKED"  # an earlier one of the same session
 
 
@@ -227,48 +227,50 @@ def test_the_seeded_accounts_are_there_once_and_sign_in(
 def test_a_registration_is_refused_as_the_contract_says(
     verified: str, changed: Event, refusal: tuple[int, str]
 ) -> None:
-    assert code(call("register", **{"identityVerificationId": verified, **changed})) == refusal
+    assert code(call("register_account", **{"identityVerificationId": verified, **changed})) == refusal
 
 
 def test_a_person_with_an_account_gets_no_second_one(verified: str) -> None:
-    assert call("register", identityVerificationId=verified, email="first@example.com")[0] == 201
-    again = call("register", identityVerificationId=verified, email="second@example.com")
+    assert call("register_account", identityVerificationId=verified, email="first@example.com")[0] == 201
+    again = call("register_account", identityVerificationId=verified, email="second@example.com")
     assert code(again) == (409, "IDENTITY_TAKEN")
 
 
 @pytest.mark.parametrize("email", ["demo@example.com", "nobody@example.com"])
 def test_a_failed_sign_in_says_the_same_of_an_account_and_of_none(email: str) -> None:
-    status, body = call("login", email=email, password="wrong-password-1")
+    status, body = call("log_in", email=email, password="wrong-password-1")
     assert (status, body["code"]) == (401, "INVALID_CREDENTIALS")
     assert "details" not in body
 
 
 def test_a_spent_refresh_token_is_told_so() -> None:
     pair = signed_in()
-    assert call("refresh", refreshToken=pair["refreshToken"])[0] == 200
-    assert code(call("refresh", refreshToken=pair["refreshToken"])) == (401, "TOKEN_REUSED")
+    assert call("refresh_tokens", refreshToken=pair["refreshToken"])[0] == 200
+    assert code(call("refresh_tokens", refreshToken=pair["refreshToken"])) == (401, "TOKEN_REUSED")
 
 
 @pytest.mark.parametrize("body", [None, "", "{}", '{"refreshToken": null}'])
 def test_signing_out_needs_no_body(body: str | None) -> None:
     token = signed_in()["accessToken"]
-    event = {**as_user("logout", token), "body": body}
-    assert call("logout", event) == (204, None)
+    event = {**as_user("log_out", token), "body": body}
+    assert call("log_out", event) == (204, None)
     assert authorize(token)["code"] == "TOKEN_REVOKED"
 
 
 def test_an_unreadable_body_signs_nobody_out() -> None:
     token = signed_in()["accessToken"]
-    assert code(call("logout", {**as_user("logout", token), "body": "{"})) == (400, "VALIDATION_ERROR")
+    assert code(call("log_out", {**as_user("log_out", token), "body": "{"})) == (400, "VALIDATION_ERROR")
     assert authorize(token)["effect"] == "Allow"
 
 
 def test_a_token_that_outlived_its_account_is_invalid() -> None:
-    assert code(call("me")) == (401, "TOKEN_INVALID")  # the sample's user was never there
+    assert code(call("read_account")) == (401, "TOKEN_INVALID")  # the sample's user was never there
 
 
 def test_the_public_keys_may_be_kept_for_a_while_and_hold_nothing_private() -> None:
-    answer = import_module("functions.auth.jwks").handler(sample("jwks"), None)
+    answer = import_module("functions.auth.handlers.list_verification_keys").handler(
+        sample("list_verification_keys"), None
+    )
     assert answer["headers"]["Cache-Control"] == "public, max-age=300"
     assert answer["headers"]["X-Content-Type-Options"] == "nosniff"
     keys = json.loads(answer["body"])["keys"]
@@ -278,21 +280,22 @@ def test_the_public_keys_may_be_kept_for_a_while_and_hold_nothing_private() -> N
 
 def test_everything_else_is_never_cached() -> None:
     assert (
-        import_module("functions.auth.login").handler(sample("login"), None)["headers"]["Cache-Control"] == "no-store"
+        import_module("functions.auth.handlers.log_in").handler(sample("log_in"), None)["headers"]["Cache-Control"]
+        == "no-store"
     )
 
 
 def test_while_the_outside_world_is_down_nobody_passes_unseen(faults: Callable[[str], None], verified: str) -> None:
     faults("error")
-    assert code(call("login")) == (503, "SERVICE_UNAVAILABLE")
-    assert code(call("register", identityVerificationId=verified)) == (503, "SERVICE_UNAVAILABLE")
+    assert code(call("log_in")) == (503, "SERVICE_UNAVAILABLE")
+    assert code(call("register_account", identityVerificationId=verified)) == (503, "SERVICE_UNAVAILABLE")
 
 
 def test_while_redis_is_away_the_authorizer_opens_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     token = signed_in()["accessToken"]
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:9")
     redis.client.cache_clear()
-    authorizer.verifier.cache_clear()
+    authorize_request.verifier.cache_clear()
     with pytest.raises(Exception, match=r"127\.0\.0\.1:9"):
         authorize(token)
 
@@ -309,7 +312,7 @@ def test_a_value_moved_to_another_row_is_shown_to_nobody(superuser: Database) ->
             "UPDATE user_service.users SET email_sealed ="
             " (SELECT email_sealed FROM user_service.users WHERE role = 'ADMIN') WHERE role = 'USER'"
         )
-    status, body = call("me", as_user("me", token))
+    status, body = call("read_account", as_user("read_account", token))
     assert (status, body["code"], sorted(body)) == (500, "INTERNAL_ERROR", ["code", "message", "timestamp", "traceId"])
 
 
@@ -336,9 +339,9 @@ def test_a_dump_of_every_table_shows_nobodys_personal_data(
         event["requestContext"]["identity"] |= {"sourceIp": ip, "userAgent": agent}
         return call(function, event)
 
-    assert from_there("register", email=email, identityVerificationId=verification)[0] == 201
+    assert from_there("register_account", email=email, identityVerificationId=verification)[0] == 201
     for password in ("correct-horse-7", "wrong-horse-7"):
-        from_there("login", email=email, password=password)
+        from_there("log_in", email=email, password=password)
 
     tables = superuser.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'user_service'")
     dumps = []
@@ -371,10 +374,10 @@ def test_personal_data_get_a_new_key_when_theirs_is_old(
 ) -> None:
     def run() -> Event:
         capsys.readouterr()
-        reseal.handler(json.loads((SAMPLES / "auth_reseal.json").read_text(encoding="utf-8")), Context())
+        reseal_personal_data.handler(sample("reseal_personal_data"), Context())
         return cast(Event, json.loads(capsys.readouterr().out.splitlines()[-1]))
 
-    assert call("register", identityVerificationId=verified, email="first@example.com")[0] == 201
+    assert call("register_account", identityVerificationId=verified, email="first@example.com")[0] == 201
     young = run()
     assert [young[name] for name in ("RowsResealed", "RowsToReseal", "SealsBroken")] == [[0], [0], [0]]
     with superuser.transaction() as connection:
@@ -384,7 +387,7 @@ def test_personal_data_get_a_new_key_when_theirs_is_old(
     assert rotated["DataKeyAge"][0] < 60
     assert run()["RowsResealed"] == [0]
     pair = signed_in(email="first@example.com", password="correct-horse-7")
-    assert call("me", as_user("me", pair["accessToken"]))[1]["email"] == "first@example.com"
+    assert call("read_account", as_user("read_account", pair["accessToken"]))[1]["email"] == "first@example.com"
 
 
 def verified_as(sandbox_url: str, ci: str) -> str:
@@ -396,37 +399,37 @@ def verified_as(sandbox_url: str, ci: str) -> str:
 
 def test_a_profile_is_changed_in_name_and_phone_and_in_nothing_else() -> None:
     token = signed_in()["accessToken"]
-    before = call("me", as_user("me", token))[1]
+    before = call("read_account", as_user("read_account", token))[1]
     forged = {"role": "ADMIN", "email": "x@example.com", "id": str(new_id()), "emailVerified": True, "phone": None}
-    status, edited = call("me_edit", as_user("me_edit", token, {"name": " 김하늘 ", **forged}))
+    status, edited = call("edit_account", as_user("edit_account", token, {"name": " 김하늘 ", **forged}))
     assert (status, edited) == (200, {**before, "name": "김하늘"})
-    status, edited = call("me_edit", as_user("me_edit", token, {"name": None, "phone": "010-9876-5432"}))
+    status, edited = call("edit_account", as_user("edit_account", token, {"name": None, "phone": "010-9876-5432"}))
     assert (status, edited) == (200, {**before, "name": "김하늘", "phone": "010-9876-5432"})
-    assert call("me", as_user("me", token))[1] == edited
+    assert call("read_account", as_user("read_account", token))[1] == edited
 
 
 def test_a_profile_takes_no_nonsense() -> None:
     token = signed_in()["accessToken"]
     for wrong in ({"name": ""}, {"name": "a" * 101}, {"name": "\x00"}, {"phone": "nonsense"}, {"name": 7}):
-        assert code(call("me_edit", as_user("me_edit", token, wrong))) == (400, "VALIDATION_ERROR")
+        assert code(call("edit_account", as_user("edit_account", token, wrong))) == (400, "VALIDATION_ERROR")
 
 
 def test_a_confirmed_address_shows_in_the_profile(superuser: Database) -> None:
     token = signed_in()["accessToken"]
-    assert call("me", as_user("me", token))[1]["emailVerified"] is False
+    assert call("read_account", as_user("read_account", token))[1]["emailVerified"] is False
     with superuser.transaction() as connection:
         connection.execute("UPDATE user_service.users SET email_verified_at = now()")
-    assert call("me", as_user("me", token))[1]["emailVerified"] is True
+    assert call("read_account", as_user("read_account", token))[1]["emailVerified"] is True
 
 
 def test_a_changed_password_is_the_only_one_and_ends_the_other_sessions() -> None:
     here, there = signed_in(), signed_in()
-    assert call("password_change", as_user("password_change", here["accessToken"])) == (204, None)
+    assert call("change_password", as_user("change_password", here["accessToken"])) == (204, None)
     assert authorize(there["accessToken"])["code"] == "TOKEN_REVOKED"
-    assert code(call("refresh", refreshToken=there["refreshToken"])) == (401, "TOKEN_INVALID")
+    assert code(call("refresh_tokens", refreshToken=there["refreshToken"])) == (401, "TOKEN_INVALID")
     assert authorize(here["accessToken"])["effect"] == "Allow"
-    assert call("refresh", refreshToken=here["refreshToken"])[0] == 200
-    assert code(call("login")) == (401, "INVALID_CREDENTIALS")
+    assert call("refresh_tokens", refreshToken=here["refreshToken"])[0] == 200
+    assert code(call("log_in")) == (401, "INVALID_CREDENTIALS")
     assert signed_in(password="another-horse-8")
 
 
@@ -441,12 +444,14 @@ def test_a_changed_password_is_the_only_one_and_ends_the_other_sessions() -> Non
 )
 def test_a_password_stays_when_it_may_not_change(changed: Event, refusal: tuple[int, str]) -> None:
     here, there = signed_in(), signed_in()
-    assert code(call("password_change", as_user("password_change", here["accessToken"], changed))) == refusal
+    assert code(call("change_password", as_user("change_password", here["accessToken"], changed))) == refusal
     assert authorize(there["accessToken"])["effect"] == "Allow"
     assert signed_in()
 
 
-@pytest.mark.parametrize(("function", "field"), [("password_change", "currentPassword"), ("withdraw", "password")])
+@pytest.mark.parametrize(
+    ("function", "field"), [("change_password", "currentPassword"), ("withdraw_account", "password")]
+)
 def test_guessing_the_password_with_a_stolen_token_is_braked_and_locks_nobody_else_out(
     function: str, field: str
 ) -> None:
@@ -454,7 +459,7 @@ def test_guessing_the_password_with_a_stolen_token_is_braked_and_locks_nobody_el
     for _ in range(5):
         guess = as_user(function, stolen, {field: "wrong-horse-7"})
         assert code(call(function, guess)) == (401, "INVALID_CREDENTIALS")
-    answer = import_module(f"functions.auth.{function}").handler(as_user(function, stolen), None)
+    answer = import_module(f"functions.auth.handlers.{function}").handler(as_user(function, stolen), None)
     assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (423, "ACCOUNT_LOCKED")
     assert 0 < int(answer["headers"]["Retry-After"]) <= 60
     assert call(function, as_user(function, owners)) == (204, None)
@@ -462,23 +467,23 @@ def test_guessing_the_password_with_a_stolen_token_is_braked_and_locks_nobody_el
 
 def test_a_forgotten_password_is_replaced_by_the_accounts_person_once(sandbox_url: str) -> None:
     pair, verification = signed_in(), verified_as(sandbox_url, "seed:demo@example.com")
-    assert call("password_reset", email="DEMO@example.com", identityVerificationId=verification) == (204, None)
+    assert call("reset_password", email="DEMO@example.com", identityVerificationId=verification) == (204, None)
     assert authorize(pair["accessToken"])["code"] == "TOKEN_REVOKED"
-    assert code(call("refresh", refreshToken=pair["refreshToken"])) == (401, "TOKEN_INVALID")
-    assert code(call("login")) == (401, "INVALID_CREDENTIALS")
+    assert code(call("refresh_tokens", refreshToken=pair["refreshToken"])) == (401, "TOKEN_INVALID")
+    assert code(call("log_in")) == (401, "INVALID_CREDENTIALS")
     assert signed_in(password="another-horse-8")
-    again = call("password_reset", identityVerificationId=verification)
+    again = call("reset_password", identityVerificationId=verification)
     assert code(again) == (422, "IDENTITY_NOT_VERIFIED")
 
 
 def test_who_may_not_reset_a_password_is_told_the_same_whatever_the_reason(sandbox_url: str, verified: str) -> None:
-    assert call("register", identityVerificationId=verified, email="hong@example.com")[0] == 201
+    assert call("register_account", identityVerificationId=verified, email="hong@example.com")[0] == 201
     answers = [
-        call("password_reset", identityVerificationId="nobody's"),
-        call("password_reset", identityVerificationId=verified),  # another person
-        call("password_reset", identityVerificationId=verified, email="hong@example.com"),  # served to register
-        call("password_reset", email="nobody@example.com", identityVerificationId=verified_as(sandbox_url, "a")),
-        call("password_reset", email="admin@example.com", identityVerificationId=verified_as(sandbox_url, "b")),
+        call("reset_password", identityVerificationId="nobody's"),
+        call("reset_password", identityVerificationId=verified),  # another person
+        call("reset_password", identityVerificationId=verified, email="hong@example.com"),  # served to register
+        call("reset_password", email="nobody@example.com", identityVerificationId=verified_as(sandbox_url, "a")),
+        call("reset_password", email="admin@example.com", identityVerificationId=verified_as(sandbox_url, "b")),
     ]
     assert {code(answer) for answer in answers} == {(422, "IDENTITY_NOT_VERIFIED")}
     assert {answer[1]["message"] for answer in answers} == {answers[0][1]["message"]}
@@ -489,19 +494,21 @@ def test_a_withdrawn_account_is_gone_at_once_and_destroyed_in_time(
     superuser: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pair = signed_in()
-    assert code(call("withdraw", as_user("withdraw", pair["accessToken"], {"password": "wrong-horse-7"}))) == (
+    assert code(
+        call("withdraw_account", as_user("withdraw_account", pair["accessToken"], {"password": "wrong-horse-7"}))
+    ) == (
         401,
         "INVALID_CREDENTIALS",
     )
-    assert call("withdraw", as_user("withdraw", pair["accessToken"])) == (204, None)
+    assert call("withdraw_account", as_user("withdraw_account", pair["accessToken"])) == (204, None)
     assert authorize(pair["accessToken"])["code"] == "TOKEN_REVOKED"
-    assert code(call("refresh", refreshToken=pair["refreshToken"])) == (401, "TOKEN_INVALID")
-    assert code(call("login")) == (401, "INVALID_CREDENTIALS")
+    assert code(call("refresh_tokens", refreshToken=pair["refreshToken"])) == (401, "TOKEN_INVALID")
+    assert code(call("log_in")) == (401, "INVALID_CREDENTIALS")
 
     with superuser.transaction() as connection:
         connection.execute("UPDATE user_service.users SET withdrawn_at = withdrawn_at - interval '30 days'")
     capsys.readouterr()
-    import_module("functions.auth.retire_accounts").handler(sample("retire_accounts"), Context())
+    import_module("functions.auth.handlers.retire_accounts").handler(sample("retire_accounts"), Context())
     metrics = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
     told = {name: line[name] for line in metrics for name in line if name[0].isupper()}
     assert told == {
@@ -510,4 +517,4 @@ def test_a_withdrawn_account_is_gone_at_once_and_destroyed_in_time(
         "LoginsPruned": [0.0],
         "RefreshTokensPruned": [0.0],
     }
-    assert code(call("login")) == (401, "INVALID_CREDENTIALS")
+    assert code(call("log_in")) == (401, "INVALID_CREDENTIALS")

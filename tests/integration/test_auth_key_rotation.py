@@ -18,10 +18,10 @@ from moto.secretsmanager.models import secretsmanager_backends
 from common.domain.shared_errors import DomainError, TokenExpired
 from common.stores import secrets as kept_secrets
 from common.stores.secret_rotation import STEPS, Missing, Superseded, TooSoon
-from functions.auth import jwks, rotate_signing_key
-from functions.auth.access_token import AccessTokenSigner, AccessTokenVerifier, Parties
-from functions.auth.account import Role
-from functions.auth.rotate_signing_key import SigningKeyRotation, Unpublished
+from functions.auth.adapters.access_token_jwt import AccessTokenSigner, AccessTokenVerifier, Parties
+from functions.auth.domain.account import Role
+from functions.auth.handlers import list_verification_keys, rotate_signing_key
+from functions.auth.handlers.rotate_signing_key import SigningKeyRotation, Unpublished
 from local.seed.secrets import make, publish
 from tests.concurrently import concurrently
 
@@ -372,6 +372,6 @@ def test_secrets_manager_is_served_step_by_step_and_for_this_secret_only(town: T
 def test_what_is_published_holds_nothing_private_and_not_when_a_key_retired(town: Town) -> None:
     town.rotate()
     kept_secrets._kept.clear()
-    published = json.loads(jwks.handler({"headers": {}}, None)["body"])["keys"]
+    published = json.loads(list_verification_keys.handler({"headers": {}}, None)["body"])["keys"]
     assert len(published) == 3
     assert all(sorted(key) == ["alg", "crv", "kid", "kty", "use", "x", "y"] for key in published)

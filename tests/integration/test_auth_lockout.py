@@ -9,8 +9,8 @@ import pytest
 from common.domain.clock import new_id
 from common.domain.shared_errors import DomainError
 from common.stores.redis import Client
-from functions.auth.errors import AccountLocked
-from functions.auth.lockout import Lockout, LockoutTerms
+from functions.auth.adapters.lockout_redis import Lockout, LockoutTerms
+from functions.auth.domain.errors import AccountLocked
 from tests.concurrently import concurrently
 
 START = datetime(2026, 5, 1, 11, tzinfo=UTC)

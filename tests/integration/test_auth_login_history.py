@@ -14,12 +14,12 @@ import pytest
 from common.domain.clock import new_id
 from common.runtime.log import log
 from common.stores.postgres import Database
-from functions.auth.account import Account, NewAccount, Role
-from functions.auth.account_store import AccountStore
-from functions.auth.caller import Caller
-from functions.auth.login_history import Method, Past
-from functions.auth.login_history_store import LoginHistory
-from functions.auth.vault import SealBroken
+from functions.auth.adapters.account_repository import AccountStore
+from functions.auth.adapters.login_history_repository import LoginHistory
+from functions.auth.adapters.vault import SealBroken
+from functions.auth.domain.account import Account, NewAccount, Role
+from functions.auth.domain.caller import Caller
+from functions.auth.domain.login_record import Method, Past
 from tests.concurrently import concurrently
 from tests.vault_in_memory import vault_in_memory
 

@@ -10,10 +10,10 @@ import pytest
 
 from common.domain.clock import new_id
 from common.stores.postgres import Database
-from functions.auth.account import Account, NewAccount, Role
-from functions.auth.account_store import AccountStore
-from functions.auth.sealed_tables import BATCH_ROWS, TABLES, SealedTable, SealedTables
-from functions.auth.vault import Vault
+from functions.auth.adapters.account_repository import AccountStore
+from functions.auth.adapters.vault import Vault
+from functions.auth.domain.account import Account, NewAccount, Role
+from functions.auth.usecases.resealing import BATCH_ROWS, TABLES, SealedTable, SealedTables
 from tests.concurrently import concurrently
 from tests.vault_in_memory import LOOKUP_KEY, KeysInMemory
 

@@ -9,10 +9,11 @@ import pytest
 
 from common.domain.clock import new_id
 from common.stores.postgres import Database
-from functions.auth import dormancy, retirement
-from functions.auth.account import Role
-from functions.auth.errors import EmailTaken, InvalidCredentials
-from functions.auth.retirement import BELONGINGS, Retirement, RetirementTerms
+from functions.auth.adapters import dormant_data_repository as dormancy
+from functions.auth.domain.account import Role
+from functions.auth.domain.errors import EmailTaken, InvalidCredentials
+from functions.auth.usecases import retirement
+from functions.auth.usecases.retirement import BELONGINGS, Retirement, RetirementTerms
 from tests.concurrently import concurrently
 from tests.session_desk import LIFE, START, Desk, live_tokens, pairs
 

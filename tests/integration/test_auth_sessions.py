@@ -11,9 +11,9 @@ import pytest
 from common.domain.shared_errors import DomainError, TokenExpired, TokenInvalid
 from common.stores.postgres import Database
 from common.stores.redis import Client
-from functions.auth.account import Role
-from functions.auth.errors import InvalidCredentials, TokenReused
-from functions.auth.sessions import token_hash
+from functions.auth.domain.account import Role
+from functions.auth.domain.errors import InvalidCredentials, TokenReused
+from functions.auth.usecases.sessions import token_hash
 from tests.concurrently import concurrently
 from tests.session_desk import LIFE, START, Desk, RedisAway, live_tokens, pairs
 

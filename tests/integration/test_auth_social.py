@@ -18,21 +18,21 @@ from common.domain.clock import new_id
 from common.domain.shared_errors import DomainError, ServiceUnavailable, TokenInvalid
 from common.stores.postgres import Database
 from common.stores.redis import Client
-from functions.auth import dormancy
-from functions.auth.account import Account, NewAccount, Role
-from functions.auth.caller import Caller
-from functions.auth.errors import AlreadyLinked, OAuthFailed
-from functions.auth.link_tokens import LinkTokens
-from functions.auth.login_history_store import LoginHistory
-from functions.auth.oauth_composition import OAuthSettings, dialects
-from functions.auth.oauth_flow import OAuthFlow
-from functions.auth.oauth_flow_store import FlowStore
-from functions.auth.oauth_providers import OAuthProviders, Registered
-from functions.auth.sessions import TokenPair
-from functions.auth.social_identity import Provider, SocialIdentity
-from functions.auth.social_identity_store import SocialIdentityStore
-from functions.auth.social_linking import SocialLinking
-from functions.auth.social_sign_in import LinkOffer, SocialSignIn
+from functions.auth.adapters import dormant_data_repository as dormancy
+from functions.auth.adapters.clients.oauth_providers import OAuthProviders, Registered
+from functions.auth.adapters.link_token_redis import LinkTokens
+from functions.auth.adapters.login_history_repository import LoginHistory
+from functions.auth.adapters.oauth_state_redis import FlowStore
+from functions.auth.adapters.social_identity_repository import SocialIdentityStore
+from functions.auth.domain.account import Account, NewAccount, Role
+from functions.auth.domain.caller import Caller
+from functions.auth.domain.errors import AlreadyLinked, OAuthFailed
+from functions.auth.domain.social_identity import Provider, SocialIdentity
+from functions.auth.usecases.oauth_flow import OAuthFlow
+from functions.auth.usecases.sessions import TokenPair
+from functions.auth.usecases.social_linking import SocialLinking
+from functions.auth.usecases.social_login import LinkOffer, SocialSignIn
+from functions.auth.wiring.oauth_flow import OAuthSettings, dialects
 from local.sandbox.settings import Settings
 from tests.concurrently import concurrently
 from tests.session_desk import START, Desk

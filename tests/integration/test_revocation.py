@@ -15,8 +15,8 @@ from common.http.request import User
 from common.protection import revocation
 from common.protection.revocation import Revocation
 from common.stores.redis import Client
-from functions.auth.blacklist import Blacklist
-from functions.auth.sessions import AccessToken
+from functions.auth.adapters.token_blacklist_redis import Blacklist
+from functions.auth.usecases.sessions import AccessToken
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 

@@ -10,7 +10,7 @@ import pytest
 
 from common.domain.clock import utc_now
 from common.domain.shared_errors import DomainError, TokenInvalid, TokenRevoked
-from functions.auth.access_token import (
+from functions.auth.adapters.access_token_jwt import (
     CLAIMS,
     AccessTokenSigner,
     AccessTokenVerifier,
@@ -19,7 +19,7 @@ from functions.auth.access_token import (
     PrivateKey,
     PublicKey,
 )
-from functions.auth.account import Role
+from functions.auth.domain.account import Role
 from local.seed.secrets import kept, make
 
 USER = UUID(int=7)

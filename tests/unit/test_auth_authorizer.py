@@ -12,11 +12,11 @@ import pytest
 from common.domain.shared_errors import DomainError, TokenExpired, TokenInvalid, TokenRevoked
 from common.http.error_catalogue import ERROR_CATALOGUE
 from common.runtime.log import log
-from functions.auth import authorizer
-from functions.auth.access_token import Claims
-from functions.auth.account import Role
+from functions.auth.adapters.access_token_jwt import Claims
+from functions.auth.domain.account import Role
+from functions.auth.handlers import authorize_request
 
-SAMPLE = Path(__file__).parents[2] / "events" / "auth_authorizer.json"
+SAMPLE = Path(__file__).parents[2] / "events" / "authorize_request.json"
 CLAIMS = Claims(UUID(int=7), Role.USER, UUID(int=9), "token-7", 1_777_636_800)
 API = "arn:aws:execute-api:ap-northeast-2:123456789012:abcdef1234/prod/*"
 
@@ -38,7 +38,7 @@ class FakeVerifier:
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeVerifier:
     verifier = FakeVerifier()
-    monkeypatch.setattr(authorizer, "verifier", lambda: verifier)
+    monkeypatch.setattr(authorize_request, "verifier", lambda: verifier)
     return verifier
 
 
@@ -47,7 +47,7 @@ def ask(fake: FakeVerifier) -> Ask:
     def ask(**headers: str) -> dict[str, Any]:
         event = json.loads(SAMPLE.read_text(encoding="utf-8"))
         event["headers"] = {name.replace("_", "-"): value for name, value in headers.items()}
-        return authorizer.handler(event, None)
+        return authorize_request.handler(event, None)
 
     assert fake is not None
     return ask

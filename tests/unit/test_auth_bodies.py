@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from functions.auth.bounds import Email, NewPassword, Phone
-from functions.auth.login import LoginBody
-from functions.auth.register import RegisterBody
+from functions.auth.domain.account_fields import Email, NewPassword, Phone
+from functions.auth.handlers.log_in import LoginBody
+from functions.auth.handlers.register_account import RegisterBody
 
 SAMPLES = Path(__file__).parents[2] / "events"
 
 
 def sample_body(name: str) -> dict[str, Any]:
-    body: dict[str, Any] = json.loads(json.loads((SAMPLES / f"auth_{name}.json").read_text(encoding="utf-8"))["body"])
+    body: dict[str, Any] = json.loads(json.loads((SAMPLES / f"{name}.json").read_text(encoding="utf-8"))["body"])
     return body
 
 
@@ -91,11 +91,11 @@ def test_a_phone_number_is_digits(phone: str, good: bool) -> None:
     ],
 )
 def test_an_agreement_is_known_meant_and_given_once(agreements: object) -> None:
-    assert not accepts(RegisterBody, {**sample_body("register"), "agreements": agreements})
-    assert accepts(RegisterBody, sample_body("register"))
+    assert not accepts(RegisterBody, {**sample_body("register_account"), "agreements": agreements})
+    assert accepts(RegisterBody, sample_body("register_account"))
 
 
-@pytest.mark.parametrize(("kind", "name"), [(RegisterBody, "register"), (LoginBody, "login")])
+@pytest.mark.parametrize(("kind", "name"), [(RegisterBody, "register_account"), (LoginBody, "log_in")])
 def test_a_body_prints_none_of_its_secrets(kind: Any, name: str) -> None:
     body = sample_body(name)
     printed = repr(kind.model_validate(body)) + kind.model_validate(body).to_json()

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from common.http.request import Request
-from functions.auth.caller import USER_AGENT_MAX, Caller
+from functions.auth.domain.caller import USER_AGENT_MAX, Caller
 
-SAMPLE = Path(__file__).parents[2] / "events" / "auth_login.json"
+SAMPLE = Path(__file__).parents[2] / "events" / "log_in.json"
 
 
 def caller(source_ip: Any = "203.0.113.7", **headers: str) -> Caller:

@@ -13,10 +13,10 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.ses.models import ses_backends
 
 from common.domain.shared_errors import DomainError, ServiceUnavailable, TokenInvalid
-from functions.auth.account import Account, Role
-from functions.auth.email_verification import CodeConfirmation, CodeSending
-from functions.auth.errors import CodeInvalid
-from functions.auth.mailer import Mailer
+from functions.auth.adapters.clients.mailer import Mailer
+from functions.auth.domain.account import Account, Role
+from functions.auth.domain.errors import CodeInvalid
+from functions.auth.usecases.email_verification import CodeConfirmation, CodeSending
 from local.seed.mail import verify_sender
 
 NOW = datetime(2026, 5, 1, 11, tzinfo=UTC)

@@ -5,9 +5,9 @@ from itertools import count
 import pytest
 
 from common.domain.shared_errors import DomainError, InvalidInput
-from functions.auth.errors import OAuthFailed
-from functions.auth.oauth_flow import Begun, Flow, OAuthFlow
-from functions.auth.social_identity import Profile, Provider
+from functions.auth.domain.errors import OAuthFailed
+from functions.auth.domain.social_identity import Profile, Provider
+from functions.auth.usecases.oauth_flow import Begun, Flow, OAuthFlow
 
 ORIGINS = ["https://shop.example", "http://localhost:5173"]
 HONG = Profile("1234", "hong@example.com", "홍길동")

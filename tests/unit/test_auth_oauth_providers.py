@@ -14,11 +14,11 @@ import pytest
 
 from common.domain.shared_errors import DomainError, ServiceUnavailable
 from common.protection.circuit_breaker import CircuitOpen
-from functions.auth.errors import OAuthFailed
-from functions.auth.oauth_composition import OAuthSettings, dialects
-from functions.auth.oauth_flow import Flow
-from functions.auth.oauth_providers import OAuthProviders, Registered
-from functions.auth.social_identity import Profile, Provider
+from functions.auth.adapters.clients.oauth_providers import OAuthProviders, Registered
+from functions.auth.domain.errors import OAuthFailed
+from functions.auth.domain.social_identity import Profile, Provider
+from functions.auth.usecases.oauth_flow import Flow
+from functions.auth.wiring.oauth_flow import OAuthSettings, dialects
 
 Respond = Callable[[httpx.Request], httpx.Response]
 KAKAO, NAVER, GOOGLE = Provider

@@ -11,8 +11,8 @@ import pytest
 from common.domain.shared_errors import CaptchaFailed, DomainError, ServiceUnavailable
 from common.protection.captcha import Captcha
 from common.protection.circuit_breaker import CircuitOpen
-from functions.auth.identity_verification import PortOneIdentities
-from functions.auth.registration import Person
+from functions.auth.adapters.clients.identity_verification_client import PortOneIdentities
+from functions.auth.usecases.registration import Person
 
 Respond = Callable[[httpx.Request], httpx.Response]
 VERIFIED = {

@@ -6,9 +6,9 @@ import bcrypt
 import pytest
 from pydantic import ValidationError
 
-from functions.auth.login import LoginBody
-from functions.auth.password_hasher import PasswordHasher
-from functions.auth.register import RegisterBody
+from functions.auth.adapters.password_hasher import PasswordHasher
+from functions.auth.handlers.log_in import LoginBody
+from functions.auth.handlers.register_account import RegisterBody
 from tests.unit.test_auth_bodies import accepts, sample_body
 
 HASHER = PasswordHasher(cost=4)
@@ -16,13 +16,13 @@ HASHER = PasswordHasher(cost=4)
 
 def registered(password: str) -> str:
     """What is hashed of a password as it is typed at registration."""
-    body = RegisterBody.model_validate_json(json.dumps({**sample_body("register"), "password": password}))
+    body = RegisterBody.model_validate_json(json.dumps({**sample_body("register_account"), "password": password}))
     return body.password.get_secret_value()
 
 
 def offered(password: str) -> str:
     """What is compared of one typed at sign-in."""
-    body = LoginBody.model_validate_json(json.dumps({**sample_body("login"), "password": password}))
+    body = LoginBody.model_validate_json(json.dumps({**sample_body("log_in"), "password": password}))
     return body.password.get_secret_value()
 
 
@@ -73,13 +73,13 @@ def test_what_only_looks_like_a_password_is_another(other: str) -> None:
     ],
 )
 def test_a_new_password_is_measured_as_it_will_be_kept(password: str, good: bool) -> None:
-    assert accepts(RegisterBody, {**sample_body("register"), "password": password}) is good
+    assert accepts(RegisterBody, {**sample_body("register_account"), "password": password}) is good
 
 
 @pytest.mark.parametrize("surrogate", ["\\ud800", "\\udfff", "\\ud800\\ud800", "\\udc00\\ud800"])
 @pytest.mark.parametrize("place", ["{}password-12", "password-12{}"])
 def test_a_lone_surrogate_is_no_text(surrogate: str, place: str) -> None:
-    body = json.dumps({**sample_body("login"), "password": "here"}).replace("here", place.format(surrogate))
+    body = json.dumps({**sample_body("log_in"), "password": "here"}).replace("here", place.format(surrogate))
     with pytest.raises(ValidationError):
         LoginBody.model_validate_json(body)
 
@@ -118,7 +118,7 @@ def test_comparing_costs_the_same_for_nobody_and_for_hashes_of_lower_costs(
     monkeypatch: pytest.MonkeyPatch, password_hash: str | None, password: str
 ) -> None:
     counting = CountingRounds()
-    monkeypatch.setattr("functions.auth.password_hasher.bcrypt", counting)
+    monkeypatch.setattr("functions.auth.adapters.password_hasher.bcrypt", counting)
     PasswordHasher(cost=7).matches(password, password_hash)
     assert counting.rounds == 2**7
 

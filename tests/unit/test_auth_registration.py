@@ -7,10 +7,10 @@ from uuid import UUID
 import pytest
 
 from common.domain.shared_errors import CaptchaFailed, DomainError
-from functions.auth.account import Account, Agreement, NewAccount, Role
-from functions.auth.errors import AgreementRequired, EmailTaken, IdentityNotVerified, OAuthFailed
-from functions.auth.registration import Application, Person, Registration
-from functions.auth.social_identity import Provider, SocialIdentity
+from functions.auth.domain.account import Account, Agreement, NewAccount, Role
+from functions.auth.domain.errors import AgreementRequired, EmailTaken, IdentityNotVerified, OAuthFailed
+from functions.auth.domain.social_identity import Provider, SocialIdentity
+from functions.auth.usecases.registration import Application, Person, Registration
 
 NOW = datetime(2026, 5, 1, 11, tzinfo=UTC)
 KAKAO = SocialIdentity(Provider.KAKAO, b"hong")

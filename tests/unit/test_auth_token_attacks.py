@@ -13,13 +13,13 @@ import pytest
 
 from common.domain.clock import utc_now
 from common.domain.shared_errors import DomainError, TokenExpired, TokenInvalid, TokenMissing, TokenRevoked
-from functions.auth import authorizer
-from functions.auth.access_token import CLAIMS, AccessTokenSigner, AccessTokenVerifier, Parties
-from functions.auth.account import Role
+from functions.auth.adapters.access_token_jwt import CLAIMS, AccessTokenSigner, AccessTokenVerifier, Parties
+from functions.auth.domain.account import Role
+from functions.auth.handlers import authorize_request
 from local.seed.secrets import make
 from tests.token_attacks import forgeries, mirrored, not_ascii, segment, too_long
 
-SAMPLE = Path(__file__).parents[2] / "events" / "auth_authorizer.json"
+SAMPLE = Path(__file__).parents[2] / "events" / "authorize_request.json"
 SECRETS = make()
 SIGNING, NEXT = SECRETS["jwt/signing"]["keys"]
 KEYS: Any = SECRETS["jwt/verification"]["keys"]
@@ -82,10 +82,10 @@ def test_no_part_of_a_token_is_one(length: int) -> None:
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_the_gateway_is_told_to_deny_it_and_never_sees_a_crash(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(authorizer, "verifier", verifier)
+    monkeypatch.setattr(authorize_request, "verifier", verifier)
     event = json.loads(SAMPLE.read_text(encoding="utf-8"))
     event["headers"]["Authorization"] = f"Bearer {ATTACKS[name]}"
-    decision = authorizer.handler(event, None)
+    decision = authorize_request.handler(event, None)
     assert decision["policyDocument"]["Statement"][0]["Effect"] == "Deny"
     blank = not ATTACKS[name].strip()
     assert decision["context"]["code"] == (TokenMissing if blank else TokenInvalid).code

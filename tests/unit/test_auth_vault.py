@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from functions.auth.vault import HEADER, NONCE_BYTES, SealBroken, Vault
+from functions.auth.adapters.vault import HEADER, NONCE_BYTES, SealBroken, Vault
 from tests.vault_in_memory import LOOKUP_KEY, KeysInMemory, vault_in_memory
 
 HONG, KIM = UUID(int=1), UUID(int=2)

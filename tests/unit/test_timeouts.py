@@ -10,7 +10,8 @@ from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 from common.contracts import internal_call as internal
 from common.protection import captcha
 from common.stores import secrets
-from functions.auth import identity_verification, oauth_providers
+from functions.auth.adapters.clients import identity_verification_client as identity_verification
+from functions.auth.adapters.clients import oauth_providers
 from functions.payments import portone
 from tools.openapi.routes import TEMPLATE
 
@@ -22,7 +23,7 @@ DEFAULT_SECONDS = yaml_parse(TEMPLATE.read_text(encoding="utf-8"))["Globals"]["F
 # what it asks every five minutes (Secrets Manager, below).
 _TRY = max(internal.CONNECT_SECONDS, internal.ANSWER_SECONDS)
 READ, WRITE = 2 * _TRY + 1, _TRY  # boto3 pauses for up to 1 s before the second try
-MAIL = 2 * 3 + 1  # functions/auth/mailer.py
+MAIL = 2 * 3 + 1  # functions/auth/adapters/clients/mailer.py
 
 # What a function is told in its environment is whom it asks; here is how long that may take in one request.
 ASKED = {

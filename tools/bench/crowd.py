@@ -16,8 +16,8 @@ from uuid import UUID, uuid4
 import aiohttp
 
 from common.stores.redis import connect
-from functions.auth.access_token import AccessTokenSigner, Parties
-from functions.auth.account import Role
+from functions.auth.adapters.access_token_jwt import AccessTokenSigner, Parties
+from functions.auth.domain.account import Role
 from tools.bench.queue import stand_in_line
 from tools.demo.buyer import Api, sign_in
 from tools.throwaway_stack import throwaway_stack

@@ -33,10 +33,10 @@ from common.runtime.log import log
 from common.stores import redis
 from common.stores.postgres import Database
 from emulator import services
-from functions.auth.account import Account, NewAccount, Role
-from functions.auth.account_store import AccountStore
-from functions.auth.password_hasher import PasswordHasher
-from functions.auth.vault import Vault
+from functions.auth.adapters.account_repository import AccountStore
+from functions.auth.adapters.password_hasher import PasswordHasher
+from functions.auth.adapters.vault import Vault
+from functions.auth.domain.account import Account, NewAccount, Role
 from local.sandbox.server import serve
 from local.sandbox.settings import Settings
 from local.seed.personal_data import make_kms_key, open_vault
@@ -90,9 +90,9 @@ def _print_sign_ins(accounts: AccountStore) -> None:
 def _print_authorizer(accounts: AccountStore) -> None:
     _forget(BCRYPT_COST="4")
     _open_account(accounts, "caller@example.com", PasswordHasher(4).hash(PASSWORD))
-    event = _sample("authorizer")
+    event = _sample("authorize_request")
     event["headers"]["Authorization"] = f"Bearer {_sign_in('caller@example.com', PASSWORD)['accessToken']}"
-    handler = import_module("functions.auth.authorizer").handler
+    handler = import_module("functions.auth.handlers.authorize_request").handler
     handler(event, None)
     before = _commands()
     times, worked = zip(*[_timed(lambda: handler(event, None)) for _ in range(AUTHORIZED)], strict=True)
@@ -217,14 +217,14 @@ def _open_account(accounts: AccountStore, email: str, password_hash: str) -> Non
 
 
 def _sample(function: str) -> Event:
-    return cast(Event, json.loads((ROOT / "events" / f"auth_{function}.json").read_text(encoding="utf-8")))
+    return cast(Event, json.loads((ROOT / "events" / f"{function}.json").read_text(encoding="utf-8")))
 
 
 def _sign_in(email: str, password: str, expect: int | None = None) -> Event:
-    event = _sample("login")
+    event = _sample("log_in")
     event["body"] = json.dumps({"email": email, "password": password, "captchaToken": "sandbox-human"})
     event["requestContext"]["requestId"] = str(uuid4())
-    answer = import_module("functions.auth.login").handler(event, None)
+    answer = import_module("functions.auth.handlers.log_in").handler(event, None)
     if expect is not None and answer["statusCode"] != expect:
         raise SystemExit(f"{answer['statusCode']} instead of {expect}: {answer['body']}")
     return cast(Event, json.loads(answer["body"]))
@@ -233,7 +233,7 @@ def _sign_in(email: str, password: str, expect: int | None = None) -> Event:
 def _forget(**environment: str) -> None:
     """What a warm container keeps that depends on these variables."""
     os.environ.update(environment)
-    for module, name in (("login", "sign_in"), ("password_hasher", "password_hasher")):
+    for module, name in (("handlers.log_in", "sign_in"), ("adapters.password_hasher", "password_hasher")):
         getattr(import_module(f"functions.auth.{module}"), name).cache_clear()
 
 

@@ -1,0 +1,1 @@
+"""What speaks to Postgres, Redis, KMS and libraries of cryptography."""

@@ -1,0 +1,1 @@
+"""Clients of services outside: KMS, SES, PortOne, Kakao, Naver and Google."""

@@ -1,0 +1,1 @@
+"""Accounts, sessions and login rules: the standard library and pydantic only."""

@@ -1,0 +1,97 @@
+"""POST /auth/register: an account for a verified person (AUTH-001 to AUTH-005)."""
+
+from functools import cache
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field, StrictBool, StringConstraints, field_validator
+from pydantic_core import PydanticCustomError
+
+from common.domain.clock import new_id, utc_now
+from common.domain.model import Model, Text, VisibleText
+from common.domain.shared_errors import CaptchaFailed
+from common.http.endpoint import Answer, created, endpoint
+from common.http.request import Body
+from common.protection.captcha import captcha
+from common.stores import redis
+from functions.auth.adapters.clients.identity_verification_client import identities
+from functions.auth.adapters.link_token_redis import LinkTokens
+from functions.auth.adapters.password_hasher import password_hasher
+from functions.auth.domain.account import Agreement, Role
+from functions.auth.domain.account_fields import CaptchaToken, Email, LinkToken, NewPassword, PersonName, Phone
+from functions.auth.domain.errors import (
+    AgreementRequired,
+    AlreadyLinked,
+    EmailTaken,
+    IdentityNotVerified,
+    IdentityTaken,
+    OAuthFailed,
+)
+from functions.auth.usecases.registration import Application, Registration
+from functions.auth.wiring.personal_data import accounts
+
+
+class AgreementBody(Body):
+    code: Literal["TERMS_OF_SERVICE", "PRIVACY", "MARKETING"]
+    version: Annotated[VisibleText, StringConstraints(strip_whitespace=True, min_length=1, max_length=20)]
+    agreed: StrictBool  # a consent is not guessed from "yes" or 1
+
+
+class RegisterBody(Body):
+    email: Email
+    password: NewPassword
+    name: PersonName | None = None
+    phone: Phone | None = None
+    identity_verification_id: Annotated[Text, Field(min_length=1, max_length=200)]
+    captcha_token: CaptchaToken
+    agreements: Annotated[list[AgreementBody], Field(max_length=10)]
+    link_token: LinkToken | None = None
+
+    @field_validator("agreements")
+    @classmethod
+    def _each_once(cls, agreements: list[AgreementBody]) -> list[AgreementBody]:
+        if len({agreement.code for agreement in agreements}) < len(agreements):
+            raise PydanticCustomError("repeated_code", "must name each code once")
+        return agreements
+
+
+class RegisteredAnswer(Model):
+    id: UUID
+    email: str
+    name: str
+    role: Role
+
+
+@cache
+def registration() -> Registration:
+    link_tokens = LinkTokens(redis.client())
+    return Registration(captcha(), identities(), link_tokens, accounts(), password_hasher(), utc_now, new_id)
+
+
+@endpoint(
+    bots=True,
+    answers={201: RegisteredAnswer},
+    raises=[
+        AgreementRequired,
+        CaptchaFailed,
+        IdentityNotVerified,
+        EmailTaken,
+        IdentityTaken,
+        OAuthFailed,
+        AlreadyLinked,
+    ],
+)
+def handler(body: RegisterBody) -> Answer:
+    account = registration().register(
+        Application(
+            email=body.email,
+            password=body.password.get_secret_value(),
+            name=body.name,
+            phone=body.phone,
+            agreements=[Agreement(each.code, each.version, each.agreed) for each in body.agreements],
+            captcha_token=body.captcha_token.get_secret_value(),
+            identity_verification_id=body.identity_verification_id,
+            link_token=body.link_token.get_secret_value() if body.link_token else None,
+        )
+    )
+    return created(RegisteredAnswer(id=account.id, email=account.email, name=account.name, role=account.role))

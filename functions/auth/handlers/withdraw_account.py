@@ -1,0 +1,16 @@
+"""DELETE /users/me: the account ends now, its personal data after the retention time (AUTH-018)."""
+
+from common.http.endpoint import endpoint
+from common.http.request import Body, User
+from functions.auth.domain.account_fields import OfferedPassword
+from functions.auth.domain.errors import AccountLocked, InvalidCredentials
+from functions.auth.wiring.password_changes import own_account
+
+
+class WithdrawBody(Body):
+    password: OfferedPassword
+
+
+@endpoint(raises=[AccountLocked, InvalidCredentials])
+def handler(user: User, body: WithdrawBody) -> None:
+    own_account().withdraw(user.id, user.session_id, body.password.get_secret_value())

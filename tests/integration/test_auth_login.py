@@ -1,0 +1,361 @@
+"""Signing in through handler and real stores: brakes, history, what a stranger can learn (AUTH-006, AUTH-021)."""
+
+import json
+from base64 import b64encode
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+from threading import Lock
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from common.domain.clock import new_id, utc_now
+from common.domain.shared_errors import DomainError
+from common.stores import redis
+from common.stores.postgres import Database
+from functions.auth.adapters.lockout_redis import Lockout, LockoutTerms, lockout
+from functions.auth.adapters.password_hasher import PasswordHasher, password_hasher
+from functions.auth.adapters.vault import Vault
+from functions.auth.domain.account import Credentials, Role
+from functions.auth.domain.caller import Caller
+from functions.auth.domain.login_record import Past
+from functions.auth.usecases.login import SignIn
+from functions.auth.wiring import personal_data as composition
+from tests.concurrently import concurrently
+from tests.integration.test_auth_handlers import (
+    Event,
+    _aws,  # noqa: F401 - a fixture
+    _deployed,  # noqa: F401 - a fixture
+    as_user,
+    call,
+    code,
+    sample,
+    signed_in,
+    verified,  # noqa: F401 - a fixture
+    verified_as,
+)
+
+DEMO = "demo@example.com"
+PASSWORD = "local-demo-1234"
+
+
+def login(
+    email: str = DEMO, password: str = PASSWORD, ip: str = "203.0.113.7", agent: str = "a browser", **headers: str
+) -> Event:
+    """The whole answer, its body read."""
+    event = sample("log_in", {"email": email, "password": password})
+    event["requestContext"]["identity"]["sourceIp"] = ip
+    event["headers"] |= {"User-Agent": agent} | {name.replace("_", "-"): value for name, value in headers.items()}
+    answer: Event = import_module("functions.auth.handlers.log_in").handler(event, None)
+    answer["body"] = json.loads(answer["body"])
+    return answer
+
+
+def outcome(answer: Event) -> tuple[int, str]:
+    return answer["statusCode"], answer["body"].get("code", "")
+
+
+def logins(access_token: str, **query: str) -> Any:
+    event = as_user("list_logins", access_token)
+    event["queryStringParameters"] = query or None
+    return call("list_logins", event)
+
+
+class CountingHasher(PasswordHasher):
+    def __init__(self) -> None:
+        super().__init__(cost=4)
+        self.compared = 0
+        self._counting = Lock()
+
+    def matches(self, password: str, password_hash: str | None) -> bool:
+        with self._counting:
+            self.compared += 1
+        return super().matches(password, password_hash)
+
+
+class Anybody:
+    """Accounts, history and captcha that say the same to everybody."""
+
+    account = Credentials(UUID(int=7), Role.USER, PasswordHasher(4).hash(PASSWORD))
+
+    def check(self, token: str) -> None: ...
+
+    def credentials(self, email: str) -> Credentials | None:
+        return self.account if email == DEMO else None
+
+    def past(self, user_id: UUID | None, caller: Caller) -> Past:
+        return Past(signed_in_before=True, known_network=False, known_agent=False, recent_failures=0)
+
+    def failed(self, *_: object) -> None: ...
+
+    def succeeded(self, *_: object) -> None: ...
+
+    def renew_hash(self, *_: object) -> None: ...
+
+
+@pytest.mark.parametrize("email", [DEMO, "nobody@example.com"])
+def test_a_hundred_guesses_at_once_get_no_more_comparisons_than_promised(redis: redis.Client, email: str) -> None:
+    hasher, anybody, terms = CountingHasher(), Anybody(), LockoutTerms()
+    unused: Any = None
+    brakes = Lockout(redis, utc_now, new_id)
+    desk = SignIn(anybody, anybody, composition.vault().lookup, brakes, hasher, anybody, unused)
+    guess = partial(desk.sign_in, email, "wrong-password-1", "human", Caller("203.0.113.7", "a script"))
+    outcomes = concurrently([guess] * 100)
+    assert {str(outcome) for outcome in outcomes} == {"INVALID_CREDENTIALS", "ACCOUNT_LOCKED"}
+    assert all(isinstance(outcome, DomainError) for outcome in outcomes)
+    assert 5 <= hasher.compared <= terms.network.wrong - 1 + terms.at_once
+
+
+@pytest.mark.parametrize("email", [DEMO, "nobody@example.com"])
+def test_five_wrong_passwords_lock_whatever_the_sixth_is(email: str) -> None:
+    for _ in range(5):
+        assert outcome(login(email, "wrong-password-1")) == (401, "INVALID_CREDENTIALS")
+    for password in ("wrong-password-1", PASSWORD):
+        locked = login(email, password)
+        assert outcome(locked) == (423, "ACCOUNT_LOCKED")
+        assert 0 < int(locked["headers"]["Retry-After"]) <= 60
+        assert "details" not in locked["body"]
+
+
+@pytest.mark.parametrize("spelling", ["DEMO@example.com", "Demo@EXAMPLE.com", " demo@example.com "])
+def test_a_lock_is_of_the_address_in_whatever_case(spelling: str) -> None:
+    for _ in range(5):
+        login(DEMO, "wrong-password-1")
+    assert outcome(login(spelling)) == (423, "ACCOUNT_LOCKED")
+
+
+def test_no_header_moves_a_guesser_to_another_network() -> None:
+    for number in range(5):
+        login(password="wrong-password-1", X_Forwarded_For=f"198.51.{number}.1", X_Real_IP=f"198.51.{number}.1")
+    assert outcome(login(X_Forwarded_For="192.0.2.1")) == (423, "ACCOUNT_LOCKED")
+    assert outcome(login(ip="203.0.113.200")) == (423, "ACCOUNT_LOCKED")  # the same /24
+    assert outcome(login(ip="198.51.100.1"))[0] == 200
+
+
+def test_a_lock_is_as_long_as_the_template_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCKOUT_SECONDS", "7")
+    lockout.cache_clear()
+    for _ in range(5):
+        login(password="wrong-password-1")
+    assert 0 < int(login()["headers"]["Retry-After"]) <= 7
+
+
+def test_while_redis_is_away_nobody_signs_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:9")
+    assert outcome(login()) == (503, "SERVICE_UNAVAILABLE")
+
+
+def test_a_failed_sign_in_says_the_same_of_every_kind_of_account_and_of_none() -> None:
+    gone = signed_in(email="admin@example.com", password="local-admin-1234")
+    leave = as_user("withdraw_account", gone["accessToken"], {"password": "local-admin-1234"})
+    assert call("withdraw_account", leave) == (204, None)
+    answers = [
+        login(DEMO, "wrong-password-1"),
+        login("nobody@example.com", "wrong-password-1"),
+        login("admin@example.com", "wrong-password-1"),
+        login("admin@example.com", "local-admin-1234"),  # withdrawn: not even its password
+    ]
+    assert {outcome(answer) for answer in answers} == {(401, "INVALID_CREDENTIALS")}
+    for answer in answers:
+        assert sorted(answer["body"]) == ["code", "message", "timestamp", "traceId"]
+        assert answer["headers"] == answers[0]["headers"]
+        assert answer["body"]["message"] == answers[0]["body"]["message"]
+
+
+def test_the_owner_sees_every_sign_in_and_every_attempt(superuser: Database) -> None:
+    login(agent="Firefox")
+    login(password="wrong-password-1", ip="2001:db8::1", agent="a script")
+    token = signed_in()["accessToken"]
+    status, page = logins(token)
+    assert (status, page["page"], page["size"], page["total"]) == (200, 0, 20, 3)
+    assert [sorted(item) for item in page["items"]] == [
+        ["at", "ip", "method", "success", "suspicious", "userAgent"]
+    ] * 3
+    seen = [(item["ip"], item["userAgent"], item["method"], item["success"]) for item in page["items"]]
+    assert seen == [
+        ("203.0.113.7", "curl/8.9.1", "PASSWORD", True),
+        ("2001:db8::1", "a script", "PASSWORD", False),
+        ("203.0.113.7", "Firefox", "PASSWORD", True),
+    ]
+    assert [item["at"] for item in page["items"]] == sorted((item["at"] for item in page["items"]), reverse=True)
+    assert logins(token, page="1", size="2")[1]["items"] == page["items"][2:]
+    assert code(logins(token, size="101")) == (400, "VALIDATION_ERROR")
+    assert logins(signed_in(email="admin@example.com", password="local-admin-1234")["accessToken"])[1]["total"] == 1
+
+
+def test_a_sign_in_from_elsewhere_with_something_else_is_suspicious() -> None:
+    login()
+    login(ip="198.51.100.1")
+    login(agent="another browser")
+    login(ip="192.0.2.1", agent="a script")
+    page = logins(signed_in()["accessToken"])[1]
+    assert [item["suspicious"] for item in page["items"]] == [False, True, False, False, False]
+
+
+def test_a_sign_in_after_many_wrong_passwords_is_suspicious_even_at_home() -> None:
+    login()
+    for _ in range(5):
+        login(password="wrong-password-1", ip="198.51.100.1")
+    token = login()["body"]["accessToken"]
+    assert logins(token)[1]["items"][0]["suspicious"] is True
+
+
+def test_guessing_from_everywhere_does_not_lock_the_owner_out_at_home() -> None:
+    assert login()["statusCode"] == 200
+    for number in range(50):
+        login(password="wrong-password-1", ip=f"198.18.{number}.1")
+    assert outcome(login(ip="198.51.100.1")) == (423, "ACCOUNT_LOCKED")
+    assert login()["statusCode"] == 200
+
+
+def test_an_attempt_at_an_address_without_an_account_leaves_a_trace_without_the_address(superuser: Database) -> None:
+    login("Nobody@example.com", "wrong-password-1")
+    login("nobody@example.com", "wrong-password-1")
+    rows = superuser.rows("SELECT user_id, email_hash, login_history::text AS whole FROM user_service.login_history")
+    assert [row["user_id"] for row in rows] == [None, None]
+    assert len({row["email_hash"] for row in rows}) == 1
+    assert "nobody" not in str(rows).lower()
+
+
+def test_a_password_hash_of_another_cost_is_renewed_and_whoever_signs_in_meanwhile_gets_in(
+    superuser: Database, monkeypatch: pytest.MonkeyPatch, database_of: Callable[[str], Database]
+) -> None:
+    monkeypatch.setenv("BCRYPT_COST", "5")
+    password_hasher.cache_clear()
+
+    def hash_kept() -> str:
+        (row,) = superuser.rows(
+            "SELECT password_hash FROM user_service.users WHERE email_hash = %s", (vault.lookup("email", DEMO),)
+        )
+        return str(row["password_hash"])
+
+    vault: Vault = composition.vault()
+    assert hash_kept().startswith("$2b$04$")
+    login(password="wrong-password-1")
+    assert hash_kept().startswith("$2b$04$")
+    answers = concurrently([login] * 4)
+    assert [answer["statusCode"] if isinstance(answer, dict) else answer for answer in answers] == [200] * 4
+    assert hash_kept().startswith("$2b$05$")
+    assert login()["statusCode"] == 200
+
+
+ODD_CHARACTERS = [
+    ("demo@example.com", "ｌｏｃａｌ－ｄｅｍｏ－１２３４", 200),  # what a full-width keyboard types
+    ("demo@example.com", "local-demo-1234\u200b", 401),
+    ("demo@example.com", "local-demo-1234\x00", 401),
+    ("demo@example.com", "lосаl-demo-1234", 401),  # Cyrillic
+    ("demo@example.com", "\u202elocal-demo-1234", 401),
+    ("demo@example.com", "local-demo-1234" * 5, 401),
+    ("demo@example.com", "가" * 1000, 401),
+    ("demo@example.com", "\ufdfa" * 1000, 401),  # 18,000 characters in NFKC
+    ("demo@example.com", "가" * 1001, 400),
+    ("demo@example.com", "", 400),
+    ("Demo@Example.COM", PASSWORD, 200),
+    ("\u2003demo@example.com\t", PASSWORD, 200),
+    ("demo+x@example.com", PASSWORD, 401),  # another address
+    ("de.mo@example.com", PASSWORD, 401),
+    ("demo@example.com.", PASSWORD, 400),
+    ("dеmo@example.com", PASSWORD, 400),  # a Cyrillic e
+    ("ｄｅｍｏ@example.com", PASSWORD, 400),
+    ("demo@ехаmple.com", PASSWORD, 400),
+    ("demo@example.com\x00", PASSWORD, 400),
+    ("demo@example.com\r\nBcc: x@example.com", PASSWORD, 400),
+    ("\u202edemo@example.com", PASSWORD, 400),
+    ("demo\u200b@example.com", PASSWORD, 400),
+    ("Demo <demo@example.com>", PASSWORD, 400),
+    ('"demo"@example.com', PASSWORD, 400),
+    ("demo@[127.0.0.1]", PASSWORD, 400),
+    ("demo@example.com,admin@example.com", PASSWORD, 400),
+    ("ﬁ@example.com", PASSWORD, 400),
+    ("\u212a@example.com", PASSWORD, 400),  # the Kelvin sign, which folds to k
+]
+
+
+def test_odd_characters_open_nothing_and_break_nothing() -> None:
+    answers = [login(email, password, ip=f"198.18.{n}.1") for n, (email, password, _) in enumerate(ODD_CHARACTERS)]
+    assert [answer["statusCode"] for answer in answers] == [expected for _, _, expected in ODD_CHARACTERS]
+
+
+NO_TEXT = [
+    b'{"email": "\\ud800@example.com", "password": "local-demo-1234", "captchaToken": "sandbox-human"}',
+    b'{"email": "demo@example.com", "password": "\\ud800local-demo-1234", "captchaToken": "sandbox-human"}',
+    b'{"email": "demo@example.com", "password": "local-demo-1234\\udfff", "captchaToken": "sandbox-human"}',
+    b'{"email": "demo@example.com", "password": "\xff\xfe", "captchaToken": "sandbox-human"}',
+    b'{"email": ["demo@example.com"], "password": "local-demo-1234", "captchaToken": "sandbox-human"}',
+    b'{"email": "demo@example.com", "password": {"$ne": ""}, "captchaToken": "sandbox-human"}',
+    b'{"email": {"$gt": ""}, "password": {"$gt": ""}, "captchaToken": "sandbox-human"}',
+    b'{"email": "demo@example.com", "password": true, "captchaToken": "sandbox-human"}',
+    b'{"email": "demo@example.com", "password": null, "captchaToken": "sandbox-human"}',
+    b'{"email": "demo@example.com", "password": 123456789012, "captchaToken": "sandbox-human"}',
+    b'[{"email": "demo@example.com", "password": "local-demo-1234", "captchaToken": "sandbox-human"}]',
+]
+
+
+def test_what_is_no_text_is_refused_in_the_contracts_words() -> None:
+    for body in NO_TEXT:
+        event = sample("log_in") | {"body": b64encode(body).decode(), "isBase64Encoded": True}
+        answer = import_module("functions.auth.handlers.log_in").handler(event, None)
+        assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (400, "VALIDATION_ERROR"), body
+
+
+def test_of_a_field_that_is_there_twice_the_last_counts() -> None:
+    body = (
+        '{"email": "demo@example.com", "password": "x", "password": "local-demo-1234", "captchaToken": "sandbox-human"}'
+    )
+    assert (
+        import_module("functions.auth.handlers.log_in").handler(sample("log_in") | {"body": body}, None)["statusCode"]
+        == 200
+    )
+
+
+FORGED: Event = {
+    "id": "019a9f3e-5c00-7000-8000-000000000001",
+    "role": "ADMIN",
+    "status": "WITHDRAWN",
+    "emailVerified": True,
+    "email_verified_at": "2020-01-01T00:00:00Z",
+    "createdAt": "2020-01-01T00:00:00Z",
+    "created_at": "2020-01-01T00:00:00Z",
+    "lastLoginAt": "2020-01-01T00:00:00Z",
+    "passwordHash": "$2b$04$" + "." * 53,
+    "password_hash": "$2b$04$" + "." * 53,
+    "ci": "another person",
+    "__proto__": {"role": "ADMIN"},
+}
+
+
+def test_nobody_registers_as_more_than_a_user(verified: str) -> None:  # noqa: F811
+    made = call("register_account", identityVerificationId=verified, email="hong@example.com", **FORGED)[1]
+    assert made["role"] == "USER"
+    assert made["id"] != FORGED["id"]
+    token = signed_in(email="hong@example.com", password="correct-horse-7")["accessToken"]
+    me = call("read_account", as_user("read_account", token))[1]
+    assert (me["role"], me["emailVerified"], me["id"]) == ("USER", False, made["id"])
+    assert me["createdAt"] > "2026"
+
+
+def test_nobody_signs_in_as_more_than_they_are() -> None:
+    token = signed_in(**FORGED, userId=FORGED["id"])["accessToken"]
+    context = as_user("read_account", token)["requestContext"]["authorizer"]
+    assert context["role"] == "USER"
+    assert context["sub"] != FORGED["id"]
+    me = call("edit_account", as_user("edit_account", token, FORGED))[1]
+    assert (me["role"], me["emailVerified"], me["email"]) == ("USER", False, DEMO)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "taken"),
+    [
+        ("hong@example.com", "HONG@Example.com", True),
+        ("hong@example.com", "hong+tickets@example.com", False),
+        ("hong@example.com", "ho.ng@example.com", False),
+    ],
+)
+def test_one_address_is_one_account_in_whatever_case_and_no_other_is_it(
+    first: str, second: str, taken: bool, sandbox_url: str
+) -> None:
+    assert call("register_account", identityVerificationId=verified_as(sandbox_url, "a"), email=first)[0] == 201
+    again = call("register_account", identityVerificationId=verified_as(sandbox_url, "b"), email=second)
+    assert again[0] == (409 if taken else 201)

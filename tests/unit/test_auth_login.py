@@ -1,0 +1,224 @@
+"""Signing in tells a stranger nothing (AUTH-003, AUTH-006)."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from common.domain.clock import new_id, utc_now
+from common.domain.shared_errors import CaptchaFailed, DomainError
+from functions.auth.adapters.password_hasher import PasswordHasher
+from functions.auth.domain.account import Credentials, Role, Status
+from functions.auth.domain.caller import Caller
+from functions.auth.domain.errors import AccountLocked, InvalidCredentials
+from functions.auth.domain.login_record import Method, Past
+from functions.auth.usecases.login import SignIn
+from functions.auth.usecases.sessions import (
+    AccessToken,
+    Holder,
+    IssuedPair,
+    Reused,
+    Sessions,
+    TokenPair,
+    Unfit,
+    token_hash,
+)
+
+USER = UUID(int=7)
+HONG, PASSWORD, WRONG, HUMAN = "hong@example.com", "correct-horse-7", "wrong-password-1", "human"
+HOME = Caller("203.0.113.7", "a browser")
+HASH = PasswordHasher(cost=4).hash(PASSWORD)
+OLD_HASH = PasswordHasher(cost=5).hash(PASSWORD)
+
+
+class Town:
+    """Captcha, accounts, lockout, history, bcrypt at its least, sessions' store and signer in one; writes down what it
+    is asked."""
+
+    seconds = 3600
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.accounts = {HONG: Credentials(USER, Role.USER, HASH)}
+        self.known_network = False
+        self.locked = False
+        self.renewed: list[tuple[str, str]] = []
+        self.begun: list[tuple[UUID, bytes, timedelta, str | None]] = []
+        self.hasher = PasswordHasher(cost=4)
+        self.sessions = Sessions(self, self, self, utc_now, new_id, lambda: "refresh", timedelta(days=7))
+
+    def sign_in(self, email: str = HONG, password: str = PASSWORD, captcha_token: str = HUMAN) -> TokenPair:
+        self.asked.clear()
+        desk = SignIn(_Captcha(self), self, self.lookup, _Lockout(self), self, _History(self), self.sessions)
+        return desk.sign_in(email, password, captcha_token, HOME)
+
+    def refused(self, email: str = HONG, password: str = WRONG) -> type[DomainError]:
+        with pytest.raises(DomainError) as refusal:
+            self.sign_in(email, password)
+        return type(refusal.value)
+
+    def lookup(self, kind: str, text: str) -> bytes:
+        return f"{kind}:{text}".encode()
+
+    def credentials(self, email: str) -> Credentials | None:
+        self.asked.append("account")
+        return self.accounts.get(email)
+
+    def renew_hash(self, user_id: UUID, old_hash: str, new_hash: str) -> None:
+        self.renewed.append((old_hash, new_hash))
+
+    def hash(self, password: str) -> str:
+        return self.hasher.hash(password)
+
+    def matches(self, password: str, password_hash: str | None) -> bool:
+        self.asked.append("bcrypt")
+        return self.hasher.matches(password, password_hash)
+
+    def is_outdated(self, password_hash: str) -> bool:
+        return self.hasher.is_outdated(password_hash)
+
+    def sign(self, user_id: UUID, role: Role, session_id: UUID, token_id: UUID, now: datetime) -> str:
+        return f"token of {user_id} {role}"
+
+    def begin(
+        self, session_id: UUID, user_id: UUID, first: IssuedPair, now: datetime, password_hash: str | None
+    ) -> bool:
+        self.asked.append("session")
+        self.begun.append((user_id, first.token_hash, first.expires_at - now, password_hash))
+        return password_hash == self.accounts[HONG].password_hash
+
+    def exchange(self, token_hash: bytes, successor: IssuedPair, now: datetime) -> Holder | Reused | Unfit:
+        raise NotImplementedError
+
+    def add(self, tokens: Sequence[AccessToken], now: datetime) -> None:
+        raise NotImplementedError
+
+
+class _Captcha:
+    def __init__(self, town: Town) -> None:
+        self.town = town
+
+    def check(self, token: str) -> None:
+        self.town.asked.append("captcha")
+        if token != HUMAN:
+            raise CaptchaFailed()
+
+
+class _Lockout:
+    def __init__(self, town: Town) -> None:
+        self.town = town
+
+    def check(self, whose: bytes, where: bytes, /, *, known_network: bool) -> str:
+        self.town.asked.append("lockout")
+        assert where == b"network:203.0.113.0/24"
+        assert known_network is self.town.known_network
+        if self.town.locked:
+            raise AccountLocked()
+        return whose.decode()
+
+    def failed(self, attempt: str, /) -> None:
+        self.town.asked.append("count wrong")
+
+    def passed(self, attempt: str, /) -> None:
+        self.town.asked.append("count right")
+
+
+class _History:
+    def __init__(self, town: Town) -> None:
+        self.town = town
+
+    def past(self, user_id: UUID | None, caller: Caller) -> Past:
+        self.town.asked.append("past")
+        return Past(False, self.town.known_network, False, 0)
+
+    def failed(self, user_id: UUID | None, email_hash: bytes, caller: Caller) -> None:
+        self.town.asked.append("write failure")
+
+    def succeeded(self, user_id: UUID, caller: Caller, method: Method, past: Past) -> None:
+        assert method is Method.PASSWORD
+        self.town.asked.append("write success")
+
+
+def test_the_right_password_opens_a_session_of_a_week_kept_by_hash_only() -> None:
+    town = Town()
+    pair = town.sign_in()
+    assert (pair.access_token, pair.refresh_token, pair.expires_in) == (f"token of {USER} USER", "refresh", 3600)
+    assert town.begun == [(USER, token_hash("refresh"), timedelta(days=7), HASH)]
+
+
+@pytest.mark.parametrize("email", ["hong@example.com", "nobody@example.com", "dormant@example.com"])
+@pytest.mark.parametrize("password", ["wrong-password-1", "가" * 300, "\x00", PASSWORD + "\x00" + PASSWORD])
+def test_whatever_is_wrong_the_words_are_the_same_after_the_same_work(email: str, password: str) -> None:
+    town = Town()
+    town.accounts["dormant@example.com"] = Credentials(UUID(int=8), Role.USER, HASH, Status.DORMANT)
+    assert town.refused(email, password) is InvalidCredentials
+    assert town.asked == ["captcha", "account", "past", "lockout", "bcrypt", "count wrong", "write failure"]
+
+
+def test_without_a_captcha_nothing_is_asked_nor_counted() -> None:
+    town = Town()
+    with pytest.raises(DomainError) as refusal:
+        town.sign_in(captcha_token="robot")
+    assert type(refusal.value) is CaptchaFailed
+    assert town.asked == ["captcha"]
+
+
+@pytest.mark.parametrize("email", ["hong@example.com", "nobody@example.com"])
+@pytest.mark.parametrize("password", ["wrong-password-1", PASSWORD])
+def test_while_locked_no_password_is_compared(email: str, password: str) -> None:
+    town = Town()
+    town.locked = True
+    assert town.refused(email, password) is AccountLocked
+    assert "bcrypt" not in town.asked
+
+
+def test_a_success_is_written_before_it_is_granted() -> None:
+    town = Town()
+    town.known_network = True
+    town.sign_in()
+    granted = ["captcha", "account", "past", "lockout", "bcrypt", "count right", "write success", "session"]
+    assert town.asked == granted
+
+
+def test_a_hash_of_another_cost_is_renewed_by_a_right_password_only() -> None:
+    town = Town()
+    town.accounts[HONG] = Credentials(USER, Role.USER, OLD_HASH)
+    town.refused()
+    assert town.renewed == []
+    town.sign_in()
+    ((old, new),) = town.renewed
+    assert old == OLD_HASH
+    assert new.startswith("$2b$04$")
+    assert town.hasher.matches(PASSWORD, new)
+    town.accounts[HONG] = Credentials(USER, Role.USER, new)
+    town.sign_in()
+    assert len(town.renewed) == 1
+
+
+class Meanwhile(Town):
+    """The account's hash becomes another while a password is compared with the old one."""
+
+    def __init__(self, becomes: str | None) -> None:
+        super().__init__()
+        self.becomes = becomes
+
+    def matches(self, password: str, password_hash: str | None) -> bool:
+        matches = super().matches(password, password_hash)
+        if self.becomes is None:
+            self.accounts.pop(HONG, None)
+        else:
+            self.accounts[HONG] = Credentials(USER, Role.USER, self.becomes)
+        return matches
+
+    def begin(self, *arguments: object) -> bool:
+        return self.becomes is not None and arguments[-1] == self.becomes
+
+
+def test_a_hash_that_a_sign_in_beside_this_one_renewed_is_still_the_passwords() -> None:
+    assert Meanwhile(becomes=OLD_HASH).sign_in()
+
+
+def test_a_password_changed_while_it_was_compared_is_wrong_and_so_is_that_of_an_account_withdrawn() -> None:
+    assert Meanwhile(becomes=PasswordHasher(cost=4).hash("another-1")).refused(password=PASSWORD) is InvalidCredentials
+    assert Meanwhile(becomes=None).refused(password=PASSWORD) is InvalidCredentials

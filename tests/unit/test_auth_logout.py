@@ -1,0 +1,51 @@
+"""Signing out ends the session, and the access token in hand last of all (AUTH-008)."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from functions.auth.usecases.logout import SignOut
+from functions.auth.usecases.sessions import AccessToken, token_hash
+
+NOW = datetime(2026, 5, 1, 11, tzinfo=UTC)
+USER, SESSION = UUID(int=7), UUID(int=9)
+IN_HAND = AccessToken("in hand", NOW + timedelta(minutes=30))
+EARLIER = AccessToken("earlier", NOW + timedelta(minutes=5))
+
+
+class Town:
+    """Both stores, with what was asked of them in order. A `struck` one answers nobody."""
+
+    def __init__(self) -> None:
+        self.asked: list[object] = []
+        self.struck: str | None = None
+
+    def end(self, *what: object) -> Sequence[AccessToken]:
+        self.asked.append(what)
+        return [IN_HAND, EARLIER]
+
+    def add(self, tokens: Sequence[AccessToken], now: datetime) -> None:
+        for token in tokens:
+            if token.id == self.struck:
+                raise ConnectionError
+            self.asked.append(token)
+
+
+@pytest.mark.parametrize("refresh_token", [None, "refresh"])
+def test_signing_out_ends_the_session_then_its_other_access_tokens_and_then_the_one_in_hand(
+    refresh_token: str | None,
+) -> None:
+    town = Town()
+    SignOut(town, town, lambda: NOW).sign_out(USER, SESSION, IN_HAND, refresh_token)
+    spent = token_hash(refresh_token) if refresh_token else None
+    assert town.asked == [(USER, SESSION, spent, NOW), EARLIER, IN_HAND]
+
+
+def test_a_sign_out_that_failed_half_way_leaves_the_token_to_repeat_it_with() -> None:
+    town = Town()
+    town.struck = EARLIER.id
+    with pytest.raises(ConnectionError):
+        SignOut(town, town, lambda: NOW).sign_out(USER, SESSION, IN_HAND, None)
+    assert IN_HAND not in town.asked
