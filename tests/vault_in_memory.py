@@ -1,6 +1,7 @@
-"""A vault whose keys need no KMS, for tests of what is kept in it."""
+"""A vault whose keys need no KMS, for tests of what it seals."""
 
-from functions.auth.adapters.vault import DataKey, Vault
+from functions.auth.adapters.vault import Vault
+from functions.auth.domain.sealed_value import DataKey
 
 LOOKUP_KEY = bytes(range(32))
 

@@ -1,14 +1,15 @@
 """Two accounts to begin with: an administrator and a buyer. Their passwords are published: local stacks only."""
 
+from contextlib import suppress
+
 from common.domain.clock import new_id, utc_now
-from common.domain.shared_errors import DomainError
+from common.domain.ids import UserId
 from common.stores.postgres import Database
-from functions.auth.adapters.account_repository import AccountStore
+from functions.auth.adapters.account_repository import AccountRepository
 from functions.auth.adapters.password_hasher import PasswordHasher
 from functions.auth.adapters.vault import Vault
-from functions.auth.domain.account import Account, Agreement, NewAccount, Role
+from functions.auth.domain.account import REQUIRED_AGREEMENTS, Account, Agreement, NewAccount, Role
 from functions.auth.domain.errors import EmailTaken
-from functions.auth.usecases.registration import REQUIRED
 
 ACCOUNTS = (
     ("admin@example.com", "local-admin-1234", "Admin", Role.ADMIN),
@@ -18,14 +19,11 @@ ACCOUNTS = (
 
 def seed_accounts(database: Database, vault: Vault, hasher: PasswordHasher | None = None) -> None:
     """Add those that are missing. `database` may write `user_service`; tests bring a quicker `hasher`."""
-    accounts, hasher = AccountStore(database, vault), hasher or PasswordHasher()
-    agreements = tuple(Agreement(code, version="seed", agreed=True) for code in REQUIRED)
+    accounts, hasher = AccountRepository(database, vault), hasher or PasswordHasher()
+    agreements = tuple(Agreement(code, version="seed", agreed=True) for code in REQUIRED_AGREEMENTS)
     for email, password, name, role in ACCOUNTS:
         if accounts.credentials(email) is not None:
             continue  # spares a hash at every start
-        account = Account(new_id(), email, name, phone=None, role=role, created_at=utc_now())
-        try:
+        account = Account(UserId(new_id()), email, name, phone=None, role=role, created_at=utc_now())
+        with suppress(EmailTaken):  # another start was faster
             accounts.add(NewAccount(account, f"seed:{email}", hasher.hash(password), agreements))
-        except DomainError as refusal:
-            if type(refusal) is not EmailTaken:  # another start was faster
-                raise

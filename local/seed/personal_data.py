@@ -9,7 +9,8 @@ import boto3
 from common.domain.clock import utc_now
 from common.domain.shared_errors import StoreUnavailable
 from common.stores.postgres import Database
-from functions.auth.adapters.clients.kms_client import PersonalDataKms
+from functions.auth.adapters.clients.kms_client import KmsClient
+from functions.auth.adapters.data_key_repository import DataKeyRepository
 from functions.auth.adapters.vault import Vault
 from functions.auth.usecases.data_keys import DataKeys
 
@@ -26,7 +27,7 @@ def make_kms_key(alias: str) -> None:
 
 def open_vault(database: Database, alias: str, secrets: dict[str, Any]) -> Vault:
     """The vault of the functions, with a data key in it. `database` may write `user_service`."""
-    keys = DataKeys(database, PersonalDataKms(alias))
+    keys = DataKeys(DataKeyRepository(database), KmsClient(alias))
     keys.renew(utc_now(), older_than=timedelta(days=90))
     try:
         keys.newest()

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from jwt.algorithms import OKPAlgorithm
 
-from functions.auth.domain.signing_keys import new_key, public_half
+from functions.auth.adapters.signing_key_pair import new_key, public_half
 from local.sandbox.settings import Settings as SandboxSettings
 from migrations.__main__ import LOGINS
 

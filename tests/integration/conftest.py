@@ -1,4 +1,4 @@
-"""The outside world, for the tests in which a service speaks to it; and desks of the accounts service."""
+"""The outside world, for the tests in which a service speaks to it; and services of the accounts service."""
 
 import asyncio
 import threading
@@ -10,7 +10,7 @@ from common.stores.postgres import Database
 from common.stores.redis import Client
 from local.sandbox.server import serve
 from local.sandbox.settings import Settings
-from tests.session_desk import Desk
+from tests.auth_service import AuthService
 
 
 @pytest.fixture(scope="session")
@@ -34,11 +34,11 @@ def sandbox_url() -> Iterator[str]:
 
 
 @pytest.fixture
-def new_desk(database_of: Callable[[str], Database], redis: Client) -> Callable[[], Desk]:
+def new_service(database_of: Callable[[str], Database], redis: Client) -> Callable[[], AuthService]:
     """Each on a connection of its own, over empty stores."""
-    return lambda: Desk(database_of("user_service"), redis)
+    return lambda: AuthService(database_of("user_service"), redis)
 
 
 @pytest.fixture
-def desk(new_desk: Callable[[], Desk]) -> Desk:
-    return new_desk()
+def service(new_service: Callable[[], AuthService]) -> AuthService:
+    return new_service()

@@ -8,9 +8,10 @@ from functools import partial
 import pytest
 
 from common.domain.clock import new_id
+from common.domain.ids import UserId
 from common.domain.shared_errors import DomainError
 from common.stores.postgres import Database
-from functions.auth.adapters.account_repository import AccountStore
+from functions.auth.adapters.account_repository import AccountRepository
 from functions.auth.domain.account import Account, Agreement, NewAccount, Role
 from functions.auth.domain.errors import EmailTaken, IdentityNotVerified, IdentityTaken
 from tests.concurrently import concurrently
@@ -26,13 +27,13 @@ def someone(
     agreements: tuple[Agreement, ...] = AGREED,
     verification: str | None = None,
 ) -> NewAccount:
-    account = Account(new_id(), email, "홍길동", "01012345678", Role.USER, NOW)
+    account = Account(UserId(new_id()), email, "홍길동", "01012345678", Role.USER, NOW)
     return NewAccount(account, ci, "a hash", agreements, verification)
 
 
 @pytest.fixture
-def accounts(database_of: Callable[[str], Database]) -> AccountStore:
-    return AccountStore(database_of("user_service"), vault_in_memory())
+def accounts(database_of: Callable[[str], Database]) -> AccountRepository:
+    return AccountRepository(database_of("user_service"), vault_in_memory())
 
 
 @pytest.mark.parametrize(
@@ -51,7 +52,7 @@ def test_of_those_who_register_the_same_at_once_exactly_one_gets_the_account(
     applications: list[NewAccount],
     taken: type[DomainError],
 ) -> None:
-    stores = [AccountStore(database_of("user_service"), vault_in_memory()) for _ in applications]
+    stores = [AccountRepository(database_of("user_service"), vault_in_memory()) for _ in applications]
     outcomes = concurrently([partial(store.add, new) for store, new in zip(stores, applications, strict=True)])
     refusals = [outcome for outcome in outcomes if outcome is not None]
     assert len(refusals) == len(applications) - 1
@@ -61,7 +62,7 @@ def test_of_those_who_register_the_same_at_once_exactly_one_gets_the_account(
 
 
 def test_an_account_is_kept_with_each_agreement_its_version_and_its_time(
-    accounts: AccountStore, superuser: Database
+    accounts: AccountRepository, superuser: Database
 ) -> None:
     new = someone("Hong@Example.com")
     accounts.add(new)
@@ -74,30 +75,30 @@ def test_an_account_is_kept_with_each_agreement_its_version_and_its_time(
 
 
 def test_an_account_whose_agreements_cannot_be_kept_is_not_kept_either(
-    accounts: AccountStore, superuser: Database
+    accounts: AccountRepository, superuser: Database
 ) -> None:
     with pytest.raises(Exception, match="agreements_pkey"):
         accounts.add(someone(agreements=AGREED * 2))
     assert superuser.rows("SELECT id FROM user_service.users") == []
 
 
-def test_an_address_is_found_in_any_case(accounts: AccountStore) -> None:
+def test_an_address_is_found_in_any_case(accounts: AccountRepository) -> None:
     new = someone("Hong@Example.com")
     accounts.add(new)
     found = accounts.credentials("hONG@example.COM")
     assert found is not None
     assert (found.user_id, found.role, found.password_hash) == (new.account.id, Role.USER, "a hash")
     assert accounts.credentials("nobody@example.com") is None
-    assert accounts.account(new_id()) is None
+    assert accounts.account(UserId(new_id())) is None
 
 
-def test_a_refusal_quotes_neither_the_address_nor_the_person(accounts: AccountStore) -> None:
+def test_a_refusal_quotes_neither_the_address_nor_the_person(accounts: AccountRepository) -> None:
     accounts.add(someone())
-    with pytest.raises(DomainError) as refusal:
+    with pytest.raises(DomainError) as error:
         accounts.add(someone())
-    assert refusal.value.__suppress_context__
-    assert type(refusal.value) is EmailTaken
-    assert not refusal.value.details
+    assert error.value.__suppress_context__
+    assert type(error.value) is EmailTaken
+    assert not error.value.details
 
 
 def destroy(superuser: Database) -> None:
@@ -112,18 +113,20 @@ def destroy(superuser: Database) -> None:
         )
 
 
-def test_a_verification_that_served_once_makes_no_second_account(accounts: AccountStore, superuser: Database) -> None:
+def test_a_verification_that_served_once_makes_no_second_account(
+    accounts: AccountRepository, superuser: Database
+) -> None:
     accounts.add(someone(verification="one"))
     destroy(superuser)
-    with pytest.raises(DomainError) as refusal:
+    with pytest.raises(DomainError) as error:
         accounts.add(someone(verification="one"))
-    assert type(refusal.value) is IdentityNotVerified
+    assert type(error.value) is IdentityNotVerified
     assert accounts.credentials("hong@example.com") is None
     accounts.add(someone(verification="two"))
     assert accounts.credentials("hong@example.com") is not None
 
 
-def test_an_account_is_changed_in_what_is_given_alone(accounts: AccountStore) -> None:
+def test_an_account_is_changed_in_what_is_given_alone(accounts: AccountRepository) -> None:
     new = someone("Hong@Example.com")
     accounts.add(new)
     renamed = accounts.update(new.account.id, name="Gildong")
@@ -133,7 +136,7 @@ def test_an_account_is_changed_in_what_is_given_alone(accounts: AccountStore) ->
 
 
 def test_a_withdrawn_account_is_as_none_though_its_address_and_its_person_stay_taken(
-    accounts: AccountStore, superuser: Database
+    accounts: AccountRepository, superuser: Database
 ) -> None:
     new = someone()
     accounts.add(new)

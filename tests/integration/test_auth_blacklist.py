@@ -4,18 +4,18 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from common.stores.redis import Client
-from functions.auth.adapters.token_blacklist_redis import Blacklist
-from functions.auth.usecases.sessions import AccessToken
+from functions.auth.adapters.token_blacklist_redis import TokenBlacklist
+from functions.auth.domain.session import AccessToken
 
 NOW = datetime(2026, 5, 1, 11, tzinfo=UTC)
 
 
 def test_tokens_are_refused_together_for_what_is_left_of_each(any_redis: Callable[[], Client]) -> None:
     redis = any_redis()
-    blacklist = Blacklist(redis)
+    blacklist = TokenBlacklist(redis)
     lives = {f"token-{n}": timedelta(seconds=seconds) for n, seconds in enumerate([3600, 60, 0.5, 0, -1])}
     blacklist.add([AccessToken(name, NOW + life) for name, life in lives.items()], NOW)
-    assert [blacklist.holds(name) for name in [*lives, "another"]] == [True, True, True, False, False, False]
+    assert [blacklist.contains(name) for name in [*lives, "another"]] == [True, True, True, False, False, False]
     left = [int(redis.ttl(f"token:blacklist:{{token-{n}}}")) for n in range(3)]
     assert 3590 <= left[0] <= 3600
     assert 50 <= left[1] <= 60

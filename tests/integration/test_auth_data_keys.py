@@ -10,7 +10,8 @@ from moto import mock_aws
 
 from common.http.endpoint import endpoint
 from common.stores.postgres import Database
-from functions.auth.adapters.clients.kms_client import PersonalDataKms
+from functions.auth.adapters.clients.kms_client import KmsClient
+from functions.auth.adapters.data_key_repository import DataKeyRepository
 from functions.auth.usecases.data_keys import KEEP_SECONDS, DataKeys
 
 NOW = datetime(2026, 5, 1, 11, tzinfo=UTC)
@@ -23,7 +24,7 @@ class Kms:
     def __init__(self) -> None:
         self.made: list[bytes] = []
         self.opened: list[bytes] = []
-        self.away = False
+        self.unavailable = False
 
     def generate(self) -> tuple[bytes, bytes]:
         key = bytes([len(self.made) + 1]) * 31 + b"!"
@@ -31,13 +32,13 @@ class Kms:
         return key, key[::-1]
 
     def decrypt(self, sealed_key: bytes) -> bytes:
-        if self.away:
+        if self.unavailable:
             raise ConnectionError
         self.opened.append(sealed_key[::-1])
         return sealed_key[::-1]
 
 
-class Containers:
+class Environments:
     """Each with a connection and a memory of its own; one KMS and one clock for all."""
 
     def __init__(self, database_of: Callable[[str], Database]) -> None:
@@ -46,45 +47,49 @@ class Containers:
         self._database_of = database_of
 
     def new(self) -> DataKeys:
-        return DataKeys(self._database_of("user_service"), self.kms, lambda: self.elapsed)
+        return DataKeys(DataKeyRepository(self._database_of("user_service")), self.kms, lambda: self.elapsed)
 
 
 @pytest.fixture
-def containers(database_of: Callable[[str], Database]) -> Containers:
-    return Containers(database_of)
+def environments(database_of: Callable[[str], Database]) -> Environments:
+    return Environments(database_of)
 
 
-def test_a_key_serves_until_it_is_old_and_its_successor_is_noticed_without_a_restart(containers: Containers) -> None:
-    scheduled, warm = containers.new(), containers.new()
+def test_a_key_serves_until_it_is_old_and_its_successor_is_noticed_without_a_restart(
+    environments: Environments,
+) -> None:
+    scheduled, warm = environments.new(), environments.new()
     assert scheduled.renew(NOW, DAYS) == NOW
     assert scheduled.renew(NOW + DAYS - timedelta(seconds=1), DAYS) == NOW
     first = warm.newest()
     assert scheduled.renew(NOW + DAYS, DAYS) == NOW + DAYS
     assert scheduled.newest().id > first.id
     assert warm.newest() == first
-    containers.elapsed += KEEP_SECONDS
+    environments.elapsed += KEEP_SECONDS
     assert warm.newest() == scheduled.newest()
     assert warm.by_id(first.id) == first
-    assert [first.key, warm.newest().key] == containers.kms.made
+    assert [first.key, warm.newest().key] == environments.kms.made
 
 
-def test_a_data_key_is_asked_of_kms_once_a_container_and_serves_on_while_kms_is_away(containers: Containers) -> None:
-    keys = containers.new()
+def test_a_data_key_is_asked_of_kms_once_a_container_and_serves_on_while_kms_is_away(
+    environments: Environments,
+) -> None:
+    keys = environments.new()
     keys.renew(NOW, DAYS)
     newest = keys.newest()
-    containers.kms.away = True
-    containers.elapsed += KEEP_SECONDS
+    environments.kms.unavailable = True
+    environments.elapsed += KEEP_SECONDS
     assert (keys.newest(), keys.by_id(newest.id)) == (newest, newest)
-    assert len(containers.kms.opened) == 1
+    assert len(environments.kms.opened) == 1
     assert keys.by_id(newest.id + 1) is None
     with pytest.raises(ConnectionError):
-        containers.new().newest()
+        environments.new().newest()
 
 
-def test_no_data_key_lies_in_the_database_in_the_clear(containers: Containers, superuser: Database) -> None:
-    containers.new().renew(NOW, DAYS)
+def test_no_data_key_lies_in_the_database_in_the_clear(environments: Environments, superuser: Database) -> None:
+    environments.new().renew(NOW, DAYS)
     (row,) = superuser.rows("SELECT sealed_key FROM user_service.data_keys")
-    assert row["sealed_key"] == containers.kms.made[0][::-1]
+    assert row["sealed_key"] == environments.kms.made[0][::-1]
 
 
 def sealing(keys: DataKeys) -> int:
@@ -113,12 +118,12 @@ def test_before_the_first_key_and_while_kms_is_away_a_request_is_answered_503(
     database = database_of("user_service")
     with mock_aws():
         key_id = boto3.client("kms").create_key()["KeyMetadata"]["KeyId"]
-        keys = DataKeys(database, PersonalDataKms(key_id))
+        keys = DataKeys(DataKeyRepository(database), KmsClient(key_id))
         assert sealing(keys) == 503
         keys.renew(NOW, DAYS)
         assert sealing(keys) == 204
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    assert sealing(DataKeys(database, PersonalDataKms(key_id))) == 503
+    assert sealing(DataKeys(DataKeyRepository(database), KmsClient(key_id))) == 503
     assert sealing(keys) == 204
 
 
@@ -127,7 +132,7 @@ def test_kms_opens_a_data_key_for_the_purpose_it_was_made_for_and_no_other() -> 
     with mock_aws():
         client = boto3.client("kms")
         key_id = client.create_key()["KeyMetadata"]["KeyId"]
-        kms = PersonalDataKms(key_id)
+        kms = KmsClient(key_id)
         key, sealed = kms.generate()
         assert (len(key), kms.decrypt(sealed)) == (32, key)
         for context in ({}, {"purpose": "backups"}):

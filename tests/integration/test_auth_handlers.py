@@ -22,6 +22,7 @@ from common.stores import secrets as kept_secrets
 from common.stores.postgres import Database
 from functions.auth.adapters.password_hasher import PasswordHasher
 from functions.auth.handlers import authorize_request, reseal_personal_data
+from functions.auth.wiring.access_token_verification import access_token_verifier
 from local.seed.accounts import seed_accounts
 from local.seed.personal_data import make_kms_key, open_vault
 from local.seed.secrets import make, publish
@@ -159,7 +160,7 @@ class Context:
         return 300_000
 
 
-def signed_in(**body: Any) -> Event:
+def logged_in(**body: Any) -> Event:
     status, pair = call("log_in", **body)
     assert status == 200
     return cast(Event, pair)
@@ -182,7 +183,7 @@ def test_from_registration_to_signing_out(verified: str) -> None:
     assert (status, sorted(registered)) == (201, ["email", "id", "name", "role"])
     assert (registered["email"], registered["name"], registered["role"]) == ("Hong@example.com", "홍길동", "USER")
 
-    pair = signed_in(email="hong@EXAMPLE.com", password="correct-horse-7")
+    pair = logged_in(email="hong@EXAMPLE.com", password="correct-horse-7")
     assert sorted(pair) == ["accessToken", "expiresIn", "refreshToken", "tokenType"]
     assert (pair["expiresIn"], pair["tokenType"]) == (3600, "Bearer")
 
@@ -206,8 +207,8 @@ def test_the_seeded_accounts_are_there_once_and_sign_in(
 ) -> None:
     seed_demo_accounts(database_of("user_service"))
     assert len(superuser.rows("SELECT id FROM user_service.users")) == 2
-    assert authorize(signed_in()["accessToken"])["role"] == "USER"
-    admin = signed_in(email="admin@example.com", password="local-admin-1234")
+    assert authorize(logged_in()["accessToken"])["role"] == "USER"
+    admin = logged_in(email="admin@example.com", password="local-admin-1234")
     assert authorize(admin["accessToken"])["role"] == "ADMIN"
 
 
@@ -244,21 +245,21 @@ def test_a_failed_sign_in_says_the_same_of_an_account_and_of_none(email: str) ->
 
 
 def test_a_spent_refresh_token_is_told_so() -> None:
-    pair = signed_in()
+    pair = logged_in()
     assert call("refresh_tokens", refreshToken=pair["refreshToken"])[0] == 200
     assert code(call("refresh_tokens", refreshToken=pair["refreshToken"])) == (401, "TOKEN_REUSED")
 
 
 @pytest.mark.parametrize("body", [None, "", "{}", '{"refreshToken": null}'])
 def test_signing_out_needs_no_body(body: str | None) -> None:
-    token = signed_in()["accessToken"]
+    token = logged_in()["accessToken"]
     event = {**as_user("log_out", token), "body": body}
     assert call("log_out", event) == (204, None)
     assert authorize(token)["code"] == "TOKEN_REVOKED"
 
 
 def test_an_unreadable_body_signs_nobody_out() -> None:
-    token = signed_in()["accessToken"]
+    token = logged_in()["accessToken"]
     assert code(call("log_out", {**as_user("log_out", token), "body": "{"})) == (400, "VALIDATION_ERROR")
     assert authorize(token)["effect"] == "Allow"
 
@@ -292,21 +293,21 @@ def test_while_the_outside_world_is_down_nobody_passes_unseen(faults: Callable[[
 
 
 def test_while_redis_is_away_the_authorizer_opens_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    token = signed_in()["accessToken"]
+    token = logged_in()["accessToken"]
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:9")
     redis.client.cache_clear()
-    authorize_request.verifier.cache_clear()
+    access_token_verifier.cache_clear()
     with pytest.raises(Exception, match=r"127\.0\.0\.1:9"):
         authorize(token)
 
 
 def test_every_token_names_its_user(superuser: Database) -> None:
     (row,) = superuser.rows("SELECT id FROM user_service.users WHERE role = 'USER'")
-    assert UUID(authorize(signed_in()["accessToken"])["sub"]) == row["id"]
+    assert UUID(authorize(logged_in()["accessToken"])["sub"]) == row["id"]
 
 
 def test_a_value_moved_to_another_row_is_shown_to_nobody(superuser: Database) -> None:
-    token = signed_in()["accessToken"]
+    token = logged_in()["accessToken"]
     with superuser.transaction() as connection:
         connection.execute(
             "UPDATE user_service.users SET email_sealed ="
@@ -386,7 +387,7 @@ def test_personal_data_get_a_new_key_when_theirs_is_old(
     assert [rotated[name] for name in ("RowsResealed", "RowsToReseal", "SealsBroken")] == [[3], [0], [0]]
     assert rotated["DataKeyAge"][0] < 60
     assert run()["RowsResealed"] == [0]
-    pair = signed_in(email="first@example.com", password="correct-horse-7")
+    pair = logged_in(email="first@example.com", password="correct-horse-7")
     assert call("read_account", as_user("read_account", pair["accessToken"]))[1]["email"] == "first@example.com"
 
 
@@ -398,7 +399,7 @@ def verified_as(sandbox_url: str, ci: str) -> str:
 
 
 def test_a_profile_is_changed_in_name_and_phone_and_in_nothing_else() -> None:
-    token = signed_in()["accessToken"]
+    token = logged_in()["accessToken"]
     before = call("read_account", as_user("read_account", token))[1]
     forged = {"role": "ADMIN", "email": "x@example.com", "id": str(new_id()), "emailVerified": True, "phone": None}
     status, edited = call("edit_account", as_user("edit_account", token, {"name": " 김하늘 ", **forged}))
@@ -409,13 +410,13 @@ def test_a_profile_is_changed_in_name_and_phone_and_in_nothing_else() -> None:
 
 
 def test_a_profile_takes_no_nonsense() -> None:
-    token = signed_in()["accessToken"]
+    token = logged_in()["accessToken"]
     for wrong in ({"name": ""}, {"name": "a" * 101}, {"name": "\x00"}, {"phone": "nonsense"}, {"name": 7}):
         assert code(call("edit_account", as_user("edit_account", token, wrong))) == (400, "VALIDATION_ERROR")
 
 
 def test_a_confirmed_address_shows_in_the_profile(superuser: Database) -> None:
-    token = signed_in()["accessToken"]
+    token = logged_in()["accessToken"]
     assert call("read_account", as_user("read_account", token))[1]["emailVerified"] is False
     with superuser.transaction() as connection:
         connection.execute("UPDATE user_service.users SET email_verified_at = now()")
@@ -423,14 +424,14 @@ def test_a_confirmed_address_shows_in_the_profile(superuser: Database) -> None:
 
 
 def test_a_changed_password_is_the_only_one_and_ends_the_other_sessions() -> None:
-    here, there = signed_in(), signed_in()
+    here, there = logged_in(), logged_in()
     assert call("change_password", as_user("change_password", here["accessToken"])) == (204, None)
     assert authorize(there["accessToken"])["code"] == "TOKEN_REVOKED"
     assert code(call("refresh_tokens", refreshToken=there["refreshToken"])) == (401, "TOKEN_INVALID")
     assert authorize(here["accessToken"])["effect"] == "Allow"
     assert call("refresh_tokens", refreshToken=here["refreshToken"])[0] == 200
     assert code(call("log_in")) == (401, "INVALID_CREDENTIALS")
-    assert signed_in(password="another-horse-8")
+    assert logged_in(password="another-horse-8")
 
 
 @pytest.mark.parametrize(
@@ -443,10 +444,10 @@ def test_a_changed_password_is_the_only_one_and_ends_the_other_sessions() -> Non
     ],
 )
 def test_a_password_stays_when_it_may_not_change(changed: Event, refusal: tuple[int, str]) -> None:
-    here, there = signed_in(), signed_in()
+    here, there = logged_in(), logged_in()
     assert code(call("change_password", as_user("change_password", here["accessToken"], changed))) == refusal
     assert authorize(there["accessToken"])["effect"] == "Allow"
-    assert signed_in()
+    assert logged_in()
 
 
 @pytest.mark.parametrize(
@@ -455,7 +456,7 @@ def test_a_password_stays_when_it_may_not_change(changed: Event, refusal: tuple[
 def test_guessing_the_password_with_a_stolen_token_is_braked_and_locks_nobody_else_out(
     function: str, field: str
 ) -> None:
-    stolen, owners = signed_in()["accessToken"], signed_in()["accessToken"]
+    stolen, owners = logged_in()["accessToken"], logged_in()["accessToken"]
     for _ in range(5):
         guess = as_user(function, stolen, {field: "wrong-horse-7"})
         assert code(call(function, guess)) == (401, "INVALID_CREDENTIALS")
@@ -466,12 +467,12 @@ def test_guessing_the_password_with_a_stolen_token_is_braked_and_locks_nobody_el
 
 
 def test_a_forgotten_password_is_replaced_by_the_accounts_person_once(sandbox_url: str) -> None:
-    pair, verification = signed_in(), verified_as(sandbox_url, "seed:demo@example.com")
+    pair, verification = logged_in(), verified_as(sandbox_url, "seed:demo@example.com")
     assert call("reset_password", email="DEMO@example.com", identityVerificationId=verification) == (204, None)
     assert authorize(pair["accessToken"])["code"] == "TOKEN_REVOKED"
     assert code(call("refresh_tokens", refreshToken=pair["refreshToken"])) == (401, "TOKEN_INVALID")
     assert code(call("log_in")) == (401, "INVALID_CREDENTIALS")
-    assert signed_in(password="another-horse-8")
+    assert logged_in(password="another-horse-8")
     again = call("reset_password", identityVerificationId=verification)
     assert code(again) == (422, "IDENTITY_NOT_VERIFIED")
 
@@ -487,13 +488,13 @@ def test_who_may_not_reset_a_password_is_told_the_same_whatever_the_reason(sandb
     ]
     assert {code(answer) for answer in answers} == {(422, "IDENTITY_NOT_VERIFIED")}
     assert {answer[1]["message"] for answer in answers} == {answers[0][1]["message"]}
-    assert signed_in(email="hong@example.com", password="correct-horse-7")
+    assert logged_in(email="hong@example.com", password="correct-horse-7")
 
 
 def test_a_withdrawn_account_is_gone_at_once_and_destroyed_in_time(
     superuser: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pair = signed_in()
+    pair = logged_in()
     assert code(
         call("withdraw_account", as_user("withdraw_account", pair["accessToken"], {"password": "wrong-horse-7"}))
     ) == (

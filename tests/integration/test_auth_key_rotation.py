@@ -15,24 +15,28 @@ import pytest
 from moto import mock_aws
 from moto.secretsmanager.models import secretsmanager_backends
 
+from common.domain.ids import SessionId, UserId
 from common.domain.shared_errors import DomainError, TokenExpired
 from common.stores import secrets as kept_secrets
 from common.stores.secret_rotation import STEPS, Missing, Superseded, TooSoon
-from functions.auth.adapters.access_token_jwt import AccessTokenSigner, AccessTokenVerifier, Parties
+from functions.auth.adapters.access_token_jwt import AccessTokenSigner, AccessTokenVerifier
+from functions.auth.adapters.signing_key_pair import SigningKeyPairs
 from functions.auth.domain.account import Role
+from functions.auth.domain.token_claims import TokenParties
 from functions.auth.handlers import list_verification_keys, rotate_signing_key
-from functions.auth.handlers.rotate_signing_key import SigningKeyRotation, Unpublished
+from functions.auth.usecases.signing_key_rotation import SigningKeyRotation, Unpublished
+from functions.auth.wiring.signing_key_rotation import signing_key_rotation
 from local.seed.secrets import make, publish
 from tests.concurrently import concurrently
 
 PREFIX = "ticketing/"
-PARTIES = Parties("ticketing", "ticketing-api")
-SOMEBODY = UUID(int=7)
+PARTIES = TokenParties("ticketing", "ticketing-api")
+USER, SESSION, TOKEN_ID = UserId(UUID(int=7)), SessionId(UUID(int=7)), UUID(int=7)
 HOUR = timedelta(hours=1)
 KEEP, SETTLE = HOUR + timedelta(minutes=15), timedelta(minutes=10)
 
 
-class Town:
+class Fakes:
     """Secrets Manager with a signing key and the next, a rotation, and a clock to move. Tokens live for an hour."""
 
     def __init__(self) -> None:
@@ -43,7 +47,7 @@ class Town:
         self.read_before = self.verification()
 
     def rotation_through(self, manager: Any) -> SigningKeyRotation:
-        return SigningKeyRotation(manager, PREFIX, lambda: self.now, KEEP, SETTLE)
+        return SigningKeyRotation(manager, PREFIX, SigningKeyPairs(), lambda: self.now, KEEP, SETTLE)
 
     def rotate(self, token: str | None = None, steps: tuple[str, ...] = STEPS) -> None:
         token = token or str(uuid4())
@@ -65,15 +69,15 @@ class Town:
     def verifies(self, token: str, keys: Any) -> bool:
         try:
             AccessTokenVerifier(lambda: keys, PARTIES, lambda _: False).verify(token)
-        except DomainError as refusal:
-            return type(refusal) is TokenExpired  # which is said of genuine ones only
+        except DomainError as error:
+            return type(error) is TokenExpired  # which is said of genuine ones only
         return True
 
     def check(self) -> None:
         """What must hold at any time: who signs now is understood by who has just read the keys and by who read them
         when the rotation began, and every token that is not an hour old is good."""
         key: Any = self.secret("jwt/signing")[0]
-        signed = AccessTokenSigner(lambda: key, PARTIES, 3600).sign(SOMEBODY, Role.USER, SOMEBODY, SOMEBODY, self.now)
+        signed = AccessTokenSigner(lambda: key, PARTIES, 3600).sign(USER, Role.USER, SESSION, TOKEN_ID, self.now)
         self.tokens = [(at, token) for at, token in [*self.tokens, (self.now, signed)] if at > self.now - HOUR]
         assert self.verifies(signed, self.read_before)
         assert all(self.verifies(token, self.verification()) for _, token in self.tokens)
@@ -88,7 +92,7 @@ class Town:
 
 
 @pytest.fixture
-def town(monkeypatch: pytest.MonkeyPatch) -> Iterator[Town]:
+def fakes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Fakes]:
     for name, value in {
         "AWS_DEFAULT_REGION": "ap-northeast-2",
         "AWS_ACCESS_KEY_ID": "test",
@@ -101,12 +105,12 @@ def town(monkeypatch: pytest.MonkeyPatch) -> Iterator[Town]:
     def forget() -> None:
         kept_secrets._secrets_manager.cache_clear()
         kept_secrets._kept.clear()
-        rotate_signing_key.rotation.cache_clear()
+        signing_key_rotation.cache_clear()
 
     forget()
     with mock_aws():
         publish({name: value for name, value in make().items() if name.startswith("jwt/")}, PREFIX)
-        yield Town()
+        yield Fakes()
     forget()
 
 
@@ -149,17 +153,17 @@ class Dying:
         return getattr(self._client, name)
 
 
-def test_a_rotation_run_twice_at_once_is_one_rotation(town: Town) -> None:
-    town.rotation = town.rotation_through(Atomic(town.manager))
+def test_a_rotation_run_twice_at_once_is_one_rotation(fakes: Fakes) -> None:
+    fakes.rotation = fakes.rotation_through(Atomic(fakes.manager))
     for _ in range(5):
-        _, following = town.signing()
-        outcomes = concurrently([partial(town.rotate, str(uuid4()))] * 2)
+        _, following = fakes.signing()
+        outcomes = concurrently([partial(fakes.rotate, str(uuid4()))] * 2)
         assert outcomes == [None, None]
-        assert town.signing()[0] == following
-        town.settled()
+        assert fakes.signing()[0] == following
+        fakes.settled()
 
 
-def test_a_version_that_the_same_rotation_made_meanwhile_is_taken(town: Town) -> None:
+def test_a_version_that_the_same_rotation_made_meanwhile_is_taken(fakes: Fakes) -> None:
     """moto writes over it, where AWS refuses."""
     token = str(uuid4())
 
@@ -176,191 +180,191 @@ def test_a_version_that_the_same_rotation_made_meanwhile_is_taken(town: Town) ->
                 return
             raise self._client.exceptions.ResourceExistsException({"Error": {"Code": "ResourceExistsException"}}, "Put")
 
-    town.rotation_through(Slower(town.manager)).step("createSecret", token)
-    town.rotate(token)
-    town.settled()
+    fakes.rotation_through(Slower(fakes.manager)).step("createSecret", token)
+    fakes.rotate(token)
+    fakes.settled()
 
 
-def test_tokens_from_before_during_and_after_are_good_throughout(town: Town) -> None:
+def test_tokens_from_before_during_and_after_are_good_throughout(fakes: Fakes) -> None:
     for _ in range(4):
-        first, following = town.signing()
+        first, following = fakes.signing()
         token = str(uuid4())
         for step in STEPS:
-            town.check()
-            town.rotation.step(step, token)
-        town.check()
-        assert town.signing()[0] == following
-        assert first in {key["kid"] for key in town.verification()}
-        town.settled()
+            fakes.check()
+            fakes.rotation.step(step, token)
+        fakes.check()
+        assert fakes.signing()[0] == following
+        assert first in {key["kid"] for key in fakes.verification()}
+        fakes.settled()
 
 
 @pytest.mark.parametrize("then", ["it is repeated", "another follows"])
-def test_wherever_a_rotation_dies(town: Town, then: str) -> None:
+def test_wherever_a_rotation_dies(fakes: Fakes, then: str) -> None:
     for calls in range(100):
-        _, following = town.signing()
+        _, following = fakes.signing()
         token = str(uuid4())
-        dying = town.rotation_through(Dying(town.manager, calls))
+        dying = fakes.rotation_through(Dying(fakes.manager, calls))
         try:
             for step in STEPS:
                 dying.step(step, token)
         except TimeoutError:
-            town.check()
+            fakes.check()
         else:
             break
         if then == "it is repeated":
-            town.rotate(token)
+            fakes.rotate(token)
         else:
             with suppress(TooSoon):  # for it had switched the keys already
-                town.rotate()
-        assert town.signing()[0] == following
-        town.settled()
+                fakes.rotate()
+        assert fakes.signing()[0] == following
+        fakes.settled()
     assert 15 < calls < 99
 
 
 @pytest.mark.parametrize("steps", list(permutations(STEPS)))
-def test_steps_out_of_order_do_no_harm(town: Town, steps: tuple[str, ...]) -> None:
+def test_steps_out_of_order_do_no_harm(fakes: Fakes, steps: tuple[str, ...]) -> None:
     token = str(uuid4())
     for step in steps:
         with suppress(Superseded, Unpublished, Missing):
-            town.rotation.step(step, token)
-        town.check()
-    town.rotate(token)
-    town.settled()
+            fakes.rotation.step(step, token)
+        fakes.check()
+    fakes.rotate(token)
+    fakes.settled()
 
 
 @pytest.mark.parametrize("twice", STEPS)
-def test_a_step_repeated_changes_nothing_more(town: Town, twice: str) -> None:
+def test_a_step_repeated_changes_nothing_more(fakes: Fakes, twice: str) -> None:
     token = str(uuid4())
     for step in STEPS:
-        town.rotation.step(step, token)
-        before = town.rotation.state()
+        fakes.rotation.step(step, token)
+        before = fakes.rotation.state()
         if step == twice:
-            town.rotation.step(step, token)
-        assert town.rotation.state() == before
-    town.rotate(token)  # the whole of it, when it is done
-    assert town.rotation.state() == before
+            fakes.rotation.step(step, token)
+        assert fakes.rotation.state() == before
+    fakes.rotate(token)  # the whole of it, when it is done
+    assert fakes.rotation.state() == before
 
 
 @pytest.mark.parametrize(("done", "then"), list(product(range(1, 4), repeat=2)))
-def test_of_two_interleaved_rotations_the_one_that_was_overtaken_ends(town: Town, done: int, then: int) -> None:
+def test_of_two_interleaved_rotations_the_one_that_was_overtaken_ends(fakes: Fakes, done: int, then: int) -> None:
     slow, fast = str(uuid4()), str(uuid4())
-    town.rotate(slow, STEPS[:done])
-    town.rotate(fast, STEPS[:then])
-    town.check()
+    fakes.rotate(slow, STEPS[:done])
+    fakes.rotate(fast, STEPS[:then])
+    fakes.check()
     with pytest.raises(Superseded):
-        town.rotate(slow, STEPS[done:])
-    town.rotate(fast, STEPS[then:])
-    town.settled()
+        fakes.rotate(slow, STEPS[done:])
+    fakes.rotate(fast, STEPS[then:])
+    fakes.settled()
 
 
-def test_a_rotation_made_from_keys_that_are_gone_can_never_finish(town: Town) -> None:
+def test_a_rotation_made_from_keys_that_are_gone_can_never_finish(fakes: Fakes) -> None:
     stale = str(uuid4())
-    town.rotate(stale, STEPS[:3])
-    town.rotate()
-    town.settled()
+    fakes.rotate(stale, STEPS[:3])
+    fakes.rotate()
+    fakes.settled()
     # As if its label had come back, which alone says that it is under way.
-    town.manager.update_secret_version_stage(
+    fakes.manager.update_secret_version_stage(
         SecretId=f"{PREFIX}jwt/signing",
         VersionStage="AWSPENDING",
         MoveToVersionId=stale,
     )
-    before = town.signing()
+    before = fakes.signing()
     with pytest.raises(Superseded):
-        town.rotate(stale)
-    assert town.signing() == before
-    town.settled()
+        fakes.rotate(stale)
+    assert fakes.signing() == before
+    fakes.settled()
 
 
-def test_the_version_that_secrets_manager_labels_before_it_has_a_value_is_no_obstacle(town: Town) -> None:
+def test_the_version_that_secrets_manager_labels_before_it_has_a_value_is_no_obstacle(fakes: Fakes) -> None:
     token = str(uuid4())
     secret = secretsmanager_backends["123456789012"]["ap-northeast-2"].secrets[f"{PREFIX}jwt/signing"]
     secret.versions[token] = {"createdate": 0, "version_id": token, "version_stages": ["AWSPENDING"]}
-    town.rotation.step("setSecret", str(secret.default_version_id))
-    town.rotate(token)
-    town.settled()
+    fakes.rotation.step("setSecret", str(secret.default_version_id))
+    fakes.rotate(token)
+    fakes.settled()
 
 
-def test_a_key_verifies_until_the_last_token_it_signed_has_ended_and_goes_with_the_rotation_after(town: Town) -> None:
-    old = town.signing()[0]
-    town.rotate()
-    town.now += KEEP - timedelta(seconds=1)
-    town.rotate()
-    assert old in {key["kid"] for key in town.verification()}
-    town.now += timedelta(days=30)
-    town.rotate()
-    assert old not in {key["kid"] for key in town.verification()}
+def test_a_key_verifies_until_the_last_token_it_signed_has_ended_and_goes_with_the_rotation_after(fakes: Fakes) -> None:
+    old = fakes.signing()[0]
+    fakes.rotate()
+    fakes.now += KEEP - timedelta(seconds=1)
+    fakes.rotate()
+    assert old in {key["kid"] for key in fakes.verification()}
+    fakes.now += timedelta(days=30)
+    fakes.rotate()
+    assert old not in {key["kid"] for key in fakes.verification()}
 
 
-def test_a_key_nobody_can_know_yet_does_not_sign(town: Town) -> None:
-    town.rotate()
-    before = town.rotation.state()
-    town.now += SETTLE - timedelta(seconds=1)
+def test_a_key_nobody_can_know_yet_does_not_sign(fakes: Fakes) -> None:
+    fakes.rotate()
+    before = fakes.rotation.state()
+    fakes.now += SETTLE - timedelta(seconds=1)
     with pytest.raises(TooSoon, match=" in 1 s"):
-        town.rotate()
-    assert town.rotation.state() == before
-    town.settled()
-    town.rotate()
+        fakes.rotate()
+    assert fakes.rotation.state() == before
+    fakes.settled()
+    fakes.rotate()
 
 
-def test_a_month_apart_three_keys_are_published_one_after_one_before_and_the_one_that_signs(town: Town) -> None:
+def test_a_month_apart_three_keys_are_published_one_after_one_before_and_the_one_that_signs(fakes: Fakes) -> None:
     for _ in range(3):
-        old = town.signing()[0]
-        town.rotate()
-        assert [key["kid"] for key in town.verification()] == [old, *town.signing()]
-        town.now += timedelta(days=30)
+        old = fakes.signing()[0]
+        fakes.rotate()
+        assert [key["kid"] for key in fakes.verification()] == [old, *fakes.signing()]
+        fakes.now += timedelta(days=30)
 
 
-def test_a_lone_key_gets_a_next_one_first(town: Town) -> None:
+def test_a_lone_key_gets_a_next_one_first(fakes: Fakes) -> None:
     for name in ("jwt/signing", "jwt/verification"):
-        lone = {"keys": town.secret(name)[:1]}
-        town.manager.put_secret_value(SecretId=PREFIX + name, SecretString=json.dumps(lone))
-    town.read_before = town.verification()
-    (only,) = town.signing()
-    town.rotate()
-    assert town.signing()[0] == only
-    town.settled()
-    town.rotate()
-    assert town.signing()[0] != only
-    town.settled()
+        lone = {"keys": fakes.secret(name)[:1]}
+        fakes.manager.put_secret_value(SecretId=PREFIX + name, SecretString=json.dumps(lone))
+    fakes.read_before = fakes.verification()
+    (only,) = fakes.signing()
+    fakes.rotate()
+    assert fakes.signing()[0] == only
+    fakes.settled()
+    fakes.rotate()
+    assert fakes.signing()[0] != only
+    fakes.settled()
 
 
-def test_a_next_key_that_verifies_nowhere_is_published_before_it_can_sign(town: Town) -> None:
-    lost = {"keys": town.secret("jwt/verification")[:1]}
-    town.manager.put_secret_value(SecretId=f"{PREFIX}jwt/verification", SecretString=json.dumps(lost))
-    town.read_before = town.verification()
+def test_a_next_key_that_verifies_nowhere_is_published_before_it_can_sign(fakes: Fakes) -> None:
+    lost = {"keys": fakes.secret("jwt/verification")[:1]}
+    fakes.manager.put_secret_value(SecretId=f"{PREFIX}jwt/verification", SecretString=json.dumps(lost))
+    fakes.read_before = fakes.verification()
     with pytest.raises(TooSoon):
-        town.rotate()
-    town.settled()
-    town.rotate()
-    town.settled()
+        fakes.rotate()
+    fakes.settled()
+    fakes.rotate()
+    fakes.settled()
 
 
-def test_by_hand_one_call_is_a_whole_rotation(town: Town) -> None:
-    _, following = town.signing()
+def test_by_hand_one_call_is_a_whole_rotation(fakes: Fakes) -> None:
+    _, following = fakes.signing()
     state = rotate_signing_key.handler({}, None)
-    town.settled()
-    assert state["signing"] == town.signing()
+    fakes.settled()
+    assert state["signing"] == fakes.signing()
     assert state["signing"][0] == following
-    assert state["verification"] == [key["kid"] for key in town.verification()]
+    assert state["verification"] == [key["kid"] for key in fakes.verification()]
 
 
-def test_after_a_leak_one_call_ends_every_key_there_was(town: Town) -> None:
-    town.check()
-    leaked = {key["kid"] for key in town.verification()}
+def test_after_a_leak_one_call_ends_every_key_there_was(fakes: Fakes) -> None:
+    fakes.check()
+    leaked = {key["kid"] for key in fakes.verification()}
     state = rotate_signing_key.handler({"leaked": True}, None)
     assert leaked.isdisjoint(state["signing"] + state["verification"])
     assert set(state["signing"]) <= set(state["verification"])
-    assert not any(town.verifies(token, town.verification()) for _, token in town.tokens)
+    assert not any(fakes.verifies(token, fakes.verification()) for _, token in fakes.tokens)
 
 
-def test_secrets_manager_is_served_step_by_step_and_for_this_secret_only(town: Town) -> None:
-    arn = town.manager.describe_secret(SecretId=f"{PREFIX}jwt/signing")["ARN"]
-    _, following = town.signing()
+def test_secrets_manager_is_served_step_by_step_and_for_this_secret_only(fakes: Fakes) -> None:
+    arn = fakes.manager.describe_secret(SecretId=f"{PREFIX}jwt/signing")["ARN"]
+    _, following = fakes.signing()
     token = str(uuid4())
     for step in STEPS:
         rotate_signing_key.handler({"Step": step, "SecretId": arn, "ClientRequestToken": token}, None)
-    assert town.signing()[0] == following
-    other = town.manager.describe_secret(SecretId=f"{PREFIX}jwt/verification")["ARN"]
+    assert fakes.signing()[0] == following
+    other = fakes.manager.describe_secret(SecretId=f"{PREFIX}jwt/verification")["ARN"]
     for event in (
         {"Step": "createSecret", "SecretId": other, "ClientRequestToken": token},
         {"Step": "deleteSecret", "SecretId": arn, "ClientRequestToken": token},
@@ -369,8 +373,8 @@ def test_secrets_manager_is_served_step_by_step_and_for_this_secret_only(town: T
             rotate_signing_key.handler(event, None)
 
 
-def test_what_is_published_holds_nothing_private_and_not_when_a_key_retired(town: Town) -> None:
-    town.rotate()
+def test_what_is_published_holds_nothing_private_and_not_when_a_key_retired(fakes: Fakes) -> None:
+    fakes.rotate()
     kept_secrets._kept.clear()
     published = json.loads(list_verification_keys.handler({"headers": {}}, None)["body"])["keys"]
     assert len(published) == 3

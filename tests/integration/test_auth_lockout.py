@@ -9,8 +9,9 @@ import pytest
 from common.domain.clock import new_id
 from common.domain.shared_errors import DomainError
 from common.stores.redis import Client
-from functions.auth.adapters.lockout_redis import Lockout, LockoutTerms
+from functions.auth.adapters.lockout_redis import Lockout
 from functions.auth.domain.errors import AccountLocked
+from functions.auth.domain.lockout import LockoutTerms
 from tests.concurrently import concurrently
 
 START = datetime(2026, 5, 1, 11, tzinfo=UTC)
@@ -20,7 +21,7 @@ TERMS = LockoutTerms()
 ALL_AT_ONCE = TERMS.network.wrong - 1 + TERMS.at_once  # what the docstring promises a burst gets at most
 
 
-class Door:
+class GuardedLogin:
     """A lockout, and a clock to move."""
 
     def __init__(self, redis: Client) -> None:
@@ -31,10 +32,8 @@ class Door:
         """0 when the guess was compared, else the seconds to wait."""
         try:
             attempt = self.lockout.check(email, network, known_network=known)
-        except DomainError as refusal:
-            if type(refusal) is not AccountLocked:
-                raise
-            return refusal.retry_after or 0
+        except AccountLocked as locked:
+            return locked.retry_after or 0
         (self.lockout.passed if right else self.lockout.failed)(attempt)
         return 0
 
@@ -43,19 +42,19 @@ class Door:
 
 
 @pytest.fixture
-def door(redis: Client) -> Door:
-    return Door(redis)
+def login(redis: Client) -> GuardedLogin:
+    return GuardedLogin(redis)
 
 
-def test_a_hundred_guesses_at_once_get_no_more_comparisons_than_promised(door: Door) -> None:
+def test_a_hundred_guesses_at_once_get_no_more_comparisons_than_promised(login: GuardedLogin) -> None:
     compared: list[int] = []
     counting = Lock()
 
     def guess() -> None:
-        attempt = door.lockout.check(HONG, CAFE, known_network=False)
+        attempt = login.lockout.check(HONG, CAFE, known_network=False)
         with counting:
             compared.append(1)
-        door.lockout.failed(attempt)
+        login.lockout.failed(attempt)
 
     for _ in range(5):
         outcomes = concurrently([guess] * 100)
@@ -63,105 +62,107 @@ def test_a_hundred_guesses_at_once_get_no_more_comparisons_than_promised(door: D
         assert TERMS.network.wrong <= len(compared) <= ALL_AT_ONCE
 
 
-def test_guesses_that_are_still_being_compared_count(door: Door) -> None:
-    outcomes = concurrently([partial(door.lockout.check, HONG, CAFE, known_network=False)] * 100)
+def test_guesses_that_are_still_being_compared_count(login: GuardedLogin) -> None:
+    outcomes = concurrently([partial(login.lockout.check, HONG, CAFE, known_network=False)] * 100)
     under_way = [outcome for outcome in outcomes if not isinstance(outcome, Exception)]
     assert len(under_way) == TERMS.at_once
-    assert door.guess() == 1
+    assert login.guess() == 1
     for attempt in under_way:
-        door.lockout.failed(attempt)
-    assert door.guess() > 60
+        login.lockout.failed(attempt)
+    assert login.guess() > 60
 
 
-def test_right_passwords_at_once_are_all_let_in(door: Door) -> None:
+def test_right_passwords_at_once_are_all_let_in(login: GuardedLogin) -> None:
     for _ in range(5):
-        assert concurrently([partial(door.guess, right=True)] * TERMS.at_once) == [0] * TERMS.at_once
+        assert concurrently([partial(login.guess, right=True)] * TERMS.at_once) == [0] * TERMS.at_once
 
 
-def test_the_sixth_guess_waits_a_minute_and_each_one_after_it_longer_up_to_fifteen(door: Door) -> None:
-    assert [door.guess() for _ in range(5)] == [0] * 5
+def test_the_sixth_guess_waits_a_minute_and_each_one_after_it_longer_up_to_fifteen(login: GuardedLogin) -> None:
+    assert [login.guess() for _ in range(5)] == [0] * 5
     waits = []
     for _ in range(6):
-        waits.append(door.guess())
-        assert door.guess() == waits[-1]  # a refused guess makes it no longer
-        door.wait(waits[-1] - 0.001)
-        assert door.guess() == 1
-        door.wait(0.001)
-        assert door.guess() == 0
+        waits.append(login.guess())
+        assert login.guess() == waits[-1]  # a refused guess makes it no longer
+        login.wait(waits[-1] - 0.001)
+        assert login.guess() == 1
+        login.wait(0.001)
+        assert login.guess() == 0
     assert waits == [60, 120, 240, 480, 900, 900]
 
 
-def test_after_a_lock_one_guess_gets_through_and_not_ten(door: Door) -> None:
+def test_after_a_lock_one_guess_gets_through_and_not_ten(login: GuardedLogin) -> None:
     for _ in range(5):
-        door.guess()
-    door.wait(60)
-    outcomes = concurrently([partial(door.lockout.check, HONG, CAFE, known_network=False)] * 20)
+        login.guess()
+    login.wait(60)
+    outcomes = concurrently([partial(login.lockout.check, HONG, CAFE, known_network=False)] * 20)
     assert sum(not isinstance(outcome, Exception) for outcome in outcomes) == 1
 
 
-def test_the_right_password_clears_the_slate_of_its_network_but_waits_like_any_while_locked(door: Door) -> None:
+def test_the_right_password_clears_the_slate_of_its_network_but_waits_like_any_while_locked(
+    login: GuardedLogin,
+) -> None:
     for _ in range(4):
-        door.guess()
-    assert door.guess(right=True) == 0
-    assert [door.guess() for _ in range(5)] == [0] * 5
-    assert door.guess(right=True) == 60
-    door.wait(60)
-    assert door.guess(right=True) == 0
-    assert [door.guess() for _ in range(5)] == [0] * 5
+        login.guess()
+    assert login.guess(right=True) == 0
+    assert [login.guess() for _ in range(5)] == [0] * 5
+    assert login.guess(right=True) == 60
+    login.wait(60)
+    assert login.guess(right=True) == 0
+    assert [login.guess() for _ in range(5)] == [0] * 5
 
 
-def test_a_wrong_password_is_forgotten_after_an_hour(door: Door) -> None:
+def test_a_wrong_password_is_forgotten_after_an_hour(login: GuardedLogin) -> None:
     for _ in range(4):
-        door.guess()
-    door.wait(3600)
-    assert [door.guess() for _ in range(5)] == [0] * 5
-    assert door.guess() == 60
+        login.guess()
+    login.wait(3600)
+    assert [login.guess() for _ in range(5)] == [0] * 5
+    assert login.guess() == 60
 
 
-def test_another_address_and_another_network_are_not_locked(door: Door) -> None:
+def test_another_address_and_another_network_are_not_locked(login: GuardedLogin) -> None:
     for _ in range(6):
-        door.guess()
-    assert door.guess() == 60
-    assert door.guess(email=KIM) == 0
-    assert door.guess(network=HOME) == 0
+        login.guess()
+    assert login.guess() == 60
+    assert login.guess(email=KIM) == 0
+    assert login.guess(network=HOME) == 0
 
 
-def test_guessing_from_everywhere_locks_everywhere_but_home(door: Door) -> None:
+def test_guessing_from_everywhere_locks_everywhere_but_home(login: GuardedLogin) -> None:
     networks = [bytes([number]) * 32 for number in range(100)]
-    outcomes = concurrently([partial(door.guess, network=network) for network in networks])
+    outcomes = concurrently([partial(login.guess, network=network) for network in networks])
     waited = [wait for wait in outcomes if wait]
     at_most = TERMS.elsewhere.wrong - 1 + TERMS.at_once
     assert len(outcomes) - len(waited) <= at_most
     for network in networks:
-        door.guess(network=network)
-    assert door.guess(network=CAFE) == 300
-    assert door.guess(network=HOME, known=True, right=True) == 0
-    assert door.guess(email=KIM) == 0
-    door.wait(299.5)
-    assert door.guess(network=CAFE) == 1
-    door.wait(0.5)
-    assert door.guess(network=CAFE) == 0
-    assert door.guess(network=networks[7]) == 300
+        login.guess(network=network)
+    assert login.guess(network=CAFE) == 300
+    assert login.guess(network=HOME, known=True, right=True) == 0
+    assert login.guess(email=KIM) == 0
+    login.wait(299.5)
+    assert login.guess(network=CAFE) == 1
+    login.wait(0.5)
+    assert login.guess(network=CAFE) == 0
+    assert login.guess(network=networks[7]) == 300
 
 
-def test_the_owners_slips_at_home_lock_no_other_network(door: Door) -> None:
+def test_the_owners_slips_at_home_lock_no_other_network(login: GuardedLogin) -> None:
     for number in range(60):
-        door.guess(network=bytes([number]) * 32, known=True)
-    assert door.guess(network=CAFE) == 0
+        login.guess(network=bytes([number]) * 32, known=True)
+    assert login.guess(network=CAFE) == 0
 
 
-def test_an_attempt_that_never_ended_is_forgotten(door: Door) -> None:
+def test_an_attempt_that_never_ended_is_forgotten(login: GuardedLogin) -> None:
     for _ in range(TERMS.at_once):
-        door.lockout.check(HONG, CAFE, known_network=False)
-    assert door.guess() == 1
-    door.wait(30)
-    assert door.guess() == 0
+        login.lockout.check(HONG, CAFE, known_network=False)
+    assert login.guess() == 1
+    login.wait(30)
+    assert login.guess() == 0
 
 
-def test_nothing_is_kept_for_longer_than_it_counts_and_no_address_is(door: Door, redis: Client) -> None:
+def test_nothing_is_kept_for_longer_than_it_counts_and_no_address_is(login: GuardedLogin, redis: Client) -> None:
     for _ in range(3):
-        door.guess()
-    door.lockout.check(HONG, CAFE, known_network=False)
+        login.guess()
+    login.lockout.check(HONG, CAFE, known_network=False)
     keys = [str(key) for key in redis.scan_iter()]
     assert len(keys) == 4
     assert all(0 < redis.ttl(key) <= 3600 for key in keys)

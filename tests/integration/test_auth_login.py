@@ -12,17 +12,20 @@ from uuid import UUID
 import pytest
 
 from common.domain.clock import new_id, utc_now
+from common.domain.ids import UserId
 from common.domain.shared_errors import DomainError
 from common.stores import redis
 from common.stores.postgres import Database
-from functions.auth.adapters.lockout_redis import Lockout, LockoutTerms, lockout
-from functions.auth.adapters.password_hasher import PasswordHasher, password_hasher
-from functions.auth.adapters.vault import Vault
+from functions.auth.adapters.lockout_redis import Lockout
+from functions.auth.adapters.password_hasher import PasswordHasher
 from functions.auth.domain.account import Credentials, Role
 from functions.auth.domain.caller import Caller
-from functions.auth.domain.login_record import Past
-from functions.auth.usecases.login import SignIn
-from functions.auth.wiring import personal_data as composition
+from functions.auth.domain.lockout import LockoutTerms
+from functions.auth.domain.login_record import CallerHistory
+from functions.auth.usecases.login import Login
+from functions.auth.wiring.lockout import lockout
+from functions.auth.wiring.lookups import lookup
+from functions.auth.wiring.passwords import password_hasher
 from tests.concurrently import concurrently
 from tests.integration.test_auth_handlers import (
     Event,
@@ -31,8 +34,8 @@ from tests.integration.test_auth_handlers import (
     as_user,
     call,
     code,
+    logged_in,
     sample,
-    signed_in,
     verified,  # noqa: F401 - a fixture
     verified_as,
 )
@@ -78,15 +81,15 @@ class CountingHasher(PasswordHasher):
 class Anybody:
     """Accounts, history and captcha that say the same to everybody."""
 
-    account = Credentials(UUID(int=7), Role.USER, PasswordHasher(4).hash(PASSWORD))
+    account = Credentials(UserId(UUID(int=7)), Role.USER, PasswordHasher(4).hash(PASSWORD))
 
     def check(self, token: str) -> None: ...
 
     def credentials(self, email: str) -> Credentials | None:
         return self.account if email == DEMO else None
 
-    def past(self, user_id: UUID | None, caller: Caller) -> Past:
-        return Past(signed_in_before=True, known_network=False, known_agent=False, recent_failures=0)
+    def of_caller(self, user_id: UserId | None, caller: Caller) -> CallerHistory:
+        return CallerHistory(logged_in_before=True, known_network=False, known_agent=False, recent_failures=0)
 
     def failed(self, *_: object) -> None: ...
 
@@ -99,9 +102,9 @@ class Anybody:
 def test_a_hundred_guesses_at_once_get_no_more_comparisons_than_promised(redis: redis.Client, email: str) -> None:
     hasher, anybody, terms = CountingHasher(), Anybody(), LockoutTerms()
     unused: Any = None
-    brakes = Lockout(redis, utc_now, new_id)
-    desk = SignIn(anybody, anybody, composition.vault().lookup, brakes, hasher, anybody, unused)
-    guess = partial(desk.sign_in, email, "wrong-password-1", "human", Caller("203.0.113.7", "a script"))
+    lockout_of_test = Lockout(redis, utc_now, new_id)
+    login_use_case = Login(anybody, anybody, lookup(), lockout_of_test, hasher, anybody, unused)
+    guess = partial(login_use_case.log_in, email, "wrong-password-1", "human", Caller("203.0.113.7", "a script"))
     outcomes = concurrently([guess] * 100)
     assert {str(outcome) for outcome in outcomes} == {"INVALID_CREDENTIALS", "ACCOUNT_LOCKED"}
     assert all(isinstance(outcome, DomainError) for outcome in outcomes)
@@ -148,7 +151,7 @@ def test_while_redis_is_away_nobody_signs_in(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_failed_sign_in_says_the_same_of_every_kind_of_account_and_of_none() -> None:
-    gone = signed_in(email="admin@example.com", password="local-admin-1234")
+    gone = logged_in(email="admin@example.com", password="local-admin-1234")
     leave = as_user("withdraw_account", gone["accessToken"], {"password": "local-admin-1234"})
     assert call("withdraw_account", leave) == (204, None)
     answers = [
@@ -167,7 +170,7 @@ def test_a_failed_sign_in_says_the_same_of_every_kind_of_account_and_of_none() -
 def test_the_owner_sees_every_sign_in_and_every_attempt(superuser: Database) -> None:
     login(agent="Firefox")
     login(password="wrong-password-1", ip="2001:db8::1", agent="a script")
-    token = signed_in()["accessToken"]
+    token = logged_in()["accessToken"]
     status, page = logins(token)
     assert (status, page["page"], page["size"], page["total"]) == (200, 0, 20, 3)
     assert [sorted(item) for item in page["items"]] == [
@@ -182,7 +185,7 @@ def test_the_owner_sees_every_sign_in_and_every_attempt(superuser: Database) -> 
     assert [item["at"] for item in page["items"]] == sorted((item["at"] for item in page["items"]), reverse=True)
     assert logins(token, page="1", size="2")[1]["items"] == page["items"][2:]
     assert code(logins(token, size="101")) == (400, "VALIDATION_ERROR")
-    assert logins(signed_in(email="admin@example.com", password="local-admin-1234")["accessToken"])[1]["total"] == 1
+    assert logins(logged_in(email="admin@example.com", password="local-admin-1234")["accessToken"])[1]["total"] == 1
 
 
 def test_a_sign_in_from_elsewhere_with_something_else_is_suspicious() -> None:
@@ -190,7 +193,7 @@ def test_a_sign_in_from_elsewhere_with_something_else_is_suspicious() -> None:
     login(ip="198.51.100.1")
     login(agent="another browser")
     login(ip="192.0.2.1", agent="a script")
-    page = logins(signed_in()["accessToken"])[1]
+    page = logins(logged_in()["accessToken"])[1]
     assert [item["suspicious"] for item in page["items"]] == [False, True, False, False, False]
 
 
@@ -227,11 +230,10 @@ def test_a_password_hash_of_another_cost_is_renewed_and_whoever_signs_in_meanwhi
 
     def hash_kept() -> str:
         (row,) = superuser.rows(
-            "SELECT password_hash FROM user_service.users WHERE email_hash = %s", (vault.lookup("email", DEMO),)
+            "SELECT password_hash FROM user_service.users WHERE email_hash = %s", (lookup()("email", DEMO),)
         )
         return str(row["password_hash"])
 
-    vault: Vault = composition.vault()
     assert hash_kept().startswith("$2b$04$")
     login(password="wrong-password-1")
     assert hash_kept().startswith("$2b$04$")
@@ -330,14 +332,14 @@ def test_nobody_registers_as_more_than_a_user(verified: str) -> None:  # noqa: F
     made = call("register_account", identityVerificationId=verified, email="hong@example.com", **FORGED)[1]
     assert made["role"] == "USER"
     assert made["id"] != FORGED["id"]
-    token = signed_in(email="hong@example.com", password="correct-horse-7")["accessToken"]
+    token = logged_in(email="hong@example.com", password="correct-horse-7")["accessToken"]
     me = call("read_account", as_user("read_account", token))[1]
     assert (me["role"], me["emailVerified"], me["id"]) == ("USER", False, made["id"])
     assert me["createdAt"] > "2026"
 
 
 def test_nobody_signs_in_as_more_than_they_are() -> None:
-    token = signed_in(**FORGED, userId=FORGED["id"])["accessToken"]
+    token = logged_in(**FORGED, userId=FORGED["id"])["accessToken"]
     context = as_user("read_account", token)["requestContext"]["authorizer"]
     assert context["role"] == "USER"
     assert context["sub"] != FORGED["id"]

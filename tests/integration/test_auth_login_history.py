@@ -7,43 +7,44 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from io import StringIO
 from typing import Any
-from uuid import UUID
 
 import pytest
 
 from common.domain.clock import new_id
+from common.domain.ids import UserId
 from common.runtime.log import log
 from common.stores.postgres import Database
-from functions.auth.adapters.account_repository import AccountStore
-from functions.auth.adapters.login_history_repository import LoginHistory
-from functions.auth.adapters.vault import SealBroken
+from functions.auth.adapters.account_repository import AccountRepository
+from functions.auth.adapters.login_history_repository import LoginHistoryRepository
 from functions.auth.domain.account import Account, NewAccount, Role
 from functions.auth.domain.caller import Caller
-from functions.auth.domain.login_record import Method, Past
+from functions.auth.domain.login_record import NO_HISTORY, CallerHistory, LoginMethod
+from functions.auth.domain.sealed_value import SealBroken
+from functions.auth.usecases.login_history import LoginHistory
 from tests.concurrently import concurrently
 from tests.vault_in_memory import vault_in_memory
 
 START = datetime(2026, 5, 1, 11, tzinfo=UTC)
 VAULT = vault_in_memory()
-HOME = Caller("203.0.113.7", "Firefox on the desk")
+HOME = Caller("203.0.113.7", "Firefox on the service")
 PHONE_AT_HOME = Caller("203.0.113.99", "an app")
-DESK_ON_THE_ROAD = Caller("198.51.100.1", "Firefox on the desk")
+DESK_ON_THE_ROAD = Caller("198.51.100.1", "Firefox on the service")
 ABROAD = Caller("2001:db8:aa:bb00::1", "curl/8")
-NEVER_BEFORE = Past(signed_in_before=False, known_network=False, known_agent=False, recent_failures=0)
 
 
-class Book:
+class AccountHistory:
     """The history of one account, and a clock to move."""
 
-    def __init__(self, database: Database, user_id: UUID) -> None:
+    def __init__(self, database: Database, user_id: UserId) -> None:
         self.now = START
         self.user_id = user_id
-        self.history = LoginHistory(database, VAULT, lambda: self.now, new_id)
+        self.database = database
+        self.history = LoginHistory(LoginHistoryRepository(database, VAULT), lambda: self.now, new_id)
 
-    def sign_in(self, caller: Caller) -> bool:
+    def log_in(self, caller: Caller) -> bool:
         """Whether it was suspicious."""
         self.now += timedelta(minutes=1)
-        self.history.succeeded(self.user_id, caller, Method.PASSWORD)
+        self.history.succeeded(self.user_id, caller, LoginMethod.PASSWORD)
         return self.history.page(self.user_id, 1, 0)[0][0].suspicious
 
     def fail(self, caller: Caller, times: int = 1) -> None:
@@ -53,102 +54,105 @@ class Book:
 
 
 @pytest.fixture
-def user_id(database_of: Callable[[str], Database]) -> UUID:
-    account = Account(new_id(), "hong@example.com", "홍길동", None, Role.USER, START)
-    AccountStore(database_of("user_service"), VAULT).add(NewAccount(account, "ci", "a hash"))
+def user_id(database_of: Callable[[str], Database]) -> UserId:
+    account = Account(UserId(new_id()), "hong@example.com", "홍길동", None, Role.USER, START)
+    AccountRepository(database_of("user_service"), VAULT).add(NewAccount(account, "ci", "a hash"))
     return account.id
 
 
 @pytest.fixture
-def book(database_of: Callable[[str], Database], user_id: UUID) -> Book:
-    return Book(database_of("user_service"), user_id)
+def book(database_of: Callable[[str], Database], user_id: UserId) -> AccountHistory:
+    return AccountHistory(database_of("user_service"), user_id)
 
 
-def signed_in_before(superuser: Database) -> None:
+def logged_in_before(superuser: Database) -> None:
     with superuser.transaction() as connection:
         connection.execute("UPDATE user_service.users SET last_login_at = now()")
 
 
-def test_sign_ins_at_once_are_all_in_the_history(database_of: Callable[[str], Database], user_id: UUID) -> None:
-    books = [Book(database_of("user_service"), user_id) for _ in range(8)]
+def test_sign_ins_at_once_are_all_in_the_history(database_of: Callable[[str], Database], user_id: UserId) -> None:
+    books = [AccountHistory(database_of("user_service"), user_id) for _ in range(8)]
     assert (
-        concurrently([partial(book.history.succeeded, user_id, HOME, Method.PASSWORD) for book in books]) == [None] * 8
+        concurrently([partial(book.history.succeeded, user_id, HOME, LoginMethod.PASSWORD) for book in books])
+        == [None] * 8
     )
     assert books[0].history.page(user_id, 100, 0)[1] == 8
 
 
-def test_the_owner_sees_what_happened_newest_first(book: Book) -> None:
-    book.sign_in(HOME)
+def test_the_owner_sees_what_happened_newest_first(book: AccountHistory) -> None:
+    book.log_in(HOME)
     book.fail(ABROAD)
-    book.history.succeeded(book.user_id, PHONE_AT_HOME, Method.KAKAO)
+    book.history.succeeded(book.user_id, PHONE_AT_HOME, LoginMethod.KAKAO)
     logins, total = book.history.page(book.user_id, 2, 0)
     assert total == 3
     assert [(login.ip, login.user_agent, login.method, login.success) for login in logins] == [
-        ("203.0.113.99", "an app", Method.KAKAO, True),
-        ("2001:db8:aa:bb00::1", "curl/8", Method.PASSWORD, False),
+        ("203.0.113.99", "an app", LoginMethod.KAKAO, True),
+        ("2001:db8:aa:bb00::1", "curl/8", LoginMethod.PASSWORD, False),
     ]
     assert logins[0].at == book.now
     (first,), _ = book.history.page(book.user_id, 2, 2)
     assert (first.ip, first.at) == ("203.0.113.7", START + timedelta(minutes=1))
     assert book.history.page(book.user_id, 2, 1000) == ([], 3)
-    assert book.history.page(new_id(), 2, 0) == ([], 0)
+    assert book.history.page(UserId(new_id()), 2, 0) == ([], 0)
 
 
 def test_the_first_sign_in_is_not_suspicious_nor_one_from_where_or_with_what_the_owner_was_before(
-    book: Book, superuser: Database
+    book: AccountHistory, superuser: Database
 ) -> None:
-    assert not book.sign_in(HOME)
-    signed_in_before(superuser)
-    assert not book.sign_in(PHONE_AT_HOME)
-    assert not book.sign_in(DESK_ON_THE_ROAD)
+    assert not book.log_in(HOME)
+    logged_in_before(superuser)
+    assert not book.log_in(PHONE_AT_HOME)
+    assert not book.log_in(DESK_ON_THE_ROAD)
 
 
-def test_a_sign_in_from_a_new_network_with_a_new_browser_is_suspicious_once(book: Book, superuser: Database) -> None:
-    book.sign_in(HOME)
-    signed_in_before(superuser)
-    assert book.sign_in(ABROAD)
-    assert not book.sign_in(ABROAD)
+def test_a_sign_in_from_a_new_network_with_a_new_browser_is_suspicious_once(
+    book: AccountHistory, superuser: Database
+) -> None:
+    book.log_in(HOME)
+    logged_in_before(superuser)
+    assert book.log_in(ABROAD)
+    assert not book.log_in(ABROAD)
 
 
-def test_a_failed_attempt_makes_a_network_no_better_known(book: Book, superuser: Database) -> None:
-    book.sign_in(HOME)
-    signed_in_before(superuser)
+def test_a_failed_attempt_makes_a_network_no_better_known(book: AccountHistory, superuser: Database) -> None:
+    book.log_in(HOME)
+    logged_in_before(superuser)
     book.fail(ABROAD)
-    assert book.sign_in(ABROAD)
+    assert book.log_in(ABROAD)
 
 
-def test_after_ninety_days_a_network_is_new_again(book: Book, superuser: Database) -> None:
-    book.sign_in(HOME)
-    signed_in_before(superuser)
+def test_after_ninety_days_a_network_is_new_again(book: AccountHistory, superuser: Database) -> None:
+    book.log_in(HOME)
+    logged_in_before(superuser)
     book.now += timedelta(days=90)
-    assert book.sign_in(HOME)
+    assert book.log_in(HOME)
 
 
-def test_a_sign_in_after_five_recent_failures_is_suspicious_from_wherever(book: Book) -> None:
-    book.sign_in(HOME)
+def test_a_sign_in_after_five_recent_failures_is_suspicious_from_wherever(book: AccountHistory) -> None:
+    book.log_in(HOME)
     book.fail(ABROAD, 4)
-    assert not book.sign_in(HOME)
+    assert not book.log_in(HOME)
     book.fail(ABROAD)
-    assert book.sign_in(HOME)
+    assert book.log_in(HOME)
     book.now += timedelta(hours=1)
-    assert not book.sign_in(HOME)
+    assert not book.log_in(HOME)
 
 
-def test_one_accounts_past_is_not_anothers(book: Book) -> None:
-    book.sign_in(HOME)
+def test_one_accounts_past_is_not_anothers(book: AccountHistory) -> None:
+    book.log_in(HOME)
     book.fail(HOME, 5)
-    assert book.history.past(book.user_id, HOME) == Past(False, True, True, 5)
-    assert book.history.past(new_id(), HOME) == NEVER_BEFORE
-    assert book.history.past(None, HOME) == NEVER_BEFORE
+    assert book.history.of_caller(book.user_id, HOME) == CallerHistory(False, True, True, 5)
+    assert book.history.of_caller(UserId(new_id()), HOME) == NO_HISTORY
+    assert book.history.of_caller(None, HOME) == NO_HISTORY
 
 
 def test_a_suspicious_sign_in_is_a_line_and_a_count_without_where_it_came_from(
-    book: Book, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    book: AccountHistory, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     output = StringIO()
     monkeypatch.setattr(log.registered_handler, "stream", output)
     book.fail(ABROAD, 5)
-    book.sign_in(ABROAD)
+    book.log_in(ABROAD)
     (line,) = output.getvalue().splitlines()
     assert json.loads(line)["user_id"] == str(book.user_id)
     (count,) = [line for line in capsys.readouterr().out.splitlines() if "SuspiciousSignIns" in line]
@@ -157,17 +161,17 @@ def test_a_suspicious_sign_in_is_a_line_and_a_count_without_where_it_came_from(
         assert personal not in line + count
 
 
-def test_a_stolen_table_names_no_address_and_no_browser(book: Book, superuser: Database) -> None:
-    book.sign_in(HOME)
+def test_a_stolen_table_names_no_address_and_no_browser(book: AccountHistory, superuser: Database) -> None:
+    book.log_in(HOME)
     book.history.failed(None, VAULT.lookup("email", "nobody@example.com"), ABROAD)
     whole = str(superuser.rows("SELECT login_history::text AS whole, * FROM user_service.login_history"))
     for personal in (HOME.ip, "203.0.113.0", HOME.user_agent, ABROAD.ip, ABROAD.user_agent, "nobody"):
         assert personal not in whole
 
 
-def test_what_is_sealed_belongs_to_its_row(book: Book, superuser: Database) -> None:
-    book.sign_in(HOME)
-    book.sign_in(ABROAD)
+def test_what_is_sealed_belongs_to_its_row(book: AccountHistory, superuser: Database) -> None:
+    book.log_in(HOME)
+    book.log_in(ABROAD)
     with superuser.transaction() as connection:
         connection.execute(
             """
@@ -179,7 +183,7 @@ def test_what_is_sealed_belongs_to_its_row(book: Book, superuser: Database) -> N
         book.history.page(book.user_id, 2, 0)
 
 
-def test_an_account_and_none_are_asked_and_written_alike(book: Book, superuser: Database) -> None:
+def test_an_account_and_none_are_asked_and_written_alike(book: AccountHistory, superuser: Database) -> None:
     asked: list[tuple[str, Any]] = []
 
     class Watched(Database):
@@ -189,10 +193,10 @@ def test_an_account_and_none_are_asked_and_written_alike(book: Book, superuser: 
             asked.append((sql, sorted(parameters)))
             return super().rows(sql, parameters)
 
-    watched = Watched(book.history._database._conninfo)
-    history = LoginHistory(watched, VAULT, lambda: START, new_id)
+    watched = Watched(book.database._conninfo)
+    history = LoginHistory(LoginHistoryRepository(watched, VAULT), lambda: START, new_id)
     for user_id in (book.user_id, None):
-        history.past(user_id, HOME)
+        history.of_caller(user_id, HOME)
         history.failed(user_id, VAULT.lookup("email", "whoever@example.com"), HOME)
     watched.close()
     assert asked[0] == asked[1]

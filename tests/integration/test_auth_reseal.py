@@ -4,20 +4,25 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from threading import Event
-from uuid import UUID
 
 import pytest
 
 from common.domain.clock import new_id
+from common.domain.ids import UserId
 from common.stores.postgres import Database
-from functions.auth.adapters.account_repository import AccountStore
+from functions.auth.adapters.account_repository import AccountRepository
+from functions.auth.adapters.sealed_row_repository import TABLES, SealedRowRepository, SealedTable
 from functions.auth.adapters.vault import Vault
 from functions.auth.domain.account import Account, NewAccount, Role
-from functions.auth.usecases.resealing import BATCH_ROWS, TABLES, SealedTable, SealedTables
+from functions.auth.usecases.resealing import BATCH_ROWS, Resealing
 from tests.concurrently import concurrently
 from tests.vault_in_memory import LOOKUP_KEY, KeysInMemory
 
 NOW = datetime(2026, 5, 1, 11, tzinfo=UTC)
+
+
+def resealing_with(database: Database, vault: Vault) -> Resealing:
+    return Resealing(database, SealedRowRepository(database), vault)
 
 
 def always() -> bool:
@@ -35,16 +40,16 @@ def vault(keys: KeysInMemory) -> Vault:
 
 
 @pytest.fixture
-def store(database_of: Callable[[str], Database], vault: Vault) -> AccountStore:
-    return AccountStore(database_of("user_service"), vault)
+def accounts(database_of: Callable[[str], Database], vault: Vault) -> AccountRepository:
+    return AccountRepository(database_of("user_service"), vault)
 
 
-def people(store: AccountStore, count: int) -> list[UUID]:
-    ids = [new_id() for _ in range(count)]
+def people(accounts: AccountRepository, count: int) -> list[UserId]:
+    ids = [UserId(new_id()) for _ in range(count)]
     for number, user_id in enumerate(ids):
         phone = None if number % 3 == 0 else f"010{number:08}"
         account = Account(user_id, f"user{number}@example.com", "as registered", phone, Role.USER, NOW)
-        store.add(NewAccount(account, f"ci {number}", "a hash"))
+        accounts.add(NewAccount(account, f"ci {number}", "a hash"))
     return ids
 
 
@@ -60,15 +65,19 @@ def key_ids(superuser: Database) -> set[int]:
 
 
 def test_while_people_write_nothing_they_write_is_lost_and_everything_gets_the_newest_key(
-    database_of: Callable[[str], Database], superuser: Database, store: AccountStore, vault: Vault, keys: KeysInMemory
+    database_of: Callable[[str], Database],
+    superuser: Database,
+    accounts: AccountRepository,
+    vault: Vault,
+    keys: KeysInMemory,
 ) -> None:
-    users = people(store, 60)
+    users = people(accounts, 60)
     done = Event()
-    written: dict[UUID, str] = dict.fromkeys(users, "as registered")
+    written: dict[UserId, str] = dict.fromkeys(users, "as registered")
 
-    def write(mine: list[UUID]) -> int:
+    def write(mine: list[UserId]) -> int:
         database, rounds = database_of("user_service"), 0
-        own = AccountStore(database, vault)
+        own = AccountRepository(database, vault)
         while not done.is_set():
             for user_id in mine:
                 assert own.update(user_id, name=f"round {rounds}") is not None
@@ -77,7 +86,7 @@ def test_while_people_write_nothing_they_write_is_lost_and_everything_gets_the_n
         return rounds
 
     def rotate() -> int:
-        resealing = SealedTables(database_of("user_service"), vault)
+        resealing = resealing_with(database_of("user_service"), vault)
         try:
             for _ in range(15):
                 keys.renew()
@@ -89,60 +98,68 @@ def test_while_people_write_nothing_they_write_is_lost_and_everything_gets_the_n
     calls: list[Callable[[], int]] = [partial(write, users[:20]), partial(write, users[20:40]), rotate]
     rounds = concurrently(calls)
     assert all(isinstance(each, int) and each > 1 for each in rounds), rounds
-    last = SealedTables(database_of("user_service"), vault).reseal(always)
+    last = resealing_with(database_of("user_service"), vault).reseal(always)
     assert (last.broken, last.left) == (0, 0)
     assert key_ids(superuser) == {16}
     for number, user_id in enumerate(users):
-        account = store.account(user_id)
+        account = accounts.account(user_id)
         assert account is not None
         assert (account.name, account.email) == (written[user_id], f"user{number}@example.com")
 
 
 def test_two_at_once_share_the_work(
-    database_of: Callable[[str], Database], superuser: Database, store: AccountStore, vault: Vault, keys: KeysInMemory
+    database_of: Callable[[str], Database],
+    superuser: Database,
+    accounts: AccountRepository,
+    vault: Vault,
+    keys: KeysInMemory,
 ) -> None:
-    people(store, 2 * BATCH_ROWS + 30)
+    people(accounts, 2 * BATCH_ROWS + 30)
     keys.renew()
-    both = [SealedTables(database_of("user_service"), vault) for _ in range(2)]
+    both = [resealing_with(database_of("user_service"), vault) for _ in range(2)]
     shares = concurrently([partial(each.reseal, always) for each in both])
     assert sum(share.rows for share in shares if not isinstance(share, Exception)) == 2 * BATCH_ROWS + 30
     assert key_ids(superuser) == {2}
 
 
 def test_interrupted_anywhere_it_leaves_everything_readable_and_the_next_run_ends_it(
-    database_of: Callable[[str], Database], superuser: Database, store: AccountStore, keys: KeysInMemory, vault: Vault
+    database_of: Callable[[str], Database],
+    superuser: Database,
+    accounts: AccountRepository,
+    keys: KeysInMemory,
+    vault: Vault,
 ) -> None:
-    users = people(store, 5)
+    users = people(accounts, 5)
 
-    class Dying(Vault):
-        """Dies after `lives` seals."""
+    class CrashingVault(Vault):
+        """Crashes after `seals_left` seals."""
 
-        lives = 0
+        seals_left = 0
 
         def seal(self, *what: object) -> bytes:
-            if not self.lives:
+            if not self.seals_left:
                 raise KeyboardInterrupt
-            self.lives -= 1
+            self.seals_left -= 1
             return super().seal(*what)  # type: ignore[arg-type]
 
-    dying = Dying(keys, lambda: LOOKUP_KEY)
-    for lives in range(0, 18, 3):
+    crashing = CrashingVault(keys, lambda: LOOKUP_KEY)
+    for seals_left in range(0, 18, 3):
         keys.renew()
-        dying.lives = lives
+        crashing.seals_left = seals_left
         with pytest.raises(KeyboardInterrupt):
-            SealedTables(database_of("user_service"), dying).reseal(always)
-        assert all(store.account(user) is not None for user in users)
-    assert SealedTables(database_of("user_service"), vault).reseal(always).left == 0
+            resealing_with(database_of("user_service"), crashing).reseal(always)
+        assert all(accounts.account(user) is not None for user in users)
+    assert resealing_with(database_of("user_service"), vault).reseal(always).left == 0
     assert key_ids(superuser) == {keys.newest().id}
-    assert all(store.account(user) is not None for user in users)
+    assert all(accounts.account(user) is not None for user in users)
 
 
 def test_when_its_time_is_up_it_says_what_is_left_and_the_next_run_takes_it(
-    database_of: Callable[[str], Database], store: AccountStore, vault: Vault, keys: KeysInMemory
+    database_of: Callable[[str], Database], accounts: AccountRepository, vault: Vault, keys: KeysInMemory
 ) -> None:
-    people(store, BATCH_ROWS + 7)
+    people(accounts, BATCH_ROWS + 7)
     keys.renew()
-    resealing = SealedTables(database_of("user_service"), vault)
+    resealing = resealing_with(database_of("user_service"), vault)
     time_left = iter([True, False])
     first = resealing.reseal(lambda: next(time_left, False))
     assert (first.rows, first.left) == (BATCH_ROWS, 7)
@@ -152,9 +169,13 @@ def test_when_its_time_is_up_it_says_what_is_left_and_the_next_run_takes_it(
 
 
 def test_a_row_that_does_not_open_is_counted_and_holds_up_no_other(
-    database_of: Callable[[str], Database], superuser: Database, store: AccountStore, vault: Vault, keys: KeysInMemory
+    database_of: Callable[[str], Database],
+    superuser: Database,
+    accounts: AccountRepository,
+    vault: Vault,
+    keys: KeysInMemory,
 ) -> None:
-    one, other = people(store, 2)
+    one, other = people(accounts, 2)
     with superuser.transaction() as connection:  # somebody moves a name to another's row
         connection.execute(
             "UPDATE user_service.users SET name_sealed = (SELECT name_sealed FROM user_service.users WHERE id = %s)"
@@ -162,9 +183,9 @@ def test_a_row_that_does_not_open_is_counted_and_holds_up_no_other(
             (one, other),
         )
     keys.renew()
-    resealed = SealedTables(database_of("user_service"), vault).reseal(always)
+    resealed = resealing_with(database_of("user_service"), vault).reseal(always)
     assert (resealed.rows, resealed.broken, resealed.left) == (1, 1, 1)
-    assert store.account(one) is not None
+    assert accounts.account(one) is not None
 
 
 def test_every_column_that_is_sealed_is_resealed(superuser: Database) -> None:

@@ -15,27 +15,29 @@ import httpx
 import pytest
 
 from common.domain.clock import new_id
+from common.domain.ids import UserId
 from common.domain.shared_errors import DomainError, ServiceUnavailable, TokenInvalid
 from common.stores.postgres import Database
 from common.stores.redis import Client
 from functions.auth.adapters import dormant_data_repository as dormancy
-from functions.auth.adapters.clients.oauth_providers import OAuthProviders, Registered
+from functions.auth.adapters.clients.oauth_providers import ClientCredentials, OAuthProviders
 from functions.auth.adapters.link_token_redis import LinkTokens
-from functions.auth.adapters.login_history_repository import LoginHistory
-from functions.auth.adapters.oauth_state_redis import FlowStore
-from functions.auth.adapters.social_identity_repository import SocialIdentityStore
+from functions.auth.adapters.login_history_repository import LoginHistoryRepository
+from functions.auth.adapters.oauth_state_redis import OAuthStates
+from functions.auth.adapters.social_identity_repository import SocialIdentityRepository
 from functions.auth.domain.account import Account, NewAccount, Role
 from functions.auth.domain.caller import Caller
 from functions.auth.domain.errors import AlreadyLinked, OAuthFailed
-from functions.auth.domain.social_identity import Provider, SocialIdentity
+from functions.auth.domain.session import TokenPair
+from functions.auth.domain.social_identity import LinkOffer, Provider, SocialIdentity
+from functions.auth.usecases.login_history import LoginHistory
 from functions.auth.usecases.oauth_flow import OAuthFlow
-from functions.auth.usecases.sessions import TokenPair
 from functions.auth.usecases.social_linking import SocialLinking
-from functions.auth.usecases.social_login import LinkOffer, SocialSignIn
-from functions.auth.wiring.oauth_flow import OAuthSettings, dialects
+from functions.auth.usecases.social_login import SocialLogin
+from functions.auth.wiring.oauth_flow import OAuthSettings, provider_configs
 from local.sandbox.settings import Settings
+from tests.auth_service import START, AuthService
 from tests.concurrently import concurrently
-from tests.session_desk import START, Desk
 from tests.vault_in_memory import vault_in_memory
 from tools.demo.buyer import eventually
 
@@ -49,19 +51,21 @@ subjects = count(1000)
 class Door:
     """The social way in, over connections of its own."""
 
-    def __init__(self, desk: Desk, database: Database, redis: Client, sandbox_url: str) -> None:
-        self.desk = desk
+    def __init__(self, service: AuthService, database: Database, redis: Client, sandbox_url: str) -> None:
+        self.service = service
         self.redis = redis
         urls = ("kakao_auth_url", "kakao_api_url", "naver_auth_url", "naver_api_url", "google_url")
         settings = OAuthSettings(allowed_origins="", **dict.fromkeys(urls, sandbox_url))
         self.http = httpx.Client(timeout=1)
-        providers = OAuthProviders(self.http, dialects(settings, self.http), _registered, lambda _: nullcontext)
-        self.flow = OAuthFlow(providers, FlowStore(redis), [ORIGIN], partial(token_urlsafe, 32))
-        self.identities, self.link_tokens = SocialIdentityStore(database), LinkTokens(redis)
+        providers = OAuthProviders(self.http, provider_configs(settings, self.http), _registered, lambda _: nullcontext)
+        self.flow = OAuthFlow(providers, OAuthStates(redis), [ORIGIN], partial(token_urlsafe, 32))
+        self.identities, self.link_tokens = SocialIdentityRepository(database), LinkTokens(redis)
         vault = vault_in_memory()
-        history = LoginHistory(database, vault, lambda: desk.now, new_id)
-        self._sign_in = SocialSignIn(self.flow, vault.lookup, self.identities, self.link_tokens, history, desk.sessions)
-        self.linking = SocialLinking(self.identities, self.link_tokens, lambda: desk.now)
+        history = LoginHistory(LoginHistoryRepository(database, vault), lambda: service.now, new_id)
+        self._sign_in = SocialLogin(
+            self.flow, vault.lookup, self.identities, self.link_tokens, history, service.sessions
+        )
+        self.linking = SocialLinking(self.identities, self.link_tokens, lambda: service.now)
         self._sandbox_url = sandbox_url
 
     def chooses(self, provider: Provider, subject: str, **more: Any) -> None:
@@ -79,20 +83,20 @@ class Door:
         return query["state"][0], query["code"][0]
 
     def call_back(self, provider: Provider, state: str, code: str) -> TokenPair | LinkOffer:
-        return self._sign_in.sign_in(provider, state, code, CALLER)
+        return self._sign_in.log_in(provider, state, code, CALLER)
 
-    def sign_in(self, provider: Provider) -> TokenPair | LinkOffer:
+    def log_in(self, provider: Provider) -> TokenPair | LinkOffer:
         return self.call_back(provider, *self.consent(provider))
 
     def offered(self, provider: Provider, subject: str | None = None) -> LinkOffer:
         self.chooses(provider, subject or str(next(subjects)))
-        offer = self.sign_in(provider)
+        offer = self.log_in(provider)
         assert isinstance(offer, LinkOffer)
         return offer
 
 
-def _registered(provider: Provider) -> Registered:
-    return Registered(getattr(SANDBOX, f"{provider}_client_id"), getattr(SANDBOX, f"{provider}_client_secret"))
+def _registered(provider: Provider) -> ClientCredentials:
+    return ClientCredentials(getattr(SANDBOX, f"{provider}_client_id"), getattr(SANDBOX, f"{provider}_client_secret"))
 
 
 NewDoor = Callable[[], Door]
@@ -100,12 +104,12 @@ NewDoor = Callable[[], Door]
 
 @pytest.fixture
 def new_door(
-    new_desk: Callable[[], Desk], database_of: Callable[[str], Database], redis: Client, sandbox_url: str
+    new_service: Callable[[], AuthService], database_of: Callable[[str], Database], redis: Client, sandbox_url: str
 ) -> Iterator[NewDoor]:
     made: list[Door] = []
 
     def make() -> Door:
-        made.append(Door(new_desk(), database_of("user_service"), redis, sandbox_url))
+        made.append(Door(new_service(), database_of("user_service"), redis, sandbox_url))
         return made[-1]
 
     yield make
@@ -120,9 +124,9 @@ def door(new_door: NewDoor) -> Door:
 
 
 def refused(call: Callable[[], object]) -> type[DomainError]:
-    with pytest.raises(DomainError) as refusal:
+    with pytest.raises(DomainError) as error:
         call()
-    return type(refusal.value)
+    return type(error.value)
 
 
 def linked(superuser: Database) -> list[UUID]:
@@ -151,7 +155,10 @@ def test_of_many_accounts_that_claim_one_person_at_once_exactly_one_is_linked(
 ) -> None:
     doors = [new_door() for _ in range(5)]
     for attempt in range(6):
-        subject, users = str(next(subjects)), [door.desk.join(f"{attempt}-{n}@b.co") for n, door in enumerate(doors)]
+        subject, users = (
+            str(next(subjects)),
+            [door.service.register(f"{attempt}-{n}@b.co") for n, door in enumerate(doors)],
+        )
         tokens = [door.offered(Provider.KAKAO, subject).link_token for door in doors]
         claims = [
             partial(door.linking.link, user, token) for door, user, token in zip(doors, users, tokens, strict=True)
@@ -168,7 +175,7 @@ def test_of_many_accounts_that_come_with_one_link_token_at_once_exactly_one_is_l
     new_door: NewDoor, superuser: Database
 ) -> None:
     doors = [new_door() for _ in range(5)]
-    users = [door.desk.join(f"{n}@b.co") for n, door in enumerate(doors)]
+    users = [door.service.register(f"{n}@b.co") for n, door in enumerate(doors)]
     token = doors[0].offered(Provider.NAVER).link_token
     outcomes = concurrently([partial(door.linking.link, user, token) for door, user in zip(doors, users, strict=True)])
     assert outcomes.count(None) == 1
@@ -180,7 +187,7 @@ def test_an_account_that_is_given_many_people_of_one_provider_at_once_gets_one(
     new_door: NewDoor, superuser: Database
 ) -> None:
     doors = [new_door() for _ in range(5)]
-    user = doors[0].desk.join()
+    user = doors[0].service.register()
     tokens = [door.offered(Provider.GOOGLE).link_token for door in doors]
     outcomes = concurrently(
         [partial(door.linking.link, user, token) for door, token in zip(doors, tokens, strict=True)]
@@ -197,8 +204,8 @@ def test_of_many_registrations_with_one_person_at_once_one_is_let_through_and_no
     identity = SocialIdentity(Provider.KAKAO, b"somebody")
 
     def register(door: Door, n: int) -> None:
-        account = Account(new_id(), f"{n}@b.co", "홍길동", None, Role.USER, START)
-        door.desk.accounts.add(
+        account = Account(UserId(new_id()), f"{n}@b.co", "홍길동", None, Role.USER, START)
+        door.service.accounts.add(
             NewAccount(account, f"ci-{n}", "a hash", identity_verification_id=f"v-{n}", social=identity)
         )
 
@@ -213,7 +220,7 @@ def test_of_many_registrations_with_one_person_at_once_one_is_let_through_and_no
 def test_a_link_that_a_withdrawal_is_ahead_of_does_not_come_to_be(
     door: Door, superuser: Database, postgres_url: str
 ) -> None:
-    user, watcher = door.desk.join(), Database(postgres_url)
+    user, watcher = door.service.register(), Database(postgres_url)
     token = door.offered(Provider.KAKAO).link_token
     with ThreadPoolExecutor(1) as pool:
         with superuser.transaction() as connection:
@@ -232,10 +239,10 @@ def test_a_link_that_a_withdrawal_is_ahead_of_does_not_come_to_be(
 
 @every_provider
 def test_a_linked_person_signs_in_and_the_history_says_how(door: Door, superuser: Database, provider: Provider) -> None:
-    user = door.desk.join()
+    user = door.service.register()
     door.linking.link(user, door.offered(provider, "4711").link_token)
     door.chooses(provider, "4711", email="another@example.com", name="New Name")
-    pair = door.sign_in(provider)
+    pair = door.log_in(provider)
     assert isinstance(pair, TokenPair)
     assert UUID(pair.access_token.split()[1]) == user
     (row,) = superuser.rows("SELECT user_id, method, success, suspicious FROM user_service.login_history")
@@ -246,48 +253,48 @@ def test_a_linked_person_signs_in_and_the_history_says_how(door: Door, superuser
 def test_another_person_of_the_same_address_and_name_gets_nothing_but_a_link_token(
     door: Door, provider: Provider
 ) -> None:
-    user = door.desk.join("victim@example.com")
+    user = door.service.register("victim@example.com")
     door.linking.link(user, door.offered(provider, "1").link_token)
     door.chooses(provider, "2", email="victim@example.com", name="홍길동")
-    offer = door.sign_in(provider)
+    offer = door.log_in(provider)
     assert isinstance(offer, LinkOffer)
     assert (offer.email, offer.name) == ("victim@example.com", "홍길동")
 
 
 def test_the_same_id_at_another_provider_is_another_person(door: Door) -> None:
-    door.linking.link(door.desk.join(), door.offered(Provider.KAKAO, "77").link_token)
+    door.linking.link(door.service.register(), door.offered(Provider.KAKAO, "77").link_token)
     for provider in (Provider.NAVER, Provider.GOOGLE):
         assert door.offered(provider, "77").link_token
 
 
 def test_an_account_may_have_one_person_of_each_provider(door: Door, superuser: Database) -> None:
-    user = door.desk.join()
+    user = door.service.register()
     for provider in Provider:
         door.linking.link(user, door.offered(provider).link_token)
     assert linked(superuser) == [user] * 3
 
 
 def test_a_dormant_account_wakes_and_a_withdrawn_one_does_not(door: Door, superuser: Database) -> None:
-    user = door.desk.join()
+    user = door.service.register()
     door.linking.link(user, door.offered(Provider.KAKAO, "5").link_token)
     with superuser.transaction() as connection:
         dormancy.separate(connection, [user], START)
-    assert door.desk.accounts.account(user) is None
+    assert door.service.accounts.account(user) is None
     door.chooses(Provider.KAKAO, "5")
-    assert isinstance(door.sign_in(Provider.KAKAO), TokenPair)
-    assert door.desk.accounts.account(user) is not None
+    assert isinstance(door.log_in(Provider.KAKAO), TokenPair)
+    assert door.service.accounts.account(user) is not None
 
-    assert door.desk.changes.withdraw(user, "a hash", START)
+    assert door.service.changes.withdraw(user, "a hash", START)
     door.chooses(Provider.KAKAO, "5")
-    assert refused(partial(door.sign_in, Provider.KAKAO)) is OAuthFailed
+    assert refused(partial(door.log_in, Provider.KAKAO)) is OAuthFailed
 
 
 def test_an_account_no_longer_in_use_is_linked_with_nobody(door: Door, superuser: Database) -> None:
-    user = door.desk.join()
+    user = door.service.register()
     token = door.offered(Provider.KAKAO).link_token
-    door.desk.changes.withdraw(user, "a hash", START)
+    door.service.changes.withdraw(user, "a hash", START)
     assert refused(partial(door.linking.link, user, token)) is TokenInvalid
-    assert refused(partial(door.linking.link, new_id(), token)) is TokenInvalid
+    assert refused(partial(door.linking.link, UserId(new_id()), token)) is TokenInvalid
     assert linked(superuser) == []
 
 
@@ -332,14 +339,14 @@ def test_a_code_nobody_was_given_is_refused(door: Door, provider: Provider, code
 
 @pytest.mark.parametrize("token", ["", "nobody's", "}{", "\x00", "한글"])
 def test_a_link_token_nobody_was_given_links_nobody(door: Door, superuser: Database, token: str) -> None:
-    assert refused(partial(door.linking.link, door.desk.join(), token)) is OAuthFailed
+    assert refused(partial(door.linking.link, door.service.register(), token)) is OAuthFailed
     assert linked(superuser) == []
 
 
 def test_a_link_token_links_once(door: Door) -> None:
     token = door.offered(Provider.KAKAO).link_token
-    door.linking.link(door.desk.join("a@b.co"), token)
-    assert refused(partial(door.linking.link, door.desk.join("b@b.co"), token)) is OAuthFailed
+    door.linking.link(door.service.register("a@b.co"), token)
+    assert refused(partial(door.linking.link, door.service.register("b@b.co"), token)) is OAuthFailed
 
 
 def test_states_and_link_tokens_die_within_ten_minutes_and_are_not_to_be_read_in_redis(door: Door) -> None:
@@ -352,7 +359,7 @@ def test_states_and_link_tokens_die_within_ten_minutes_and_are_not_to_be_read_in
 
 
 def test_a_dump_of_the_table_shows_nobodys_id(door: Door, superuser: Database) -> None:
-    door.linking.link(door.desk.join(), door.offered(Provider.KAKAO, "8675309").link_token)
+    door.linking.link(door.service.register(), door.offered(Provider.KAKAO, "8675309").link_token)
     (row,) = superuser.rows("SELECT social_identities::text AS dump FROM user_service.social_identities")
     assert "8675309" not in row["dump"]
     assert b"8675309".hex() not in row["dump"]
@@ -371,7 +378,7 @@ def test_a_provider_that_fails_is_an_outage_and_the_flow_begins_anew(
     assert refused(partial(door.call_back, provider, state, code)) is ServiceUnavailable
     door.http.put(f"{sandbox_url}/sandbox/faults", json={"mode": "none"}).raise_for_status()
     assert refused(partial(door.call_back, provider, state, code)) is OAuthFailed
-    assert isinstance(door.sign_in(provider), LinkOffer)
+    assert isinstance(door.log_in(provider), LinkOffer)
 
 
 def test_while_google_is_away_no_flow_begins(new_door: NewDoor, sandbox_url: str) -> None:

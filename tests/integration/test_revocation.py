@@ -15,8 +15,8 @@ from common.http.request import User
 from common.protection import revocation
 from common.protection.revocation import Revocation
 from common.stores.redis import Client
-from functions.auth.adapters.token_blacklist_redis import Blacklist
-from functions.auth.usecases.sessions import AccessToken
+from functions.auth.adapters.token_blacklist_redis import TokenBlacklist
+from functions.auth.domain.session import AccessToken
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 
@@ -70,7 +70,7 @@ def test_a_sign_out_bites_at_once_although_the_gateway_keeps_the_authorizers_ans
 ) -> None:
     kept = claims_of(token)
     assert call(kept)["statusCode"] == 200
-    Blacklist(redis).add([token], NOW)
+    TokenBlacklist(redis).add([token], NOW)
     refused = call(kept)
     assert (refused["statusCode"], "TOKEN_REVOKED" in refused["body"]) == (401, True)
 
@@ -87,7 +87,7 @@ def test_a_token_does_not_outlive_its_hour_in_the_gateways_cache(
 def test_where_every_request_is_authorized_no_function_asks_again(
     call: Callable[..., dict[str, Any]], redis: Client, token: AccessToken
 ) -> None:
-    Blacklist(redis).add([token], NOW)
+    TokenBlacklist(redis).add([token], NOW)
     assert call(claims_of(token), authorizer="Jwt")["statusCode"] == 200
 
 

@@ -9,23 +9,18 @@ import jwt
 import pytest
 
 from common.domain.clock import utc_now
+from common.domain.ids import SessionId, UserId
 from common.domain.shared_errors import DomainError, TokenInvalid, TokenRevoked
-from functions.auth.adapters.access_token_jwt import (
-    CLAIMS,
-    AccessTokenSigner,
-    AccessTokenVerifier,
-    Claims,
-    Parties,
-    PrivateKey,
-    PublicKey,
-)
+from functions.auth.adapters.access_token_jwt import CLAIMS, AccessTokenSigner, AccessTokenVerifier
 from functions.auth.domain.account import Role
+from functions.auth.domain.signing_keys import PrivateKey, PublicKey
+from functions.auth.domain.token_claims import TokenClaims, TokenParties
 from local.seed.secrets import kept, make
 
-USER = UUID(int=7)
+USER = UserId(UUID(int=7))
 TOKEN_ID = UUID(int=8)
-SESSION = UUID(int=9)
-PARTIES = Parties("ticketing", "ticketing-api")
+SESSION = SessionId(UUID(int=9))
+PARTIES = TokenParties("ticketing", "ticketing-api")
 SECRETS = make()
 SIGNING: PrivateKey = SECRETS["jwt/signing"]["keys"][0]
 VERIFICATION: list[PublicKey] = SECRETS["jwt/verification"]["keys"]
@@ -37,19 +32,19 @@ def verifier(
     return AccessTokenVerifier(keys, PARTIES, revoked)
 
 
-def signed(seconds: int = 3600, parties: Parties = PARTIES, key: PrivateKey = SIGNING) -> str:
+def signed(seconds: int = 3600, parties: TokenParties = PARTIES, key: PrivateKey = SIGNING) -> str:
     return AccessTokenSigner(lambda: key, parties, seconds).sign(USER, Role.USER, SESSION, TOKEN_ID, utc_now())
 
 
 def refused(token: str, by: AccessTokenVerifier | None = None) -> type[DomainError]:
-    with pytest.raises(DomainError) as refusal:
+    with pytest.raises(DomainError) as error:
         (by or verifier()).verify(token)
-    return type(refusal.value)
+    return type(error.value)
 
 
 def test_a_token_just_signed_is_good_for_its_user_and_role() -> None:
     token = signed(seconds=60)
-    assert verifier().verify(token) == Claims(USER, Role.USER, SESSION, str(TOKEN_ID), claims_of(token)["exp"])
+    assert verifier().verify(token) == TokenClaims(USER, Role.USER, SESSION, str(TOKEN_ID), claims_of(token)["exp"])
 
 
 def claims_of(token: str) -> dict[str, Any]:

@@ -9,15 +9,16 @@ from uuid import UUID
 
 import pytest
 
+from common.domain.ids import SessionId, UserId
 from common.domain.shared_errors import DomainError, TokenExpired, TokenInvalid, TokenRevoked
 from common.http.error_catalogue import ERROR_CATALOGUE
 from common.runtime.log import log
-from functions.auth.adapters.access_token_jwt import Claims
 from functions.auth.domain.account import Role
+from functions.auth.domain.token_claims import TokenClaims
 from functions.auth.handlers import authorize_request
 
 SAMPLE = Path(__file__).parents[2] / "events" / "authorize_request.json"
-CLAIMS = Claims(UUID(int=7), Role.USER, UUID(int=9), "token-7", 1_777_636_800)
+CLAIMS = TokenClaims(UserId(UUID(int=7)), Role.USER, SessionId(UUID(int=9)), "token-7", 1_777_636_800)
 API = "arn:aws:execute-api:ap-northeast-2:123456789012:abcdef1234/prod/*"
 
 Ask = Callable[..., dict[str, Any]]
@@ -29,7 +30,7 @@ class FakeVerifier:
     def __init__(self) -> None:
         self.otherwise: Exception = TokenInvalid()
 
-    def verify(self, token: str) -> Claims:
+    def verify(self, token: str) -> TokenClaims:
         if token == "good":
             return CLAIMS
         raise self.otherwise
@@ -38,7 +39,7 @@ class FakeVerifier:
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeVerifier:
     verifier = FakeVerifier()
-    monkeypatch.setattr(authorize_request, "verifier", lambda: verifier)
+    monkeypatch.setattr(authorize_request, "access_token_verifier", lambda: verifier)
     return verifier
 
 

@@ -16,7 +16,8 @@ def caller(source_ip: Any = "203.0.113.7", **headers: str) -> Caller:
     event = json.loads(SAMPLE.read_text(encoding="utf-8"))
     event["requestContext"]["identity"]["sourceIp"] = source_ip
     event["headers"] = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Caller.of(Request.of(event))
+    request = Request.of(event)
+    return Caller.of(request.source_ip, request.headers)
 
 
 @pytest.mark.parametrize(

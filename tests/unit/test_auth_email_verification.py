@@ -12,6 +12,7 @@ from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.ses.models import ses_backends
 
+from common.domain.ids import UserId
 from common.domain.shared_errors import DomainError, ServiceUnavailable, TokenInvalid
 from functions.auth.adapters.clients.mailer import Mailer
 from functions.auth.domain.account import Account, Role
@@ -20,43 +21,43 @@ from functions.auth.usecases.email_verification import CodeConfirmation, CodeSen
 from local.seed.mail import verify_sender
 
 NOW = datetime(2026, 5, 1, 11, tzinfo=UTC)
-HONG = Account(UUID(int=7), "Hong@example.com", "홍길동", None, Role.USER, NOW)
+HONG = Account(UserId(UUID(int=7)), "Hong@example.com", "홍길동", None, Role.USER, NOW)
 REGION = "ap-northeast-2"
 
 
 @dataclass
-class Town:
+class Fakes:
     """Accounts, codes and the mail in one."""
 
     account_found: Account | None = HONG
     pause: bool = False
-    mail_is_away: bool = False
-    kept: dict[UUID, bytes] = field(default_factory=dict)
+    mail_unavailable: bool = False
+    kept: dict[UserId, bytes] = field(default_factory=dict)
     mailed: list[tuple[str, str, str]] = field(default_factory=list)
-    confirmed: list[tuple[UUID, datetime]] = field(default_factory=list)
+    confirmed: list[tuple[UserId, datetime]] = field(default_factory=list)
 
-    def account(self, user_id: UUID) -> Account | None:
+    def account(self, user_id: UserId) -> Account | None:
         return self.account_found
 
-    def confirm_email(self, user_id: UUID, now: datetime) -> None:
+    def confirm_email(self, user_id: UserId, now: datetime) -> None:
         self.confirmed.append((user_id, now))
 
-    def keep(self, user_id: UUID, code_hash: bytes) -> bool:
+    def save(self, user_id: UserId, code_hash: bytes) -> bool:
         if not self.pause:
             self.kept[user_id] = code_hash
         return not self.pause
 
-    def forget(self, user_id: UUID) -> None:
+    def forget(self, user_id: UserId) -> None:
         del self.kept[user_id]
 
     spend = forget
 
-    def matches(self, user_id: UUID, code_hash: bytes) -> bool:
+    def matches(self, user_id: UserId, code_hash: bytes) -> bool:
         return self.kept.get(user_id) == code_hash
 
     def send_code(self, address: str, code: str, language: str) -> None:
         assert self.kept  # a code is good before it can be read
-        if self.mail_is_away:
+        if self.mail_unavailable:
             raise ServiceUnavailable()
         self.mailed.append((address, code, language))
 
@@ -66,64 +67,64 @@ class Town:
     def send(self, language: str = "ko") -> None:
         CodeSending(self, self, self.lookup, self, lambda: "004217").send(HONG.id, language)
 
-    def confirm(self, code: str, user_id: UUID = HONG.id) -> None:
+    def confirm(self, code: str, user_id: UserId = HONG.id) -> None:
         CodeConfirmation(self, self, self.lookup, lambda: NOW).confirm(user_id, code)
 
 
 def test_the_code_that_was_mailed_proves_the_address_once() -> None:
-    town = Town()
-    town.send("en")
-    assert town.mailed == [("Hong@example.com", "004217", "en")]
-    town.confirm("004217")
-    assert town.confirmed == [(HONG.id, NOW)]
-    with pytest.raises(DomainError) as refusal:
-        town.confirm("004217")
-    assert type(refusal.value) is CodeInvalid
+    fakes = Fakes()
+    fakes.send("en")
+    assert fakes.mailed == [("Hong@example.com", "004217", "en")]
+    fakes.confirm("004217")
+    assert fakes.confirmed == [(HONG.id, NOW)]
+    with pytest.raises(DomainError) as error:
+        fakes.confirm("004217")
+    assert type(error.value) is CodeInvalid
 
 
 @pytest.mark.parametrize("code", ["004218", "4217", "", "004217 ", "００４２１７", "x" * 100])
 def test_any_other_code_proves_nothing(code: str) -> None:
-    town = Town()
-    town.send()
-    with pytest.raises(DomainError) as refusal:
-        town.confirm(code)
-    assert type(refusal.value) is CodeInvalid
-    assert town.confirmed == []
+    fakes = Fakes()
+    fakes.send()
+    with pytest.raises(DomainError) as error:
+        fakes.confirm(code)
+    assert type(error.value) is CodeInvalid
+    assert fakes.confirmed == []
 
 
 def test_a_code_is_its_users_alone() -> None:
-    town = Town()
-    town.send()
-    town.kept[UUID(int=8)] = town.kept[HONG.id]
+    fakes = Fakes()
+    fakes.send()
+    fakes.kept[UserId(UUID(int=8))] = fakes.kept[HONG.id]
     with pytest.raises(DomainError):
-        town.confirm("004217", UUID(int=8))
+        fakes.confirm("004217", UserId(UUID(int=8)))
 
 
 def test_what_is_kept_of_a_code_is_made_with_a_key() -> None:
-    town = Town()
-    town.send()
-    assert town.kept == {HONG.id: town.lookup("email-code", f"{HONG.id}:004217")}
+    fakes = Fakes()
+    fakes.send()
+    assert fakes.kept == {HONG.id: fakes.lookup("email-code", f"{HONG.id}:004217")}
 
 
 def test_within_a_minute_of_the_last_nothing_is_mailed() -> None:
-    town = Town(pause=True)
-    town.send()
-    assert town.mailed == []
+    fakes = Fakes(pause=True)
+    fakes.send()
+    assert fakes.mailed == []
 
 
 def test_a_code_that_could_not_be_mailed_is_forgotten() -> None:
-    town = Town(mail_is_away=True)
+    fakes = Fakes(mail_unavailable=True)
     with pytest.raises(DomainError):
-        town.send()
-    assert town.kept == {}
+        fakes.send()
+    assert fakes.kept == {}
 
 
 def test_a_token_that_outlived_its_account_mails_nobody() -> None:
-    town = Town(account_found=None)
-    with pytest.raises(DomainError) as refusal:
-        town.send()
-    assert type(refusal.value) is TokenInvalid
-    assert town.kept == {}
+    fakes = Fakes(account_found=None)
+    with pytest.raises(DomainError) as error:
+        fakes.send()
+    assert type(error.value) is TokenInvalid
+    assert fakes.kept == {}
 
 
 @pytest.fixture
@@ -153,10 +154,10 @@ def test_a_mail_that_ses_refuses_is_told_as_an_outage_and_logged_without_address
     ses: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    with pytest.raises(DomainError) as refusal:
+    with pytest.raises(DomainError) as error:
         Mailer("unverified@example.com").send_code("hong@example.com", "004217", "ko")
-    assert type(refusal.value) is ServiceUnavailable
-    assert refusal.value.__suppress_context__
+    assert type(error.value) is ServiceUnavailable
+    assert error.value.__suppress_context__
     logged = " ".join(str(vars(record)) for record in caplog.records)
     assert "mail not sent" in logged
     assert not any(secret in logged for secret in ("004217", "hong@", "unverified@"))

@@ -7,32 +7,33 @@ from uuid import UUID
 import pytest
 
 from common.domain.clock import new_id, utc_now
+from common.domain.ids import SessionId, UserId
 from common.domain.shared_errors import CaptchaFailed, DomainError
 from functions.auth.adapters.password_hasher import PasswordHasher
-from functions.auth.domain.account import Credentials, Role, Status
+from functions.auth.domain.account import AccountStatus, Credentials, Role
 from functions.auth.domain.caller import Caller
 from functions.auth.domain.errors import AccountLocked, InvalidCredentials
-from functions.auth.domain.login_record import Method, Past
-from functions.auth.usecases.login import SignIn
-from functions.auth.usecases.sessions import (
+from functions.auth.domain.login_record import CallerHistory, LoginMethod
+from functions.auth.domain.session import (
     AccessToken,
-    Holder,
     IssuedPair,
-    Reused,
-    Sessions,
+    RefreshFailure,
+    ReusedToken,
+    TokenHolder,
     TokenPair,
-    Unfit,
     token_hash,
 )
+from functions.auth.usecases.login import Login
+from functions.auth.usecases.sessions import Sessions
 
-USER = UUID(int=7)
+USER = UserId(UUID(int=7))
 HONG, PASSWORD, WRONG, HUMAN = "hong@example.com", "correct-horse-7", "wrong-password-1", "human"
 HOME = Caller("203.0.113.7", "a browser")
 HASH = PasswordHasher(cost=4).hash(PASSWORD)
 OLD_HASH = PasswordHasher(cost=5).hash(PASSWORD)
 
 
-class Town:
+class Fakes:
     """Captcha, accounts, lockout, history, bcrypt at its least, sessions' store and signer in one; writes down what it
     is asked."""
 
@@ -44,19 +45,19 @@ class Town:
         self.known_network = False
         self.locked = False
         self.renewed: list[tuple[str, str]] = []
-        self.begun: list[tuple[UUID, bytes, timedelta, str | None]] = []
+        self.begun: list[tuple[UserId, bytes, timedelta, str | None]] = []
         self.hasher = PasswordHasher(cost=4)
         self.sessions = Sessions(self, self, self, utc_now, new_id, lambda: "refresh", timedelta(days=7))
 
-    def sign_in(self, email: str = HONG, password: str = PASSWORD, captcha_token: str = HUMAN) -> TokenPair:
+    def log_in(self, email: str = HONG, password: str = PASSWORD, captcha_token: str = HUMAN) -> TokenPair:
         self.asked.clear()
-        desk = SignIn(_Captcha(self), self, self.lookup, _Lockout(self), self, _History(self), self.sessions)
-        return desk.sign_in(email, password, captcha_token, HOME)
+        service = Login(_Captcha(self), self, self.lookup, _Lockout(self), self, _History(self), self.sessions)
+        return service.log_in(email, password, captcha_token, HOME)
 
     def refused(self, email: str = HONG, password: str = WRONG) -> type[DomainError]:
-        with pytest.raises(DomainError) as refusal:
-            self.sign_in(email, password)
-        return type(refusal.value)
+        with pytest.raises(DomainError) as error:
+            self.log_in(email, password)
+        return type(error.value)
 
     def lookup(self, kind: str, text: str) -> bytes:
         return f"{kind}:{text}".encode()
@@ -65,7 +66,7 @@ class Town:
         self.asked.append("account")
         return self.accounts.get(email)
 
-    def renew_hash(self, user_id: UUID, old_hash: str, new_hash: str) -> None:
+    def renew_hash(self, user_id: UserId, old_hash: str, new_hash: str) -> None:
         self.renewed.append((old_hash, new_hash))
 
     def hash(self, password: str) -> str:
@@ -78,17 +79,19 @@ class Town:
     def is_outdated(self, password_hash: str) -> bool:
         return self.hasher.is_outdated(password_hash)
 
-    def sign(self, user_id: UUID, role: Role, session_id: UUID, token_id: UUID, now: datetime) -> str:
+    def sign(self, user_id: UserId, role: Role, session_id: SessionId, token_id: UUID, now: datetime) -> str:
         return f"token of {user_id} {role}"
 
     def begin(
-        self, session_id: UUID, user_id: UUID, first: IssuedPair, now: datetime, password_hash: str | None
+        self, session_id: SessionId, user_id: UserId, first: IssuedPair, now: datetime, password_hash: str | None
     ) -> bool:
         self.asked.append("session")
         self.begun.append((user_id, first.token_hash, first.expires_at - now, password_hash))
         return password_hash == self.accounts[HONG].password_hash
 
-    def exchange(self, token_hash: bytes, successor: IssuedPair, now: datetime) -> Holder | Reused | Unfit:
+    def exchange(
+        self, token_hash: bytes, successor: IssuedPair, now: datetime
+    ) -> TokenHolder | ReusedToken | RefreshFailure:
         raise NotImplementedError
 
     def add(self, tokens: Sequence[AccessToken], now: datetime) -> None:
@@ -96,107 +99,107 @@ class Town:
 
 
 class _Captcha:
-    def __init__(self, town: Town) -> None:
-        self.town = town
+    def __init__(self, fakes: Fakes) -> None:
+        self.fakes = fakes
 
     def check(self, token: str) -> None:
-        self.town.asked.append("captcha")
+        self.fakes.asked.append("captcha")
         if token != HUMAN:
             raise CaptchaFailed()
 
 
 class _Lockout:
-    def __init__(self, town: Town) -> None:
-        self.town = town
+    def __init__(self, fakes: Fakes) -> None:
+        self.fakes = fakes
 
-    def check(self, whose: bytes, where: bytes, /, *, known_network: bool) -> str:
-        self.town.asked.append("lockout")
-        assert where == b"network:203.0.113.0/24"
-        assert known_network is self.town.known_network
-        if self.town.locked:
+    def check(self, owner: bytes, network: bytes, /, *, known_network: bool) -> str:
+        self.fakes.asked.append("lockout")
+        assert network == b"network:203.0.113.0/24"
+        assert known_network is self.fakes.known_network
+        if self.fakes.locked:
             raise AccountLocked()
-        return whose.decode()
+        return owner.decode()
 
     def failed(self, attempt: str, /) -> None:
-        self.town.asked.append("count wrong")
+        self.fakes.asked.append("count wrong")
 
     def passed(self, attempt: str, /) -> None:
-        self.town.asked.append("count right")
+        self.fakes.asked.append("count right")
 
 
 class _History:
-    def __init__(self, town: Town) -> None:
-        self.town = town
+    def __init__(self, fakes: Fakes) -> None:
+        self.fakes = fakes
 
-    def past(self, user_id: UUID | None, caller: Caller) -> Past:
-        self.town.asked.append("past")
-        return Past(False, self.town.known_network, False, 0)
+    def of_caller(self, user_id: UserId | None, caller: Caller) -> CallerHistory:
+        self.fakes.asked.append("history")
+        return CallerHistory(False, self.fakes.known_network, False, 0)
 
-    def failed(self, user_id: UUID | None, email_hash: bytes, caller: Caller) -> None:
-        self.town.asked.append("write failure")
+    def failed(self, user_id: UserId | None, email_hash: bytes, caller: Caller) -> None:
+        self.fakes.asked.append("write failure")
 
-    def succeeded(self, user_id: UUID, caller: Caller, method: Method, past: Past) -> None:
-        assert method is Method.PASSWORD
-        self.town.asked.append("write success")
+    def succeeded(self, user_id: UserId, caller: Caller, method: LoginMethod, history: CallerHistory) -> None:
+        assert method is LoginMethod.PASSWORD
+        self.fakes.asked.append("write success")
 
 
 def test_the_right_password_opens_a_session_of_a_week_kept_by_hash_only() -> None:
-    town = Town()
-    pair = town.sign_in()
+    fakes = Fakes()
+    pair = fakes.log_in()
     assert (pair.access_token, pair.refresh_token, pair.expires_in) == (f"token of {USER} USER", "refresh", 3600)
-    assert town.begun == [(USER, token_hash("refresh"), timedelta(days=7), HASH)]
+    assert fakes.begun == [(USER, token_hash("refresh"), timedelta(days=7), HASH)]
 
 
 @pytest.mark.parametrize("email", ["hong@example.com", "nobody@example.com", "dormant@example.com"])
 @pytest.mark.parametrize("password", ["wrong-password-1", "가" * 300, "\x00", PASSWORD + "\x00" + PASSWORD])
 def test_whatever_is_wrong_the_words_are_the_same_after_the_same_work(email: str, password: str) -> None:
-    town = Town()
-    town.accounts["dormant@example.com"] = Credentials(UUID(int=8), Role.USER, HASH, Status.DORMANT)
-    assert town.refused(email, password) is InvalidCredentials
-    assert town.asked == ["captcha", "account", "past", "lockout", "bcrypt", "count wrong", "write failure"]
+    fakes = Fakes()
+    fakes.accounts["dormant@example.com"] = Credentials(UserId(UUID(int=8)), Role.USER, HASH, AccountStatus.DORMANT)
+    assert fakes.refused(email, password) is InvalidCredentials
+    assert fakes.asked == ["captcha", "account", "history", "lockout", "bcrypt", "count wrong", "write failure"]
 
 
 def test_without_a_captcha_nothing_is_asked_nor_counted() -> None:
-    town = Town()
-    with pytest.raises(DomainError) as refusal:
-        town.sign_in(captcha_token="robot")
-    assert type(refusal.value) is CaptchaFailed
-    assert town.asked == ["captcha"]
+    fakes = Fakes()
+    with pytest.raises(DomainError) as error:
+        fakes.log_in(captcha_token="robot")
+    assert type(error.value) is CaptchaFailed
+    assert fakes.asked == ["captcha"]
 
 
 @pytest.mark.parametrize("email", ["hong@example.com", "nobody@example.com"])
 @pytest.mark.parametrize("password", ["wrong-password-1", PASSWORD])
 def test_while_locked_no_password_is_compared(email: str, password: str) -> None:
-    town = Town()
-    town.locked = True
-    assert town.refused(email, password) is AccountLocked
-    assert "bcrypt" not in town.asked
+    fakes = Fakes()
+    fakes.locked = True
+    assert fakes.refused(email, password) is AccountLocked
+    assert "bcrypt" not in fakes.asked
 
 
 def test_a_success_is_written_before_it_is_granted() -> None:
-    town = Town()
-    town.known_network = True
-    town.sign_in()
-    granted = ["captcha", "account", "past", "lockout", "bcrypt", "count right", "write success", "session"]
-    assert town.asked == granted
+    fakes = Fakes()
+    fakes.known_network = True
+    fakes.log_in()
+    granted = ["captcha", "account", "history", "lockout", "bcrypt", "count right", "write success", "session"]
+    assert fakes.asked == granted
 
 
 def test_a_hash_of_another_cost_is_renewed_by_a_right_password_only() -> None:
-    town = Town()
-    town.accounts[HONG] = Credentials(USER, Role.USER, OLD_HASH)
-    town.refused()
-    assert town.renewed == []
-    town.sign_in()
-    ((old, new),) = town.renewed
+    fakes = Fakes()
+    fakes.accounts[HONG] = Credentials(USER, Role.USER, OLD_HASH)
+    fakes.refused()
+    assert fakes.renewed == []
+    fakes.log_in()
+    ((old, new),) = fakes.renewed
     assert old == OLD_HASH
     assert new.startswith("$2b$04$")
-    assert town.hasher.matches(PASSWORD, new)
-    town.accounts[HONG] = Credentials(USER, Role.USER, new)
-    town.sign_in()
-    assert len(town.renewed) == 1
+    assert fakes.hasher.matches(PASSWORD, new)
+    fakes.accounts[HONG] = Credentials(USER, Role.USER, new)
+    fakes.log_in()
+    assert len(fakes.renewed) == 1
 
 
-class Meanwhile(Town):
+class Meanwhile(Fakes):
     """The account's hash becomes another while a password is compared with the old one."""
 
     def __init__(self, becomes: str | None) -> None:
@@ -216,7 +219,7 @@ class Meanwhile(Town):
 
 
 def test_a_hash_that_a_sign_in_beside_this_one_renewed_is_still_the_passwords() -> None:
-    assert Meanwhile(becomes=OLD_HASH).sign_in()
+    assert Meanwhile(becomes=OLD_HASH).log_in()
 
 
 def test_a_password_changed_while_it_was_compared_is_wrong_and_so_is_that_of_an_account_withdrawn() -> None:

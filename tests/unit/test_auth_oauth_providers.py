@@ -14,11 +14,10 @@ import pytest
 
 from common.domain.shared_errors import DomainError, ServiceUnavailable
 from common.protection.circuit_breaker import CircuitOpen
-from functions.auth.adapters.clients.oauth_providers import OAuthProviders, Registered
+from functions.auth.adapters.clients.oauth_providers import ClientCredentials, OAuthProviders
 from functions.auth.domain.errors import OAuthFailed
-from functions.auth.domain.social_identity import Profile, Provider
-from functions.auth.usecases.oauth_flow import Flow
-from functions.auth.wiring.oauth_flow import OAuthSettings, dialects
+from functions.auth.domain.social_identity import OAuthAttempt, Provider, SocialProfile
+from functions.auth.wiring.oauth_flow import OAuthSettings, provider_configs
 
 Respond = Callable[[httpx.Request], httpx.Response]
 KAKAO, NAVER, GOOGLE = Provider
@@ -94,20 +93,20 @@ class Outside:
     @property
     def providers(self) -> OAuthProviders:
         client = httpx.Client(transport=httpx.MockTransport(self))
-        registered = lambda provider: Registered(f"{provider}-client", f"{provider}-secret")  # noqa: E731
-        return OAuthProviders(client, dialects(SETTINGS, client), registered, lambda _: self.guard)
+        registered = lambda provider: ClientCredentials(f"{provider}-client", f"{provider}-secret")  # noqa: E731
+        return OAuthProviders(client, provider_configs(SETTINGS, client), registered, lambda _: self.guard)
 
-    def profile_of(self, provider: Provider) -> Profile:
+    def profile_of(self, provider: Provider) -> SocialProfile:
         return self.providers.profile(flow(provider), "the-state", "the-code")
 
     def refused(self, provider: Provider) -> type[DomainError]:
-        with pytest.raises(DomainError) as refusal:
+        with pytest.raises(DomainError) as error:
             self.profile_of(provider)
-        return type(refusal.value)
+        return type(error.value)
 
 
-def flow(provider: Provider) -> Flow:
-    return Flow(provider, "https://shop.example/oauth/callback?a=b", VERIFIER)
+def flow(provider: Provider) -> OAuthAttempt:
+    return OAuthAttempt(provider, "https://shop.example/oauth/callback?a=b", VERIFIER)
 
 
 def form(request: httpx.Request) -> dict[str, str]:
@@ -168,12 +167,12 @@ def test_a_code_is_exchanged_with_our_secret_and_the_flows_verifier(provider: Pr
 @pytest.mark.parametrize(
     ("provider", "profile"),
     [
-        (KAKAO, Profile("98765432198765", "hong@example.com", "길동")),
-        (NAVER, Profile("naver-person", "hong@example.com", "홍길동")),
-        (GOOGLE, Profile("21", "hong@example.com", "홍길동")),
+        (KAKAO, SocialProfile("98765432198765", "hong@example.com", "길동")),
+        (NAVER, SocialProfile("naver-person", "hong@example.com", "홍길동")),
+        (GOOGLE, SocialProfile("21", "hong@example.com", "홍길동")),
     ],
 )
-def test_a_person_is_known_by_the_providers_own_id(provider: Provider, profile: Profile) -> None:
+def test_a_person_is_known_by_the_providers_own_id(provider: Provider, profile: SocialProfile) -> None:
     assert Outside().profile_of(provider) == profile
 
 
@@ -189,7 +188,7 @@ def test_a_person_is_known_by_the_providers_own_id(provider: Provider, profile: 
     ],
 )
 def test_a_person_may_give_nothing_but_the_id(provider: Provider, body: Any) -> None:
-    assert Outside(profile=answer(200, json=body)).profile_of(provider) == Profile("1", None, None)
+    assert Outside(profile=answer(200, json=body)).profile_of(provider) == SocialProfile("1", None, None)
 
 
 @pytest.mark.parametrize(
@@ -330,9 +329,9 @@ def test_a_provider_that_has_been_failing_is_not_asked(provider: Provider) -> No
 
     outside = Outside()
     outside.guard = opened  # type: ignore[assignment]
-    with pytest.raises(DomainError) as refusal:
+    with pytest.raises(DomainError) as error:
         outside.profile_of(provider)
-    assert (type(refusal.value), refusal.value.retry_after) == (ServiceUnavailable, 42)
+    assert (type(error.value), error.value.retry_after) == (ServiceUnavailable, 42)
     assert outside.asked == []
 
 

@@ -11,8 +11,8 @@ import pytest
 from common.domain.shared_errors import CaptchaFailed, DomainError, ServiceUnavailable
 from common.protection.captcha import Captcha
 from common.protection.circuit_breaker import CircuitOpen
-from functions.auth.adapters.clients.identity_verification_client import PortOneIdentities
-from functions.auth.usecases.registration import Person
+from functions.auth.adapters.clients.identity_verification_client import IdentityVerificationClient
+from functions.auth.domain.verified_person import VerifiedPerson
 
 Respond = Callable[[httpx.Request], httpx.Response]
 VERIFIED = {
@@ -38,16 +38,16 @@ def captcha(respond: Respond) -> Captcha:
     return Captcha(client, "https://captcha.example/siteverify", "our-secret", nullcontext)
 
 
-def identities(respond: Respond) -> PortOneIdentities:
-    return PortOneIdentities(
+def identities(respond: Respond) -> IdentityVerificationClient:
+    return IdentityVerificationClient(
         httpx.Client(transport=httpx.MockTransport(respond)), "https://portone.example", "our-secret", nullcontext
     )
 
 
 def refused(call: Callable[[], object]) -> type[DomainError]:
-    with pytest.raises(DomainError) as refusal:
+    with pytest.raises(DomainError) as error:
         call()
-    return type(refusal.value)
+    return type(error.value)
 
 
 AWAY = [
@@ -86,12 +86,12 @@ def test_a_captcha_nobody_could_judge_is_not_passed(respond: Respond) -> None:
 
 
 def test_a_verified_identity_is_a_person() -> None:
-    assert identities(answer(200, json=VERIFIED)).person("id") == Person("홍길동", "01012345678", "ci-of-hong")
+    assert identities(answer(200, json=VERIFIED)).person("id") == VerifiedPerson("홍길동", "01012345678", "ci-of-hong")
 
 
 def test_a_carrier_may_give_neither_phone_nor_ci() -> None:
     body = {"status": "VERIFIED", "verifiedCustomer": {"name": "홍길동"}}
-    assert identities(answer(200, json=body)).person("id") == Person("홍길동", None, None)
+    assert identities(answer(200, json=body)).person("id") == VerifiedPerson("홍길동", None, None)
 
 
 @pytest.mark.parametrize(
@@ -138,10 +138,10 @@ def test_while_its_circuit_is_open_nobody_is_asked_and_the_caller_told_when_to_c
     client = httpx.Client(transport=httpx.MockTransport(lambda _: pytest.fail("was asked")))
     asked = [
         lambda: Captcha(client, "https://captcha.example", "our-secret", open_circuit).check("token"),
-        lambda: PortOneIdentities(client, "https://portone.example", "our-secret", open_circuit).person("id"),
+        lambda: IdentityVerificationClient(client, "https://portone.example", "our-secret", open_circuit).person("id"),
     ]
     for ask in asked:
-        with pytest.raises(DomainError) as refusal:
+        with pytest.raises(DomainError) as error:
             ask()
-        assert type(refusal.value) is ServiceUnavailable
-        assert refusal.value.retry_after == 42
+        assert type(error.value) is ServiceUnavailable
+        assert error.value.retry_after == 42

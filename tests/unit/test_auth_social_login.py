@@ -5,22 +5,23 @@ from uuid import UUID
 
 import pytest
 
+from common.domain.ids import UserId
 from common.domain.shared_errors import DomainError, ServiceUnavailable
-from functions.auth.domain.account import LinkedAccount, Role, Status
+from functions.auth.domain.account import AccountStatus, LinkedAccount, Role
 from functions.auth.domain.caller import Caller
 from functions.auth.domain.errors import InvalidCredentials, OAuthFailed
-from functions.auth.domain.login_record import Method
-from functions.auth.domain.social_identity import Profile, Provider, SocialIdentity
-from functions.auth.usecases.sessions import TokenPair
-from functions.auth.usecases.social_login import LinkOffer, SocialSignIn
+from functions.auth.domain.login_record import LoginMethod
+from functions.auth.domain.session import TokenPair
+from functions.auth.domain.social_identity import LinkOffer, Provider, SocialIdentity, SocialProfile
+from functions.auth.usecases.social_login import SocialLogin
 
 CALLER = Caller("203.0.113.7", "a browser")
-ACCOUNT = LinkedAccount(UUID(int=7), Role.USER, Status.ACTIVE)
+ACCOUNT = LinkedAccount(UserId(UUID(int=7)), Role.USER, AccountStatus.ACTIVE)
 PAIR = TokenPair("access", "refresh", 3600)
 
 
 @dataclass
-class Town:
+class Fakes:
     """Everything a sign-in asks, and what happened in its order."""
 
     account_found: LinkedAccount | None = None
@@ -28,11 +29,11 @@ class Town:
     session_refuses: type[DomainError] | None = None
     happened: list[object] = field(default_factory=list)
 
-    def finish(self, provider: Provider, state: str, code: str) -> Profile:
+    def finish(self, provider: Provider, state: str, code: str) -> SocialProfile:
         self.happened.append((provider, state, code))
         if self.flow_refuses:
             raise self.flow_refuses()
-        return Profile("1234", "victim@example.com", "길동")
+        return SocialProfile("1234", "victim@example.com", "길동")
 
     def lookup(self, kind: str, text: str) -> bytes:
         return f"{kind}/{text}".encode()
@@ -45,64 +46,64 @@ class Town:
         self.happened.append("link token")
         return "link-token"
 
-    def succeeded(self, user_id: UUID, caller: Caller, method: Method) -> None:
+    def succeeded(self, user_id: UserId, caller: Caller, method: LoginMethod) -> None:
         self.happened.append((user_id, caller, method))
 
-    def open(self, user_id: UUID, role: Role) -> TokenPair:
+    def open(self, user_id: UserId, role: Role) -> TokenPair:
         self.happened.append((user_id, role))
         if self.session_refuses:
             raise self.session_refuses()
         return PAIR
 
-    def sign_in(self, provider: Provider = Provider.NAVER) -> TokenPair | LinkOffer:
-        service = SocialSignIn(self, self.lookup, self, self, self, self)
-        return service.sign_in(provider, "state", "code", CALLER)
+    def log_in(self, provider: Provider = Provider.NAVER) -> TokenPair | LinkOffer:
+        service = SocialLogin(self, self.lookup, self, self, self, self)
+        return service.log_in(provider, "state", "code", CALLER)
 
     def refused(self) -> type[DomainError]:
-        with pytest.raises(DomainError) as refusal:
-            self.sign_in()
-        return type(refusal.value)
+        with pytest.raises(DomainError) as error:
+            self.log_in()
+        return type(error.value)
 
 
 @pytest.mark.parametrize("provider", list(Provider))
 def test_a_linked_person_signs_in_and_it_is_remembered_before_the_session_begins(provider: Provider) -> None:
-    town = Town(ACCOUNT)
-    assert town.sign_in(provider) == PAIR
-    assert town.happened == [
+    fakes = Fakes(ACCOUNT)
+    assert fakes.log_in(provider) == PAIR
+    assert fakes.happened == [
         (provider, "state", "code"),
         SocialIdentity(provider, f"oauth:{provider}/1234".encode()),
-        (ACCOUNT.user_id, CALLER, Method(provider.name)),
+        (ACCOUNT.user_id, CALLER, LoginMethod(provider.name)),
         (ACCOUNT.user_id, Role.USER),
     ]
 
 
 def test_a_person_nobody_linked_gets_a_link_token_and_no_session() -> None:
-    town = Town()
-    assert town.sign_in() == LinkOffer("link-token", "victim@example.com", "길동")
-    assert town.happened[-1] == "link token"
+    fakes = Fakes()
+    assert fakes.log_in() == LinkOffer("link-token", "victim@example.com", "길동")
+    assert fakes.happened[-1] == "link token"
 
 
 def test_a_dormant_account_wakes() -> None:
-    assert Town(replace(ACCOUNT, status=Status.DORMANT)).sign_in() == PAIR
+    assert Fakes(replace(ACCOUNT, status=AccountStatus.DORMANT)).log_in() == PAIR
 
 
 def test_a_withdrawn_account_is_told_no_more_than_that_it_failed() -> None:
-    town = Town(replace(ACCOUNT, status=Status.WITHDRAWN))
-    assert town.refused() is OAuthFailed
-    assert len(town.happened) == 2  # neither history, session nor link token
+    fakes = Fakes(replace(ACCOUNT, status=AccountStatus.WITHDRAWN))
+    assert fakes.refused() is OAuthFailed
+    assert len(fakes.happened) == 2  # neither history, session nor link token
 
 
 def test_an_account_withdrawn_meanwhile_is_told_the_same() -> None:
-    assert Town(ACCOUNT, session_refuses=InvalidCredentials).refused() is OAuthFailed
+    assert Fakes(ACCOUNT, session_refuses=InvalidCredentials).refused() is OAuthFailed
 
 
 @pytest.mark.parametrize("problem", [OAuthFailed, ServiceUnavailable])
 def test_whom_the_provider_does_not_vouch_for_nobody_is_looked_up_for(problem: type[DomainError]) -> None:
-    town = Town(ACCOUNT, flow_refuses=problem)
-    assert town.refused() is problem
-    assert len(town.happened) == 1
+    fakes = Fakes(ACCOUNT, flow_refuses=problem)
+    assert fakes.refused() is problem
+    assert len(fakes.happened) == 1
 
 
 def test_a_link_token_and_a_person_are_never_shown() -> None:
-    shown = repr(Town().sign_in())
+    shown = repr(Fakes().log_in())
     assert not any(secret in shown for secret in ("link-token", "victim", "길동"))

@@ -12,9 +12,11 @@ import jwt
 import pytest
 
 from common.domain.clock import utc_now
+from common.domain.ids import SessionId, UserId
 from common.domain.shared_errors import DomainError, TokenExpired, TokenInvalid, TokenMissing, TokenRevoked
-from functions.auth.adapters.access_token_jwt import CLAIMS, AccessTokenSigner, AccessTokenVerifier, Parties
+from functions.auth.adapters.access_token_jwt import CLAIMS, AccessTokenSigner, AccessTokenVerifier
 from functions.auth.domain.account import Role
+from functions.auth.domain.token_claims import TokenParties
 from functions.auth.handlers import authorize_request
 from local.seed.secrets import make
 from tests.token_attacks import forgeries, mirrored, not_ascii, segment, too_long
@@ -23,8 +25,8 @@ SAMPLE = Path(__file__).parents[2] / "events" / "authorize_request.json"
 SECRETS = make()
 SIGNING, NEXT = SECRETS["jwt/signing"]["keys"]
 KEYS: Any = SECRETS["jwt/verification"]["keys"]
-PARTIES = Parties("ticketing", "ticketing-api")
-USER, SESSION, TOKEN_ID = UUID(int=7), UUID(int=8), UUID(int=9)
+PARTIES = TokenParties("ticketing", "ticketing-api")
+USER, SESSION, TOKEN_ID = UserId(UUID(int=7)), SessionId(UUID(int=8)), UUID(int=9)
 NOW = int(utc_now().timestamp())
 GOOD = AccessTokenSigner(lambda: SIGNING, PARTIES, 36_000).sign(USER, Role.USER, SESSION, TOKEN_ID, utc_now())
 CLAIMS_OF_GOOD: dict[str, Any] = jwt.decode(GOOD, options={"verify_signature": False})
@@ -41,8 +43,8 @@ def outcome(token: str, by: AccessTokenVerifier | None = None) -> type[DomainErr
     """The role of a token that is taken for one of ours, or why it is not."""
     try:
         return (by or verifier()).verify(token).role
-    except DomainError as refusal:
-        return type(refusal)
+    except DomainError as error:
+        return type(error)
 
 
 def signed(text: str, **header: Any) -> str:
@@ -82,7 +84,7 @@ def test_no_part_of_a_token_is_one(length: int) -> None:
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_the_gateway_is_told_to_deny_it_and_never_sees_a_crash(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(authorize_request, "verifier", verifier)
+    monkeypatch.setattr(authorize_request, "access_token_verifier", verifier)
     event = json.loads(SAMPLE.read_text(encoding="utf-8"))
     event["headers"]["Authorization"] = f"Bearer {ATTACKS[name]}"
     decision = authorize_request.handler(event, None)

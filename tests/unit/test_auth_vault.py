@@ -5,7 +5,8 @@ from uuid import UUID
 
 import pytest
 
-from functions.auth.adapters.vault import HEADER, NONCE_BYTES, SealBroken, Vault
+from functions.auth.adapters.vault import HEADER, NONCE_BYTES, Vault
+from functions.auth.domain.sealed_value import SealBroken
 from tests.vault_in_memory import LOOKUP_KEY, KeysInMemory, vault_in_memory
 
 HONG, KIM = UUID(int=1), UUID(int=2)

@@ -10,8 +10,7 @@ from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 from common.contracts import internal_call as internal
 from common.protection import captcha
 from common.stores import secrets
-from functions.auth.adapters.clients import identity_verification_client as identity_verification
-from functions.auth.adapters.clients import oauth_providers
+from functions.auth.adapters.clients import identity_verification_client, oauth_providers
 from functions.payments import portone
 from tools.openapi.routes import TEMPLATE
 
@@ -45,8 +44,8 @@ ASKED = {
 BESIDES = {
     # A captcha of its own, and another of the suspected.
     "AuthLoginFunction": captcha.TIMEOUT_SECONDS,
-    "AuthRegisterFunction": captcha.TIMEOUT_SECONDS + identity_verification.TIMEOUT_SECONDS,
-    "AuthPasswordResetFunction": identity_verification.TIMEOUT_SECONDS,
+    "AuthRegisterFunction": captcha.TIMEOUT_SECONDS + identity_verification_client.TIMEOUT_SECONDS,
+    "AuthPasswordResetFunction": identity_verification_client.TIMEOUT_SECONDS,
     "AuthOauthStartFunction": oauth_providers.TIMEOUT_SECONDS - 3 * oauth_providers.TIMEOUT_SECONDS,  # discovery only
     "ReservationsSeatMapFunction": READ,
     "PaymentsCreateFunction": portone.TIMEOUT_SECONDS,

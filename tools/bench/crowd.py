@@ -15,9 +15,11 @@ from uuid import UUID, uuid4
 
 import aiohttp
 
+from common.domain.ids import SessionId, UserId
 from common.stores.redis import connect
-from functions.auth.adapters.access_token_jwt import AccessTokenSigner, Parties
+from functions.auth.adapters.access_token_jwt import AccessTokenSigner
 from functions.auth.domain.account import Role
+from functions.auth.domain.token_claims import TokenParties
 from tools.bench.queue import stand_in_line
 from tools.demo.buyer import Api, sign_in
 from tools.throwaway_stack import throwaway_stack
@@ -57,12 +59,12 @@ def over_http() -> None:
 def _signer(state: Path) -> AccessTokenSigner:
     secrets = json.loads((state / "secrets.json").read_text(encoding="utf-8"))
     key = secrets["jwt/signing"]["keys"][0]
-    return AccessTokenSigner(lambda: key, Parties("ticketing", "ticketing-api"), 3600)
+    return AccessTokenSigner(lambda: key, TokenParties("ticketing", "ticketing-api"), 3600)
 
 
 def _headers(signer: AccessTokenSigner, users: Sequence[UUID]) -> list[dict[str, str]]:
     now = datetime.now(UTC)
-    tokens = (signer.sign(user, Role.USER, uuid4(), uuid4(), now) for user in users)
+    tokens = (signer.sign(UserId(user), Role.USER, SessionId(uuid4()), uuid4(), now) for user in users)
     return [{"Authorization": f"Bearer {token}", "Content-Type": "application/json"} for token in tokens]
 
 

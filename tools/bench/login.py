@@ -29,11 +29,12 @@ import psycopg
 from moto import mock_aws
 
 from common.domain.clock import new_id, utc_now
+from common.domain.ids import UserId
 from common.runtime.log import log
 from common.stores import redis
 from common.stores.postgres import Database
 from emulator import services
-from functions.auth.adapters.account_repository import AccountStore
+from functions.auth.adapters.account_repository import AccountRepository
 from functions.auth.adapters.password_hasher import PasswordHasher
 from functions.auth.adapters.vault import Vault
 from functions.auth.domain.account import Account, NewAccount, Role
@@ -68,7 +69,7 @@ def main() -> None:
     print(f"\nload average {os.getloadavg()[0]:.1f} after the run")
 
 
-def _print_sign_ins(accounts: AccountStore) -> None:
+def _print_sign_ins(accounts: AccountRepository) -> None:
     print("\n| bcrypt cost | sign-in p50 ms | p95 ms | of the processor ms | bcrypt's, of the processor | part |")
     print("|---:|---:|---:|---:|---:|---:|")
     for cost in COSTS:
@@ -87,7 +88,7 @@ def _print_sign_ins(accounts: AccountStore) -> None:
         print(f"| {cost} | {_middle(clock)} | {_slow(clock)} | {_middle(whole)} | {_middle(bcrypt)} | {part:.0%} |")
 
 
-def _print_authorizer(accounts: AccountStore) -> None:
+def _print_authorizer(accounts: AccountRepository) -> None:
     _forget(BCRYPT_COST="4")
     _open_account(accounts, "caller@example.com", PasswordHasher(4).hash(PASSWORD))
     event = _sample("authorize_request")
@@ -104,7 +105,7 @@ def _print_authorizer(accounts: AccountStore) -> None:
     )
 
 
-def _print_strangers(accounts: AccountStore, vault: Vault) -> None:
+def _print_strangers(accounts: AccountRepository, vault: Vault) -> None:
     """Wrong passwords, in turns, each at an address of its own, so that no brake is on."""
     _forget(BCRYPT_COST="11")
     password_hash = PasswordHasher(11).hash(PASSWORD)
@@ -157,7 +158,7 @@ def _fresh_process(code: str) -> float:
 
 
 @contextmanager
-def _deployed() -> Iterator[tuple[AccountStore, Vault]]:
+def _deployed() -> Iterator[tuple[AccountRepository, Vault]]:
     """The functions' environment, and the accounts behind it."""
     log.setLevel("CRITICAL")
     secrets = {**make(), "database/user_service": {"password": "bench"}}
@@ -195,7 +196,7 @@ def _deployed() -> Iterator[tuple[AccountStore, Vault]]:
         make_kms_key(KMS_KEY)
         database = Database(running.postgres)
         vault = open_vault(database, KMS_KEY, secrets)
-        yield AccountStore(database, vault), vault
+        yield AccountRepository(database, vault), vault
         database.close()
 
 
@@ -211,8 +212,8 @@ def _sandbox() -> Iterator[str]:
     thread.join(10)
 
 
-def _open_account(accounts: AccountStore, email: str, password_hash: str) -> None:
-    account = Account(new_id(), email, "Bench", phone=None, role=Role.USER, created_at=utc_now())
+def _open_account(accounts: AccountRepository, email: str, password_hash: str) -> None:
+    account = Account(UserId(new_id()), email, "Bench", phone=None, role=Role.USER, created_at=utc_now())
     accounts.add(NewAccount(account, f"ci of {email}", password_hash))
 
 
@@ -233,8 +234,8 @@ def _sign_in(email: str, password: str, expect: int | None = None) -> Event:
 def _forget(**environment: str) -> None:
     """What a warm container keeps that depends on these variables."""
     os.environ.update(environment)
-    for module, name in (("handlers.log_in", "sign_in"), ("adapters.password_hasher", "password_hasher")):
-        getattr(import_module(f"functions.auth.{module}"), name).cache_clear()
+    for module, name in (("login", "login"), ("passwords", "password_hasher")):
+        getattr(import_module(f"functions.auth.wiring.{module}"), name).cache_clear()
 
 
 def _commands() -> dict[str, int]:

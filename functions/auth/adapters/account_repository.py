@@ -1,36 +1,35 @@
-"""Accounts in Postgres, their personal data sealed (AUTH-020)."""
+"""Accounts in Postgres; their personal data are sealed (AUTH-020)."""
 
-from datetime import datetime
 from functools import partial
-from uuid import UUID
 
 from psycopg.errors import UniqueViolation
 
+from common.domain.ids import UserId
 from common.stores.postgres import Database, Row
 from functions.auth.adapters.social_identity_repository import add_identity
 from functions.auth.adapters.spent_verification_repository import spend
 from functions.auth.adapters.vault import Vault
-from functions.auth.domain.account import Account, Credentials, NewAccount, Role, Status
+from functions.auth.domain.account import Account, AccountStatus, Credentials, NewAccount, Role
 from functions.auth.domain.errors import EmailTaken, IdentityTaken
 
-TAKEN = {"users_email_hash_key": EmailTaken, "users_ci_hash_key": IdentityTaken}
+CONFLICTS = {"users_email_hash_key": EmailTaken, "users_ci_hash_key": IdentityTaken}
 
-_SHOWN = "id, email_sealed, name_sealed, phone_sealed, role, created_at, email_verified_at"
+_ACCOUNT_COLUMNS = "id, email_sealed, name_sealed, phone_sealed, role, created_at, email_verified_at"
 
 
-class AccountStore:
-    """Values are sealed before a transaction is begun: KMS may have to be asked for a key."""
+class AccountRepository:
+    """Values are sealed before a transaction begins, since sealing may call KMS."""
 
     def __init__(self, database: Database, vault: Vault) -> None:
         self._database = database
         self._vault = vault
 
     def add(self, new: NewAccount) -> None:
-        """The account, its agreements and the end of its identity verification, in one transaction (AUTH-001).
+        """Add the account and its agreements and spend its identity verification, in one transaction (AUTH-001).
 
-        Raises EmailTaken or IdentityTaken, as the unique constraints decide: of any number of registrations at
-        once, one is let through. Raises IDENTITY_NOT_VERIFIED for a verification that has served before, and
-        ALREADY_LINKED for a social identity that is another account's.
+        Raises EmailTaken or IdentityTaken, as the unique constraints decide: of any number of registrations at once,
+        one succeeds. Raises IdentityNotVerified for a spent verification, AlreadyLinked for a social identity of
+        another account.
         """
         account, vault = new.account, self._vault
         seal = partial(vault.seal, account.id)
@@ -65,19 +64,19 @@ class AccountStore:
                     [(account.id, each.code, each.version, each.agreed, account.created_at) for each in new.agreements],
                 )
                 if new.identity_verification_id is not None:
-                    # Last: who has an account is told so, whatever became of the verification.
-                    spent = vault.lookup("identity-verification", new.identity_verification_id)
-                    spend(connection, spent, "register", account.created_at)
+                    # After the account: EmailTaken and IdentityTaken are reported even if the verification is spent.
+                    verification = vault.lookup("identity-verification", new.identity_verification_id)
+                    spend(connection, verification, "register", account.created_at)
                 if new.social is not None:
                     add_identity(connection, account.id, new.social, account.created_at)
         except UniqueViolation as violation:
-            taken = TAKEN.get(violation.diag.constraint_name or "")
-            if taken is None:
+            conflict = CONFLICTS.get(violation.diag.constraint_name or "")
+            if conflict is None:
                 raise
-            raise taken() from None
+            raise conflict() from None
 
     def credentials(self, email: str) -> Credentials | None:
-        """None for an account that was withdrawn, as for one there never was. Opens nothing: it costs no KMS."""
+        """None if no account has this address or it was withdrawn. Needs no KMS."""
         found = self._database.row(
             """
             SELECT id, role, password_hash, status
@@ -87,25 +86,26 @@ class AccountStore:
         )
         if found is None:
             return None
-        return Credentials(found["id"], Role(found["role"]), found["password_hash"], Status(found["status"]))
+        status = AccountStatus(found["status"])
+        return Credentials(UserId(found["id"]), Role(found["role"]), found["password_hash"], status)
 
-    def renew_hash(self, user_id: UUID, old_hash: str, new_hash: str) -> None:
-        """The same password under another cost, unless it is another password by now."""
+    def renew_hash(self, user_id: UserId, old_hash: str, new_hash: str) -> None:
+        """Replace the hash by one of the same password at another cost, unless the password has changed."""
         with self._database.transaction() as connection:
             connection.execute(
                 "UPDATE user_service.users SET password_hash = %s WHERE id = %s AND password_hash = %s",
                 (new_hash, user_id, old_hash),
             )
 
-    def account(self, user_id: UUID) -> Account | None:
-        """None unless ACTIVE: a dormant account's data are elsewhere, a withdrawn one's are nobody's to see."""
+    def account(self, user_id: UserId) -> Account | None:
+        """None unless ACTIVE: a dormant account's data are in another table, a withdrawn one's are not shown."""
         found = self._database.row(
-            f"SELECT {_SHOWN} FROM user_service.users WHERE id = %s AND status = 'ACTIVE'", (user_id,)
+            f"SELECT {_ACCOUNT_COLUMNS} FROM user_service.users WHERE id = %s AND status = 'ACTIVE'", (user_id,)
         )
         return self._account(found) if found else None
 
-    def update(self, user_id: UUID, name: str | None = None, phone: str | None = None) -> Account | None:
-        """The account with what is given changed (AUTH-013); None as of `account`."""
+    def update(self, user_id: UserId, name: str | None = None, phone: str | None = None) -> Account | None:
+        """Change what is given and return the account (AUTH-013); None unless ACTIVE."""
         sealed_name = None if name is None else self._vault.seal(user_id, "name", name)
         sealed_phone = None if phone is None else self._vault.seal(user_id, "phone", phone)
         with self._database.transaction() as connection:
@@ -113,30 +113,19 @@ class AccountStore:
                 f"""
                 UPDATE user_service.users
                    SET name_sealed = coalesce(%s, name_sealed), phone_sealed = coalesce(%s, phone_sealed)
-                 WHERE id = %s AND status = 'ACTIVE' RETURNING {_SHOWN}
+                 WHERE id = %s AND status = 'ACTIVE' RETURNING {_ACCOUNT_COLUMNS}
                 """,
                 (sealed_name, sealed_phone, user_id),
             ).fetchone()
         return self._account(found) if found else None
 
-    def confirm_email(self, user_id: UUID, now: datetime) -> None:
-        """The account's address was proved (AUTH-022); its first proof is remembered."""
-        with self._database.transaction() as connection:
-            connection.execute(
-                """
-                UPDATE user_service.users SET email_verified_at = coalesce(email_verified_at, %s)
-                 WHERE id = %s AND status = 'ACTIVE'
-                """,
-                (now, user_id),
-            )
-
     def _account(self, row: Row) -> Account:
-        opened = partial(self._vault.open, row["id"])
+        open_sealed = partial(self._vault.open, row["id"])
         return Account(
-            id=row["id"],
-            email=opened("email", row["email_sealed"]),
-            name=opened("name", row["name_sealed"]),
-            phone=None if row["phone_sealed"] is None else opened("phone", row["phone_sealed"]),
+            id=UserId(row["id"]),
+            email=open_sealed("email", row["email_sealed"]),
+            name=open_sealed("name", row["name_sealed"]),
+            phone=None if row["phone_sealed"] is None else open_sealed("phone", row["phone_sealed"]),
             role=Role(row["role"]),
             created_at=row["created_at"],
             email_verified=row["email_verified_at"] is not None,

@@ -1,7 +1,7 @@
-"""Link tokens in Redis: ten minutes in which a person a provider vouched for can be linked with an account.
+"""Link tokens in Redis: for ten minutes a social identity can be linked with an account.
 
-Reading one leaves it: a registration that is refused for a taken address can be sent again with it. That it links once
-is decided where the identity is written, by a constraint.
+Reading a token does not delete it, so a registration that failed, say for a taken address, can be repeated with it. A
+constraint on the social identities makes sure that it links only once.
 """
 
 import json
@@ -12,7 +12,7 @@ from common.stores.redis import Client
 from functions.auth.domain.errors import OAuthFailed
 from functions.auth.domain.social_identity import Provider, SocialIdentity
 
-KEEP_SECONDS = 600
+VALID_SECONDS = 600
 
 
 def _key(token: str) -> str:
@@ -25,18 +25,18 @@ class LinkTokens:
 
     def issue(self, identity: SocialIdentity) -> str:
         token = token_urlsafe(32)
-        kept = {"provider": identity.provider, "subject": identity.subject_hash.hex()}
-        self._redis.set(_key(token), json.dumps(kept), ex=KEEP_SECONDS)
+        fields = {"provider": identity.provider, "subject": identity.subject_hash.hex()}
+        self._redis.set(_key(token), json.dumps(fields), ex=VALID_SECONDS)
         return token
 
     def identity(self, token: str) -> SocialIdentity:
         """Raises OAuthFailed for a token that is unknown, expired or spent."""
-        kept = self._redis.get(_key(token))
-        if kept is None:
+        stored = self._redis.get(_key(token))
+        if stored is None:
             raise OAuthFailed()
-        fields = json.loads(str(kept))
+        fields = json.loads(str(stored))
         return SocialIdentity(Provider(fields["provider"]), bytes.fromhex(fields["subject"]))
 
     def spend(self, token: str) -> None:
-        """After the link was written. Die before, and the token is told ALREADY_LINKED for as long as it is left."""
+        """Call it after the link is written. If the process crashes before, the token raises AlreadyLinked later."""
         self._redis.delete(_key(token))

@@ -1,33 +1,38 @@
-"""The login history in Postgres; where from and with what is sealed, and found by keyed hashes (AUTH-020, AUTH-021)."""
+"""The login history in Postgres. The caller's address and browser are sealed, and found by keyed hashes (AUTH-020,
+AUTH-021)."""
 
 import json
+from datetime import datetime
 from uuid import UUID
 
-from common.domain.clock import Clock, NewId
-from common.runtime.log import log
-from common.runtime.metrics import emit
+from common.domain.ids import UserId
 from common.stores.postgres import Database, Row
 from functions.auth.adapters.vault import Vault
 from functions.auth.domain.caller import Caller
-from functions.auth.domain.login_record import MANY_FAILURES, RECENT, REMEMBERED, Login, Method, Past
+from functions.auth.domain.login_record import NO_HISTORY, CallerHistory, LoginMethod, LoginRecord
 
-NOBODY = UUID(int=0)  # looked up where there is no account: the same query, for as long
+NO_USER = UserId(UUID(int=0))  # looked up if there is no account, so that the query takes as long
 
 
-class LoginHistory:
-    def __init__(self, database: Database, vault: Vault, clock: Clock, ids: NewId) -> None:
+class LoginHistoryRepository:
+    def __init__(self, database: Database, vault: Vault) -> None:
         self._database = database
         self._vault = vault
-        self._clock = clock
-        self._ids = ids
 
-    def past(self, user_id: UUID | None, caller: Caller) -> Past:
-        """None asks for nobody, and takes as long."""
-        now = self._clock()
+    def caller_history(
+        self,
+        user_id: UserId | None,
+        caller: Caller,
+        *,
+        logins_after: datetime,
+        failures_after: datetime,
+        failures_at_most: int,
+    ) -> CallerHistory:
+        """For None the same query runs, and finds nothing. Failures are counted up to `failures_at_most`."""
         found = self._database.row(
             """
             SELECT EXISTS (SELECT FROM user_service.users
-                            WHERE id = %(user_id)s AND last_login_at IS NOT NULL) AS signed_in_before,
+                            WHERE id = %(user_id)s AND last_login_at IS NOT NULL) AS logged_in_before,
                    EXISTS (SELECT FROM user_service.login_history
                             WHERE user_id = %(user_id)s AND success AND network_hash = %(network)s
                               AND at > %(remembered)s) AS known_network,
@@ -39,29 +44,18 @@ class LoginHistory:
                                            LIMIT %(many)s) AS recent) AS recent_failures
             """,
             {
-                "user_id": user_id or NOBODY,
+                "user_id": user_id or NO_USER,
                 "network": self._network(caller),
                 "agent": self._agent(caller),
-                "remembered": now - REMEMBERED,
-                "recent": now - RECENT,
-                "many": MANY_FAILURES,
+                "remembered": logins_after,
+                "recent": failures_after,
+                "many": failures_at_most,
             },
         )
-        return Past(**found) if found else Past(False, False, False, 0)
+        return CallerHistory(**found) if found else NO_HISTORY
 
-    def failed(self, user_id: UUID | None, email_hash: bytes, caller: Caller) -> None:
-        self._add(user_id, email_hash, caller, Method.PASSWORD, success=False, suspicious=False)
-
-    def succeeded(self, user_id: UUID, caller: Caller, method: Method, past: Past | None = None) -> None:
-        """To be recorded before the session is opened: no sign-in goes unseen. `past` is read when it is not given."""
-        suspicious = (past or self.past(user_id, caller)).suspicious
-        self._add(user_id, None, caller, method, success=True, suspicious=suspicious)
-        if suspicious:
-            log.warning("suspicious sign-in", extra={"user_id": str(user_id), "login_method": method.value})
-        emit({"service": "auth"}, SuspiciousSignIns=int(suspicious))
-
-    def page(self, user_id: UUID, size: int, offset: int) -> tuple[list[Login], int]:
-        """A page, newest first, and how many there are in all."""
+    def page(self, user_id: UserId, size: int, offset: int) -> tuple[list[LoginRecord], int]:
+        """One page, newest first, and the total."""
         rows = self._database.rows(
             """
             WITH mine AS (SELECT * FROM user_service.login_history WHERE user_id = %s),
@@ -71,30 +65,26 @@ class LoginHistory:
             """,
             (user_id, size, offset),
         )
-        return [self._login(row) for row in rows if row["id"]], int(rows[0]["total"])
+        return [self._record(row) for row in rows if row["id"]], int(rows[0]["total"])
 
-    def _login(self, row: Row) -> Login:
-        client = json.loads(self._vault.open(row["id"], "client", row["client_sealed"]))
-        method = Method(row["method"])
-        return Login(row["at"], client["ip"], client["userAgent"], method, row["success"], row["suspicious"])
-
-    def _add(
+    def add(
         self,
-        user_id: UUID | None,
-        email_hash: bytes | None,
+        row_id: UUID,
+        user_id: UserId | None,
         caller: Caller,
-        method: Method,
         *,
+        email_hash: bytes | None,
+        at: datetime,
+        method: LoginMethod,
         success: bool,
         suspicious: bool,
     ) -> None:
-        row_id = self._ids()
         client = json.dumps({"ip": caller.ip, "userAgent": caller.user_agent})
         row = {
             "id": row_id,
             "user_id": user_id,
             "email_hash": email_hash,
-            "at": self._clock(),
+            "at": at,
             "method": method.value,
             "success": success,
             "suspicious": suspicious,
@@ -113,6 +103,11 @@ class LoginHistory:
                 """,
                 row,
             )
+
+    def _record(self, row: Row) -> LoginRecord:
+        client = json.loads(self._vault.open(row["id"], "client", row["client_sealed"]))
+        method = LoginMethod(row["method"])
+        return LoginRecord(row["at"], client["ip"], client["userAgent"], method, row["success"], row["suspicious"])
 
     def _network(self, caller: Caller) -> bytes:
         return self._vault.lookup("network", caller.network)

@@ -1,31 +1,39 @@
-"""Sessions in Postgres, one user at a time: whoever begins, renews or ends one holds the user's row until the end of
-the transaction. Locks on the tokens would not do: who ends a session does not see the row of a successor that is being
-added meanwhile, which would outlive it.
+"""Sessions in Postgres. A transaction that begins, renews or ends a session locks the user's row first.
+
+Locks on the tokens would not be enough: a transaction that ends a session does not see the successor that another one
+is adding, and that successor would outlive the session.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
-from uuid import UUID
 
+from common.domain.ids import SessionId, UserId
 from common.stores.postgres import Connection, Database
-from functions.auth.adapters.dormant_data_repository import awaken
+from functions.auth.adapters.dormant_data_repository import wake
 from functions.auth.domain.account import Role
-from functions.auth.usecases.sessions import AccessToken, Holder, IssuedPair, Reused, Unfit
+from functions.auth.domain.session import (
+    AccessToken,
+    IssuedPair,
+    RefreshFailure,
+    ReusedToken,
+    TokenHolder,
+    refresh_failure,
+)
 
 
-class SessionStore:
+class SessionRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def begin(
-        self, session_id: UUID, user_id: UUID, first: IssuedPair, now: datetime, password_hash: str | None
+        self, session_id: SessionId, user_id: UserId, first: IssuedPair, now: datetime, password_hash: str | None
     ) -> bool:
-        """The first pair of a session, unless the account is withdrawn or its password another by now.
+        """Store the first pair of a session. False if the account is WITHDRAWN or has another password hash.
 
-        A dormant account wakes, in the same transaction: die before the commit and nothing happened.
+        The same transaction makes a dormant account ACTIVE.
         """
         with self._database.transaction() as connection:
-            signed_in = connection.execute(
+            logged_in = connection.execute(
                 """
                 UPDATE user_service.users SET last_login_at = %(now)s
                  WHERE id = %(user_id)s AND status <> 'WITHDRAWN'
@@ -34,10 +42,10 @@ class SessionStore:
                 """,
                 {"user_id": user_id, "password_hash": password_hash, "now": now},
             ).fetchone()
-            if signed_in is None:
+            if logged_in is None:
                 return False
-            if signed_in["status"] == "DORMANT":
-                awaken(connection, user_id)
+            if logged_in["status"] == "DORMANT":
+                wake(connection, user_id)
             connection.execute(
                 """
                 INSERT INTO user_service.auth_tokens
@@ -49,8 +57,13 @@ class SessionStore:
             )
         return True
 
-    def exchange(self, token_hash: bytes, successor: IssuedPair, now: datetime) -> Holder | Reused | Unfit:
-        """Die before the commit and the token is unspent; die after it and its holder must sign in again."""
+    def exchange(
+        self, token_hash: bytes, successor: IssuedPair, now: datetime
+    ) -> TokenHolder | ReusedToken | RefreshFailure:
+        """Spend a token and store its successor; a token that was spent before ends its session.
+
+        If the process crashes before the commit, the token is unspent; after it, the user must log in again.
+        """
         with self._database.transaction() as connection:
             user = connection.execute(
                 """
@@ -61,7 +74,7 @@ class SessionStore:
                 (token_hash,),
             ).fetchone()
             if user is None:
-                return Unfit.UNKNOWN
+                return RefreshFailure.UNKNOWN
             exchanged = connection.execute(
                 """
                 WITH spent AS (
@@ -80,47 +93,56 @@ class SessionStore:
                 {"spent_hash": token_hash, "now": now, **vars(successor)},
             ).fetchone()
             if exchanged is None:
-                return _unfit(connection, user["id"], token_hash, now)
-        return Holder(user["id"], Role(user["role"]), exchanged["family_id"])
+                return _failure(connection, UserId(user["id"]), token_hash, now)
+        return TokenHolder(UserId(user["id"]), Role(user["role"]), SessionId(exchanged["family_id"]))
 
-    def end(self, user_id: UUID, session_id: UUID, token_hash: bytes | None, now: datetime) -> list[AccessToken]:
-        """End a session, and that of a refresh token if it is this user's: their access tokens still alive, to be
-        ended too. Again on ended ones: the same."""
+    def end(self, user_id: UserId, session_id: SessionId, token_hash: bytes | None, now: datetime) -> list[AccessToken]:
+        """End a session, and that of a refresh token if it is this user's. Returns their access tokens that have not
+        expired, to be revoked; the same when called again."""
         with self._database.transaction() as connection:
             lock_user(connection, user_id)
             another = connection.execute(
                 "SELECT family_id FROM user_service.auth_tokens WHERE token_hash = %s", (token_hash,)
             ).fetchone()
-            sessions = [session_id, another["family_id"]] if another else [session_id]
+            sessions = [session_id, SessionId(another["family_id"])] if another else [session_id]
             return end_sessions(connection, user_id, now, only=sessions)
 
+    def end_all(
+        self, connection: Connection, user_id: UserId, now: datetime, *, but: SessionId | None = None
+    ) -> list[AccessToken]:
+        """End all sessions of the user, `but` one, in the transaction of a caller that has locked the user's row.
 
-def _unfit(connection: Connection, user_id: UUID, token_hash: bytes, now: datetime) -> Reused | Unfit:
-    held = connection.execute(
+        Returns their access tokens that have not expired, to be revoked.
+        """
+        return end_sessions(connection, user_id, now, but=but)
+
+
+def _failure(connection: Connection, user_id: UserId, token_hash: bytes, now: datetime) -> ReusedToken | RefreshFailure:
+    token = connection.execute(
         "SELECT family_id, spent_at, revoked_at FROM user_service.auth_tokens WHERE token_hash = %s", (token_hash,)
     ).fetchone()
-    if held is None:  # pruned a moment ago
-        return Unfit.UNKNOWN
-    if held["spent_at"] is not None:
-        return Reused(end_sessions(connection, user_id, now, only=[held["family_id"]]))
-    return Unfit.EXPIRED if held["revoked_at"] is None else Unfit.REVOKED
+    if token is None:  # deleted a moment ago
+        return RefreshFailure.UNKNOWN
+    failure = refresh_failure(token["spent_at"], token["revoked_at"])
+    if failure is RefreshFailure.REUSED:
+        return ReusedToken(end_sessions(connection, user_id, now, only=[SessionId(token["family_id"])]))
+    return failure
 
 
-def lock_user(connection: Connection, user_id: UUID) -> None:
+def lock_user(connection: Connection, user_id: UserId) -> None:
     connection.execute("SELECT FROM user_service.users WHERE id = %s FOR NO KEY UPDATE", (user_id,))
 
 
 def end_sessions(
     connection: Connection,
-    user_id: UUID,
+    user_id: UserId,
     now: datetime,
     *,
-    only: Sequence[UUID] | None = None,
-    but: UUID | None = None,
+    only: Sequence[SessionId] | None = None,
+    but: SessionId | None = None,
 ) -> list[AccessToken]:
-    """End these sessions of the user's, or all, `but` one: their access tokens still alive, for the blacklist.
-
-    Of sessions ended before too: their access tokens may have been missed. The caller holds the user's row.
+    """End these sessions of the user's, or all, `but` one. Returns their access tokens that have not expired, for the
+    blacklist; also those of sessions that ended before, in case they were missed. The caller has locked the user's row.
     """
     sessions = """
         user_id = %(user_id)s AND family_id IS DISTINCT FROM %(but)s

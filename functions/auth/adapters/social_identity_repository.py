@@ -1,18 +1,18 @@
-"""Social identities in Postgres, whose constraints decide which account an identity belongs to."""
+"""Social identities in Postgres. Its constraints decide which account an identity belongs to."""
 
 from datetime import datetime
-from uuid import UUID
 
 from psycopg.errors import UniqueViolation
 
+from common.domain.ids import UserId
 from common.domain.shared_errors import TokenInvalid
 from common.stores.postgres import Connection, Database
-from functions.auth.domain.account import LinkedAccount, Role, Status
+from functions.auth.domain.account import AccountStatus, LinkedAccount, Role
 from functions.auth.domain.errors import AlreadyLinked
 from functions.auth.domain.social_identity import SocialIdentity
 
 
-class SocialIdentityStore:
+class SocialIdentityRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
@@ -25,22 +25,24 @@ class SocialIdentityStore:
             """,
             (identity.provider, identity.subject_hash),
         )
-        return LinkedAccount(found["id"], Role(found["role"]), Status(found["status"])) if found else None
+        if found is None:
+            return None
+        return LinkedAccount(UserId(found["id"]), Role(found["role"]), AccountStatus(found["status"]))
 
-    def link(self, user_id: UUID, identity: SocialIdentity, now: datetime) -> None:
-        """Raises AlreadyLinked, and TokenInvalid for an account that is no longer in use."""
+    def link(self, user_id: UserId, identity: SocialIdentity, now: datetime) -> None:
+        """Raises AlreadyLinked, and TokenInvalid if the account is no longer ACTIVE."""
         with self._database.transaction() as connection:
-            in_use = connection.execute(
+            active = connection.execute(
                 "SELECT FROM user_service.users WHERE id = %s AND status = 'ACTIVE' FOR SHARE", (user_id,)
             ).fetchone()
-            if in_use is None:
+            if active is None:
                 raise TokenInvalid()
             add_identity(connection, user_id, identity, now)
 
 
-def add_identity(connection: Connection, user_id: UUID, identity: SocialIdentity, now: datetime) -> None:
-    """Within the caller's transaction, which a refusal must end. Raises AlreadyLinked: of any number of accounts that
-    claim an identity at once, one is let through."""
+def add_identity(connection: Connection, user_id: UserId, identity: SocialIdentity, now: datetime) -> None:
+    """In the caller's transaction, which an error must end. Raises AlreadyLinked: of any number of accounts that link
+    one identity at once, one succeeds."""
     try:
         connection.execute(
             """

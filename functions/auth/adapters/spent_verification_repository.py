@@ -1,4 +1,4 @@
-"""Identity verifications already used: each serves once a purpose, in the transaction of what it served for."""
+"""Spent identity verifications in Postgres: each can be used once, in the transaction of what it is used for."""
 
 from datetime import datetime
 from typing import Literal
@@ -6,13 +6,13 @@ from typing import Literal
 from common.stores.postgres import Connection
 from functions.auth.domain.errors import IdentityNotVerified
 
+Purpose = Literal["register", "reset"]
 
-def spend(
-    connection: Connection, verification_hash: bytes, purpose: Literal["register", "reset"], at: datetime
-) -> None:
-    """Raises IdentityNotVerified for a spent one. Of two at once the second waits for the first's end.
 
-    `verification_hash` is `vault.lookup("identity-verification", its id)`.
+def spend(connection: Connection, verification_hash: bytes, purpose: Purpose, at: datetime) -> None:
+    """Raises IdentityNotVerified for a spent one. Of two at once, the second waits for the first to end.
+
+    `verification_hash` is `lookup("identity-verification", its id)`.
     """
     spent = connection.execute(
         """

@@ -1,11 +1,13 @@
-"""An account, and the one who has it."""
+"""Accounts and what is needed to log in to one."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from uuid import UUID
 
+from common.domain.ids import UserId
 from functions.auth.domain.social_identity import SocialIdentity
+
+REQUIRED_AGREEMENTS = ("TERMS_OF_SERVICE", "PRIVACY")
 
 
 class Role(StrEnum):
@@ -15,8 +17,8 @@ class Role(StrEnum):
     ADMIN = "ADMIN"
 
 
-class Status(StrEnum):
-    """An account is DORMANT after a year without a sign-in (AUTH-019), WITHDRAWN for good (AUTH-018)."""
+class AccountStatus(StrEnum):
+    """DORMANT after a year without a login (AUTH-019); WITHDRAWN for good (AUTH-018)."""
 
     ACTIVE = "ACTIVE"
     DORMANT = "DORMANT"
@@ -34,8 +36,8 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Account:
-    id: UUID
-    email: str = field(repr=False)  # as it was typed
+    id: UserId
+    email: str = field(repr=False)  # as the user typed it
     name: str = field(repr=False)
     phone: str | None = field(repr=False)
     role: Role
@@ -46,29 +48,36 @@ class Account:
 @dataclass(frozen=True)
 class NewAccount:
     account: Account
-    ci: str = field(repr=False)  # who the person is, to every site alike (PortOne's connecting information)
+    ci: str = field(repr=False)  # PortOne's connecting information: identifies the person at every site
     password_hash: str = field(repr=False)
     agreements: tuple[Agreement, ...] = ()
-    identity_verification_id: str | None = field(
-        default=None, repr=False
-    )  # None: nobody's, of an account that is seeded
-    social: SocialIdentity | None = None  # who is to sign in to it besides (AUTH-007)
+    identity_verification_id: str | None = field(default=None, repr=False)  # None for a seeded account
+    social: SocialIdentity | None = None  # can also log in to the account (AUTH-007)
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """What a sign-in is checked against; of an account that is ACTIVE or DORMANT."""
+    """What a login is checked against. The account is ACTIVE or DORMANT."""
 
-    user_id: UUID
+    user_id: UserId
     role: Role
     password_hash: str = field(repr=False)
-    status: Status = Status.ACTIVE
+    status: AccountStatus = AccountStatus.ACTIVE
 
 
 @dataclass(frozen=True)
 class LinkedAccount:
-    """The account a social identity signs in to."""
+    """The account that a social identity logs in to."""
 
-    user_id: UUID
+    user_id: UserId
     role: Role
-    status: Status
+    status: AccountStatus
+
+
+@dataclass(frozen=True)
+class OwnershipProof:
+    """What a person shows to reset the password of an account (AUTH-015), as keyed hashes."""
+
+    email: bytes = field(repr=False)
+    ci: bytes = field(repr=False)
+    identity_verification: bytes = field(repr=False)

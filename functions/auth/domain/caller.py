@@ -3,37 +3,28 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Protocol, Self
+from typing import Self
 
 USER_AGENT_MAX = 512  # characters kept
 
 
-class Received(Protocol):
-    """A request, as `common.http.request.Request` has it."""
-
-    @property
-    def source_ip(self) -> str: ...
-
-    @property
-    def headers(self) -> Mapping[str, str]: ...
-
-
 @dataclass(frozen=True)
 class Caller:
-    """`ip` is the connection's (`requestContext.identity.sourceIp`): what X-Forwarded-For says anybody can write."""
+    """`ip` is the connection's (`requestContext.identity.sourceIp`): anyone can write X-Forwarded-For."""
 
     ip: str
     user_agent: str
 
     @classmethod
-    def of(cls, request: Received) -> Self:
-        # A lone surrogate, which no header should hold, could not be answered as JSON later.
-        agent = request.headers.get("user-agent", "").encode(errors="replace").decode()
-        return cls(request.source_ip, agent[:USER_AGENT_MAX])
+    def of(cls, source_ip: str, headers: Mapping[str, str]) -> Self:
+        """`headers` have names in lower case."""
+        # A lone surrogate is not valid in a header and could not be written as JSON later.
+        agent = headers.get("user-agent", "").encode(errors="replace").decode()
+        return cls(source_ip, agent[:USER_AGENT_MAX])
 
     @property
     def network(self) -> str:
-        """`203.0.113.0/24`, or the /56 of IPv6 that a home is given; the address itself when it is none."""
+        """`203.0.113.0/24`, or the /56 that a home gets in IPv6. Text that is not an address is returned as it is."""
         try:
             address = ip_address(self.ip)
         except ValueError:

@@ -1,15 +1,15 @@
-"""Who signed in from where, and who tried (AUTH-021): shown to the account's owner, and asked what is unusual."""
+"""The login history (AUTH-021): the account's owner reads it, and unusual logins are found in it."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-REMEMBERED = timedelta(days=90)  # after which a network and a browser are new again, and rows are pruned
+REMEMBERED = timedelta(days=90)  # then a network or browser counts as new again, and the rows are deleted
 RECENT = timedelta(hours=1)
 MANY_FAILURES = 5
 
 
-class Method(StrEnum):
+class LoginMethod(StrEnum):
     PASSWORD = "PASSWORD"  # noqa: S105
     KAKAO = "KAKAO"
     NAVER = "NAVER"
@@ -17,28 +17,32 @@ class Method(StrEnum):
 
 
 @dataclass(frozen=True)
-class Past:
-    """What is known of an account that somebody wants to sign in to from here."""
+class CallerHistory:
+    """What an account's history says about the caller who tries to log in to it."""
 
-    signed_in_before: bool
-    known_network: bool  # signed in from it in the last 90 days
+    logged_in_before: bool  # from anywhere
+    known_network: bool  # a login from it succeeded in the last 90 days
     known_agent: bool
-    recent_failures: int  # of the last hour; 5 stands for any more
+    recent_failures: int  # in the last hour; 5 means 5 or more
 
     @property
     def suspicious(self) -> bool:
-        """Of a success: from a network and a browser both new to the account, or after many wrong passwords."""
-        elsewhere = self.signed_in_before and not self.known_network and not self.known_agent
-        return elsewhere or self.recent_failures >= MANY_FAILURES
+        """Whether a successful login is unusual: both network and browser are new to the account, or many wrong
+        passwords came before it."""
+        new_caller = self.logged_in_before and not self.known_network and not self.known_agent
+        return new_caller or self.recent_failures >= MANY_FAILURES
+
+
+NO_HISTORY = CallerHistory(logged_in_before=False, known_network=False, known_agent=False, recent_failures=0)
 
 
 @dataclass(frozen=True)
-class Login:
-    """One line of the history."""
+class LoginRecord:
+    """One entry of the history."""
 
     at: datetime
     ip: str
     user_agent: str
-    method: Method
+    method: LoginMethod
     success: bool
     suspicious: bool

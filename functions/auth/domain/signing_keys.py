@@ -3,58 +3,57 @@
     jwt/signing       {"keys": [the one that signs, the next]}   PrivateKey
     jwt/verification  {"keys": [all that verify]}                PublicKey
 
-They are apart so that what verifies cannot sign. The next key verifies a whole rotation before it signs, so that by
-then every container and every cache knows it; one that no longer signs does until the last token it signed has ended.
+They are two secrets so that a function that verifies cannot sign. The next key verifies for a whole rotation before it
+signs, so that by then every execution environment and every cache knows it. A key that no longer signs verifies until
+the last token that it signed has expired.
 """
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from secrets import token_hex
-from typing import cast
+from typing import NotRequired, TypedDict
 
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
-from jwt.algorithms import ECAlgorithm
-
-from functions.auth.adapters.access_token_jwt import PrivateKey, PublicKey
+JWKS_MAX_AGE_SECONDS = 300  # for which clients may cache the keys that verify
 
 
-def new_key() -> PrivateKey:
-    key = ec.generate_private_key(ec.SECP256R1())
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-    return PrivateKey(kid=token_hex(4), pem=pem)
+class PrivateKey(TypedDict):
+    """As stored in the secret `jwt/signing`: PKCS #8 of a P-256 key."""
+
+    kid: str
+    pem: str
 
 
-def public_half(key: PrivateKey) -> PublicKey:
-    private = cast(ec.EllipticCurvePrivateKey, load_pem_private_key(key["pem"].encode(), password=None))
-    point = ECAlgorithm.to_jwk(private.public_key(), as_dict=True)
-    return PublicKey(
-        kty=point["kty"], crv=point["crv"], x=point["x"], y=point["y"], kid=key["kid"], use="sig", alg="ES256"
-    )
+class PublicKey(TypedDict):
+    """A JWK (RFC 7517), as stored in the secret `jwt/verification`."""
+
+    kty: str
+    crv: str
+    x: str
+    y: str
+    kid: str
+    use: str
+    alg: str
+    publishedAt: NotRequired[int]  # epoch seconds: see `published`
+    retiredAt: NotRequired[int]
 
 
 def rotated(keys: Sequence[PrivateKey], fresh: PrivateKey) -> list[PrivateKey]:
-    """The next key signs, and `fresh` is the next. A key without a next one signs on: nobody knows `fresh` yet."""
+    """The next key signs and `fresh` becomes the next. A key without a next one keeps signing: no verifier knows
+    `fresh` yet."""
     return [*(keys[1:] or keys), fresh]
 
 
 def follows(keys: Sequence[PrivateKey], before: Sequence[PrivateKey]) -> bool:
-    """Whether `keys` is what a rotation makes of `before`."""
+    """Whether `keys` is the result of a rotation of `before`."""
     return keys[0]["kid"] == (before[1:] or before)[0]["kid"]
 
 
 def published(
     before: Sequence[PublicKey], in_use: Sequence[PublicKey], now: datetime, keep: timedelta
 ) -> list[PublicKey]:
-    """What is to verify: the keys in use, after those that have been out of use for less than `keep`.
+    """The keys that verify: those in use, after those that went out of use less than `keep` ago.
 
-    A key says since when it has been there and since when out of use: `publishedAt` and `retiredAt`, in epoch seconds;
-    one that was there before these were written has been for ever. The same again changes nothing.
+    `publishedAt` and `retiredAt` say in epoch seconds since when a key has been published and since when it has been
+    out of use; a key without `publishedAt` is older than that field. Calling it again on its result changes nothing.
     """
     seconds, used = int(now.timestamp()), {key["kid"] for key in in_use}
     since = {key["kid"]: key.get("publishedAt", 0) for key in before}

@@ -1,13 +1,12 @@
-"""The gateway's REQUEST authorizer: who is calling, asked before every function that wants to know (GW-002, GW-025).
+"""The gateway's REQUEST authorizer: it identifies the caller before every function that needs a user (GW-002, GW-025).
 
-A good token is answered with leave for the whole API, since the gateway may keep the answer for other methods; a bad
-one with a Deny whose context the template's ACCESS_DENIED response turns into our 401. When nobody can tell, because
-Redis or the keys are away, it raises, and the gateway answers 503: it fails closed.
+A valid token gets an Allow for the whole API, since the gateway may cache the policy for other methods; any other gets
+a Deny whose context the template's ACCESS_DENIED response turns into our 401. If the token cannot be checked because
+Redis or the keys are unavailable, it raises and the gateway returns 503: it fails closed.
 """
 
 import time
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
 from common.domain.model import rfc3339
@@ -15,42 +14,22 @@ from common.domain.shared_errors import DomainError, TokenMissing
 from common.http.error_catalogue import ERROR_CATALOGUE
 from common.http.request import Request
 from common.runtime.log import log
-from common.runtime.settings import Settings
-from common.stores import redis
-from common.stores.secrets import secret
-from functions.auth.adapters.access_token_jwt import AccessTokenVerifier, Claims, Parties, PublicKey
-from functions.auth.adapters.token_blacklist_redis import Blacklist
+from functions.auth.domain.token_claims import TokenClaims
+from functions.auth.wiring.access_token_verification import access_token_verifier
 
 _BLANK = " \t"  # around a header's value (RFC 9110, 5.5); Python would strip more
-
-
-class VerificationSettings(Settings):
-    token_issuer: str
-    token_audience: str
-
-
-def _verification_keys() -> list[PublicKey]:
-    keys: list[PublicKey] = secret("jwt/verification")["keys"]
-    return keys
-
-
-@cache
-def verifier() -> AccessTokenVerifier:
-    settings = VerificationSettings.from_environment()
-    parties = Parties(settings.token_issuer, settings.token_audience)
-    return AccessTokenVerifier(_verification_keys, parties, Blacklist(redis.client()).holds)
 
 
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     started = time.perf_counter()
     request = Request.of(event)
-    # In place of the keys of the request before.
+    # Replaces the keys of the previous request.
     log.structure_logs(trace_id=request.trace_id, method=event.get("httpMethod"), path=event.get("path"))
     try:
-        claims = verifier().verify(_bearer_token(request))
-    except DomainError as refusal:
-        decision = _deny(event, request, refusal)
-        outcome, user_id = refusal.code, None
+        claims = access_token_verifier().verify(_bearer_token(request))
+    except DomainError as error:
+        decision = _deny(event, request, error)
+        outcome, user_id = error.code, None
     except Exception:
         log.exception("cannot authorize")
         raise
@@ -63,15 +42,15 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
 
 
 def _bearer_token(request: Request) -> str:
-    """RFC 6750, 2.1. Another scheme is as good as none."""
+    """RFC 6750, 2.1. Another scheme counts as no token."""
     scheme, _, token = request.headers.get("authorization", "").strip(_BLANK).partition(" ")
     if scheme.lower() != "bearer" or not token.strip(_BLANK):
         raise TokenMissing()
     return token.strip(_BLANK)
 
 
-def _allow(event: dict[str, Any], claims: Claims) -> dict[str, Any]:
-    # What `common.http.request.User` reads; the gateway hands every value on as a string.
+def _allow(event: dict[str, Any], claims: TokenClaims) -> dict[str, Any]:
+    # What `common.http.request.User` reads; the gateway passes every value on as a string.
     context = {
         "sub": str(claims.user_id),
         "role": claims.role.value,
@@ -82,11 +61,11 @@ def _allow(event: dict[str, Any], claims: Claims) -> dict[str, Any]:
     return _policy("Allow", event, str(claims.user_id), context)
 
 
-def _deny(event: dict[str, Any], request: Request, refusal: DomainError) -> dict[str, Any]:
-    # The gateway pastes these into JSON as they are: none may contain a quote or a backslash.
+def _deny(event: dict[str, Any], request: Request, error: DomainError) -> dict[str, Any]:
+    # The gateway copies these into JSON without escaping: none may contain a quote or a backslash.
     context = {
-        "code": refusal.code,
-        "message": ERROR_CATALOGUE[refusal.code].text(request.language),
+        "code": error.code,
+        "message": ERROR_CATALOGUE[error.code].text(request.language),
         "traceId": request.trace_id,
         "timestamp": rfc3339(datetime.now(UTC)),
     }

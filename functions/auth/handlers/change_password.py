@@ -1,10 +1,11 @@
-"""PUT /users/me/password: another password for the current one; the user's other sessions end (AUTH-016)."""
+"""PUT /users/me/password: change the password; the user's other sessions end (AUTH-016)."""
 
+from common.domain.ids import SessionId, UserId
 from common.http.endpoint import endpoint
 from common.http.request import Body, User
 from functions.auth.domain.account_fields import NewPassword, OfferedPassword
 from functions.auth.domain.errors import AccountLocked, InvalidCredentials
-from functions.auth.wiring.password_changes import own_account
+from functions.auth.wiring.confirmed_changes import confirmed_changes
 
 
 class PasswordChangeBody(Body):
@@ -14,6 +15,9 @@ class PasswordChangeBody(Body):
 
 @endpoint(raises=[AccountLocked, InvalidCredentials])
 def handler(user: User, body: PasswordChangeBody) -> None:
-    own_account().change_password(
-        user.id, user.session_id, body.current_password.get_secret_value(), body.new_password.get_secret_value()
+    confirmed_changes().change_password(
+        UserId(user.id),
+        SessionId(user.session_id),
+        body.current_password.get_secret_value(),
+        body.new_password.get_secret_value(),
     )

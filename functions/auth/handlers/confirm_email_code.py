@@ -1,27 +1,17 @@
-"""PUT /users/me/email-verification: the code that was mailed (AUTH-022)."""
+"""PUT /users/me/email-verification: confirm the address with the code that was mailed (AUTH-022)."""
 
-from functools import cache
-
-from common.domain.clock import utc_now
+from common.domain.ids import UserId
 from common.http.endpoint import endpoint
 from common.http.request import Body, User
-from common.stores import redis
-from functions.auth.adapters.email_code_redis import EmailCodeStore
-from functions.auth.domain.account_fields import MailedCode
+from functions.auth.domain.account_fields import EmailCode
 from functions.auth.domain.errors import CodeInvalid
-from functions.auth.usecases.email_verification import CodeConfirmation
-from functions.auth.wiring.personal_data import accounts, vault
+from functions.auth.wiring.email_code_confirmation import code_confirmation
 
 
 class ConfirmBody(Body):
-    code: MailedCode
-
-
-@cache
-def code_confirmation() -> CodeConfirmation:
-    return CodeConfirmation(accounts(), EmailCodeStore(redis.client()), vault().lookup, utc_now)
+    code: EmailCode
 
 
 @endpoint(raises=[CodeInvalid])
 def handler(user: User, body: ConfirmBody) -> None:
-    code_confirmation().confirm(user.id, body.code.get_secret_value())
+    code_confirmation().confirm(UserId(user.id), body.code.get_secret_value())

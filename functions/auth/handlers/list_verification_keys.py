@@ -1,6 +1,6 @@
-"""GET /.well-known/jwks.json: the keys that verify access tokens (RFC 7517), for whoever wants to check one.
+"""GET /.well-known/jwks.json: the keys that verify access tokens (RFC 7517), for clients that check tokens themselves.
 
-The key that will sign after the next rotation is among them already: whoever keeps this answer meets no unknown key.
+The key that will sign after the next rotation is included, so a client that caches this response knows every key.
 """
 
 from typing import Literal
@@ -8,12 +8,11 @@ from typing import Literal
 from common.domain.model import Model
 from common.http.endpoint import Answer, endpoint
 from common.stores.secrets import secret
+from functions.auth.domain.signing_keys import JWKS_MAX_AGE_SECONDS
 
-KEEP_SECONDS = 300
 
-
-class PublicKeyAnswer(Model):
-    """The public members and no other: whatever else the secret holds stays there."""
+class PublicKeyResponse(Model):
+    """The public members only: everything else in the secret stays there."""
 
     kty: Literal["EC"]
     crv: Literal["P-256"]
@@ -24,13 +23,13 @@ class PublicKeyAnswer(Model):
     alg: Literal["ES256"]
 
 
-class JwksAnswer(Model):
-    keys: list[PublicKeyAnswer]
+class JwksResponse(Model):
+    keys: list[PublicKeyResponse]
 
 
-@endpoint(limit=None, answers={200: JwksAnswer})
+@endpoint(limit=None, answers={200: JwksResponse})
 def handler() -> Answer:
     return Answer(
-        JwksAnswer.model_validate(secret("jwt/verification")),
-        headers={"Cache-Control": f"public, max-age={KEEP_SECONDS}"},
+        JwksResponse.model_validate(secret("jwt/verification")),
+        headers={"Cache-Control": f"public, max-age={JWKS_MAX_AGE_SECONDS}"},
     )

@@ -1,22 +1,15 @@
-"""POST /auth/register: an account for a verified person (AUTH-001 to AUTH-005)."""
+"""POST /auth/register: open an account for a verified person (AUTH-001 to AUTH-005)."""
 
-from functools import cache
 from typing import Annotated, Literal
-from uuid import UUID
 
 from pydantic import Field, StrictBool, StringConstraints, field_validator
 from pydantic_core import PydanticCustomError
 
-from common.domain.clock import new_id, utc_now
+from common.domain.ids import UserId
 from common.domain.model import Model, Text, VisibleText
 from common.domain.shared_errors import CaptchaFailed
 from common.http.endpoint import Answer, created, endpoint
 from common.http.request import Body
-from common.protection.captcha import captcha
-from common.stores import redis
-from functions.auth.adapters.clients.identity_verification_client import identities
-from functions.auth.adapters.link_token_redis import LinkTokens
-from functions.auth.adapters.password_hasher import password_hasher
 from functions.auth.domain.account import Agreement, Role
 from functions.auth.domain.account_fields import CaptchaToken, Email, LinkToken, NewPassword, PersonName, Phone
 from functions.auth.domain.errors import (
@@ -27,14 +20,14 @@ from functions.auth.domain.errors import (
     IdentityTaken,
     OAuthFailed,
 )
-from functions.auth.usecases.registration import Application, Registration
-from functions.auth.wiring.personal_data import accounts
+from functions.auth.usecases.registration import RegistrationRequest
+from functions.auth.wiring.registration import registration
 
 
 class AgreementBody(Body):
     code: Literal["TERMS_OF_SERVICE", "PRIVACY", "MARKETING"]
     version: Annotated[VisibleText, StringConstraints(strip_whitespace=True, min_length=1, max_length=20)]
-    agreed: StrictBool  # a consent is not guessed from "yes" or 1
+    agreed: StrictBool  # "yes" or 1 is not a consent
 
 
 class RegisterBody(Body):
@@ -55,22 +48,16 @@ class RegisterBody(Body):
         return agreements
 
 
-class RegisteredAnswer(Model):
-    id: UUID
+class RegisteredResponse(Model):
+    id: UserId
     email: str
     name: str
     role: Role
 
 
-@cache
-def registration() -> Registration:
-    link_tokens = LinkTokens(redis.client())
-    return Registration(captcha(), identities(), link_tokens, accounts(), password_hasher(), utc_now, new_id)
-
-
 @endpoint(
     bots=True,
-    answers={201: RegisteredAnswer},
+    answers={201: RegisteredResponse},
     raises=[
         AgreementRequired,
         CaptchaFailed,
@@ -83,7 +70,7 @@ def registration() -> Registration:
 )
 def handler(body: RegisterBody) -> Answer:
     account = registration().register(
-        Application(
+        RegistrationRequest(
             email=body.email,
             password=body.password.get_secret_value(),
             name=body.name,
@@ -94,4 +81,4 @@ def handler(body: RegisterBody) -> Answer:
             link_token=body.link_token.get_secret_value() if body.link_token else None,
         )
     )
-    return created(RegisteredAnswer(id=account.id, email=account.email, name=account.name, role=account.role))
+    return created(RegisteredResponse(id=account.id, email=account.email, name=account.name, role=account.role))

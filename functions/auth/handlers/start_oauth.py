@@ -1,4 +1,4 @@
-"""GET /auth/oauth/{provider}: where to send a browser that wants to sign in at Kakao, Naver or Google (AUTH-007)."""
+"""GET /auth/oauth/{provider}: where to send a browser to log in at Kakao, Naver or Google (AUTH-007)."""
 
 from typing import Annotated
 
@@ -19,12 +19,12 @@ class StartQuery(Query):
     redirect_uri: Annotated[str, Field(max_length=2000)] | None = None
 
 
-class StartAnswer(Model):
+class StartResponse(Model):
     authorization_url: str
     state: str
 
 
 @endpoint
-def handler(path: StartPath, query: StartQuery) -> StartAnswer:
-    begun = oauth_flow().begin(path.provider, query.redirect_uri)
-    return StartAnswer(authorization_url=begun.authorization_url, state=begun.state)
+def handler(path: StartPath, query: StartQuery) -> StartResponse:
+    start = oauth_flow().begin(path.provider, query.redirect_uri)
+    return StartResponse(authorization_url=start.authorization_url, state=start.state)

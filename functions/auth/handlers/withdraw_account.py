@@ -1,10 +1,11 @@
-"""DELETE /users/me: the account ends now, its personal data after the retention time (AUTH-018)."""
+"""DELETE /users/me: withdraw the account; its personal data are destroyed after the retention time (AUTH-018)."""
 
+from common.domain.ids import SessionId, UserId
 from common.http.endpoint import endpoint
 from common.http.request import Body, User
 from functions.auth.domain.account_fields import OfferedPassword
 from functions.auth.domain.errors import AccountLocked, InvalidCredentials
-from functions.auth.wiring.password_changes import own_account
+from functions.auth.wiring.confirmed_changes import confirmed_changes
 
 
 class WithdrawBody(Body):
@@ -13,4 +14,4 @@ class WithdrawBody(Body):
 
 @endpoint(raises=[AccountLocked, InvalidCredentials])
 def handler(user: User, body: WithdrawBody) -> None:
-    own_account().withdraw(user.id, user.session_id, body.password.get_secret_value())
+    confirmed_changes().withdraw(UserId(user.id), SessionId(user.session_id), body.password.get_secret_value())

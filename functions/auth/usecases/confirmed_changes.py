@@ -1,59 +1,52 @@
-"""What a signed-in user is asked the password for once more: a stolen token must not do (AUTH-016, AUTH-018)."""
+"""Changes that a logged-in user confirms with the password: a stolen token is not enough (AUTH-016, AUTH-018)."""
 
 from datetime import datetime
-from typing import Any, Protocol
-from uuid import UUID
+from typing import Protocol
 
 from common.domain.clock import Clock
+from common.domain.ids import SessionId, UserId
 from functions.auth.domain.errors import InvalidCredentials
+from functions.auth.usecases.ports import Hasher, LoginLockout
 
 
 class Accounts(Protocol):
-    def password_hash(self, user_id: UUID) -> str | None: ...
-
-    def change_password(self, user_id: UUID, old_hash: str, new_hash: str, session_id: UUID, now: datetime) -> bool: ...
-
-    def withdraw(self, user_id: UUID, password_hash: str, now: datetime) -> bool: ...
+    def password_hash(self, user_id: UserId) -> str | None: ...
 
 
-class Hasher(Protocol):
-    def hash(self, password: str) -> str: ...
+class Changes(Protocol):
+    def change_password(
+        self, user_id: UserId, old_hash: str, new_hash: str, session_id: SessionId, now: datetime
+    ) -> bool: ...
 
-    def matches(self, password: str, password_hash: str | None) -> bool: ...
-
-
-class Lockout(Protocol):
-    def check(self, whose: bytes, where: bytes, /, *, known_network: bool) -> Any:
-        """The attempt to settle. Raises ACCOUNT_LOCKED after too many wrong ones."""
-
-    def failed(self, attempt: Any, /) -> None: ...
-
-    def passed(self, attempt: Any, /) -> None: ...
+    def withdraw(self, user_id: UserId, password_hash: str, now: datetime) -> bool: ...
 
 
-class OwnAccount:
-    def __init__(self, accounts: Accounts, hasher: Hasher, lockout: Lockout, clock: Clock) -> None:
+class ConfirmedChanges:
+    def __init__(
+        self, accounts: Accounts, changes: Changes, hasher: Hasher, lockout: LoginLockout, clock: Clock
+    ) -> None:
         self._accounts = accounts
+        self._changes = changes
         self._hasher = hasher
         self._lockout = lockout
         self._clock = clock
 
-    def change_password(self, user_id: UUID, session_id: UUID, current: str, new: str) -> None:
-        """Ends the user's other sessions. Raises InvalidCredentials, or ACCOUNT_LOCKED after too many of these."""
-        proven = self._proven(user_id, session_id, current)
+    def change_password(self, user_id: UserId, session_id: SessionId, current: str, new: str) -> None:
+        """Ends the user's other sessions. Raises InvalidCredentials, or AccountLocked after too many of them."""
+        confirmed_hash = self._confirm(user_id, session_id, current)
         new_hash = self._hasher.hash(new)
-        if not self._accounts.change_password(user_id, proven, new_hash, session_id, self._clock()):
+        if not self._changes.change_password(user_id, confirmed_hash, new_hash, session_id, self._clock()):
             raise InvalidCredentials()
 
-    def withdraw(self, user_id: UUID, session_id: UUID, password: str) -> None:
-        """Ends the account. Raises as `change_password`."""
-        proven = self._proven(user_id, session_id, password)
-        if not self._accounts.withdraw(user_id, proven, self._clock()):
+    def withdraw(self, user_id: UserId, session_id: SessionId, password: str) -> None:
+        """Ends the account. Raises the same errors as `change_password`."""
+        confirmed_hash = self._confirm(user_id, session_id, password)
+        if not self._changes.withdraw(user_id, confirmed_hash, self._clock()):
             raise InvalidCredentials()
 
-    def _proven(self, user_id: UUID, session_id: UUID, password: str) -> str:
-        """The hash that `password` was compared with."""
-        # A session counts as a place of its own: whoever stole one does not lock the owner out of the others.
+    def _confirm(self, user_id: UserId, session_id: SessionId, password: str) -> str:
+        """Returns the hash that `password` matched."""
+        # Each session counts as a network of its own: guessing with a stolen token does not lock the others out.
         attempt = self._lockout.check(user_id.bytes, session_id.bytes, known_network=True)
         password_hash = self._accounts.password_hash(user_id)
         if not self._hasher.matches(password, password_hash) or password_hash is None:

@@ -1,36 +1,41 @@
-"""Data keys: sealed by KMS, kept so in Postgres, in the clear in a warm container's memory only (AUTH-020)."""
+"""Data keys: sealed by KMS, stored sealed in Postgres, decrypted only in the memory of an execution environment
+(AUTH-020)."""
+
+from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from common.domain.shared_errors import ServiceUnavailable
-from common.stores.postgres import Database, Row
-from functions.auth.adapters.vault import DataKey
+from functions.auth.domain.sealed_value import DataKey, SealedDataKey
 
-KEEP_SECONDS = 300  # for so long a container goes on sealing with a key that has a successor
+if TYPE_CHECKING:
+    from functions.auth.adapters.data_key_repository import DataKeyRepository
+
+KEEP_SECONDS = 300  # an execution environment may keep sealing with a key that has a successor for this long
 
 
 class Kms(Protocol):
     def generate(self) -> tuple[bytes, bytes]:
-        """A new data key of 32 bytes, and the same sealed."""
+        """A new data key of 32 bytes, and the same key sealed."""
 
     def decrypt(self, sealed_key: bytes) -> bytes: ...
 
 
 class DataKeys:
-    def __init__(self, database: Database, kms: Kms, elapsed: Callable[[], float] = time.monotonic) -> None:
-        self._database = database
+    def __init__(self, repository: DataKeyRepository, kms: Kms, elapsed: Callable[[], float] = time.monotonic) -> None:
+        self._repository = repository
         self._kms = kms
         self._elapsed = elapsed
         self._known: dict[int, DataKey] = {}
         self._newest: tuple[DataKey, float] | None = None  # and until when
 
     def newest(self) -> DataKey:
-        """Raises ServiceUnavailable while there is none: `renew` makes the first."""
+        """Raises ServiceUnavailable while there is no key: `renew` makes the first."""
         if self._newest is None or self._newest[1] <= self._elapsed():
-            found = self._database.row("SELECT id, sealed_key FROM user_service.data_keys ORDER BY id DESC LIMIT 1")
+            found = self._repository.newest()
             if found is None:
                 raise ServiceUnavailable(retry_after=60)
             self._newest = (self._opened(found), self._elapsed() + KEEP_SECONDS)
@@ -39,28 +44,24 @@ class DataKeys:
     def by_id(self, key_id: int) -> DataKey | None:
         if key_id in self._known:
             return self._known[key_id]
-        found = self._database.row("SELECT id, sealed_key FROM user_service.data_keys WHERE id = %s", (key_id,))
+        found = self._repository.by_id(key_id)
         return self._opened(found) if found else None
 
     def renew(self, now: datetime, older_than: timedelta) -> datetime:
-        """Make a key unless the newest is younger than that; when the newest was made.
+        """Make a key unless the newest is younger than that. Returns when the newest was made.
 
-        Two at once may make two: one of them seals nothing, and harms nobody.
+        Two calls at once may make two keys: one of them seals nothing, which does no harm.
         """
-        newest = self._database.row("SELECT max(created_at) AS made FROM user_service.data_keys")
-        made: datetime | None = newest["made"] if newest else None
-        if made is not None and made > now - older_than:
-            return made
+        created_at = self._repository.newest_created_at()
+        if created_at is not None and created_at > now - older_than:
+            return created_at
         sealed_key = self._kms.generate()[1]
-        with self._database.transaction() as connection:
-            connection.execute(
-                "INSERT INTO user_service.data_keys (sealed_key, created_at) VALUES (%s, %s)", (sealed_key, now)
-            )
+        self._repository.add(sealed_key, now)
         self._newest = None
         return now
 
-    def _opened(self, row: Row) -> DataKey:
-        known = self._known.get(row["id"])
+    def _opened(self, sealed: SealedDataKey) -> DataKey:
+        known = self._known.get(sealed.id)
         if known is None:
-            known = self._known[row["id"]] = DataKey(row["id"], self._kms.decrypt(row["sealed_key"]))
+            known = self._known[sealed.id] = DataKey(sealed.id, self._kms.decrypt(sealed.sealed_key))
         return known

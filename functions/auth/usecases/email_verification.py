@@ -1,46 +1,48 @@
-"""Proof that an account's address is its owner's: a code is mailed, and comes back (AUTH-022)."""
+"""Verifying an account's address: the user receives a code by mail and sends it back (AUTH-022)."""
 
 from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
-from uuid import UUID
 
 from common.domain.clock import Clock
+from common.domain.ids import UserId
 from common.domain.shared_errors import TokenInvalid
 from functions.auth.domain.account import Account
 from functions.auth.domain.errors import CodeInvalid
+from functions.auth.usecases.ports import Lookup
+
+
+class NewCodes(Protocol):
+    def save(self, user_id: UserId, code_hash: bytes) -> bool:
+        """Replace the user's code. False within a minute of the last one. Raises RateLimited after ten in a day."""
+
+    def forget(self, user_id: UserId) -> None:
+        """As if the code had never been requested."""
 
 
 class Codes(Protocol):
-    def keep(self, user_id: UUID, code_hash: bytes) -> bool:
-        """In place of any before it. False while one was mailed just now; refuses RATE_LIMITED after many in a day."""
+    def matches(self, user_id: UserId, code_hash: bytes) -> bool:
+        """Whether it is the code, while tries are left."""
 
-    def forget(self, user_id: UUID) -> None:
-        """As if it had never been asked for."""
-
-    def matches(self, user_id: UUID, code_hash: bytes) -> bool:
-        """Whether it is the code, as long as it may be tried."""
-
-    def spend(self, user_id: UUID) -> None: ...
+    def spend(self, user_id: UserId) -> None: ...
 
 
 class Accounts(Protocol):
-    def account(self, user_id: UUID) -> Account | None: ...
+    def account(self, user_id: UserId) -> Account | None: ...
 
-    def confirm_email(self, user_id: UUID, now: datetime) -> None: ...
+
+class Addresses(Protocol):
+    def confirm_email(self, user_id: UserId, now: datetime) -> None: ...
 
 
 class Mailer(Protocol):
     def send_code(self, address: str, code: str, language: str) -> None:
-        """Raises SERVICE_UNAVAILABLE."""
-
-
-Lookup = Callable[[str, str], bytes]  # the vault's
+        """Raises ServiceUnavailable."""
 
 
 class CodeSending:
     def __init__(
-        self, accounts: Accounts, codes: Codes, lookup: Lookup, mailer: Mailer, new_code: Callable[[], str]
+        self, accounts: Accounts, codes: NewCodes, lookup: Lookup, mailer: Mailer, new_code: Callable[[], str]
     ) -> None:
         self._accounts = accounts
         self._codes = codes
@@ -48,15 +50,16 @@ class CodeSending:
         self._mailer = mailer
         self._new_code = new_code
 
-    def send(self, user_id: UUID, language: str) -> None:
-        """Nothing happens within a minute of the last one. Raises RATE_LIMITED, SERVICE_UNAVAILABLE."""
+    def send(self, user_id: UserId, language: str) -> None:
+        """Does nothing within a minute of the last code. Raises RateLimited, ServiceUnavailable."""
         account = self._accounts.account(user_id)
         if account is None:  # the token outlived its account
             raise TokenInvalid()
         code = self._new_code()
-        if not self._codes.keep(user_id, _hash(self._lookup, user_id, code)):
+        if not self._codes.save(user_id, _hash(self._lookup, user_id, code)):
             return
-        # Kept before it is mailed, so that it is never slower than its reader. Die here and the next is a minute away.
+        # Saved before it is mailed, so that it is valid when the mail arrives. If the process crashes here, the user
+        # can request the next one after a minute.
         try:
             self._mailer.send_code(account.email, code, language)
         except Exception:
@@ -65,21 +68,21 @@ class CodeSending:
 
 
 class CodeConfirmation:
-    def __init__(self, accounts: Accounts, codes: Codes, lookup: Lookup, clock: Clock) -> None:
-        self._accounts = accounts
+    def __init__(self, addresses: Addresses, codes: Codes, lookup: Lookup, clock: Clock) -> None:
+        self._addresses = addresses
         self._codes = codes
         self._lookup = lookup
         self._clock = clock
 
-    def confirm(self, user_id: UUID, code: str) -> None:
-        """Raises CodeInvalid for a code that is wrong, spent or expired, alike."""
+    def confirm(self, user_id: UserId, code: str) -> None:
+        """Raises CodeInvalid for a code that is wrong, spent or expired."""
         if not self._codes.matches(user_id, _hash(self._lookup, user_id, code)):
             raise CodeInvalid()
-        # Die before or after this and the code is still good: confirming twice changes nothing more.
-        self._accounts.confirm_email(user_id, self._clock())
+        # If the process crashes before or after this line, the code stays valid: confirming twice changes nothing.
+        self._addresses.confirm_email(user_id, self._clock())
         self._codes.spend(user_id)
 
 
-def _hash(lookup: Lookup, user_id: UUID, code: str) -> bytes:
-    """Under a key: of a million codes any could be found by its plain hash."""
+def _hash(lookup: Lookup, user_id: UserId, code: str) -> bytes:
+    """Keyed: with a plain hash, any of the million codes could be found by trying all."""
     return lookup("email-code", f"{user_id}:{code}")

@@ -1,64 +1,44 @@
-"""Signing in with an e-mail address and a password (AUTH-003, AUTH-006)."""
+"""Logging in with an e-mail address and a password (AUTH-003, AUTH-006)."""
 
-from collections.abc import Callable
-from typing import Any, Protocol
-from uuid import UUID
+from typing import Protocol
 
+from common.domain.ids import UserId
 from common.domain.shared_errors import DomainError
 from functions.auth.domain.account import Credentials
 from functions.auth.domain.caller import Caller
 from functions.auth.domain.errors import InvalidCredentials
-from functions.auth.domain.login_record import Method, Past
-from functions.auth.usecases.sessions import Sessions, TokenPair
-
-
-class Captcha(Protocol):
-    def check(self, token: str) -> None:
-        """Raises CAPTCHA_FAILED, or SERVICE_UNAVAILABLE when nobody can tell."""
+from functions.auth.domain.login_record import CallerHistory, LoginMethod
+from functions.auth.domain.session import TokenPair
+from functions.auth.usecases import ports
+from functions.auth.usecases.sessions import Sessions
 
 
 class Accounts(Protocol):
     def credentials(self, email: str) -> Credentials | None: ...
 
-    def renew_hash(self, user_id: UUID, old_hash: str, new_hash: str) -> None:
-        """Unless the password is another by now."""
+    def renew_hash(self, user_id: UserId, old_hash: str, new_hash: str) -> None:
+        """Does nothing if the password has changed."""
 
 
-class Hasher(Protocol):
-    def hash(self, password: str) -> str: ...
-
-    def matches(self, password: str, password_hash: str | None) -> bool:
-        """False for no hash, after as long as for one."""
-
+class Hasher(ports.Hasher, Protocol):
     def is_outdated(self, password_hash: str) -> bool: ...
 
 
-class Lockout(Protocol):
-    def check(self, whose: bytes, where: bytes, /, *, known_network: bool) -> Any:
-        """The attempt to settle. Raises ACCOUNT_LOCKED after too many wrong ones."""
-
-    def failed(self, attempt: Any, /) -> None: ...
-
-    def passed(self, attempt: Any, /) -> None: ...
-
-
 class History(Protocol):
-    def past(self, user_id: UUID | None, caller: Caller) -> Past: ...
+    def of_caller(self, user_id: UserId | None, caller: Caller) -> CallerHistory: ...
 
-    def failed(self, user_id: UUID | None, email_hash: bytes, caller: Caller) -> None: ...
+    def failed(self, user_id: UserId | None, email_hash: bytes, caller: Caller) -> None: ...
 
-    def succeeded(self, user_id: UUID, caller: Caller, method: Method, past: Past) -> None: ...
+    def succeeded(self, user_id: UserId, caller: Caller, method: LoginMethod, history: CallerHistory) -> None: ...
 
 
-class SignIn:
-    """`lookup(kind, text)` is the vault's."""
-
+class Login:
     def __init__(
         self,
-        captcha: Captcha,
+        captcha: ports.Captcha,
         accounts: Accounts,
-        lookup: Callable[[str, str], bytes],
-        lockout: Lockout,
+        lookup: ports.Lookup,
+        lockout: ports.LoginLockout,
         hasher: Hasher,
         history: History,
         sessions: Sessions,
@@ -71,25 +51,25 @@ class SignIn:
         self._history = history
         self._sessions = sessions
 
-    def sign_in(self, email: str, password: str, captcha_token: str, caller: Caller) -> TokenPair:
-        """Raises InvalidCredentials, or ACCOUNT_LOCKED after too many of these: alike, after the same questions asked
-        and the same line written, for a wrong password, for no such account and for one that was withdrawn.
+    def log_in(self, email: str, password: str, captcha_token: str, caller: Caller) -> TokenPair:
+        """Raises InvalidCredentials, or AccountLocked after too many of them.
 
-        An attempt refused for a lock leaves no line: whoever guesses on would fill the table. Die before the session is
-        opened, and the history has a sign-in that its owner sees no more of.
+        A wrong password, an unknown address and a withdrawn account raise the same error after the same queries, and
+        write the same kind of record. An attempt that a lockout rejects leaves no record, or guessing would fill the
+        table. If the process crashes before the session opens, the history has a login without a session.
         """
         self._captcha.check(captcha_token)
         found = self._accounts.credentials(email)
         user_id = found.user_id if found else None
-        past = self._history.past(user_id, caller)
+        history = self._history.of_caller(user_id, caller)
         address, network = self._lookup("email", email), self._lookup("network", caller.network)
-        attempt = self._lockout.check(address, network, known_network=past.known_network)
+        attempt = self._lockout.check(address, network, known_network=history.known_network)
         if not self._hasher.matches(password, found.password_hash if found else None) or found is None:
             self._lockout.failed(attempt)
             self._history.failed(user_id, address, caller)
             raise InvalidCredentials()
         self._lockout.passed(attempt)
-        self._history.succeeded(found.user_id, caller, Method.PASSWORD, past)
+        self._history.succeeded(found.user_id, caller, LoginMethod.PASSWORD, history)
         pair = self._open(found, email, password)
         if self._hasher.is_outdated(found.password_hash):
             self._accounts.renew_hash(found.user_id, found.password_hash, self._hasher.hash(password))
@@ -99,7 +79,7 @@ class SignIn:
         try:
             return self._sessions.open(found.user_id, found.role, found.password_hash)
         except DomainError:
-            # Another hash by now. If a sign-in beside this one renewed it, it is of the same password.
+            # The hash has changed. If a login at the same time renewed it, it is of the same password.
             now = self._accounts.credentials(email)
             if now is None or not self._hasher.matches(password, now.password_hash):
                 raise

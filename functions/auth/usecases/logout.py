@@ -1,38 +1,39 @@
-"""Signing out (AUTH-008)."""
+"""Logging out (AUTH-008)."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
-from uuid import UUID
 
 from common.domain.clock import Clock
-from functions.auth.usecases.sessions import AccessToken, token_hash
+from common.domain.ids import SessionId, UserId
+from functions.auth.domain.session import AccessToken, token_hash
+from functions.auth.usecases.ports import Blacklist
 
 
-class Store(Protocol):
-    def end(self, user_id: UUID, session_id: UUID, token_hash: bytes | None, now: datetime) -> Sequence[AccessToken]:
-        """End the session, and the refresh token's if it is this user's: the access tokens still alive."""
+class Sessions(Protocol):
+    def end(
+        self, user_id: UserId, session_id: SessionId, token_hash: bytes | None, now: datetime
+    ) -> Sequence[AccessToken]:
+        """End the session, and that of the refresh token if it is this user's. Returns the access tokens that have not
+        expired."""
 
 
-class Blacklist(Protocol):
-    def add(self, tokens: Sequence[AccessToken], now: datetime) -> None: ...
-
-
-class SignOut:
-    def __init__(self, store: Store, blacklist: Blacklist, clock: Clock) -> None:
-        self._store = store
+class Logout:
+    def __init__(self, sessions: Sessions, blacklist: Blacklist, clock: Clock) -> None:
+        self._sessions = sessions
         self._blacklist = blacklist
         self._clock = clock
 
-    def sign_out(self, user_id: UUID, session_id: UUID, access: AccessToken, refresh_token: str | None) -> None:
-        """End the session of the access token in hand, and that of `refresh_token` should it be another of the user's.
-        Another user's refresh token, or one there is none of, changes nothing and tells nothing.
+    def log_out(self, user_id: UserId, session_id: SessionId, access: AccessToken, refresh_token: str | None) -> None:
+        """End the session of the access token, and that of `refresh_token` if it is another session of this user.
+        Another user's refresh token, or an unknown one, changes nothing and raises nothing.
 
-        The token in hand dies last: a sign-out that failed half-way can be repeated with it.
+        The access token is revoked last, so that a logout that failed half-way can be repeated with it.
         """
         now = self._clock()
         spent = None if refresh_token is None else token_hash(refresh_token)
-        others = [token for token in self._store.end(user_id, session_id, spent, now) if token.id != access.id]
-        # Die here, and the sessions get no new tokens; what they have live out their hour unless this is repeated.
+        others = [token for token in self._sessions.end(user_id, session_id, spent, now) if token.id != access.id]
+        # If the process crashes here, the sessions get no new tokens, but access tokens stay valid until they expire or
+        # the logout is repeated.
         self._blacklist.add(others, now)
         self._blacklist.add([access], now)

@@ -1,66 +1,54 @@
-"""A forgotten password, replaced by whoever proves to be the account's person (AUTH-015)."""
+"""Replacing a forgotten password after an identity verification (AUTH-015)."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
-from uuid import UUID
 
 from common.domain.clock import Clock
+from common.domain.ids import UserId
+from functions.auth.domain.account import OwnershipProof
 from functions.auth.domain.errors import IdentityNotVerified
-from functions.auth.usecases.registration import Identities
+from functions.auth.usecases.ports import IdentityVerifications, Lookup, NewHasher
 
 
-@dataclass(frozen=True)
-class Proof:
-    """What the person shows, as keyed hashes."""
-
-    email: bytes = field(repr=False)
-    ci: bytes = field(repr=False)
-    identity_verification: bytes = field(repr=False)
+class Owners(Protocol):
+    def owner(self, proof: OwnershipProof) -> UserId | None: ...
 
 
-class Accounts(Protocol):
-    def owner(self, proof: Proof) -> UUID | None: ...
-
-    def reset_password(self, user_id: UUID, new_hash: str, proof: Proof, now: datetime) -> bool: ...
+class Changes(Protocol):
+    def reset_password(self, user_id: UserId, new_hash: str, proof: OwnershipProof, now: datetime) -> bool: ...
 
 
-class Hasher(Protocol):
-    def hash(self, password: str) -> str: ...
-
-
-class ForgottenPassword:
-    """`lookup(kind, text)` is the vault's."""
-
+class PasswordReset:
     def __init__(
         self,
-        identities: Identities,
-        accounts: Accounts,
-        lookup: Callable[[str, str], bytes],
-        hasher: Hasher,
+        identities: IdentityVerifications,
+        owners: Owners,
+        changes: Changes,
+        lookup: Lookup,
+        hasher: NewHasher,
         clock: Clock,
     ) -> None:
         self._identities = identities
-        self._accounts = accounts
+        self._owners = owners
+        self._changes = changes
         self._lookup = lookup
         self._hasher = hasher
         self._clock = clock
 
     def reset(self, email: str, identity_verification_id: str, new_password: str) -> None:
-        """Ends every session. Raises IdentityNotVerified alike, after the same questions asked, when there is no
-        such account, when it is another person's, and when the verification served before.
+        """Ends every session. Raises IdentityNotVerified, after the same queries, if the account does not exist, if it
+        is another person's, or if the verification is spent.
         """
         person = self._identities.person(identity_verification_id)
         if person is None or not person.ci:
             raise IdentityNotVerified()
-        proof = Proof(
+        proof = OwnershipProof(
             self._lookup("email", email),
             self._lookup("ci", person.ci),
             self._lookup("identity-verification", identity_verification_id),
         )
-        user_id = self._accounts.owner(proof)
+        user_id = self._owners.owner(proof)
         if user_id is None:
             raise IdentityNotVerified()
-        if not self._accounts.reset_password(user_id, self._hasher.hash(new_password), proof, self._clock()):
+        if not self._changes.reset_password(user_id, self._hasher.hash(new_password), proof, self._clock()):
             raise IdentityNotVerified()

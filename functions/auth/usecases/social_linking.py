@@ -1,32 +1,24 @@
-"""Giving an account a second way in (AUTH-007)."""
+"""Linking a social identity with an account, as a second way to log in (AUTH-007)."""
 
-from datetime import datetime
-from typing import Protocol
-from uuid import UUID
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from common.domain.clock import Clock
-from functions.auth.domain.social_identity import SocialIdentity
+from common.domain.ids import UserId
 
-
-class Identities(Protocol):
-    def link(self, user_id: UUID, identity: SocialIdentity, now: datetime) -> None:
-        """Refuses ALREADY_LINKED, and TOKEN_INVALID for an account that is no longer in use."""
-
-
-class LinkTokens(Protocol):
-    def identity(self, token: str) -> SocialIdentity:
-        """Refuses OAUTH_FAILED."""
-
-    def spend(self, token: str) -> None: ...
+if TYPE_CHECKING:
+    from functions.auth.adapters.link_token_redis import LinkTokens
+    from functions.auth.adapters.social_identity_repository import SocialIdentityRepository
 
 
 class SocialLinking:
-    def __init__(self, identities: Identities, link_tokens: LinkTokens, clock: Clock) -> None:
+    def __init__(self, identities: SocialIdentityRepository, link_tokens: LinkTokens, clock: Clock) -> None:
         self._identities = identities
         self._link_tokens = link_tokens
         self._clock = clock
 
-    def link(self, user_id: UUID, link_token: str) -> None:
-        """Refuses OAUTH_FAILED for a token that is not good, ALREADY_LINKED, TOKEN_INVALID."""
+    def link(self, user_id: UserId, link_token: str) -> None:
+        """Raises OAuthFailed for a token that is not valid, AlreadyLinked, TokenInvalid."""
         self._identities.link(user_id, self._link_tokens.identity(link_token), self._clock())
         self._link_tokens.spend(link_token)

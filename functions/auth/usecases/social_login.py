@@ -1,34 +1,25 @@
-"""Signing in as somebody Kakao, Naver or Google vouches for (AUTH-007).
+"""Logging in through Kakao, Naver or Google (AUTH-007).
 
-An account is found by the provider's own id of a person and by nothing else: whoever can have an address at a provider
-is not therefore its owner here. Who has no account linked gets a link token, for an account of theirs or a new one.
+An account is found by the provider's own id of the person and by nothing else: having an e-mail address at a provider
+does not prove that it is the address of an account here. Without a linked account, the person gets a link token, for an
+existing account or a new one.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Protocol
-from uuid import UUID
 
-from functions.auth.domain.account import LinkedAccount, Role, Status
+from common.domain.ids import UserId
+from functions.auth.domain.account import AccountStatus, LinkedAccount, Role
 from functions.auth.domain.caller import Caller
 from functions.auth.domain.errors import InvalidCredentials, OAuthFailed
-from functions.auth.domain.login_record import Method
-from functions.auth.domain.social_identity import Profile, Provider, SocialIdentity
-from functions.auth.usecases.sessions import TokenPair
-
-
-@dataclass(frozen=True)
-class LinkOffer:
-    """Nobody's yet. The address and the name are as the provider has them, for a form to begin with."""
-
-    link_token: str = field(repr=False)
-    email: str | None = field(repr=False)
-    name: str | None = field(repr=False)
+from functions.auth.domain.login_record import LoginMethod
+from functions.auth.domain.session import TokenPair
+from functions.auth.domain.social_identity import LinkOffer, Provider, SocialIdentity, SocialProfile
+from functions.auth.usecases.ports import Lookup
 
 
 class Flow(Protocol):
-    def finish(self, provider: Provider, state: str, code: str) -> Profile:
-        """Raises OAuthFailed or SERVICE_UNAVAILABLE."""
+    def finish(self, provider: Provider, state: str, code: str) -> SocialProfile:
+        """Raises OAuthFailed or ServiceUnavailable."""
 
 
 class Identities(Protocol):
@@ -40,21 +31,19 @@ class LinkTokens(Protocol):
 
 
 class History(Protocol):
-    def succeeded(self, user_id: UUID, caller: Caller, method: Method) -> None: ...
+    def succeeded(self, user_id: UserId, caller: Caller, method: LoginMethod) -> None: ...
 
 
 class Sessions(Protocol):
-    def open(self, user_id: UUID, role: Role) -> TokenPair:
-        """Wakes a dormant account. Raises InvalidCredentials for one that was withdrawn meanwhile."""
+    def open(self, user_id: UserId, role: Role) -> TokenPair:
+        """Makes a dormant account ACTIVE. Raises InvalidCredentials if the account was withdrawn meanwhile."""
 
 
-class SocialSignIn:
-    """`lookup` is the vault's."""
-
+class SocialLogin:
     def __init__(
         self,
         flow: Flow,
-        lookup: Callable[[str, str], bytes],
+        lookup: Lookup,
         identities: Identities,
         link_tokens: LinkTokens,
         history: History,
@@ -67,16 +56,16 @@ class SocialSignIn:
         self._history = history
         self._sessions = sessions
 
-    def sign_in(self, provider: Provider, state: str, code: str, caller: Caller) -> TokenPair | LinkOffer:
-        """Raises OAuthFailed, for a withdrawn account too, or SERVICE_UNAVAILABLE."""
+    def log_in(self, provider: Provider, state: str, code: str, caller: Caller) -> TokenPair | LinkOffer:
+        """Raises OAuthFailed, also for a withdrawn account, or ServiceUnavailable."""
         profile = self._flow.finish(provider, state, code)
         identity = SocialIdentity(provider, self._lookup(f"oauth:{provider}", profile.subject))
         account = self._identities.account(identity)
         if account is None:
             return LinkOffer(self._link_tokens.issue(identity), profile.email, profile.name)
-        if account.status is Status.WITHDRAWN:
+        if account.status is AccountStatus.WITHDRAWN:
             raise OAuthFailed()
-        self._history.succeeded(account.user_id, caller, Method[provider.name])
+        self._history.succeeded(account.user_id, caller, LoginMethod[provider.name])
         try:
             return self._sessions.open(account.user_id, account.role)
         except InvalidCredentials:

@@ -1,4 +1,4 @@
-"""The OAuth flow, put together for its two handlers: apart from `composition`, whose others need no HTTP client."""
+"""The OAuth flow of social logins."""
 
 from functools import cache
 from secrets import token_urlsafe
@@ -11,18 +11,18 @@ from common.runtime.settings import Settings
 from common.stores import redis
 from common.stores.secrets import secret
 from functions.auth.adapters.clients.oauth_providers import (
-    AWAY,
+    PROVIDER_FAILURES,
     TIMEOUT_SECONDS,
-    Dialect,
+    ClientCredentials,
     Endpoints,
     GoogleDiscovery,
     OAuthProviders,
-    Registered,
+    ProviderConfig,
     read_google,
     read_kakao,
     read_naver,
 )
-from functions.auth.adapters.oauth_state_redis import FlowStore
+from functions.auth.adapters.oauth_state_redis import OAuthStates
 from functions.auth.domain.social_identity import Provider
 from functions.auth.usecases.oauth_flow import OAuthFlow
 
@@ -36,17 +36,17 @@ class OAuthSettings(Settings):
     google_url: str
 
 
-def _registered(provider: Provider) -> Registered:
-    kept = secret(f"oauth/{provider}")
-    return Registered(kept["clientId"], kept["clientSecret"])
+def _credentials(provider: Provider) -> ClientCredentials:
+    stored = secret(f"oauth/{provider}")
+    return ClientCredentials(stored["clientId"], stored["clientSecret"])
 
 
 @cache
 def _guard(provider: Provider) -> Guard:
-    return Circuit(f"oauth-{provider}", redis.client(), utc_now, failures=AWAY).guard
+    return Circuit(f"oauth-{provider}", redis.client(), utc_now, failures=PROVIDER_FAILURES).guard
 
 
-def dialects(settings: OAuthSettings, client: httpx.Client) -> dict[Provider, Dialect]:
+def provider_configs(settings: OAuthSettings, client: httpx.Client) -> dict[Provider, ProviderConfig]:
     kakao = Endpoints(
         authorization=f"{settings.kakao_auth_url}/oauth/authorize",
         token=f"{settings.kakao_auth_url}/oauth/token",
@@ -57,10 +57,11 @@ def dialects(settings: OAuthSettings, client: httpx.Client) -> dict[Provider, Di
         token=f"{settings.naver_auth_url}/oauth2.0/token",
         profile=f"{settings.naver_api_url}/v1/nid/me",
     )
+    google = GoogleDiscovery(client, settings.google_url)
     return {
-        Provider.KAKAO: Dialect(lambda: kakao, read_kakao),
-        Provider.NAVER: Dialect(lambda: naver, read_naver, pkce=False, repeats_state=True),
-        Provider.GOOGLE: Dialect(GoogleDiscovery(client, settings.google_url), read_google, "openid email profile"),
+        Provider.KAKAO: ProviderConfig(lambda: kakao, read_kakao),
+        Provider.NAVER: ProviderConfig(lambda: naver, read_naver, pkce=False, repeats_state=True),
+        Provider.GOOGLE: ProviderConfig(google, read_google, "openid email profile"),
     }
 
 
@@ -68,6 +69,6 @@ def dialects(settings: OAuthSettings, client: httpx.Client) -> dict[Provider, Di
 def oauth_flow() -> OAuthFlow:
     settings = OAuthSettings.from_environment()
     client = httpx.Client(timeout=TIMEOUT_SECONDS)
-    providers = OAuthProviders(client, dialects(settings, client), _registered, _guard)
+    providers = OAuthProviders(client, provider_configs(settings, client), _credentials, _guard)
     origins = [origin for origin in settings.allowed_origins.split(",") if origin]
-    return OAuthFlow(providers, FlowStore(redis.client()), origins, lambda: token_urlsafe(32))
+    return OAuthFlow(providers, OAuthStates(redis.client()), origins, lambda: token_urlsafe(32))

@@ -1,15 +1,15 @@
-"""AWS KMS, which alone can open the data keys (https://docs.aws.amazon.com/kms/latest/APIReference/)."""
+"""AWS KMS: only KMS can decrypt the data keys (https://docs.aws.amazon.com/kms/latest/APIReference/)."""
 
 from functools import cached_property
 from typing import Any
 
 from common.domain.shared_errors import StoreUnavailable
 
-# Authenticated with every data key, written to CloudTrail, and asked for by the functions' policies.
+# Authenticated with every data key, logged by CloudTrail and required by the functions' policies.
 CONTEXT = {"purpose": "personal-data"}
 
 
-class PersonalDataKms:
+class KmsClient:
     """`key` is the KMS key's id, ARN or alias."""
 
     def __init__(self, key: str) -> None:
@@ -17,14 +17,14 @@ class PersonalDataKms:
 
     @cached_property
     def _client(self) -> Any:
-        # Imported here: boto3 costs a cold start 400 ms, and not every request seals or opens.
+        # Imported here: boto3 adds 400 ms to a cold start, and not every request seals or opens a value.
         import boto3
         from botocore.config import Config
 
         config = Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 3})
         return boto3.client("kms", config=config)
 
-    def _ask(self, operation: str, **parameters: Any) -> Any:
+    def _call(self, operation: str, **parameters: Any) -> Any:
         """Raises StoreUnavailable."""
         call = getattr(self._client, operation)
         from botocore.exceptions import BotoCoreError, ClientError  # loaded by now, with the client
@@ -35,11 +35,11 @@ class PersonalDataKms:
             raise StoreUnavailable(f"KMS: {error}") from error
 
     def generate(self) -> tuple[bytes, bytes]:
-        """A new data key of 32 bytes, and the same sealed."""
-        made = self._ask("generate_data_key", KeyId=self._key, KeySpec="AES_256")
+        """A new data key of 32 bytes, and the same key sealed."""
+        made = self._call("generate_data_key", KeyId=self._key, KeySpec="AES_256")
         return made["Plaintext"], made["CiphertextBlob"]
 
     def decrypt(self, sealed_key: bytes) -> bytes:
-        opened = self._ask("decrypt", KeyId=self._key, CiphertextBlob=sealed_key)
+        opened = self._call("decrypt", KeyId=self._key, CiphertextBlob=sealed_key)
         key: bytes = opened["Plaintext"]
         return key

@@ -1,4 +1,4 @@
-"""Mail, by Amazon SES (https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html)."""
+"""Mail through Amazon SES (https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html)."""
 
 from functools import cached_property
 from typing import Any
@@ -14,18 +14,18 @@ TEXT = {
 
 
 class Mailer:
-    """`sender` is an address that SES has verified, or of a domain it has."""
+    """`sender` is an address that SES has verified, or one of a domain that it has verified."""
 
     def __init__(self, sender: str) -> None:
         self._sender = sender
 
     @cached_property
     def _client(self) -> Any:
-        # Imported here: boto3 costs a cold start 400 ms, and most requests within a minute mail nothing.
+        # Imported here: boto3 adds 400 ms to a cold start, and most requests within a minute send no mail.
         import boto3
         from botocore.config import Config
 
-        # A second try may mail twice, which is better than not at all.
+        # A second attempt may send the mail twice, which is better than not at all.
         config = Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 2})
         return boto3.client("sesv2", config=config)
 
@@ -40,6 +40,6 @@ class Mailer:
                 FromEmailAddress=self._sender, Destination={"ToAddresses": [address]}, Content={"Simple": simple}
             )
         except Exception as error:
-            # Not its text: SES quotes addresses.
+            # Without its text: SES quotes addresses.
             log.error("mail not sent", extra={"error": type(error).__name__})
             raise ServiceUnavailable(retry_after=5) from None

@@ -1,14 +1,13 @@
-"""A signed-in user's own account (`docs/api.md`, Accounts)."""
+"""The logged-in user's own account (`docs/api.md`, Accounts)."""
 
-from uuid import UUID
-
+from common.domain.ids import UserId
 from common.domain.model import Model, Moment
 from common.domain.shared_errors import TokenInvalid
 from functions.auth.domain.account import Account, Role
 
 
-class AccountAnswer(Model):
-    id: UUID
+class AccountResponse(Model):
+    id: UserId
     email: str
     name: str
     phone: str | None
@@ -17,8 +16,8 @@ class AccountAnswer(Model):
     created_at: Moment
 
 
-def account_answer(account: Account | None) -> AccountAnswer:
-    """Raises TokenInvalid for None: the token outlived its account."""
+def account_response(account: Account | None) -> AccountResponse:
+    """Raises TokenInvalid for None: the account ended before the token did."""
     if account is None:
         raise TokenInvalid()
-    return AccountAnswer(**vars(account))
+    return AccountResponse(**vars(account))

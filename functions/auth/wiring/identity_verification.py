@@ -1,0 +1,25 @@
+"""PortOne's identity verification."""
+
+from functools import cache
+
+import httpx
+from pydantic import ValidationError
+
+from common.domain.clock import utc_now
+from common.protection.circuit_breaker import Circuit
+from common.runtime.settings import Settings
+from common.stores import redis
+from common.stores.secrets import secret
+from functions.auth.adapters.clients.identity_verification_client import TIMEOUT_SECONDS, IdentityVerificationClient
+
+
+class IdentityVerificationSettings(Settings):
+    portone_url: str
+
+
+@cache
+def identity_verifications() -> IdentityVerificationClient:
+    circuit = Circuit("identity", redis.client(), utc_now, failures=(httpx.HTTPError, ValidationError))
+    url = IdentityVerificationSettings.from_environment().portone_url
+    client = httpx.Client(timeout=TIMEOUT_SECONDS)
+    return IdentityVerificationClient(client, url, secret("portone")["apiSecret"], circuit.guard)

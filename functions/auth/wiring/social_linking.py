@@ -1,0 +1,15 @@
+"""Linking a social identity with an account."""
+
+from functools import cache
+
+from common.domain.clock import utc_now
+from common.stores import redis
+from common.stores.postgres import database
+from functions.auth.adapters.link_token_redis import LinkTokens
+from functions.auth.adapters.social_identity_repository import SocialIdentityRepository
+from functions.auth.usecases.social_linking import SocialLinking
+
+
+@cache
+def social_linking() -> SocialLinking:
+    return SocialLinking(SocialIdentityRepository(database()), LinkTokens(redis.client()), utc_now)

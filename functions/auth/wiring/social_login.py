@@ -1,0 +1,19 @@
+"""Logging in through a social identity."""
+
+from functools import cache
+
+from common.stores import redis
+from common.stores.postgres import database
+from functions.auth.adapters.link_token_redis import LinkTokens
+from functions.auth.adapters.social_identity_repository import SocialIdentityRepository
+from functions.auth.usecases.social_login import SocialLogin
+from functions.auth.wiring.login_history import login_history
+from functions.auth.wiring.lookups import lookup
+from functions.auth.wiring.oauth_flow import oauth_flow
+from functions.auth.wiring.sessions import sessions
+
+
+@cache
+def social_login() -> SocialLogin:
+    identities, link_tokens = SocialIdentityRepository(database()), LinkTokens(redis.client())
+    return SocialLogin(oauth_flow(), lookup(), identities, link_tokens, login_history(), sessions())
