@@ -1,4 +1,4 @@
-"""One person, one account; one address, one account: decided by Postgres, however many ask at once."""
+"""One person, one account; one address, one account: Postgres decides, even between concurrent requests."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -46,7 +46,7 @@ def accounts(database_of: Callable[[str], Database]) -> AccountRepository:
         ([someone(f"hong{n}@example.com", f"ci-{n}", verification="one") for n in range(6)], IdentityNotVerified),
     ],
 )
-def test_of_those_who_register_the_same_at_once_exactly_one_gets_the_account(
+def test_of_equal_registrations_at_once_exactly_one_succeeds(
     database_of: Callable[[str], Database],
     superuser: Database,
     applications: list[NewAccount],
@@ -54,14 +54,14 @@ def test_of_those_who_register_the_same_at_once_exactly_one_gets_the_account(
 ) -> None:
     stores = [AccountRepository(database_of("user_service"), vault_in_memory()) for _ in applications]
     outcomes = concurrently([partial(store.add, new) for store, new in zip(stores, applications, strict=True)])
-    refusals = [outcome for outcome in outcomes if outcome is not None]
-    assert len(refusals) == len(applications) - 1
-    assert {type(refusal) for refusal in refusals if isinstance(refusal, DomainError)} == {taken}
+    errors = [outcome for outcome in outcomes if outcome is not None]
+    assert len(errors) == len(applications) - 1
+    assert {type(rejection) for rejection in errors if isinstance(rejection, DomainError)} == {taken}
     (row,) = superuser.rows("SELECT id FROM user_service.users")
     assert {each["user_id"] for each in superuser.rows("SELECT user_id FROM user_service.agreements")} == {row["id"]}
 
 
-def test_an_account_is_kept_with_each_agreement_its_version_and_its_time(
+def test_an_account_is_stored_with_each_agreement_its_version_and_its_time(
     accounts: AccountRepository, superuser: Database
 ) -> None:
     new = someone("Hong@Example.com")
@@ -74,9 +74,7 @@ def test_an_account_is_kept_with_each_agreement_its_version_and_its_time(
     ]
 
 
-def test_an_account_whose_agreements_cannot_be_kept_is_not_kept_either(
-    accounts: AccountRepository, superuser: Database
-) -> None:
+def test_an_account_is_not_stored_without_its_agreements(accounts: AccountRepository, superuser: Database) -> None:
     with pytest.raises(Exception, match="agreements_pkey"):
         accounts.add(someone(agreements=AGREED * 2))
     assert superuser.rows("SELECT id FROM user_service.users") == []
@@ -92,7 +90,7 @@ def test_an_address_is_found_in_any_case(accounts: AccountRepository) -> None:
     assert accounts.account(UserId(new_id())) is None
 
 
-def test_a_refusal_quotes_neither_the_address_nor_the_person(accounts: AccountRepository) -> None:
+def test_the_error_quotes_neither_the_address_nor_the_person(accounts: AccountRepository) -> None:
     accounts.add(someone())
     with pytest.raises(DomainError) as error:
         accounts.add(someone())
@@ -102,7 +100,7 @@ def test_a_refusal_quotes_neither_the_address_nor_the_person(accounts: AccountRe
 
 
 def destroy(superuser: Database) -> None:
-    """What is left of every account in the end (AUTH-018)."""
+    """Make every account what is left of it after the retention time (AUTH-018)."""
     with superuser.transaction() as connection:
         connection.execute(
             """
@@ -113,9 +111,7 @@ def destroy(superuser: Database) -> None:
         )
 
 
-def test_a_verification_that_served_once_makes_no_second_account(
-    accounts: AccountRepository, superuser: Database
-) -> None:
+def test_a_spent_verification_opens_no_second_account(accounts: AccountRepository, superuser: Database) -> None:
     accounts.add(someone(verification="one"))
     destroy(superuser)
     with pytest.raises(DomainError) as error:
@@ -126,7 +122,7 @@ def test_a_verification_that_served_once_makes_no_second_account(
     assert accounts.credentials("hong@example.com") is not None
 
 
-def test_an_account_is_changed_in_what_is_given_alone(accounts: AccountRepository) -> None:
+def test_an_edit_changes_only_the_given_fields(accounts: AccountRepository) -> None:
     new = someone("Hong@Example.com")
     accounts.add(new)
     renamed = accounts.update(new.account.id, name="Gildong")
@@ -135,7 +131,7 @@ def test_an_account_is_changed_in_what_is_given_alone(accounts: AccountRepositor
     assert moved == accounts.account(new.account.id) == replace(new.account, name="Gildong", phone="010-9999-8888")
 
 
-def test_a_withdrawn_account_is_as_none_though_its_address_and_its_person_stay_taken(
+def test_a_withdrawn_account_is_not_found_but_its_address_and_person_stay_taken(
     accounts: AccountRepository, superuser: Database
 ) -> None:
     new = someone()

@@ -1,4 +1,4 @@
-"""Ended access tokens, on one Redis and on a cluster (AUTH-010)."""
+"""Revoked access tokens, on one Redis and on a cluster (AUTH-010)."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,7 @@ from functions.auth.domain.session import AccessToken
 NOW = datetime(2026, 5, 1, 11, tzinfo=UTC)
 
 
-def test_tokens_are_refused_together_for_what_is_left_of_each(any_redis: Callable[[], Client]) -> None:
+def test_tokens_are_revoked_together_for_the_rest_of_their_lifetimes(any_redis: Callable[[], Client]) -> None:
     redis = any_redis()
     blacklist = TokenBlacklist(redis)
     lives = {f"token-{n}": timedelta(seconds=seconds) for n, seconds in enumerate([3600, 60, 0.5, 0, -1])}

@@ -1,4 +1,4 @@
-"""Data keys: made in time, opened by KMS alone, known to a warm container and to no table (AUTH-020)."""
+"""Data keys: made in time, decrypted by KMS only, known to an execution environment and to no table (AUTH-020)."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ DAYS = timedelta(days=90)
 
 
 class Kms:
-    """Its sealed keys are the keys backwards."""
+    """A sealed key is the key reversed."""
 
     def __init__(self) -> None:
         self.made: list[bytes] = []
@@ -39,7 +39,7 @@ class Kms:
 
 
 class Environments:
-    """Each with a connection and a memory of its own; one KMS and one clock for all."""
+    """Execution environments: each has its connection and memory; all share one KMS and one clock."""
 
     def __init__(self, database_of: Callable[[str], Database]) -> None:
         self.kms = Kms()
@@ -55,7 +55,7 @@ def environments(database_of: Callable[[str], Database]) -> Environments:
     return Environments(database_of)
 
 
-def test_a_key_serves_until_it_is_old_and_its_successor_is_noticed_without_a_restart(
+def test_a_key_seals_until_it_is_old_and_its_successor_is_noticed_without_a_restart(
     environments: Environments,
 ) -> None:
     scheduled, warm = environments.new(), environments.new()
@@ -71,7 +71,7 @@ def test_a_key_serves_until_it_is_old_and_its_successor_is_noticed_without_a_res
     assert [first.key, warm.newest().key] == environments.kms.made
 
 
-def test_a_data_key_is_asked_of_kms_once_a_container_and_serves_on_while_kms_is_away(
+def test_a_data_key_is_decrypted_once_per_environment_and_works_while_kms_is_unavailable(
     environments: Environments,
 ) -> None:
     keys = environments.new()
@@ -86,7 +86,7 @@ def test_a_data_key_is_asked_of_kms_once_a_container_and_serves_on_while_kms_is_
         environments.new().newest()
 
 
-def test_no_data_key_lies_in_the_database_in_the_clear(environments: Environments, superuser: Database) -> None:
+def test_no_data_key_is_stored_decrypted(environments: Environments, superuser: Database) -> None:
     environments.new().renew(NOW, DAYS)
     (row,) = superuser.rows("SELECT sealed_key FROM user_service.data_keys")
     assert row["sealed_key"] == environments.kms.made[0][::-1]
@@ -112,7 +112,7 @@ def _aws(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_aws")
-def test_before_the_first_key_and_while_kms_is_away_a_request_is_answered_503(
+def test_a_request_gets_503_before_the_first_key_and_while_kms_is_unavailable(
     database_of: Callable[[str], Database], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = database_of("user_service")
@@ -128,7 +128,7 @@ def test_before_the_first_key_and_while_kms_is_away_a_request_is_answered_503(
 
 
 @pytest.mark.usefixtures("_aws")
-def test_kms_opens_a_data_key_for_the_purpose_it_was_made_for_and_no_other() -> None:
+def test_kms_decrypts_a_data_key_for_its_purpose_only() -> None:
     with mock_aws():
         client = boto3.client("kms")
         key_id = client.create_key()["KeyMetadata"]["KeyId"]

@@ -1,4 +1,4 @@
-"""Mailed codes, on one Redis and on a cluster: nobody guesses one, and nobody is mailed full (AUTH-022)."""
+"""E-mail codes, on one Redis and on a cluster: guesses and mails are limited (AUTH-022)."""
 
 from collections.abc import Callable
 from functools import partial
@@ -42,29 +42,29 @@ def a_minute_later(redis: Client, user: UserId) -> None:
 def test_of_many_guesses_at_once_no_more_than_five_are_compared(stores: Stores, user: UserId) -> None:
     services = [stores() for _ in range(8)]
     for _ in range(5):
-        someone = UserId(new_id())
-        assert services[0].save(someone, RIGHT)
-        wrong = concurrently([partial(service.matches, someone, WRONG) for service in services[:TRIES]])
+        other_user = UserId(new_id())
+        assert services[0].save(other_user, RIGHT)
+        wrong = concurrently([partial(service.matches, other_user, WRONG) for service in services[:TRIES]])
         assert wrong == [False] * TRIES
-        assert not services[0].matches(someone, RIGHT)
-        right = concurrently([partial(service.matches, someone, RIGHT) for service in services])
+        assert not services[0].matches(other_user, RIGHT)
+        right = concurrently([partial(service.matches, other_user, RIGHT) for service in services])
         assert right == [False] * len(services)
 
 
-def test_of_many_requests_at_once_one_is_mailed(stores: Stores, user: UserId) -> None:
+def test_of_many_requests_at_once_one_code_is_saved(stores: Stores, user: UserId) -> None:
     services = [stores() for _ in range(8)]
     outcomes = concurrently([partial(service.save, user, b"%d" % n) for n, service in enumerate(services)])
     assert sorted(map(bool, outcomes)) == [False] * 7 + [True]
     assert services[0].matches(user, b"%d" % outcomes.index(True))
 
 
-def test_the_fifth_guess_may_be_right(codes: EmailCodes, user: UserId) -> None:
+def test_the_fifth_guess_can_be_correct(codes: EmailCodes, user: UserId) -> None:
     codes.save(user, RIGHT)
     assert [codes.matches(user, WRONG) for _ in range(TRIES - 1)] == [False] * (TRIES - 1)
     assert codes.matches(user, RIGHT)
 
 
-def test_a_code_is_its_users_and_good_until_it_is_spent(codes: EmailCodes, user: UserId) -> None:
+def test_a_code_works_for_its_user_until_it_is_spent(codes: EmailCodes, user: UserId) -> None:
     assert not codes.matches(user, RIGHT)
     codes.save(user, RIGHT)
     assert not codes.matches(UserId(new_id()), RIGHT)
@@ -73,9 +73,7 @@ def test_a_code_is_its_users_and_good_until_it_is_spent(codes: EmailCodes, user:
     assert not codes.matches(user, RIGHT)
 
 
-def test_a_new_code_takes_the_place_of_the_old_one(
-    codes: EmailCodes, any_redis: Callable[[], Client], user: UserId
-) -> None:
+def test_a_new_code_replaces_the_old_one(codes: EmailCodes, any_redis: Callable[[], Client], user: UserId) -> None:
     codes.save(user, b"first")
     assert not codes.save(user, b"second")
     assert codes.matches(user, b"first")
@@ -85,7 +83,7 @@ def test_a_new_code_takes_the_place_of_the_old_one(
     assert codes.matches(user, b"third")
 
 
-def test_ten_codes_a_day_are_enough(codes: EmailCodes, any_redis: Callable[[], Client], user: UserId) -> None:
+def test_a_user_gets_at_most_ten_codes_a_day(codes: EmailCodes, any_redis: Callable[[], Client], user: UserId) -> None:
     redis = any_redis()
     for _ in range(CODES_A_DAY):
         assert codes.save(user, RIGHT)
@@ -96,14 +94,16 @@ def test_ten_codes_a_day_are_enough(codes: EmailCodes, any_redis: Callable[[], C
     assert 86_000 < (error.value.retry_after or 0) <= 86_400
 
 
-def test_everything_of_a_code_dies_by_itself(codes: EmailCodes, any_redis: Callable[[], Client], user: UserId) -> None:
+def test_every_key_of_a_code_expires(codes: EmailCodes, any_redis: Callable[[], Client], user: UserId) -> None:
     redis = any_redis()
     codes.save(user, RIGHT)
     lives = {key: int(str(redis.ttl(f"email:code{key}:{{{user}}}"))) for key in ("", ":pause", ":count")}
     assert {key: -(-left // 10) * 10 for key, left in lives.items()} == {"": 600, ":pause": 60, ":count": 86_400}
 
 
-def test_a_code_that_was_not_mailed_never_was(codes: EmailCodes, any_redis: Callable[[], Client], user: UserId) -> None:
+def test_a_code_that_was_not_mailed_does_not_count(
+    codes: EmailCodes, any_redis: Callable[[], Client], user: UserId
+) -> None:
     redis = any_redis()
     for _ in range(CODES_A_DAY + 1):
         assert codes.save(user, RIGHT)
@@ -115,7 +115,7 @@ def test_a_code_that_was_not_mailed_never_was(codes: EmailCodes, any_redis: Call
     assert int(str(redis.ttl(f"email:code:count:{{{user}}}"))) > 0
 
 
-def test_the_first_proof_of_an_address_is_remembered(service: AuthService, superuser: Database) -> None:
+def test_the_time_of_the_first_email_confirmation_is_kept(service: AuthService, superuser: Database) -> None:
     user = service.register()
     account = service.accounts.account(user)
     assert account is not None

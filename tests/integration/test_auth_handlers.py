@@ -1,4 +1,4 @@
-"""The accounts service's functions as Lambda calls them, from the sample events to the stores, the sandbox and back."""
+"""The auth service's functions as Lambda calls them, from the sample events to the stores, the sandbox and back."""
 
 import json
 import sys
@@ -34,7 +34,7 @@ KMS_KEY = "alias/ticketing-personal-data"
 
 
 def sample(function: str, body: Event | None = None) -> Event:
-    """The sample event of a function, with these fields of its body instead; None takes a field away."""
+    """The sample event of a function with these fields in its body; None removes a field."""
     event: Event = json.loads((SAMPLES / f"{function}.json").read_text(encoding="utf-8"))
     if body is not None:
         whole = {**json.loads(event["body"] or "{}"), **body}
@@ -43,7 +43,7 @@ def sample(function: str, body: Event | None = None) -> Event:
 
 
 def call(function: str, event: Event | None = None, **body: Any) -> tuple[int, Any]:
-    """Status and body of the answer."""
+    """Status and body of the response."""
     handlers: ModuleType = import_module(f"functions.auth.handlers.{function}")
     answer = handlers.handler(event or sample(function, body), None)
     return answer["statusCode"], json.loads(answer["body"] or "null")
@@ -54,7 +54,7 @@ def code(answer: tuple[int, Any]) -> tuple[int, str]:
 
 
 def authorize(access_token: str) -> Event:
-    """What the gateway hands on to the functions behind the authorizer: context, as strings."""
+    """What the gateway passes to the functions behind the authorizer: the context, as strings."""
     event = sample("authorize_request")
     event["headers"]["Authorization"] = f"Bearer {access_token}"
     decision = authorize_request.handler(event, None)
@@ -73,7 +73,7 @@ def as_user(function: str, access_token: str, body: Event | None = None) -> Even
 
 
 def forget() -> None:
-    """Whatever a warm container would have kept."""
+    """Clear everything that an execution environment keeps, the wiring's objects among it."""
     for name, module in list(sys.modules.items()):
         if name.startswith(("common.", "functions.auth.")):
             for kept in list(vars(module).values()):
@@ -140,7 +140,7 @@ def _deployed(
 
 @pytest.fixture
 def verified(sandbox_url: str) -> str:
-    """An identity verification of somebody new."""
+    """An identity verification of a new person."""
     person = {"name": "홍길동", "phoneNumber": "010-1234-5678", "birthDate": "1990-01-01", "ci": f"ci-{new_id()}"}
     answer = httpx.post(f"{sandbox_url}/sandbox/identity-verifications", json=person)
     return cast(str, answer.raise_for_status().json()["identityVerificationId"])
@@ -166,7 +166,7 @@ def logged_in(**body: Any) -> Event:
     return cast(Event, pair)
 
 
-def test_an_address_signs_in_a_dozen_times_at_once_and_then_ten_times_a_minute(
+def test_an_address_can_log_in_a_dozen_times_at_once_and_then_ten_times_a_minute(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("RATE_LIMITS", "on")
@@ -178,7 +178,7 @@ def test_an_address_signs_in_a_dozen_times_at_once_and_then_ten_times_a_minute(
     assert other == 200
 
 
-def test_from_registration_to_signing_out(verified: str) -> None:
+def test_from_registration_to_logout(verified: str) -> None:
     status, registered = call("register_account", identityVerificationId=verified, email="Hong@example.com")
     assert (status, sorted(registered)) == (201, ["email", "id", "name", "role"])
     assert (registered["email"], registered["name"], registered["role"]) == ("Hong@example.com", "홍길동", "USER")
@@ -202,7 +202,7 @@ def test_from_registration_to_signing_out(verified: str) -> None:
     assert authorize(pair["accessToken"])["code"] == "TOKEN_REVOKED"  # an earlier one of the same session
 
 
-def test_the_seeded_accounts_are_there_once_and_sign_in(
+def test_the_seeded_accounts_exist_once_and_can_log_in(
     database_of: Callable[[str], Database], superuser: Database
 ) -> None:
     seed_demo_accounts(database_of("user_service"))
@@ -213,22 +213,22 @@ def test_the_seeded_accounts_are_there_once_and_sign_in(
 
 
 @pytest.mark.parametrize(
-    ("changed", "refusal"),
+    ("changed", "rejection"),
     [
         ({"password": "short1"}, (400, "VALIDATION_ERROR")),
         ({"email": "nonsense"}, (400, "VALIDATION_ERROR")),
         ({"agreements": None}, (400, "VALIDATION_ERROR")),
         ({"agreements": []}, (422, "AGREEMENT_REQUIRED")),
         ({"captchaToken": "robot"}, (403, "CAPTCHA_FAILED")),
-        ({"identityVerificationId": "nobody's"}, (422, "IDENTITY_NOT_VERIFIED")),
+        ({"identityVerificationId": "unknown"}, (422, "IDENTITY_NOT_VERIFIED")),
         ({"identityVerificationId": "../payments/x"}, (422, "IDENTITY_NOT_VERIFIED")),
         ({"email": "DEMO@example.com"}, (409, "EMAIL_TAKEN")),
     ],
 )
-def test_a_registration_is_refused_as_the_contract_says(
-    verified: str, changed: Event, refusal: tuple[int, str]
+def test_a_registration_is_rejected_with_the_documented_error(
+    verified: str, changed: Event, rejection: tuple[int, str]
 ) -> None:
-    assert code(call("register_account", **{"identityVerificationId": verified, **changed})) == refusal
+    assert code(call("register_account", **{"identityVerificationId": verified, **changed})) == rejection
 
 
 def test_a_person_with_an_account_gets_no_second_one(verified: str) -> None:
@@ -238,37 +238,37 @@ def test_a_person_with_an_account_gets_no_second_one(verified: str) -> None:
 
 
 @pytest.mark.parametrize("email", ["demo@example.com", "nobody@example.com"])
-def test_a_failed_sign_in_says_the_same_of_an_account_and_of_none(email: str) -> None:
+def test_a_failed_login_looks_the_same_with_and_without_an_account(email: str) -> None:
     status, body = call("log_in", email=email, password="wrong-password-1")
     assert (status, body["code"]) == (401, "INVALID_CREDENTIALS")
     assert "details" not in body
 
 
-def test_a_spent_refresh_token_is_told_so() -> None:
+def test_a_spent_refresh_token_is_token_reused() -> None:
     pair = logged_in()
     assert call("refresh_tokens", refreshToken=pair["refreshToken"])[0] == 200
     assert code(call("refresh_tokens", refreshToken=pair["refreshToken"])) == (401, "TOKEN_REUSED")
 
 
 @pytest.mark.parametrize("body", [None, "", "{}", '{"refreshToken": null}'])
-def test_signing_out_needs_no_body(body: str | None) -> None:
+def test_logging_out_needs_no_body(body: str | None) -> None:
     token = logged_in()["accessToken"]
     event = {**as_user("log_out", token), "body": body}
     assert call("log_out", event) == (204, None)
     assert authorize(token)["code"] == "TOKEN_REVOKED"
 
 
-def test_an_unreadable_body_signs_nobody_out() -> None:
+def test_an_unreadable_body_ends_no_session() -> None:
     token = logged_in()["accessToken"]
     assert code(call("log_out", {**as_user("log_out", token), "body": "{"})) == (400, "VALIDATION_ERROR")
     assert authorize(token)["effect"] == "Allow"
 
 
-def test_a_token_that_outlived_its_account_is_invalid() -> None:
+def test_a_token_of_an_account_that_does_not_exist_is_invalid() -> None:
     assert code(call("read_account")) == (401, "TOKEN_INVALID")  # the sample's user was never there
 
 
-def test_the_public_keys_may_be_kept_for_a_while_and_hold_nothing_private() -> None:
+def test_the_public_keys_can_be_cached_and_contain_nothing_private() -> None:
     answer = import_module("functions.auth.handlers.list_verification_keys").handler(
         sample("list_verification_keys"), None
     )
@@ -279,20 +279,20 @@ def test_the_public_keys_may_be_kept_for_a_while_and_hold_nothing_private() -> N
     assert all(sorted(key) == ["alg", "crv", "kid", "kty", "use", "x", "y"] for key in keys)
 
 
-def test_everything_else_is_never_cached() -> None:
+def test_other_responses_are_not_cached() -> None:
     assert (
         import_module("functions.auth.handlers.log_in").handler(sample("log_in"), None)["headers"]["Cache-Control"]
         == "no-store"
     )
 
 
-def test_while_the_outside_world_is_down_nobody_passes_unseen(faults: Callable[[str], None], verified: str) -> None:
+def test_while_captcha_and_portone_are_down_requests_get_503(faults: Callable[[str], None], verified: str) -> None:
     faults("error")
     assert code(call("log_in")) == (503, "SERVICE_UNAVAILABLE")
     assert code(call("register_account", identityVerificationId=verified)) == (503, "SERVICE_UNAVAILABLE")
 
 
-def test_while_redis_is_away_the_authorizer_opens_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_while_redis_is_unavailable_the_authorizer_fails_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     token = logged_in()["accessToken"]
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:9")
     redis.client.cache_clear()
@@ -306,7 +306,7 @@ def test_every_token_names_its_user(superuser: Database) -> None:
     assert UUID(authorize(logged_in()["accessToken"])["sub"]) == row["id"]
 
 
-def test_a_value_moved_to_another_row_is_shown_to_nobody(superuser: Database) -> None:
+def test_a_sealed_value_moved_to_another_row_is_never_shown(superuser: Database) -> None:
     token = logged_in()["accessToken"]
     with superuser.transaction() as connection:
         connection.execute(
@@ -326,9 +326,7 @@ def spellings(text: str) -> list[str]:
     return [spelling.casefold() for spelling in found]
 
 
-def test_a_dump_of_every_table_shows_nobodys_personal_data(
-    superuser: Database, postgres_url: str, sandbox_url: str
-) -> None:
+def test_a_dump_of_every_table_shows_no_personal_data(superuser: Database, postgres_url: str, sandbox_url: str) -> None:
     person = {"name": "황보길동", "phoneNumber": "010-7351-9246", "birthDate": "1990-01-01", "ci": f"ci-{new_id()}"}
     answer = httpx.post(f"{sandbox_url}/sandbox/identity-verifications", json=person).raise_for_status().json()
     verification = answer["identityVerificationId"]
@@ -361,7 +359,7 @@ def test_a_dump_of_every_table_shows_nobodys_personal_data(
             assert spelling not in dump, needle
 
 
-def test_what_is_searched_for_in_a_dump_would_be_found() -> None:
+def test_the_search_of_a_dump_finds_personal_data() -> None:
     for spelling, dump in (
         ("198.51.100.237", b"x 198.51.100.237"),
         ("198.51.100.237", b'{"ip":"198.51.100.237"}'.hex().encode()),
@@ -370,7 +368,7 @@ def test_what_is_searched_for_in_a_dump_would_be_found() -> None:
         assert any(each in dump.decode().casefold() for each in spellings(spelling))
 
 
-def test_personal_data_get_a_new_key_when_theirs_is_old(
+def test_personal_data_are_resealed_when_their_key_is_old(
     superuser: Database, capsys: pytest.CaptureFixture[str], verified: str
 ) -> None:
     def run() -> Event:
@@ -398,7 +396,7 @@ def verified_as(sandbox_url: str, ci: str) -> str:
     return cast(str, answer.raise_for_status().json()["identityVerificationId"])
 
 
-def test_a_profile_is_changed_in_name_and_phone_and_in_nothing_else() -> None:
+def test_only_name_and_phone_of_an_account_can_be_edited() -> None:
     token = logged_in()["accessToken"]
     before = call("read_account", as_user("read_account", token))[1]
     forged = {"role": "ADMIN", "email": "x@example.com", "id": str(new_id()), "emailVerified": True, "phone": None}
@@ -409,13 +407,13 @@ def test_a_profile_is_changed_in_name_and_phone_and_in_nothing_else() -> None:
     assert call("read_account", as_user("read_account", token))[1] == edited
 
 
-def test_a_profile_takes_no_nonsense() -> None:
+def test_an_edit_rejects_malformed_values() -> None:
     token = logged_in()["accessToken"]
     for wrong in ({"name": ""}, {"name": "a" * 101}, {"name": "\x00"}, {"phone": "nonsense"}, {"name": 7}):
         assert code(call("edit_account", as_user("edit_account", token, wrong))) == (400, "VALIDATION_ERROR")
 
 
-def test_a_confirmed_address_shows_in_the_profile(superuser: Database) -> None:
+def test_a_confirmed_address_shows_in_the_account(superuser: Database) -> None:
     token = logged_in()["accessToken"]
     assert call("read_account", as_user("read_account", token))[1]["emailVerified"] is False
     with superuser.transaction() as connection:
@@ -423,7 +421,7 @@ def test_a_confirmed_address_shows_in_the_profile(superuser: Database) -> None:
     assert call("read_account", as_user("read_account", token))[1]["emailVerified"] is True
 
 
-def test_a_changed_password_is_the_only_one_and_ends_the_other_sessions() -> None:
+def test_a_password_change_ends_the_other_sessions_and_the_old_password_fails() -> None:
     here, there = logged_in(), logged_in()
     assert call("change_password", as_user("change_password", here["accessToken"])) == (204, None)
     assert authorize(there["accessToken"])["code"] == "TOKEN_REVOKED"
@@ -435,7 +433,7 @@ def test_a_changed_password_is_the_only_one_and_ends_the_other_sessions() -> Non
 
 
 @pytest.mark.parametrize(
-    ("changed", "refusal"),
+    ("changed", "rejection"),
     [
         ({"currentPassword": "wrong-horse-7"}, (401, "INVALID_CREDENTIALS")),
         ({"currentPassword": ""}, (400, "VALIDATION_ERROR")),
@@ -443,9 +441,9 @@ def test_a_changed_password_is_the_only_one_and_ends_the_other_sessions() -> Non
         ({"newPassword": None}, (400, "VALIDATION_ERROR")),
     ],
 )
-def test_a_password_stays_when_it_may_not_change(changed: Event, refusal: tuple[int, str]) -> None:
+def test_a_rejected_password_change_changes_nothing(changed: Event, rejection: tuple[int, str]) -> None:
     here, there = logged_in(), logged_in()
-    assert code(call("change_password", as_user("change_password", here["accessToken"], changed))) == refusal
+    assert code(call("change_password", as_user("change_password", here["accessToken"], changed))) == rejection
     assert authorize(there["accessToken"])["effect"] == "Allow"
     assert logged_in()
 
@@ -453,9 +451,7 @@ def test_a_password_stays_when_it_may_not_change(changed: Event, refusal: tuple[
 @pytest.mark.parametrize(
     ("function", "field"), [("change_password", "currentPassword"), ("withdraw_account", "password")]
 )
-def test_guessing_the_password_with_a_stolen_token_is_braked_and_locks_nobody_else_out(
-    function: str, field: str
-) -> None:
+def test_guessing_the_password_with_a_stolen_token_locks_that_session_only(function: str, field: str) -> None:
     stolen, owners = logged_in()["accessToken"], logged_in()["accessToken"]
     for _ in range(5):
         guess = as_user(function, stolen, {field: "wrong-horse-7"})
@@ -466,7 +462,7 @@ def test_guessing_the_password_with_a_stolen_token_is_braked_and_locks_nobody_el
     assert call(function, as_user(function, owners)) == (204, None)
 
 
-def test_a_forgotten_password_is_replaced_by_the_accounts_person_once(sandbox_url: str) -> None:
+def test_a_verified_person_resets_a_forgotten_password_once(sandbox_url: str) -> None:
     pair, verification = logged_in(), verified_as(sandbox_url, "seed:demo@example.com")
     assert call("reset_password", email="DEMO@example.com", identityVerificationId=verification) == (204, None)
     assert authorize(pair["accessToken"])["code"] == "TOKEN_REVOKED"
@@ -477,10 +473,10 @@ def test_a_forgotten_password_is_replaced_by_the_accounts_person_once(sandbox_ur
     assert code(again) == (422, "IDENTITY_NOT_VERIFIED")
 
 
-def test_who_may_not_reset_a_password_is_told_the_same_whatever_the_reason(sandbox_url: str, verified: str) -> None:
+def test_every_rejected_password_reset_gets_the_same_error(sandbox_url: str, verified: str) -> None:
     assert call("register_account", identityVerificationId=verified, email="hong@example.com")[0] == 201
     answers = [
-        call("reset_password", identityVerificationId="nobody's"),
+        call("reset_password", identityVerificationId="unknown"),
         call("reset_password", identityVerificationId=verified),  # another person
         call("reset_password", identityVerificationId=verified, email="hong@example.com"),  # served to register
         call("reset_password", email="nobody@example.com", identityVerificationId=verified_as(sandbox_url, "a")),
@@ -491,7 +487,7 @@ def test_who_may_not_reset_a_password_is_told_the_same_whatever_the_reason(sandb
     assert logged_in(email="hong@example.com", password="correct-horse-7")
 
 
-def test_a_withdrawn_account_is_gone_at_once_and_destroyed_in_time(
+def test_a_withdrawn_account_ends_at_once_and_is_destroyed_after_the_retention_time(
     superuser: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pair = logged_in()
@@ -511,8 +507,8 @@ def test_a_withdrawn_account_is_gone_at_once_and_destroyed_in_time(
     capsys.readouterr()
     import_module("functions.auth.handlers.retire_accounts").handler(sample("retire_accounts"), Context())
     metrics = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
-    told = {name: line[name] for line in metrics for name in line if name[0].isupper()}
-    assert told == {
+    emitted = {name: line[name] for line in metrics for name in line if name[0].isupper()}
+    assert emitted == {
         "AccountsDestroyed": [1.0],
         "AccountsMadeDormant": [0.0],
         "LoginsPruned": [0.0],

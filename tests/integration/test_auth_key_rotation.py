@@ -1,4 +1,4 @@
-"""Signing keys change and nobody notices: whatever step dies, is repeated, or runs beside another's (AUTH-011)."""
+"""Signing keys rotate without an invalid token, whatever step crashes, repeats or runs beside another (AUTH-011)."""
 
 import json
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ KEEP, SETTLE = HOUR + timedelta(minutes=15), timedelta(minutes=10)
 
 
 class Fakes:
-    """Secrets Manager with a signing key and the next, a rotation, and a clock to move. Tokens live for an hour."""
+    """Secrets Manager with a signing key and the next, a rotation, and a clock. Tokens are valid for an hour."""
 
     def __init__(self) -> None:
         self.now = datetime.now(UTC) - timedelta(days=365)  # a token that was to be is invalid; one that was, expired
@@ -55,7 +55,7 @@ class Fakes:
             self.rotation.step(step, token)
 
     def secret(self, name: str) -> list[dict[str, str]]:
-        """The keys as a container without a cache reads them."""
+        """The keys as an execution environment without a cache reads them."""
         kept_secrets._kept.clear()
         keys: list[dict[str, str]] = kept_secrets.secret(name)["keys"]
         return keys
@@ -70,12 +70,12 @@ class Fakes:
         try:
             AccessTokenVerifier(lambda: keys, PARTIES, lambda _: False).verify(token)
         except DomainError as error:
-            return type(error) is TokenExpired  # which is said of genuine ones only
+            return type(error) is TokenExpired  # raised for genuine tokens only
         return True
 
     def check(self) -> None:
-        """What must hold at any time: who signs now is understood by who has just read the keys and by who read them
-        when the rotation began, and every token that is not an hour old is good."""
+        """What must hold at any time: a token signed now is valid for verifiers that have just read the keys and for
+        those that read them when the rotation began, and every token younger than an hour is valid."""
         key: Any = self.secret("jwt/signing")[0]
         signed = AccessTokenSigner(lambda: key, PARTIES, 3600).sign(USER, Role.USER, SESSION, TOKEN_ID, self.now)
         self.tokens = [(at, token) for at, token in [*self.tokens, (self.now, signed)] if at > self.now - HOUR]
@@ -115,7 +115,7 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Fakes]:
 
 
 class Atomic:
-    """boto3's client as on AWS: a call is done in one piece, and a version that is there is not written over."""
+    """boto3's client as on AWS: calls are atomic, and an existing version is not overwritten."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
@@ -138,8 +138,8 @@ class Atomic:
             self._written.add(arguments["ClientRequestToken"])
 
 
-class Dying:
-    """boto3's client, until its nth call."""
+class CrashingClient:
+    """boto3's client, which fails from its nth call on."""
 
     def __init__(self, client: Any, calls: int) -> None:
         self._client = client
@@ -153,7 +153,7 @@ class Dying:
         return getattr(self._client, name)
 
 
-def test_a_rotation_run_twice_at_once_is_one_rotation(fakes: Fakes) -> None:
+def test_a_rotation_that_runs_twice_at_once_is_one_rotation(fakes: Fakes) -> None:
     fakes.rotation = fakes.rotation_through(Atomic(fakes.manager))
     for _ in range(5):
         _, following = fakes.signing()
@@ -163,8 +163,8 @@ def test_a_rotation_run_twice_at_once_is_one_rotation(fakes: Fakes) -> None:
         fakes.settled()
 
 
-def test_a_version_that_the_same_rotation_made_meanwhile_is_taken(fakes: Fakes) -> None:
-    """moto writes over it, where AWS refuses."""
+def test_a_version_that_the_same_rotation_made_meanwhile_is_used(fakes: Fakes) -> None:
+    """moto overwrites it, where AWS raises an error."""
     token = str(uuid4())
 
     class Slower:
@@ -185,7 +185,7 @@ def test_a_version_that_the_same_rotation_made_meanwhile_is_taken(fakes: Fakes) 
     fakes.settled()
 
 
-def test_tokens_from_before_during_and_after_are_good_throughout(fakes: Fakes) -> None:
+def test_tokens_from_before_during_and_after_a_rotation_stay_valid(fakes: Fakes) -> None:
     for _ in range(4):
         first, following = fakes.signing()
         token = str(uuid4())
@@ -199,14 +199,14 @@ def test_tokens_from_before_during_and_after_are_good_throughout(fakes: Fakes) -
 
 
 @pytest.mark.parametrize("then", ["it is repeated", "another follows"])
-def test_wherever_a_rotation_dies(fakes: Fakes, then: str) -> None:
+def test_a_rotation_that_crashes_at_any_call_can_be_completed(fakes: Fakes, then: str) -> None:
     for calls in range(100):
         _, following = fakes.signing()
         token = str(uuid4())
-        dying = fakes.rotation_through(Dying(fakes.manager, calls))
+        crashing = fakes.rotation_through(CrashingClient(fakes.manager, calls))
         try:
             for step in STEPS:
-                dying.step(step, token)
+                crashing.step(step, token)
         except TimeoutError:
             fakes.check()
         else:
@@ -246,7 +246,7 @@ def test_a_step_repeated_changes_nothing_more(fakes: Fakes, twice: str) -> None:
 
 
 @pytest.mark.parametrize(("done", "then"), list(product(range(1, 4), repeat=2)))
-def test_of_two_interleaved_rotations_the_one_that_was_overtaken_ends(fakes: Fakes, done: int, then: int) -> None:
+def test_of_two_interleaved_rotations_the_overtaken_one_ends(fakes: Fakes, done: int, then: int) -> None:
     slow, fast = str(uuid4()), str(uuid4())
     fakes.rotate(slow, STEPS[:done])
     fakes.rotate(fast, STEPS[:then])
@@ -257,7 +257,7 @@ def test_of_two_interleaved_rotations_the_one_that_was_overtaken_ends(fakes: Fak
     fakes.settled()
 
 
-def test_a_rotation_made_from_keys_that_are_gone_can_never_finish(fakes: Fakes) -> None:
+def test_a_rotation_made_from_replaced_keys_can_never_finish(fakes: Fakes) -> None:
     stale = str(uuid4())
     fakes.rotate(stale, STEPS[:3])
     fakes.rotate()
@@ -275,7 +275,7 @@ def test_a_rotation_made_from_keys_that_are_gone_can_never_finish(fakes: Fakes) 
     fakes.settled()
 
 
-def test_the_version_that_secrets_manager_labels_before_it_has_a_value_is_no_obstacle(fakes: Fakes) -> None:
+def test_a_version_that_is_labelled_before_it_has_a_value_does_no_harm(fakes: Fakes) -> None:
     token = str(uuid4())
     secret = secretsmanager_backends["123456789012"]["ap-northeast-2"].secrets[f"{PREFIX}jwt/signing"]
     secret.versions[token] = {"createdate": 0, "version_id": token, "version_stages": ["AWSPENDING"]}
@@ -284,7 +284,7 @@ def test_the_version_that_secrets_manager_labels_before_it_has_a_value_is_no_obs
     fakes.settled()
 
 
-def test_a_key_verifies_until_the_last_token_it_signed_has_ended_and_goes_with_the_rotation_after(fakes: Fakes) -> None:
+def test_a_key_verifies_until_its_last_token_expires_and_the_next_rotation_removes_it(fakes: Fakes) -> None:
     old = fakes.signing()[0]
     fakes.rotate()
     fakes.now += KEEP - timedelta(seconds=1)
@@ -295,7 +295,7 @@ def test_a_key_verifies_until_the_last_token_it_signed_has_ended_and_goes_with_t
     assert old not in {key["kid"] for key in fakes.verification()}
 
 
-def test_a_key_nobody_can_know_yet_does_not_sign(fakes: Fakes) -> None:
+def test_a_key_that_verifiers_may_not_know_yet_does_not_sign(fakes: Fakes) -> None:
     fakes.rotate()
     before = fakes.rotation.state()
     fakes.now += SETTLE - timedelta(seconds=1)
@@ -306,7 +306,7 @@ def test_a_key_nobody_can_know_yet_does_not_sign(fakes: Fakes) -> None:
     fakes.rotate()
 
 
-def test_a_month_apart_three_keys_are_published_one_after_one_before_and_the_one_that_signs(fakes: Fakes) -> None:
+def test_with_monthly_rotations_the_previous_the_current_and_the_next_key_are_published(fakes: Fakes) -> None:
     for _ in range(3):
         old = fakes.signing()[0]
         fakes.rotate()
@@ -314,7 +314,7 @@ def test_a_month_apart_three_keys_are_published_one_after_one_before_and_the_one
         fakes.now += timedelta(days=30)
 
 
-def test_a_lone_key_gets_a_next_one_first(fakes: Fakes) -> None:
+def test_a_single_key_gets_a_next_one_first(fakes: Fakes) -> None:
     for name in ("jwt/signing", "jwt/verification"):
         lone = {"keys": fakes.secret(name)[:1]}
         fakes.manager.put_secret_value(SecretId=PREFIX + name, SecretString=json.dumps(lone))
@@ -328,7 +328,7 @@ def test_a_lone_key_gets_a_next_one_first(fakes: Fakes) -> None:
     fakes.settled()
 
 
-def test_a_next_key_that_verifies_nowhere_is_published_before_it_can_sign(fakes: Fakes) -> None:
+def test_a_next_key_that_is_not_published_is_published_before_it_signs(fakes: Fakes) -> None:
     lost = {"keys": fakes.secret("jwt/verification")[:1]}
     fakes.manager.put_secret_value(SecretId=f"{PREFIX}jwt/verification", SecretString=json.dumps(lost))
     fakes.read_before = fakes.verification()
@@ -339,7 +339,7 @@ def test_a_next_key_that_verifies_nowhere_is_published_before_it_can_sign(fakes:
     fakes.settled()
 
 
-def test_by_hand_one_call_is_a_whole_rotation(fakes: Fakes) -> None:
+def test_one_call_by_hand_is_a_whole_rotation(fakes: Fakes) -> None:
     _, following = fakes.signing()
     state = rotate_signing_key.handler({}, None)
     fakes.settled()
@@ -348,7 +348,7 @@ def test_by_hand_one_call_is_a_whole_rotation(fakes: Fakes) -> None:
     assert state["verification"] == [key["kid"] for key in fakes.verification()]
 
 
-def test_after_a_leak_one_call_ends_every_key_there_was(fakes: Fakes) -> None:
+def test_after_a_leak_one_call_replaces_every_key(fakes: Fakes) -> None:
     fakes.check()
     leaked = {key["kid"] for key in fakes.verification()}
     state = rotate_signing_key.handler({"leaked": True}, None)
@@ -357,7 +357,7 @@ def test_after_a_leak_one_call_ends_every_key_there_was(fakes: Fakes) -> None:
     assert not any(fakes.verifies(token, fakes.verification()) for _, token in fakes.tokens)
 
 
-def test_secrets_manager_is_served_step_by_step_and_for_this_secret_only(fakes: Fakes) -> None:
+def test_secrets_manager_runs_single_steps_and_for_this_secret_only(fakes: Fakes) -> None:
     arn = fakes.manager.describe_secret(SecretId=f"{PREFIX}jwt/signing")["ARN"]
     _, following = fakes.signing()
     token = str(uuid4())
@@ -373,7 +373,7 @@ def test_secrets_manager_is_served_step_by_step_and_for_this_secret_only(fakes: 
             rotate_signing_key.handler(event, None)
 
 
-def test_what_is_published_holds_nothing_private_and_not_when_a_key_retired(fakes: Fakes) -> None:
+def test_published_keys_contain_nothing_private_and_no_times(fakes: Fakes) -> None:
     fakes.rotate()
     kept_secrets._kept.clear()
     published = json.loads(list_verification_keys.handler({"headers": {}}, None)["body"])["keys"]

@@ -1,4 +1,4 @@
-"""Guessing passwords gets slower and slower, however many guess, and nobody is locked out at home (AUTH-006)."""
+"""Guessing passwords gets slower and slower, even in parallel, and no owner is locked out at home (AUTH-006)."""
 
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -62,7 +62,7 @@ def test_a_hundred_guesses_at_once_get_no_more_comparisons_than_promised(login: 
         assert TERMS.network.wrong <= len(compared) <= ALL_AT_ONCE
 
 
-def test_guesses_that_are_still_being_compared_count(login: GuardedLogin) -> None:
+def test_guesses_that_are_being_compared_count(login: GuardedLogin) -> None:
     outcomes = concurrently([partial(login.lockout.check, HONG, CAFE, known_network=False)] * 100)
     under_way = [outcome for outcome in outcomes if not isinstance(outcome, Exception)]
     assert len(under_way) == TERMS.at_once
@@ -72,17 +72,17 @@ def test_guesses_that_are_still_being_compared_count(login: GuardedLogin) -> Non
     assert login.guess() > 60
 
 
-def test_right_passwords_at_once_are_all_let_in(login: GuardedLogin) -> None:
+def test_correct_passwords_at_once_all_pass(login: GuardedLogin) -> None:
     for _ in range(5):
         assert concurrently([partial(login.guess, right=True)] * TERMS.at_once) == [0] * TERMS.at_once
 
 
-def test_the_sixth_guess_waits_a_minute_and_each_one_after_it_longer_up_to_fifteen(login: GuardedLogin) -> None:
+def test_the_sixth_guess_waits_a_minute_and_later_ones_up_to_fifteen(login: GuardedLogin) -> None:
     assert [login.guess() for _ in range(5)] == [0] * 5
     waits = []
     for _ in range(6):
         waits.append(login.guess())
-        assert login.guess() == waits[-1]  # a refused guess makes it no longer
+        assert login.guess() == waits[-1]  # a rejected guess does not prolong it
         login.wait(waits[-1] - 0.001)
         assert login.guess() == 1
         login.wait(0.001)
@@ -98,7 +98,7 @@ def test_after_a_lock_one_guess_gets_through_and_not_ten(login: GuardedLogin) ->
     assert sum(not isinstance(outcome, Exception) for outcome in outcomes) == 1
 
 
-def test_the_right_password_clears_the_slate_of_its_network_but_waits_like_any_while_locked(
+def test_the_correct_password_forgets_wrong_ones_but_waits_while_locked(
     login: GuardedLogin,
 ) -> None:
     for _ in range(4):
@@ -145,13 +145,13 @@ def test_guessing_from_everywhere_locks_everywhere_but_home(login: GuardedLogin)
     assert login.guess(network=networks[7]) == 300
 
 
-def test_the_owners_slips_at_home_lock_no_other_network(login: GuardedLogin) -> None:
+def test_wrong_passwords_from_known_networks_lock_no_other_network(login: GuardedLogin) -> None:
     for number in range(60):
         login.guess(network=bytes([number]) * 32, known=True)
     assert login.guess(network=CAFE) == 0
 
 
-def test_an_attempt_that_never_ended_is_forgotten(login: GuardedLogin) -> None:
+def test_an_attempt_that_never_ends_is_abandoned(login: GuardedLogin) -> None:
     for _ in range(TERMS.at_once):
         login.lockout.check(HONG, CAFE, known_network=False)
     assert login.guess() == 1
@@ -159,7 +159,7 @@ def test_an_attempt_that_never_ended_is_forgotten(login: GuardedLogin) -> None:
     assert login.guess() == 0
 
 
-def test_nothing_is_kept_for_longer_than_it_counts_and_no_address_is(login: GuardedLogin, redis: Client) -> None:
+def test_every_key_expires_and_none_contains_an_address(login: GuardedLogin, redis: Client) -> None:
     for _ in range(3):
         login.guess()
     login.lockout.check(HONG, CAFE, known_network=False)

@@ -1,4 +1,4 @@
-"""Signing in through handler and real stores: brakes, history, what a stranger can learn (AUTH-006, AUTH-021)."""
+"""Logging in through the handler and real stores: lockouts, history, what errors reveal (AUTH-006, AUTH-021)."""
 
 import json
 from base64 import b64encode
@@ -47,7 +47,7 @@ PASSWORD = "local-demo-1234"
 def login(
     email: str = DEMO, password: str = PASSWORD, ip: str = "203.0.113.7", agent: str = "a browser", **headers: str
 ) -> Event:
-    """The whole answer, its body read."""
+    """The whole response, its body parsed."""
     event = sample("log_in", {"email": email, "password": password})
     event["requestContext"]["identity"]["sourceIp"] = ip
     event["headers"] |= {"User-Agent": agent} | {name.replace("_", "-"): value for name, value in headers.items()}
@@ -78,8 +78,8 @@ class CountingHasher(PasswordHasher):
         return super().matches(password, password_hash)
 
 
-class Anybody:
-    """Accounts, history and captcha that say the same to everybody."""
+class FixedAnswers:
+    """Accounts, history and captcha that always return the same."""
 
     account = Credentials(UserId(UUID(int=7)), Role.USER, PasswordHasher(4).hash(PASSWORD))
 
@@ -100,10 +100,10 @@ class Anybody:
 
 @pytest.mark.parametrize("email", [DEMO, "nobody@example.com"])
 def test_a_hundred_guesses_at_once_get_no_more_comparisons_than_promised(redis: redis.Client, email: str) -> None:
-    hasher, anybody, terms = CountingHasher(), Anybody(), LockoutTerms()
+    hasher, fixed, terms = CountingHasher(), FixedAnswers(), LockoutTerms()
     unused: Any = None
     lockout_of_test = Lockout(redis, utc_now, new_id)
-    login_use_case = Login(anybody, anybody, lookup(), lockout_of_test, hasher, anybody, unused)
+    login_use_case = Login(fixed, fixed, lookup(), lockout_of_test, hasher, fixed, unused)
     guess = partial(login_use_case.log_in, email, "wrong-password-1", "human", Caller("203.0.113.7", "a script"))
     outcomes = concurrently([guess] * 100)
     assert {str(outcome) for outcome in outcomes} == {"INVALID_CREDENTIALS", "ACCOUNT_LOCKED"}
@@ -112,7 +112,7 @@ def test_a_hundred_guesses_at_once_get_no_more_comparisons_than_promised(redis: 
 
 
 @pytest.mark.parametrize("email", [DEMO, "nobody@example.com"])
-def test_five_wrong_passwords_lock_whatever_the_sixth_is(email: str) -> None:
+def test_five_wrong_passwords_lock_even_for_the_correct_one(email: str) -> None:
     for _ in range(5):
         assert outcome(login(email, "wrong-password-1")) == (401, "INVALID_CREDENTIALS")
     for password in ("wrong-password-1", PASSWORD):
@@ -123,7 +123,7 @@ def test_five_wrong_passwords_lock_whatever_the_sixth_is(email: str) -> None:
 
 
 @pytest.mark.parametrize("spelling", ["DEMO@example.com", "Demo@EXAMPLE.com", " demo@example.com "])
-def test_a_lock_is_of_the_address_in_whatever_case(spelling: str) -> None:
+def test_a_lockout_covers_the_address_in_any_case(spelling: str) -> None:
     for _ in range(5):
         login(DEMO, "wrong-password-1")
     assert outcome(login(spelling)) == (423, "ACCOUNT_LOCKED")
@@ -137,7 +137,7 @@ def test_no_header_moves_a_guesser_to_another_network() -> None:
     assert outcome(login(ip="198.51.100.1"))[0] == 200
 
 
-def test_a_lock_is_as_long_as_the_template_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lockout_lasts_as_long_as_the_template_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCKOUT_SECONDS", "7")
     lockout.cache_clear()
     for _ in range(5):
@@ -145,12 +145,12 @@ def test_a_lock_is_as_long_as_the_template_says(monkeypatch: pytest.MonkeyPatch)
     assert 0 < int(login()["headers"]["Retry-After"]) <= 7
 
 
-def test_while_redis_is_away_nobody_signs_in(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_while_redis_is_unavailable_logins_get_503(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:9")
     assert outcome(login()) == (503, "SERVICE_UNAVAILABLE")
 
 
-def test_a_failed_sign_in_says_the_same_of_every_kind_of_account_and_of_none() -> None:
+def test_a_failed_login_looks_the_same_for_every_kind_of_account() -> None:
     gone = logged_in(email="admin@example.com", password="local-admin-1234")
     leave = as_user("withdraw_account", gone["accessToken"], {"password": "local-admin-1234"})
     assert call("withdraw_account", leave) == (204, None)
@@ -167,7 +167,7 @@ def test_a_failed_sign_in_says_the_same_of_every_kind_of_account_and_of_none() -
         assert answer["body"]["message"] == answers[0]["body"]["message"]
 
 
-def test_the_owner_sees_every_sign_in_and_every_attempt(superuser: Database) -> None:
+def test_the_owner_sees_every_login_and_every_attempt(superuser: Database) -> None:
     login(agent="Firefox")
     login(password="wrong-password-1", ip="2001:db8::1", agent="a script")
     token = logged_in()["accessToken"]
@@ -188,7 +188,7 @@ def test_the_owner_sees_every_sign_in_and_every_attempt(superuser: Database) -> 
     assert logins(logged_in(email="admin@example.com", password="local-admin-1234")["accessToken"])[1]["total"] == 1
 
 
-def test_a_sign_in_from_elsewhere_with_something_else_is_suspicious() -> None:
+def test_a_login_from_a_new_network_with_a_new_browser_is_suspicious() -> None:
     login()
     login(ip="198.51.100.1")
     login(agent="another browser")
@@ -197,7 +197,7 @@ def test_a_sign_in_from_elsewhere_with_something_else_is_suspicious() -> None:
     assert [item["suspicious"] for item in page["items"]] == [False, True, False, False, False]
 
 
-def test_a_sign_in_after_many_wrong_passwords_is_suspicious_even_at_home() -> None:
+def test_a_login_after_many_wrong_passwords_is_suspicious_even_at_home() -> None:
     login()
     for _ in range(5):
         login(password="wrong-password-1", ip="198.51.100.1")
@@ -213,7 +213,7 @@ def test_guessing_from_everywhere_does_not_lock_the_owner_out_at_home() -> None:
     assert login()["statusCode"] == 200
 
 
-def test_an_attempt_at_an_address_without_an_account_leaves_a_trace_without_the_address(superuser: Database) -> None:
+def test_an_attempt_without_an_account_is_recorded_without_the_address(superuser: Database) -> None:
     login("Nobody@example.com", "wrong-password-1")
     login("nobody@example.com", "wrong-password-1")
     rows = superuser.rows("SELECT user_id, email_hash, login_history::text AS whole FROM user_service.login_history")
@@ -222,7 +222,7 @@ def test_an_attempt_at_an_address_without_an_account_leaves_a_trace_without_the_
     assert "nobody" not in str(rows).lower()
 
 
-def test_a_password_hash_of_another_cost_is_renewed_and_whoever_signs_in_meanwhile_gets_in(
+def test_a_hash_of_another_cost_is_renewed_while_other_logins_succeed(
     superuser: Database, monkeypatch: pytest.MonkeyPatch, database_of: Callable[[str], Database]
 ) -> None:
     monkeypatch.setenv("BCRYPT_COST", "5")
@@ -275,7 +275,7 @@ ODD_CHARACTERS = [
 ]
 
 
-def test_odd_characters_open_nothing_and_break_nothing() -> None:
+def test_unusual_characters_log_in_to_no_other_account_and_break_nothing() -> None:
     answers = [login(email, password, ip=f"198.18.{n}.1") for n, (email, password, _) in enumerate(ODD_CHARACTERS)]
     assert [answer["statusCode"] for answer in answers] == [expected for _, _, expected in ODD_CHARACTERS]
 
@@ -295,14 +295,14 @@ NO_TEXT = [
 ]
 
 
-def test_what_is_no_text_is_refused_in_the_contracts_words() -> None:
+def test_a_body_with_fields_that_are_not_text_is_a_validation_error() -> None:
     for body in NO_TEXT:
         event = sample("log_in") | {"body": b64encode(body).decode(), "isBase64Encoded": True}
         answer = import_module("functions.auth.handlers.log_in").handler(event, None)
         assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (400, "VALIDATION_ERROR"), body
 
 
-def test_of_a_field_that_is_there_twice_the_last_counts() -> None:
+def test_the_last_of_two_equal_fields_counts() -> None:
     body = (
         '{"email": "demo@example.com", "password": "x", "password": "local-demo-1234", "captchaToken": "sandbox-human"}'
     )
@@ -328,7 +328,7 @@ FORGED: Event = {
 }
 
 
-def test_nobody_registers_as_more_than_a_user(verified: str) -> None:  # noqa: F811
+def test_a_registration_cannot_set_role_or_state(verified: str) -> None:  # noqa: F811
     made = call("register_account", identityVerificationId=verified, email="hong@example.com", **FORGED)[1]
     assert made["role"] == "USER"
     assert made["id"] != FORGED["id"]
@@ -338,7 +338,7 @@ def test_nobody_registers_as_more_than_a_user(verified: str) -> None:  # noqa: F
     assert me["createdAt"] > "2026"
 
 
-def test_nobody_signs_in_as_more_than_they_are() -> None:
+def test_a_login_cannot_set_role_or_state() -> None:
     token = logged_in(**FORGED, userId=FORGED["id"])["accessToken"]
     context = as_user("read_account", token)["requestContext"]["authorizer"]
     assert context["role"] == "USER"
@@ -355,7 +355,7 @@ def test_nobody_signs_in_as_more_than_they_are() -> None:
         ("hong@example.com", "ho.ng@example.com", False),
     ],
 )
-def test_one_address_is_one_account_in_whatever_case_and_no_other_is_it(
+def test_one_address_is_one_account_in_any_case_and_other_spellings_are_not(
     first: str, second: str, taken: bool, sandbox_url: str
 ) -> None:
     assert call("register_account", identityVerificationId=verified_as(sandbox_url, "a"), email=first)[0] == 201

@@ -1,4 +1,4 @@
-"""The login history on a real Postgres: what its owner sees, what is unusual, and what a thief of the table sees
+"""The login history on a real Postgres: what its owner sees, what is unusual, and what the table shows
 (AUTH-020, AUTH-021)."""
 
 import json
@@ -70,7 +70,7 @@ def logged_in_before(superuser: Database) -> None:
         connection.execute("UPDATE user_service.users SET last_login_at = now()")
 
 
-def test_sign_ins_at_once_are_all_in_the_history(database_of: Callable[[str], Database], user_id: UserId) -> None:
+def test_logins_at_once_are_all_in_the_history(database_of: Callable[[str], Database], user_id: UserId) -> None:
     books = [AccountHistory(database_of("user_service"), user_id) for _ in range(8)]
     assert (
         concurrently([partial(book.history.succeeded, user_id, HOME, LoginMethod.PASSWORD) for book in books])
@@ -96,7 +96,7 @@ def test_the_owner_sees_what_happened_newest_first(book: AccountHistory) -> None
     assert book.history.page(UserId(new_id()), 2, 0) == ([], 0)
 
 
-def test_the_first_sign_in_is_not_suspicious_nor_one_from_where_or_with_what_the_owner_was_before(
+def test_the_first_login_and_one_from_a_known_network_or_browser_are_not_suspicious(
     book: AccountHistory, superuser: Database
 ) -> None:
     assert not book.log_in(HOME)
@@ -105,7 +105,7 @@ def test_the_first_sign_in_is_not_suspicious_nor_one_from_where_or_with_what_the
     assert not book.log_in(DESK_ON_THE_ROAD)
 
 
-def test_a_sign_in_from_a_new_network_with_a_new_browser_is_suspicious_once(
+def test_a_login_from_a_new_network_with_a_new_browser_is_suspicious_once(
     book: AccountHistory, superuser: Database
 ) -> None:
     book.log_in(HOME)
@@ -114,7 +114,7 @@ def test_a_sign_in_from_a_new_network_with_a_new_browser_is_suspicious_once(
     assert not book.log_in(ABROAD)
 
 
-def test_a_failed_attempt_makes_a_network_no_better_known(book: AccountHistory, superuser: Database) -> None:
+def test_a_failed_attempt_does_not_make_a_network_known(book: AccountHistory, superuser: Database) -> None:
     book.log_in(HOME)
     logged_in_before(superuser)
     book.fail(ABROAD)
@@ -128,7 +128,7 @@ def test_after_ninety_days_a_network_is_new_again(book: AccountHistory, superuse
     assert book.log_in(HOME)
 
 
-def test_a_sign_in_after_five_recent_failures_is_suspicious_from_wherever(book: AccountHistory) -> None:
+def test_a_login_after_five_recent_failures_is_suspicious_from_anywhere(book: AccountHistory) -> None:
     book.log_in(HOME)
     book.fail(ABROAD, 4)
     assert not book.log_in(HOME)
@@ -138,7 +138,7 @@ def test_a_sign_in_after_five_recent_failures_is_suspicious_from_wherever(book: 
     assert not book.log_in(HOME)
 
 
-def test_one_accounts_past_is_not_anothers(book: AccountHistory) -> None:
+def test_each_account_has_its_own_history(book: AccountHistory) -> None:
     book.log_in(HOME)
     book.fail(HOME, 5)
     assert book.history.of_caller(book.user_id, HOME) == CallerHistory(False, True, True, 5)
@@ -146,7 +146,7 @@ def test_one_accounts_past_is_not_anothers(book: AccountHistory) -> None:
     assert book.history.of_caller(None, HOME) == NO_HISTORY
 
 
-def test_a_suspicious_sign_in_is_a_line_and_a_count_without_where_it_came_from(
+def test_a_suspicious_login_is_logged_and_counted_without_its_origin(
     book: AccountHistory, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     output = StringIO()
@@ -161,7 +161,7 @@ def test_a_suspicious_sign_in_is_a_line_and_a_count_without_where_it_came_from(
         assert personal not in line + count
 
 
-def test_a_stolen_table_names_no_address_and_no_browser(book: AccountHistory, superuser: Database) -> None:
+def test_the_table_shows_no_address_and_no_browser(book: AccountHistory, superuser: Database) -> None:
     book.log_in(HOME)
     book.history.failed(None, VAULT.lookup("email", "nobody@example.com"), ABROAD)
     whole = str(superuser.rows("SELECT login_history::text AS whole, * FROM user_service.login_history"))
@@ -169,7 +169,7 @@ def test_a_stolen_table_names_no_address_and_no_browser(book: AccountHistory, su
         assert personal not in whole
 
 
-def test_what_is_sealed_belongs_to_its_row(book: AccountHistory, superuser: Database) -> None:
+def test_a_sealed_value_opens_in_its_row_only(book: AccountHistory, superuser: Database) -> None:
     book.log_in(HOME)
     book.log_in(ABROAD)
     with superuser.transaction() as connection:
@@ -183,11 +183,13 @@ def test_what_is_sealed_belongs_to_its_row(book: AccountHistory, superuser: Data
         book.history.page(book.user_id, 2, 0)
 
 
-def test_an_account_and_none_are_asked_and_written_alike(book: AccountHistory, superuser: Database) -> None:
+def test_queries_and_records_look_the_same_with_and_without_an_account(
+    book: AccountHistory, superuser: Database
+) -> None:
     asked: list[tuple[str, Any]] = []
 
     class Watched(Database):
-        """Writes down what is asked, its parameters by kind only."""
+        """Records the queries and the names of their parameters."""
 
         def rows(self, sql: str, parameters: Any = None) -> Any:
             asked.append((sql, sorted(parameters)))
@@ -197,7 +199,7 @@ def test_an_account_and_none_are_asked_and_written_alike(book: AccountHistory, s
     history = LoginHistory(LoginHistoryRepository(watched, VAULT), lambda: START, new_id)
     for user_id in (book.user_id, None):
         history.of_caller(user_id, HOME)
-        history.failed(user_id, VAULT.lookup("email", "whoever@example.com"), HOME)
+        history.failed(user_id, VAULT.lookup("email", "anyone@example.com"), HOME)
     watched.close()
     assert asked[0] == asked[1]
     known, unknown = superuser.rows("SELECT * FROM user_service.login_history ORDER BY user_id IS NULL")

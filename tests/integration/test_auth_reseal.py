@@ -1,4 +1,4 @@
-"""Old personal data get a new data key, while people go on writing theirs (AUTH-020)."""
+"""Old personal data get a new data key while users keep writing theirs (AUTH-020)."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -54,7 +54,7 @@ def people(accounts: AccountRepository, count: int) -> list[UserId]:
 
 
 def key_ids(superuser: Database) -> set[int]:
-    """Of every sealed value there is."""
+    """The key ids of all sealed values."""
     return {
         int.from_bytes(sealed[1:5])
         for table in TABLES
@@ -64,7 +64,7 @@ def key_ids(superuser: Database) -> set[int]:
     }
 
 
-def test_while_people_write_nothing_they_write_is_lost_and_everything_gets_the_newest_key(
+def test_concurrent_writes_are_not_lost_and_every_value_gets_the_newest_key(
     database_of: Callable[[str], Database],
     superuser: Database,
     accounts: AccountRepository,
@@ -107,7 +107,7 @@ def test_while_people_write_nothing_they_write_is_lost_and_everything_gets_the_n
         assert (account.name, account.email) == (written[user_id], f"user{number}@example.com")
 
 
-def test_two_at_once_share_the_work(
+def test_two_runs_at_once_share_the_work(
     database_of: Callable[[str], Database],
     superuser: Database,
     accounts: AccountRepository,
@@ -122,7 +122,7 @@ def test_two_at_once_share_the_work(
     assert key_ids(superuser) == {2}
 
 
-def test_interrupted_anywhere_it_leaves_everything_readable_and_the_next_run_ends_it(
+def test_a_run_that_crashes_leaves_every_value_readable_and_the_next_run_completes_it(
     database_of: Callable[[str], Database],
     superuser: Database,
     accounts: AccountRepository,
@@ -154,7 +154,7 @@ def test_interrupted_anywhere_it_leaves_everything_readable_and_the_next_run_end
     assert all(accounts.account(user) is not None for user in users)
 
 
-def test_when_its_time_is_up_it_says_what_is_left_and_the_next_run_takes_it(
+def test_a_run_without_time_left_reports_the_rest_and_the_next_run_does_it(
     database_of: Callable[[str], Database], accounts: AccountRepository, vault: Vault, keys: KeysInMemory
 ) -> None:
     people(accounts, BATCH_ROWS + 7)
@@ -168,7 +168,7 @@ def test_when_its_time_is_up_it_says_what_is_left_and_the_next_run_takes_it(
     assert resealing.reseal(always).rows == 0
 
 
-def test_a_row_that_does_not_open_is_counted_and_holds_up_no_other(
+def test_a_row_that_does_not_open_is_counted_and_delays_no_other(
     database_of: Callable[[str], Database],
     superuser: Database,
     accounts: AccountRepository,
@@ -176,7 +176,7 @@ def test_a_row_that_does_not_open_is_counted_and_holds_up_no_other(
     keys: KeysInMemory,
 ) -> None:
     one, other = people(accounts, 2)
-    with superuser.transaction() as connection:  # somebody moves a name to another's row
+    with superuser.transaction() as connection:  # a name is moved to another row
         connection.execute(
             "UPDATE user_service.users SET name_sealed = (SELECT name_sealed FROM user_service.users WHERE id = %s)"
             " WHERE id = %s",
@@ -198,7 +198,7 @@ def test_every_column_that_is_sealed_is_resealed(superuser: Database) -> None:
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
-def test_what_is_old_is_found_by_an_index(superuser: Database, table: SealedTable) -> None:
+def test_values_of_older_keys_are_found_by_an_index(superuser: Database, table: SealedTable) -> None:
     with superuser.transaction() as connection:
         connection.execute("SET LOCAL enable_seqscan = off")
         plan = connection.execute(

@@ -1,4 +1,4 @@
-"""Personal data go when their time is over and never while somebody needs them, on a real Postgres (AUTH-018 f.)."""
+"""Personal data are destroyed or set apart in time, never while in use, on a real Postgres (AUTH-018, AUTH-019)."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -30,7 +30,7 @@ def user(service: AuthService) -> UserId:
 
 @pytest.fixture
 def retire(database_of: Callable[[str], Database]) -> Callable[[datetime], dict[str, int]]:
-    """One run at that time: what it did."""
+    """Runs once at that time; returns what was done."""
     moment = START
     batch = Retirement(database_of("user_service"), RetirementRepository(), lambda: moment, RetirementTerms())
 
@@ -50,7 +50,7 @@ def statuses(superuser: Database) -> list[str]:
 
 
 def whole(superuser: Database, table: str) -> str:
-    """All there is in a table, as text."""
+    """The whole table as text."""
     return "\n".join(row["whole"] for row in superuser.rows(f"SELECT t::text AS whole FROM user_service.{table} AS t"))
 
 
@@ -58,7 +58,7 @@ def run_whole(batch: Retirement) -> dict[str, int]:
     return dict(batch.run(lambda: True))
 
 
-def test_an_account_signed_in_to_while_it_is_set_apart_ends_up_whole(
+def test_a_login_while_the_account_becomes_dormant_leaves_it_complete(
     new_service: NewService, superuser: Database, retire: Retire
 ) -> None:
     service = new_service()
@@ -78,7 +78,7 @@ def test_an_account_signed_in_to_while_it_is_set_apart_ends_up_whole(
     assert set(statuses(superuser)) == {"ACTIVE"}
 
 
-def test_nobody_signs_in_to_an_account_while_it_is_destroyed_and_its_person_can_join_again(
+def test_no_login_succeeds_while_an_account_is_destroyed_and_its_person_can_register_again(
     new_service: NewService, superuser: Database, retire: Retire
 ) -> None:
     service, another = new_service(), new_service()
@@ -94,7 +94,7 @@ def test_nobody_signs_in_to_an_account_while_it_is_destroyed_and_its_person_can_
         done, logged_in, joined = concurrently(race)
         assert done == {"AccountsDestroyed": 1}
         assert isinstance(logged_in, InvalidCredentials)
-        # Whoever asks during the destruction waits for it; before it, the address is still taken.
+        # A registration during the destruction waits for it; before it, the address is still taken.
         assert isinstance(joined, UUID) or (isinstance(joined, EmailTaken) and another.register(email))
         assert live_tokens(superuser) == 0
 
@@ -122,7 +122,7 @@ def test_runs_at_once_share_the_work(
     assert len(done) == 4
 
 
-def test_a_withdrawn_account_is_destroyed_after_its_time_and_nothing_personal_is_left(
+def test_a_withdrawn_account_is_destroyed_after_its_time_and_no_personal_data_is_left(
     service: AuthService, superuser: Database, user: UserId, retire: Retire
 ) -> None:
     kept = service.register("lee@example.com")
@@ -152,7 +152,7 @@ def test_a_withdrawn_account_is_destroyed_after_its_time_and_nothing_personal_is
     assert service.accounts.account(kept)
 
 
-def test_an_account_unused_for_a_year_is_set_apart_and_wakes_with_its_owners_next_sign_in(
+def test_an_account_unused_for_a_year_becomes_dormant_and_the_next_login_makes_it_active(
     service: AuthService, superuser: Database, user: UserId, retire: Retire
 ) -> None:
     before = superuser.rows("SELECT * FROM user_service.users")
@@ -170,7 +170,7 @@ def test_an_account_unused_for_a_year_is_set_apart_and_wakes_with_its_owners_nex
     assert superuser.rows("SELECT 1 FROM user_service.dormant_personal_data") == []
 
 
-def test_an_account_whose_session_is_renewed_is_in_use_however_old_its_sign_in(
+def test_an_account_whose_session_is_renewed_is_in_use_however_old_its_login(
     service: AuthService, superuser: Database, user: UserId, retire: Retire
 ) -> None:
     pair = service.sessions.open(user, Role.USER)
@@ -181,7 +181,7 @@ def test_an_account_whose_session_is_renewed_is_in_use_however_old_its_sign_in(
     assert retire(service.now + LIFE + YEAR)["AccountsMadeDormant"] == 1
 
 
-def test_old_sign_ins_and_long_ended_refresh_tokens_are_forgotten(
+def test_old_logins_and_long_expired_refresh_tokens_are_deleted(
     service: AuthService, superuser: Database, user: UserId, retire: Retire
 ) -> None:
     service.sessions.renew(service.sessions.open(user, Role.USER).refresh_token)
@@ -201,7 +201,7 @@ def test_old_sign_ins_and_long_ended_refresh_tokens_are_forgotten(
     assert retire(START + timedelta(days=90)) == {"LoginsPruned": 1}
 
 
-def test_a_run_goes_on_where_the_one_before_it_ran_out_of_time(
+def test_a_run_continues_where_the_previous_one_ran_out_of_time(
     database_of: Callable[[str], Database], service: AuthService, superuser: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retirement, "ACCOUNTS_A_BATCH", 2)
@@ -217,7 +217,7 @@ def test_a_run_goes_on_where_the_one_before_it_ran_out_of_time(
     assert set(statuses(superuser)) == {"DORMANT"}
 
 
-def test_awake_accounts_are_left_alone_by_waking(service: AuthService, superuser: Database, user: UserId) -> None:
+def test_waking_an_active_account_changes_nothing(service: AuthService, superuser: Database, user: UserId) -> None:
     before = superuser.rows("SELECT * FROM user_service.users")
     with superuser.transaction() as connection:
         dormancy.wake(connection, user)

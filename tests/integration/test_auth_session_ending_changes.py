@@ -1,5 +1,5 @@
-"""A changed password, a reset one and a withdrawal end the sessions they should, whatever else happens meanwhile, on a
-real Postgres and Redis (AUTH-015, AUTH-016, AUTH-018)."""
+"""A password change, a reset and a withdrawal end the right sessions, whatever happens at the same time, on a real
+Postgres and Redis (AUTH-015, AUTH-016, AUTH-018)."""
 
 from collections.abc import Callable
 from functools import partial
@@ -72,7 +72,7 @@ def test_no_other_session_renewed_while_the_password_changes_outlives_the_change
         assert live_tokens(superuser) == attempt + 1
 
 
-def test_no_sign_in_with_the_old_password_while_it_changes_outlives_the_change(
+def test_no_login_with_the_old_password_while_it_changes_outlives_the_change(
     new_service: NewService, superuser: Database
 ) -> None:
     here, there = new_service(), new_service()
@@ -90,7 +90,7 @@ def test_no_sign_in_with_the_old_password_while_it_changes_outlives_the_change(
         assert live_tokens(superuser) == attempt + 1
 
 
-def test_nothing_begun_or_renewed_while_the_account_is_withdrawn_outlives_it(
+def test_no_session_opened_or_renewed_during_a_withdrawal_outlives_it(
     new_service: NewService, superuser: Database
 ) -> None:
     here, there, elsewhere = new_service(), new_service(), new_service()
@@ -106,12 +106,12 @@ def test_nothing_begun_or_renewed_while_the_account_is_withdrawn_outlives_it(
         assert withdrawn is True
         assert live_tokens(superuser) == 0
         assert not any(map(here.accepts, [old, *pairs(others)]))
-        refusals = {type(outcome) for outcome in others if isinstance(outcome, DomainError)}
-        assert refusals <= {TokenInvalid, InvalidCredentials}
-        assert len(refusals) + len(pairs(others)) == 2
+        errors = {type(outcome) for outcome in others if isinstance(outcome, DomainError)}
+        assert errors <= {TokenInvalid, InvalidCredentials}
+        assert len(errors) + len(pairs(others)) == 2
 
 
-def test_of_changes_of_one_password_at_once_exactly_one_is_made(
+def test_of_changes_of_one_password_at_once_exactly_one_succeeds(
     new_service: NewService, service: AuthService, superuser: Database, user: UserId
 ) -> None:
     session = session_of(open_session(service, user))
@@ -120,7 +120,7 @@ def test_of_changes_of_one_password_at_once_exactly_one_is_made(
     assert password_hash(superuser) == f"hash {outcomes.index(True)}"
 
 
-def test_a_verification_resets_a_password_once_however_many_try_at_once(
+def test_a_verification_resets_a_password_once_even_in_parallel(
     new_service: NewService, superuser: Database, user: UserId
 ) -> None:
     services = [new_service() for _ in range(6)]
@@ -130,8 +130,8 @@ def test_a_verification_resets_a_password_once_however_many_try_at_once(
             for n, service in enumerate(services)
         ]
     )
-    refusals = [type(outcome) for outcome in outcomes if isinstance(outcome, DomainError)]
-    assert refusals == [IdentityNotVerified] * 5
+    errors = [type(outcome) for outcome in outcomes if isinstance(outcome, DomainError)]
+    assert errors == [IdentityNotVerified] * 5
     assert password_hash(superuser) == f"hash {outcomes.index(True)}"
 
 
@@ -155,7 +155,7 @@ def test_only_the_accounts_own_person_is_its_owner(service: AuthService, user: U
 
 
 @pytest.mark.parametrize("purpose", ["register", "reset"])
-def test_a_verification_that_served_before_resets_nothing(
+def test_a_spent_verification_resets_no_password(
     service: AuthService, superuser: Database, user: UserId, purpose: str
 ) -> None:
     with superuser.transaction() as connection:
@@ -164,7 +164,7 @@ def test_a_verification_that_served_before_resets_nothing(
     assert service.states.owner(proof(verification="v-2")) == user
 
 
-def test_a_withdrawn_account_is_nobodys_but_its_address_and_its_person_stay_taken(
+def test_a_withdrawn_account_has_no_owner_but_its_address_and_person_stay_taken(
     service: AuthService, user: UserId
 ) -> None:
     assert service.changes.withdraw(user, "a hash", service.now)
@@ -184,9 +184,7 @@ def test_a_withdrawn_account_is_nobodys_but_its_address_and_its_person_stay_take
         assert type(error.value) is taken
 
 
-def test_nothing_changes_with_a_password_that_is_not_the_accounts(
-    service: AuthService, superuser: Database, user: UserId
-) -> None:
+def test_a_wrong_password_hash_changes_nothing(service: AuthService, superuser: Database, user: UserId) -> None:
     pair = open_session(service, user)
     assert not change(service, user, SessionId(new_id()), old="another hash")
     assert not service.changes.withdraw(user, "another hash", service.now)
@@ -196,7 +194,7 @@ def test_nothing_changes_with_a_password_that_is_not_the_accounts(
 
 
 @pytest.mark.parametrize("what", ["change", "withdraw", "reset"])
-def test_while_redis_is_away_nothing_is_changed_and_nothing_spent(
+def test_while_redis_is_unavailable_nothing_is_changed_or_spent(
     service: AuthService, database_of: Callable[[str], Database], superuser: Database, user: UserId, what: str
 ) -> None:
     pair = open_session(service, user)
@@ -220,7 +218,7 @@ def test_while_redis_is_away_nothing_is_changed_and_nothing_spent(
     assert service.sessions.renew(pair.refresh_token)
 
 
-def test_nobody_elses_sessions_end(service: AuthService, redis: Client, user: UserId) -> None:
+def test_other_users_sessions_stay_open(service: AuthService, redis: Client, user: UserId) -> None:
     lee = service.register("lee@example.com")
     pair = open_session(service, lee)
     assert change(service, user, SessionId(new_id()))

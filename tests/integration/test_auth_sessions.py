@@ -1,4 +1,4 @@
-"""Sessions on a real Postgres and Redis: each refresh token good once, and whatever ends a session ends all of it
+"""Sessions on a real Postgres and Redis: each refresh token works once, and a session ends as a whole
 (AUTH-008 to AUTH-010)."""
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ def user(service: AuthService) -> UserId:
     return service.register()
 
 
-def test_of_renewals_at_once_with_one_token_exactly_one_wins_and_the_session_ends(
+def test_of_renewals_at_once_with_one_token_exactly_one_succeeds_and_the_session_ends(
     new_service: Callable[[], AuthService], superuser: Database, service: AuthService, user: UserId
 ) -> None:
     services = [new_service() for _ in range(6)]
@@ -50,7 +50,7 @@ def test_no_successor_added_meanwhile_outlives_its_session(
         assert not any(map(service.accepts, pairs(outcomes)))
 
 
-def test_nothing_issued_while_its_session_signs_out_outlives_it(
+def test_no_token_issued_during_a_logout_outlives_the_session(
     new_service: Callable[[], AuthService], superuser: Database, service: AuthService, user: UserId
 ) -> None:
     tab, other_tab = new_service(), new_service()
@@ -65,7 +65,7 @@ def test_nothing_issued_while_its_session_signs_out_outlives_it(
         assert not any(map(service.accepts, [pair, *pairs(outcomes)]))
 
 
-def test_a_refresh_token_is_good_for_one_next_pair_with_the_role_of_today(
+def test_a_refresh_token_gives_one_next_pair_with_the_current_role(
     service: AuthService, superuser: Database, user: UserId
 ) -> None:
     first = service.sessions.open(user, Role.USER)
@@ -81,7 +81,7 @@ def test_a_refresh_token_is_good_for_one_next_pair_with_the_role_of_today(
     assert service.sessions.renew(second.refresh_token).expires_in == 3600
 
 
-def test_a_spent_token_that_comes_back_ends_its_own_session_and_no_other(service: AuthService, user: UserId) -> None:
+def test_a_reused_token_ends_its_own_session_and_no_other(service: AuthService, user: UserId) -> None:
     stolen, elsewhere = service.sessions.open(user, Role.USER), service.sessions.open(user, Role.USER)
     current = service.sessions.renew(stolen.refresh_token)
     assert service.rejection(stolen.refresh_token) is TokenReused
@@ -92,7 +92,7 @@ def test_a_spent_token_that_comes_back_ends_its_own_session_and_no_other(service
     assert service.sessions.renew(elsewhere.refresh_token)
 
 
-def test_while_redis_is_away_a_reuse_is_refused_all_the_same_and_the_next_one_ends_the_access_tokens(
+def test_while_redis_is_unavailable_a_reuse_is_rejected_and_the_next_one_revokes_the_access_tokens(
     service: AuthService, user: UserId
 ) -> None:
     stolen = service.sessions.open(user, Role.USER)
@@ -106,7 +106,7 @@ def test_while_redis_is_away_a_reuse_is_refused_all_the_same_and_the_next_one_en
     assert not service.accepts(current)
 
 
-def test_a_refresh_token_lives_for_its_week(service: AuthService, user: UserId) -> None:
+def test_a_refresh_token_is_valid_for_a_week(service: AuthService, user: UserId) -> None:
     pair, late = service.sessions.open(user, Role.USER), service.sessions.open(user, Role.USER)
     service.now += LIFE - timedelta(seconds=1)
     assert service.sessions.renew(pair.refresh_token)
@@ -114,18 +114,20 @@ def test_a_refresh_token_lives_for_its_week(service: AuthService, user: UserId) 
     assert service.rejection(late.refresh_token) is TokenExpired
 
 
-def test_a_token_nobody_was_given_is_invalid(service: AuthService) -> None:
+def test_an_unknown_refresh_token_is_invalid(service: AuthService) -> None:
     assert service.rejection("no such token") is TokenInvalid
 
 
-def test_the_token_itself_is_nowhere_in_the_database(service: AuthService, superuser: Database, user: UserId) -> None:
+def test_the_refresh_token_itself_is_not_in_the_database(
+    service: AuthService, superuser: Database, user: UserId
+) -> None:
     pair = service.sessions.open(user, Role.USER)
     (row,) = superuser.rows("SELECT *, auth_tokens::text AS whole FROM user_service.auth_tokens")
     assert row["token_hash"] == token_hash(pair.refresh_token)
     assert pair.refresh_token not in row["whole"]
 
 
-def test_signing_out_ends_the_session_with_every_access_token_it_issued(
+def test_logging_out_ends_the_session_and_every_access_token_it_issued(
     service: AuthService, redis: Client, user: UserId
 ) -> None:
     first, elsewhere = service.sessions.open(user, Role.USER), service.sessions.open(user, Role.USER)
@@ -139,32 +141,30 @@ def test_signing_out_ends_the_session_with_every_access_token_it_issued(
     assert service.sessions.renew(elsewhere.refresh_token)
 
 
-def test_an_access_token_whose_hour_is_over_is_not_blacklisted(
-    service: AuthService, redis: Client, user: UserId
-) -> None:
+def test_an_expired_access_token_is_not_blacklisted(service: AuthService, redis: Client, user: UserId) -> None:
     first = service.sessions.open(user, Role.USER)
     service.now += timedelta(hours=1)
     service.log_out(service.sessions.renew(first.refresh_token))
     assert redis.dbsize() == 1
 
 
-def test_signing_out_with_the_refresh_token_of_another_session_of_ones_own_ends_both(
-    service: AuthService, user: UserId
-) -> None:
+def test_logging_out_with_the_refresh_token_of_another_session_ends_both(service: AuthService, user: UserId) -> None:
     here, there = service.sessions.open(user, Role.USER), service.sessions.open(user, Role.USER)
     service.log_out(here, there.refresh_token)
     assert service.rejection(here.refresh_token) is service.rejection(there.refresh_token) is TokenInvalid
     assert not service.accepts(there)
 
 
-def test_signing_out_with_anothers_refresh_token_does_them_no_harm(service: AuthService, user: UserId) -> None:
+def test_logging_out_with_another_users_refresh_token_does_not_end_their_session(
+    service: AuthService, user: UserId
+) -> None:
     pair = service.sessions.open(service.register("lee@example.com"), Role.USER)
     service.log_out(service.sessions.open(user, Role.USER), pair.refresh_token)
     assert service.accepts(pair)
     assert service.sessions.renew(pair.refresh_token)
 
 
-def test_a_sign_in_with_a_password_that_was_changed_meanwhile_opens_no_session(
+def test_a_login_with_a_password_that_was_changed_meanwhile_opens_no_session(
     service: AuthService, superuser: Database, user: UserId
 ) -> None:
     assert service.sessions.open(user, Role.USER, "a hash")
@@ -176,7 +176,7 @@ def test_a_sign_in_with_a_password_that_was_changed_meanwhile_opens_no_session(
     assert live_tokens(superuser) == 1
 
 
-def test_a_sign_in_is_remembered_with_its_time(service: AuthService, superuser: Database, user: UserId) -> None:
+def test_a_login_is_stored_with_its_time(service: AuthService, superuser: Database, user: UserId) -> None:
     service.sessions.open(user, Role.USER)
     (row,) = superuser.rows("SELECT last_login_at FROM user_service.users")
     assert row["last_login_at"] == START

@@ -1,4 +1,4 @@
-"""What the authorizer takes for a token of ours; what it does not stands in `test_auth_token_attacks.py` (GW-002)."""
+"""Which tokens the authorizer accepts; `test_auth_token_attacks.py` has those that it rejects (GW-002)."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -36,13 +36,13 @@ def signed(seconds: int = 3600, parties: TokenParties = PARTIES, key: PrivateKey
     return AccessTokenSigner(lambda: key, parties, seconds).sign(USER, Role.USER, SESSION, TOKEN_ID, utc_now())
 
 
-def refused(token: str, by: AccessTokenVerifier | None = None) -> type[DomainError]:
+def error_of(token: str, by: AccessTokenVerifier | None = None) -> type[DomainError]:
     with pytest.raises(DomainError) as error:
         (by or verifier()).verify(token)
     return type(error.value)
 
 
-def test_a_token_just_signed_is_good_for_its_user_and_role() -> None:
+def test_a_new_token_is_valid_for_its_user_and_role() -> None:
     token = signed(seconds=60)
     assert verifier().verify(token) == TokenClaims(USER, Role.USER, SESSION, str(TOKEN_ID), claims_of(token)["exp"])
 
@@ -52,7 +52,7 @@ def claims_of(token: str) -> dict[str, Any]:
     return read
 
 
-def test_a_token_says_what_the_contract_says_and_lives_its_seconds() -> None:
+def test_a_token_has_the_documented_claims_and_its_lifetime() -> None:
     token = signed(seconds=3600)
     read = claims_of(token)
     assert sorted(read) == sorted(CLAIMS)
@@ -61,10 +61,10 @@ def test_a_token_says_what_the_contract_says_and_lives_its_seconds() -> None:
 
 
 def test_a_token_whose_id_is_blacklisted_is_revoked() -> None:
-    assert refused(signed(), verifier(revoked=lambda token_id: token_id == str(TOKEN_ID))) is TokenRevoked
+    assert error_of(signed(), verifier(revoked=lambda token_id: token_id == str(TOKEN_ID))) is TokenRevoked
 
 
-def test_the_blacklist_is_asked_of_good_tokens_only() -> None:
+def test_the_blacklist_is_read_for_valid_tokens_only() -> None:
     asked: list[str] = []
 
     def revoked(token_id: str) -> bool:
@@ -72,8 +72,8 @@ def test_the_blacklist_is_asked_of_good_tokens_only() -> None:
         return False
 
     by = verifier(revoked=revoked)
-    refused(signed()[:-10], by)
-    refused(signed(seconds=-1), by)
+    error_of(signed()[:-10], by)
+    error_of(signed(seconds=-1), by)
     assert asked == []
 
 
@@ -83,16 +83,16 @@ def test_both_keys_verify_while_one_replaces_the_other() -> None:
     by = verifier(keys=lambda: keys)
     assert by.verify(signed()).user_id == by.verify(signed(key=newer["jwt/signing"]["keys"][0])).user_id
     del keys[0]
-    assert refused(signed(), by) is TokenInvalid
+    assert error_of(signed(), by) is TokenInvalid
 
 
-def test_a_broken_key_of_ours_is_not_blamed_on_the_token() -> None:
+def test_a_broken_verification_key_does_not_make_the_token_invalid() -> None:
     broken: Any = {**VERIFICATION[0], "x": "!"}
     with pytest.raises(jwt.PyJWTError):
         verifier(keys=lambda: [broken]).verify(signed())
 
 
-def test_the_local_keys_outlive_a_restart_and_the_public_half_holds_nothing_private(tmp_path: Path) -> None:
+def test_local_keys_survive_a_restart_and_public_keys_contain_nothing_private(tmp_path: Path) -> None:
     path = tmp_path / "secrets.json"
     assert kept(path)["jwt/signing"] == kept(path)["jwt/signing"]
     assert sorted(VERIFICATION[0]) == ["alg", "crv", "kid", "kty", "use", "x", "y"]

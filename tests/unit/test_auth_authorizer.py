@@ -1,4 +1,4 @@
-"""What the gateway is told of a caller (GW-002, GW-025)."""
+"""What the authorizer reports to the gateway about a caller (GW-002, GW-025)."""
 
 import json
 from collections.abc import Callable
@@ -25,7 +25,7 @@ Ask = Callable[..., dict[str, Any]]
 
 
 class FakeVerifier:
-    """Takes the token `good`; says or does of any other what it was made with."""
+    """Accepts the token `good`; raises `otherwise` for any other."""
 
     def __init__(self) -> None:
         self.otherwise: Exception = TokenInvalid()
@@ -54,7 +54,7 @@ def ask(fake: FakeVerifier) -> Ask:
     return ask
 
 
-def test_a_good_token_opens_the_whole_api_and_hands_the_user_on(ask: Ask) -> None:
+def test_a_valid_token_allows_the_whole_api_and_passes_the_user_on(ask: Ask) -> None:
     assert ask(Authorization="Bearer good") == {
         "principalId": str(CLAIMS.user_id),
         "policyDocument": {
@@ -73,20 +73,20 @@ def test_a_good_token_opens_the_whole_api_and_hands_the_user_on(ask: Ask) -> Non
 
 @pytest.mark.parametrize("header", ["authorization", "AUTHORIZATION", "Authorization"])
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER "])
-def test_neither_the_headers_name_nor_its_scheme_has_a_case(ask: Ask, header: str, scheme: str) -> None:
+def test_the_header_name_and_the_scheme_are_case_insensitive(ask: Ask, header: str, scheme: str) -> None:
     assert effect(ask(**{header: f"{scheme} good"})) == "Allow"
 
 
 @pytest.mark.parametrize(
     "headers", [{}, {"Authorization": ""}, {"Authorization": "Bearer "}, {"Authorization": "Basic good"}]
 )
-def test_a_call_without_a_bearer_token_is_told_so(ask: Ask, headers: dict[str, str]) -> None:
+def test_a_request_without_a_bearer_token_is_denied_as_token_missing(ask: Ask, headers: dict[str, str]) -> None:
     answer = ask(**headers)
     assert (effect(answer), answer["context"]["code"]) == ("Deny", "TOKEN_MISSING")
 
 
 @pytest.mark.parametrize("problem", [TokenInvalid, TokenExpired, TokenRevoked])
-def test_a_bad_token_is_denied_with_its_reason(ask: Ask, fake: FakeVerifier, problem: type[DomainError]) -> None:
+def test_an_invalid_token_is_denied_with_its_reason(ask: Ask, fake: FakeVerifier, problem: type[DomainError]) -> None:
     fake.otherwise = problem()
     answer = ask(Authorization="Bearer bad")
     assert answer["policyDocument"]["Statement"][0] == {
@@ -97,13 +97,13 @@ def test_a_bad_token_is_denied_with_its_reason(ask: Ask, fake: FakeVerifier, pro
     assert answer["context"]["code"] == problem.code
 
 
-def test_a_denial_speaks_the_callers_language(ask: Ask) -> None:
+def test_a_denial_has_the_callers_language(ask: Ask) -> None:
     assert ask()["context"]["message"] == ERROR_CATALOGUE["TOKEN_MISSING"].ko
     assert ask(Accept_Language="en-US,en;q=0.9")["context"]["message"] == ERROR_CATALOGUE["TOKEN_MISSING"].en
 
 
 @pytest.mark.parametrize("offered", ["8c5f9f0e-1111-4222-8333-444455556666", '","code":"FORGED', "x" * 10_000])
-def test_a_denial_survives_being_pasted_into_json_whatever_the_caller_sent(ask: Ask, offered: str) -> None:
+def test_a_denial_stays_valid_json_whatever_the_caller_sends(ask: Ask, offered: str) -> None:
     context = ask(X_Trace_Id=offered)["context"]
     assert sorted(context) == ["code", "message", "timestamp", "traceId"]
     pasted = "{" + ",".join(f'"{name}":"{value}"' for name, value in context.items()) + "}"
@@ -116,14 +116,14 @@ def test_a_denial_carries_the_callers_trace_id_or_the_gateways(ask: Ask) -> None
     assert ask(X_Trace_Id="no uuid")["context"]["traceId"] == "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
 
 
-def test_when_nobody_can_tell_the_door_stays_shut(ask: Ask, fake: FakeVerifier) -> None:
-    fake.otherwise = ConnectionError("Redis is away")
+def test_the_authorizer_fails_closed_when_a_token_cannot_be_checked(ask: Ask, fake: FakeVerifier) -> None:
+    fake.otherwise = ConnectionError("Redis is unavailable")
     with pytest.raises(ConnectionError):
         ask(Authorization="Bearer whatever")
 
 
 @pytest.mark.parametrize("token", ["good", "bad-and-secret"])
-def test_a_decision_is_one_line_without_the_token(ask: Ask, monkeypatch: pytest.MonkeyPatch, token: str) -> None:
+def test_a_decision_is_one_log_record_without_the_token(ask: Ask, monkeypatch: pytest.MonkeyPatch, token: str) -> None:
     output = StringIO()
     monkeypatch.setattr(log.registered_handler, "stream", output)
     ask(Authorization=f"Bearer {token}")

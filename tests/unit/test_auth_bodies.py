@@ -1,4 +1,4 @@
-"""What the endpoints take, and that nothing secret in it can be printed."""
+"""Which bodies the endpoints accept, and that printing them shows no secret."""
 
 import json
 from pathlib import Path
@@ -28,21 +28,21 @@ def accepts(kind: Any, value: object) -> bool:
 
 
 @pytest.mark.parametrize("password", ["abcdefghi1", "비밀번호1가", "1" * 71 + "a", "a1 with spaces", "ÀÈ12345678"])
-def test_a_password_of_10_to_72_bytes_with_a_letter_and_a_digit_will_do(password: str) -> None:
+def test_a_password_of_10_to_72_bytes_with_a_letter_and_a_digit_is_accepted(password: str) -> None:
     assert accepts(NewPassword, password)
 
 
 @pytest.mark.parametrize(
     "password", ["", "abcdefgh1", "abcdefghij", "1234567890", "a1" * 36 + "x", "가1" + "나" * 23, 10, None]
 )
-def test_any_other_password_will_not(password: object) -> None:
+def test_any_other_password_is_rejected(password: object) -> None:
     assert not accepts(NewPassword, password)
 
 
 @pytest.mark.parametrize(
     "email", ["a@b.co", "First.Last+tag@mail.example.com", "x" * 64 + "@example.com", " padded@example.com "]
 )
-def test_an_address_a_browser_takes_will_do(email: str) -> None:
+def test_an_address_that_a_browser_accepts_is_accepted(email: str) -> None:
     assert accepts(Email, email)
 
 
@@ -67,15 +67,15 @@ def test_an_address_a_browser_takes_will_do(email: str) -> None:
         None,
     ],
 )
-def test_any_other_address_will_not(email: object) -> None:
+def test_any_other_address_is_rejected(email: object) -> None:
     assert not accepts(Email, email)
 
 
 @pytest.mark.parametrize(
-    ("phone", "good"), [("010-1234-5678", True), ("+82 10 1234 5678", True), ("1", False), ("0" * 99, False)]
+    ("phone", "valid"), [("010-1234-5678", True), ("+82 10 1234 5678", True), ("1", False), ("0" * 99, False)]
 )
-def test_a_phone_number_is_digits(phone: str, good: bool) -> None:
-    assert accepts(Phone, phone) is good
+def test_a_phone_number_is_digits(phone: str, valid: bool) -> None:
+    assert accepts(Phone, phone) is valid
 
 
 @pytest.mark.parametrize(
@@ -90,13 +90,13 @@ def test_a_phone_number_is_digits(phone: str, good: bool) -> None:
         None,
     ],
 )
-def test_an_agreement_is_known_meant_and_given_once(agreements: object) -> None:
+def test_an_agreement_must_be_known_explicit_and_given_once(agreements: object) -> None:
     assert not accepts(RegisterBody, {**sample_body("register_account"), "agreements": agreements})
     assert accepts(RegisterBody, sample_body("register_account"))
 
 
 @pytest.mark.parametrize(("kind", "name"), [(RegisterBody, "register_account"), (LoginBody, "log_in")])
-def test_a_body_prints_none_of_its_secrets(kind: Any, name: str) -> None:
+def test_printing_a_body_shows_none_of_its_secrets(kind: Any, name: str) -> None:
     body = sample_body(name)
     printed = repr(kind.model_validate(body)) + kind.model_validate(body).to_json()
     assert body["password"] not in printed

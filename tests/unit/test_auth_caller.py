@@ -1,4 +1,4 @@
-"""Where a request is taken to come from (AUTH-021)."""
+"""Which address and browser a request counts as coming from (AUTH-021)."""
 
 import json
 from pathlib import Path
@@ -44,7 +44,7 @@ def test_no_header_says_where_a_request_comes_from(header: str) -> None:
     assert caller(**{header: "198.51.100.9"}).ip == "203.0.113.7"
 
 
-def test_a_user_agent_is_kept_in_part_and_always_fit_for_json() -> None:
+def test_a_user_agent_is_cut_and_always_valid_in_json() -> None:
     assert caller().user_agent == ""
     assert caller(User_Agent="a" * 5000).user_agent == "a" * USER_AGENT_MAX
     assert caller(User_Agent="\ud800").user_agent == "?"

@@ -1,4 +1,4 @@
-"""A code goes to the account's address, and only that code proves it (AUTH-022)."""
+"""A code is mailed to the account's address, and only that code verifies it (AUTH-022)."""
 
 import logging
 from collections.abc import Iterator
@@ -27,12 +27,12 @@ REGION = "ap-northeast-2"
 
 @dataclass
 class Fakes:
-    """Accounts, codes and the mail in one."""
+    """Accounts, codes and mailer in one."""
 
     account_found: Account | None = HONG
     pause: bool = False
     mail_unavailable: bool = False
-    kept: dict[UserId, bytes] = field(default_factory=dict)
+    saved: dict[UserId, bytes] = field(default_factory=dict)
     mailed: list[tuple[str, str, str]] = field(default_factory=list)
     confirmed: list[tuple[UserId, datetime]] = field(default_factory=list)
 
@@ -44,19 +44,19 @@ class Fakes:
 
     def save(self, user_id: UserId, code_hash: bytes) -> bool:
         if not self.pause:
-            self.kept[user_id] = code_hash
+            self.saved[user_id] = code_hash
         return not self.pause
 
     def forget(self, user_id: UserId) -> None:
-        del self.kept[user_id]
+        del self.saved[user_id]
 
     spend = forget
 
     def matches(self, user_id: UserId, code_hash: bytes) -> bool:
-        return self.kept.get(user_id) == code_hash
+        return self.saved.get(user_id) == code_hash
 
     def send_code(self, address: str, code: str, language: str) -> None:
-        assert self.kept  # a code is good before it can be read
+        assert self.saved  # a code is saved before it is mailed
         if self.mail_unavailable:
             raise ServiceUnavailable()
         self.mailed.append((address, code, language))
@@ -83,7 +83,7 @@ def test_the_code_that_was_mailed_proves_the_address_once() -> None:
 
 
 @pytest.mark.parametrize("code", ["004218", "4217", "", "004217 ", "００４２１７", "x" * 100])
-def test_any_other_code_proves_nothing(code: str) -> None:
+def test_a_wrong_code_does_not_verify_the_address(code: str) -> None:
     fakes = Fakes()
     fakes.send()
     with pytest.raises(DomainError) as error:
@@ -92,39 +92,39 @@ def test_any_other_code_proves_nothing(code: str) -> None:
     assert fakes.confirmed == []
 
 
-def test_a_code_is_its_users_alone() -> None:
+def test_a_code_works_for_its_user_only() -> None:
     fakes = Fakes()
     fakes.send()
-    fakes.kept[UserId(UUID(int=8))] = fakes.kept[HONG.id]
+    fakes.saved[UserId(UUID(int=8))] = fakes.saved[HONG.id]
     with pytest.raises(DomainError):
         fakes.confirm("004217", UserId(UUID(int=8)))
 
 
-def test_what_is_kept_of_a_code_is_made_with_a_key() -> None:
+def test_a_code_is_saved_as_a_keyed_hash() -> None:
     fakes = Fakes()
     fakes.send()
-    assert fakes.kept == {HONG.id: fakes.lookup("email-code", f"{HONG.id}:004217")}
+    assert fakes.saved == {HONG.id: fakes.lookup("email-code", f"{HONG.id}:004217")}
 
 
-def test_within_a_minute_of_the_last_nothing_is_mailed() -> None:
+def test_no_code_is_mailed_within_a_minute_of_the_last() -> None:
     fakes = Fakes(pause=True)
     fakes.send()
     assert fakes.mailed == []
 
 
-def test_a_code_that_could_not_be_mailed_is_forgotten() -> None:
+def test_a_code_that_could_not_be_mailed_is_deleted() -> None:
     fakes = Fakes(mail_unavailable=True)
     with pytest.raises(DomainError):
         fakes.send()
-    assert fakes.kept == {}
+    assert fakes.saved == {}
 
 
-def test_a_token_that_outlived_its_account_mails_nobody() -> None:
+def test_no_code_is_mailed_for_an_account_that_no_longer_exists() -> None:
     fakes = Fakes(account_found=None)
     with pytest.raises(DomainError) as error:
         fakes.send()
     assert type(error.value) is TokenInvalid
-    assert fakes.kept == {}
+    assert fakes.saved == {}
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def ses(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize(("language", "word"), [("ko", "인증 코드: 004217"), ("en", "Your code: 004217")])
-def test_a_mail_says_the_code_in_the_readers_language(ses: Any, language: str, word: str) -> None:
+def test_the_mail_has_the_code_in_the_users_language(ses: Any, language: str, word: str) -> None:
     verify_sender("no-reply@example.com")
     verify_sender("no-reply@example.com")
     Mailer("no-reply@example.com").send_code("hong@example.com", "004217", language)
@@ -150,7 +150,7 @@ def test_a_mail_says_the_code_in_the_readers_language(ses: Any, language: str, w
     assert word in mail.body
 
 
-def test_a_mail_that_ses_refuses_is_told_as_an_outage_and_logged_without_address_and_code(
+def test_a_mail_that_ses_rejects_is_service_unavailable_and_the_log_has_no_address_or_code(
     ses: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)

@@ -1,4 +1,4 @@
-"""Signing in tells a stranger nothing (AUTH-003, AUTH-006)."""
+"""A failed login reveals nothing about the account (AUTH-003, AUTH-006)."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -34,13 +34,13 @@ OLD_HASH = PasswordHasher(cost=5).hash(PASSWORD)
 
 
 class Fakes:
-    """Captcha, accounts, lockout, history, bcrypt at its least, sessions' store and signer in one; writes down what it
-    is asked."""
+    """Captcha, accounts, lockout, history, bcrypt at its lowest cost, session records and signer in one, with the
+    calls in order."""
 
     seconds = 3600
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.calls: list[str] = []
         self.accounts = {HONG: Credentials(USER, Role.USER, HASH)}
         self.known_network = False
         self.locked = False
@@ -50,11 +50,11 @@ class Fakes:
         self.sessions = Sessions(self, self, self, utc_now, new_id, lambda: "refresh", timedelta(days=7))
 
     def log_in(self, email: str = HONG, password: str = PASSWORD, captcha_token: str = HUMAN) -> TokenPair:
-        self.asked.clear()
+        self.calls.clear()
         service = Login(_Captcha(self), self, self.lookup, _Lockout(self), self, _History(self), self.sessions)
         return service.log_in(email, password, captcha_token, HOME)
 
-    def refused(self, email: str = HONG, password: str = WRONG) -> type[DomainError]:
+    def error_of(self, email: str = HONG, password: str = WRONG) -> type[DomainError]:
         with pytest.raises(DomainError) as error:
             self.log_in(email, password)
         return type(error.value)
@@ -63,7 +63,7 @@ class Fakes:
         return f"{kind}:{text}".encode()
 
     def credentials(self, email: str) -> Credentials | None:
-        self.asked.append("account")
+        self.calls.append("account")
         return self.accounts.get(email)
 
     def renew_hash(self, user_id: UserId, old_hash: str, new_hash: str) -> None:
@@ -73,7 +73,7 @@ class Fakes:
         return self.hasher.hash(password)
 
     def matches(self, password: str, password_hash: str | None) -> bool:
-        self.asked.append("bcrypt")
+        self.calls.append("bcrypt")
         return self.hasher.matches(password, password_hash)
 
     def is_outdated(self, password_hash: str) -> bool:
@@ -85,7 +85,7 @@ class Fakes:
     def begin(
         self, session_id: SessionId, user_id: UserId, first: IssuedPair, now: datetime, password_hash: str | None
     ) -> bool:
-        self.asked.append("session")
+        self.calls.append("session")
         self.begun.append((user_id, first.token_hash, first.expires_at - now, password_hash))
         return password_hash == self.accounts[HONG].password_hash
 
@@ -103,7 +103,7 @@ class _Captcha:
         self.fakes = fakes
 
     def check(self, token: str) -> None:
-        self.fakes.asked.append("captcha")
+        self.fakes.calls.append("captcha")
         if token != HUMAN:
             raise CaptchaFailed()
 
@@ -113,7 +113,7 @@ class _Lockout:
         self.fakes = fakes
 
     def check(self, owner: bytes, network: bytes, /, *, known_network: bool) -> str:
-        self.fakes.asked.append("lockout")
+        self.fakes.calls.append("lockout")
         assert network == b"network:203.0.113.0/24"
         assert known_network is self.fakes.known_network
         if self.fakes.locked:
@@ -121,10 +121,10 @@ class _Lockout:
         return owner.decode()
 
     def failed(self, attempt: str, /) -> None:
-        self.fakes.asked.append("count wrong")
+        self.fakes.calls.append("count wrong")
 
     def passed(self, attempt: str, /) -> None:
-        self.fakes.asked.append("count right")
+        self.fakes.calls.append("count right")
 
 
 class _History:
@@ -132,18 +132,18 @@ class _History:
         self.fakes = fakes
 
     def of_caller(self, user_id: UserId | None, caller: Caller) -> CallerHistory:
-        self.fakes.asked.append("history")
+        self.fakes.calls.append("history")
         return CallerHistory(False, self.fakes.known_network, False, 0)
 
     def failed(self, user_id: UserId | None, email_hash: bytes, caller: Caller) -> None:
-        self.fakes.asked.append("write failure")
+        self.fakes.calls.append("write failure")
 
     def succeeded(self, user_id: UserId, caller: Caller, method: LoginMethod, history: CallerHistory) -> None:
         assert method is LoginMethod.PASSWORD
-        self.fakes.asked.append("write success")
+        self.fakes.calls.append("write success")
 
 
-def test_the_right_password_opens_a_session_of_a_week_kept_by_hash_only() -> None:
+def test_the_correct_password_opens_a_session_of_a_week_stored_by_hash_only() -> None:
     fakes = Fakes()
     pair = fakes.log_in()
     assert (pair.access_token, pair.refresh_token, pair.expires_in) == (f"token of {USER} USER", "refresh", 3600)
@@ -152,19 +152,19 @@ def test_the_right_password_opens_a_session_of_a_week_kept_by_hash_only() -> Non
 
 @pytest.mark.parametrize("email", ["hong@example.com", "nobody@example.com", "dormant@example.com"])
 @pytest.mark.parametrize("password", ["wrong-password-1", "가" * 300, "\x00", PASSWORD + "\x00" + PASSWORD])
-def test_whatever_is_wrong_the_words_are_the_same_after_the_same_work(email: str, password: str) -> None:
+def test_every_failure_has_the_same_error_after_the_same_steps(email: str, password: str) -> None:
     fakes = Fakes()
     fakes.accounts["dormant@example.com"] = Credentials(UserId(UUID(int=8)), Role.USER, HASH, AccountStatus.DORMANT)
-    assert fakes.refused(email, password) is InvalidCredentials
-    assert fakes.asked == ["captcha", "account", "history", "lockout", "bcrypt", "count wrong", "write failure"]
+    assert fakes.error_of(email, password) is InvalidCredentials
+    assert fakes.calls == ["captcha", "account", "history", "lockout", "bcrypt", "count wrong", "write failure"]
 
 
-def test_without_a_captcha_nothing_is_asked_nor_counted() -> None:
+def test_without_a_captcha_no_other_step_runs() -> None:
     fakes = Fakes()
     with pytest.raises(DomainError) as error:
         fakes.log_in(captcha_token="robot")
     assert type(error.value) is CaptchaFailed
-    assert fakes.asked == ["captcha"]
+    assert fakes.calls == ["captcha"]
 
 
 @pytest.mark.parametrize("email", ["hong@example.com", "nobody@example.com"])
@@ -172,22 +172,22 @@ def test_without_a_captcha_nothing_is_asked_nor_counted() -> None:
 def test_while_locked_no_password_is_compared(email: str, password: str) -> None:
     fakes = Fakes()
     fakes.locked = True
-    assert fakes.refused(email, password) is AccountLocked
-    assert "bcrypt" not in fakes.asked
+    assert fakes.error_of(email, password) is AccountLocked
+    assert "bcrypt" not in fakes.calls
 
 
-def test_a_success_is_written_before_it_is_granted() -> None:
+def test_a_success_is_recorded_before_the_session_opens() -> None:
     fakes = Fakes()
     fakes.known_network = True
     fakes.log_in()
     granted = ["captcha", "account", "history", "lockout", "bcrypt", "count right", "write success", "session"]
-    assert fakes.asked == granted
+    assert fakes.calls == granted
 
 
-def test_a_hash_of_another_cost_is_renewed_by_a_right_password_only() -> None:
+def test_a_hash_of_another_cost_is_renewed_by_a_correct_password_only() -> None:
     fakes = Fakes()
     fakes.accounts[HONG] = Credentials(USER, Role.USER, OLD_HASH)
-    fakes.refused()
+    fakes.error_of()
     assert fakes.renewed == []
     fakes.log_in()
     ((old, new),) = fakes.renewed
@@ -218,10 +218,10 @@ class Meanwhile(Fakes):
         return self.becomes is not None and arguments[-1] == self.becomes
 
 
-def test_a_hash_that_a_sign_in_beside_this_one_renewed_is_still_the_passwords() -> None:
+def test_a_hash_renewed_by_a_login_at_the_same_time_still_matches_the_password() -> None:
     assert Meanwhile(becomes=OLD_HASH).log_in()
 
 
-def test_a_password_changed_while_it_was_compared_is_wrong_and_so_is_that_of_an_account_withdrawn() -> None:
-    assert Meanwhile(becomes=PasswordHasher(cost=4).hash("another-1")).refused(password=PASSWORD) is InvalidCredentials
-    assert Meanwhile(becomes=None).refused(password=PASSWORD) is InvalidCredentials
+def test_a_login_fails_if_the_password_changed_or_the_account_was_withdrawn_during_the_comparison() -> None:
+    assert Meanwhile(becomes=PasswordHasher(cost=4).hash("another-1")).error_of(password=PASSWORD) is InvalidCredentials
+    assert Meanwhile(becomes=None).error_of(password=PASSWORD) is InvalidCredentials

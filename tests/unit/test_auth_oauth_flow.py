@@ -1,4 +1,4 @@
-"""A social sign-in begins and ends here, once, with the same provider, and at our own front end (AUTH-007)."""
+"""A social login begins and ends here, once, with the same provider and at our front end (AUTH-007)."""
 
 from itertools import count
 
@@ -14,65 +14,65 @@ HONG = SocialProfile("1234", "hong@example.com", "홍길동")
 
 
 class Fakes:
-    """The providers and the kept flows in one."""
+    """Providers and states in one."""
 
     def __init__(self) -> None:
-        self.kept: dict[str, OAuthAttempt] = {}
-        self.asked: list[tuple[OAuthAttempt, str, str]] = []
+        self.saved: dict[str, OAuthAttempt] = {}
+        self.calls: list[tuple[OAuthAttempt, str, str]] = []
         secrets = (f"secret-{n}" for n in count())
         self.flow = OAuthFlow(self, self, ORIGINS, lambda: next(secrets))
 
     def save(self, state: str, flow: OAuthAttempt) -> None:
-        self.kept[state] = flow
+        self.saved[state] = flow
 
     def take(self, state: str) -> OAuthAttempt | None:
-        return self.kept.pop(state, None)
+        return self.saved.pop(state, None)
 
     def authorization_url(self, flow: OAuthAttempt, state: str) -> str:
         return f"https://{flow.provider}.example/authorize?state={state}&redirect_uri={flow.redirect_uri}"
 
     def profile(self, flow: OAuthAttempt, state: str, code: str) -> SocialProfile:
-        self.asked.append((flow, state, code))
+        self.calls.append((flow, state, code))
         return HONG
 
     def begun(self, redirect_uri: str | None = None, provider: Provider = Provider.KAKAO) -> OAuthStart:
         return self.flow.begin(provider, redirect_uri)
 
-    def refused(self, provider: Provider, state: str) -> type[DomainError]:
+    def error_of(self, provider: Provider, state: str) -> type[DomainError]:
         with pytest.raises(DomainError) as error:
             self.flow.finish(provider, state, "code")
-        assert self.asked == []
+        assert self.calls == []
         return type(error.value)
 
 
-def test_whom_the_provider_saw_is_told_to_whoever_brings_state_and_code() -> None:
+def test_state_and_code_return_the_person_that_the_provider_reports() -> None:
     fakes = Fakes()
     begun = fakes.begun()
-    (flow,) = fakes.kept.values()
+    (flow,) = fakes.saved.values()
     assert fakes.flow.finish(Provider.KAKAO, begun.state, "code") == HONG
-    assert fakes.asked == [(flow, begun.state, "code")]
+    assert fakes.calls == [(flow, begun.state, "code")]
     assert flow.verifier not in begun.authorization_url
     assert flow.verifier != begun.state
 
 
-def test_a_state_is_good_once() -> None:
+def test_a_state_works_once() -> None:
     fakes = Fakes()
     state = fakes.begun().state
     fakes.flow.finish(Provider.KAKAO, state, "code")
-    fakes.asked.clear()
-    assert fakes.refused(Provider.KAKAO, state) is OAuthFailed
+    fakes.calls.clear()
+    assert fakes.error_of(Provider.KAKAO, state) is OAuthFailed
 
 
-@pytest.mark.parametrize("state", ["", "nobody's", "secret-0"])
-def test_a_state_nobody_was_given_is_refused(state: str) -> None:
-    assert Fakes().refused(Provider.KAKAO, state) is OAuthFailed
+@pytest.mark.parametrize("state", ["", "unknown", "secret-0"])
+def test_an_unknown_state_is_rejected(state: str) -> None:
+    assert Fakes().error_of(Provider.KAKAO, state) is OAuthFailed
 
 
-def test_a_state_of_another_provider_is_refused_and_spent() -> None:
+def test_a_state_of_another_provider_is_rejected_and_spent() -> None:
     fakes = Fakes()
     state = fakes.begun(provider=Provider.KAKAO).state
-    assert fakes.refused(Provider.NAVER, state) is OAuthFailed
-    assert fakes.refused(Provider.KAKAO, state) is OAuthFailed
+    assert fakes.error_of(Provider.NAVER, state) is OAuthFailed
+    assert fakes.error_of(Provider.KAKAO, state) is OAuthFailed
 
 
 @pytest.mark.parametrize(
@@ -84,10 +84,10 @@ def test_a_state_of_another_provider_is_refused_and_spent() -> None:
         ("https://shop.example", "https://shop.example"),
     ],
 )
-def test_the_browser_comes_back_to_the_front_end(asked: str | None, sent: str) -> None:
+def test_the_browser_returns_to_the_front_end(asked: str | None, sent: str) -> None:
     fakes = Fakes()
     fakes.begun(asked)
-    (flow,) = fakes.kept.values()
+    (flow,) = fakes.saved.values()
     assert flow.redirect_uri == sent
 
 
@@ -120,18 +120,18 @@ def test_the_browser_comes_back_to_the_front_end(asked: str | None, sent: str) -
         "null",
     ],
 )
-def test_the_browser_is_sent_to_no_page_that_is_not_the_front_ends(hostile: str) -> None:
+def test_the_browser_is_never_sent_to_a_page_outside_the_front_end(hostile: str) -> None:
     fakes = Fakes()
     with pytest.raises(DomainError) as error:
         fakes.begun(hostile)
     assert type(error.value) is InvalidInput
     assert error.value.details == [{"field": "redirectUri", "reason": "must be a page of an allowed origin"}]
-    assert fakes.kept == {}
+    assert fakes.saved == {}
 
 
-def test_nothing_secret_of_a_flow_is_ever_shown() -> None:
+def test_printing_an_attempt_shows_none_of_its_secrets() -> None:
     fakes = Fakes()
     fakes.begun()
-    (flow,) = fakes.kept.values()
+    (flow,) = fakes.saved.values()
     assert flow.verifier not in repr(flow)
     assert not any(secret in repr(HONG) for secret in ("1234", "hong", "홍길동"))

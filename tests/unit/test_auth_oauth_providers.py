@@ -1,4 +1,4 @@
-"""Kakao, Naver and Google as they are asked, as they answer and as they fail (AUTH-007)."""
+"""Requests to Kakao, Naver and Google, their responses and their failures (AUTH-007)."""
 
 import base64
 import hashlib
@@ -67,20 +67,20 @@ def timed_out(request: httpx.Request) -> httpx.Response:
     raise httpx.ReadTimeout("no answer", request=request)
 
 
-def refused_connection(request: httpx.Request) -> httpx.Response:
+def connection_refused(request: httpx.Request) -> httpx.Response:
     raise httpx.ConnectError("refused", request=request)
 
 
 class Outside:
-    """Every provider at once, and what it was asked."""
+    """Every provider in one, with the requests in order."""
 
     def __init__(self, token: Respond | None = None, profile: Respond | None = None, discovery: Any = DISCOVERY):
-        self.asked: list[httpx.Request] = []
+        self.calls: list[httpx.Request] = []
         self.token, self.profile, self.discovery = token, profile, discovery
         self.guard = nullcontext
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
-        self.asked.append(request)
+        self.calls.append(request)
         if request.url.path == "/.well-known/openid-configuration":
             return httpx.Response(200, json=self.discovery)
         if request.method == "POST":
@@ -99,7 +99,7 @@ class Outside:
     def profile_of(self, provider: Provider) -> SocialProfile:
         return self.providers.profile(flow(provider), "the-state", "the-code")
 
-    def refused(self, provider: Provider) -> type[DomainError]:
+    def error_of(self, provider: Provider) -> type[DomainError]:
         with pytest.raises(DomainError) as error:
             self.profile_of(provider)
         return type(error.value)
@@ -149,7 +149,7 @@ def test_a_browser_is_sent_with_state_and_challenge_and_without_a_secret(
 def test_a_code_is_exchanged_with_our_secret_and_the_flows_verifier(provider: Provider) -> None:
     outside = Outside()
     outside.profile_of(provider)
-    (exchange,) = [request for request in outside.asked if request.method == "POST"]
+    (exchange,) = [request for request in outside.calls if request.method == "POST"]
     more = {"state": "the-state"} if provider is NAVER else {"code_verifier": VERIFIER}
     assert form(exchange) == {
         "grant_type": "authorization_code",
@@ -160,8 +160,8 @@ def test_a_code_is_exchanged_with_our_secret_and_the_flows_verifier(provider: Pr
         **more,
     }
     assert "Authorization" not in exchange.headers
-    assert outside.asked[-1].headers["Authorization"] == "Bearer their-token"
-    assert "secret" not in str(outside.asked[-1].url)
+    assert outside.calls[-1].headers["Authorization"] == "Bearer their-token"
+    assert "secret" not in str(outside.calls[-1].url)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_a_code_is_exchanged_with_our_secret_and_the_flows_verifier(provider: Pr
         (GOOGLE, SocialProfile("21", "hong@example.com", "홍길동")),
     ],
 )
-def test_a_person_is_known_by_the_providers_own_id(provider: Provider, profile: SocialProfile) -> None:
+def test_a_person_is_identified_by_the_providers_own_id(provider: Provider, profile: SocialProfile) -> None:
     assert Outside().profile_of(provider) == profile
 
 
@@ -187,7 +187,7 @@ def test_a_person_is_known_by_the_providers_own_id(provider: Provider, profile: 
         (GOOGLE, {"sub": "1"}),
     ],
 )
-def test_a_person_may_give_nothing_but_the_id(provider: Provider, body: Any) -> None:
+def test_a_profile_may_contain_only_the_id(provider: Provider, body: Any) -> None:
     assert Outside(profile=answer(200, json=body)).profile_of(provider) == SocialProfile("1", None, None)
 
 
@@ -201,11 +201,11 @@ def test_a_person_may_give_nothing_but_the_id(provider: Provider, body: Any) -> 
         (GOOGLE, {"sub": "1", "email": "v@example.com", "email_verified": False}),
     ],
 )
-def test_an_address_the_provider_never_proved_is_left_out(provider: Provider, body: Any) -> None:
+def test_an_address_that_the_provider_did_not_verify_is_left_out(provider: Provider, body: Any) -> None:
     assert Outside(profile=answer(200, json=body)).profile_of(provider).email is None
 
 
-REFUSALS = [
+REJECTIONS = [
     answer(
         400, json={"error": "invalid_grant", "error_description": "authorization code not found", "error_code": "X"}
     ),
@@ -216,21 +216,21 @@ REFUSALS = [
 
 
 @every_provider
-@pytest.mark.parametrize("token", REFUSALS)
-def test_a_code_the_provider_does_not_know_fails(provider: Provider, token: Respond) -> None:
+@pytest.mark.parametrize("token", REJECTIONS)
+def test_a_code_that_the_provider_rejects_fails(provider: Provider, token: Respond) -> None:
     outside = Outside(token)
-    assert outside.refused(provider) is OAuthFailed
-    assert outside.asked[-1].method == "POST"  # and nobody was asked for
+    assert outside.error_of(provider) is OAuthFailed
+    assert outside.calls[-1].method == "POST"  # and no profile was read
 
 
 @every_provider
-def test_a_person_the_provider_does_not_show_fails(provider: Provider) -> None:
-    assert Outside(profile=answer(403, json={"code": -402})).refused(provider) is OAuthFailed
+def test_a_profile_that_the_provider_does_not_return_fails(provider: Provider) -> None:
+    assert Outside(profile=answer(403, json={"code": -402})).error_of(provider) is OAuthFailed
 
 
 GARBAGE: list[Respond] = [
     timed_out,
-    refused_connection,
+    connection_refused,
     answer(500, json={"error": "invalid_grant"}),
     answer(503, html="<title>busy</title>"),
     answer(200, html="<title>hello</title>"),
@@ -258,8 +258,8 @@ GARBAGE: list[Respond] = [
         answer(400, json={"error": "temporarily_unavailable"}),
     ],
 )
-def test_a_provider_that_gives_no_token_is_away(provider: Provider, token: Respond) -> None:
-    assert Outside(token).refused(provider) is ServiceUnavailable
+def test_a_provider_that_returns_no_token_is_unavailable(provider: Provider, token: Respond) -> None:
+    assert Outside(token).error_of(provider) is ServiceUnavailable
 
 
 @every_provider
@@ -275,11 +275,11 @@ def test_a_provider_that_gives_no_token_is_away(provider: Provider, token: Respo
         answer(200, json={"id": 1.5, "sub": ["1"], "resultcode": "00", "response": {"id": ["1"]}}),
     ],
 )
-def test_a_provider_that_shows_nobody_is_away(provider: Provider, profile: Respond) -> None:
-    assert Outside(profile=profile).refused(provider) is ServiceUnavailable
+def test_a_provider_that_returns_no_profile_is_unavailable(provider: Provider, profile: Respond) -> None:
+    assert Outside(profile=profile).error_of(provider) is ServiceUnavailable
 
 
-def test_a_lifetime_that_is_no_number_harms_nobody() -> None:
+def test_a_token_lifetime_that_is_not_a_number_is_ignored() -> None:
     token = answer(200, json={**TOKEN, "expires_in": {"a": [1]}, "expires_at": "never"})
     assert Outside(token).profile_of(KAKAO).subject == "98765432198765"
 
@@ -294,10 +294,10 @@ def test_a_lifetime_that_is_no_number_harms_nobody() -> None:
         [],
     ],
 )
-def test_a_discovery_document_that_is_not_googles_is_not_followed(document: Any) -> None:
+def test_a_discovery_document_of_another_issuer_is_rejected(document: Any) -> None:
     outside = Outside(discovery=document)
-    assert outside.refused(GOOGLE) is ServiceUnavailable
-    assert "google-secret" not in "".join(request.content.decode() for request in outside.asked)
+    assert outside.error_of(GOOGLE) is ServiceUnavailable
+    assert "google-secret" not in "".join(request.content.decode() for request in outside.calls)
 
 
 def test_google_is_discovered_once_and_again_after_a_failure() -> None:
@@ -309,19 +309,19 @@ def test_google_is_discovered_once_and_again_after_a_failure() -> None:
     for _ in range(3):
         providers.authorization_url(flow(GOOGLE), "s")
         providers.profile(flow(GOOGLE), "s", "code")
-    assert len([request for request in outside.asked if "well-known" in request.url.path]) == 2
+    assert len([request for request in outside.calls if "well-known" in request.url.path]) == 2
 
 
-def test_who_is_not_google_needs_no_discovery() -> None:
+def test_other_providers_need_no_discovery() -> None:
     outside = Outside()
     providers = outside.providers
     for provider in (KAKAO, NAVER):
         providers.authorization_url(flow(provider), "s")
-    assert outside.asked == []
+    assert outside.calls == []
 
 
 @every_provider
-def test_a_provider_that_has_been_failing_is_not_asked(provider: Provider) -> None:
+def test_a_provider_is_not_called_while_its_circuit_is_open(provider: Provider) -> None:
     @contextmanager
     def opened() -> Iterator[None]:
         raise CircuitOpen("oauth", 42)
@@ -332,11 +332,11 @@ def test_a_provider_that_has_been_failing_is_not_asked(provider: Provider) -> No
     with pytest.raises(DomainError) as error:
         outside.profile_of(provider)
     assert (type(error.value), error.value.retry_after) == (ServiceUnavailable, 42)
-    assert outside.asked == []
+    assert outside.calls == []
 
 
 @every_provider
-def test_nothing_of_a_person_or_a_secret_is_logged(provider: Provider, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_personal_data_and_no_secret_is_logged(provider: Provider, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     secrets = (
         VERIFIER,
@@ -349,7 +349,7 @@ def test_nothing_of_a_person_or_a_secret_is_logged(provider: Provider, caplog: p
         "98765432198765",
         "naver-person",
     )
-    for outside in (Outside(), Outside(timed_out), *map(Outside, REFUSALS), Outside(profile=answer(500))):
+    for outside in (Outside(), Outside(timed_out), *map(Outside, REJECTIONS), Outside(profile=answer(500))):
         with suppress(DomainError):
             outside.profile_of(provider)
     logged = " ".join(
@@ -362,9 +362,9 @@ def test_nothing_of_a_person_or_a_secret_is_logged(provider: Provider, caplog: p
     assert all("their-token" not in record.getMessage() for record in caplog.records)
 
 
-def test_an_address_is_never_part_of_a_log_of_http(caplog: pytest.LogCaptureFixture) -> None:
-    """httpx logs addresses at INFO: none of ours may hold a secret."""
+def test_no_url_that_is_called_has_a_query(caplog: pytest.LogCaptureFixture) -> None:
+    """httpx logs URLs at INFO: none may contain a secret."""
     outside = Outside()
     for provider in Provider:
         outside.profile_of(provider)
-    assert all(urlsplit(str(request.url)).query == "" for request in outside.asked)
+    assert all(urlsplit(str(request.url)).query == "" for request in outside.calls)

@@ -1,4 +1,4 @@
-"""reCAPTCHA and PortOne, as they answer and as they fail: nobody passes because nobody could be asked."""
+"""reCAPTCHA and PortOne, their responses and their failures: no check passes because it could not be made."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -25,7 +25,7 @@ def timed_out(request: httpx.Request) -> httpx.Response:
     raise httpx.ReadTimeout("no answer", request=request)
 
 
-def refused_connection(request: httpx.Request) -> httpx.Response:
+def connection_refused(request: httpx.Request) -> httpx.Response:
     raise httpx.ConnectError("refused", request=request)
 
 
@@ -44,15 +44,15 @@ def identities(respond: Respond) -> IdentityVerificationClient:
     )
 
 
-def refused(call: Callable[[], object]) -> type[DomainError]:
+def error_of(call: Callable[[], object]) -> type[DomainError]:
     with pytest.raises(DomainError) as error:
         call()
     return type(error.value)
 
 
-AWAY = [
+UNAVAILABLE = [
     timed_out,
-    refused_connection,
+    connection_refused,
     answer(500, json={"type": "INTERNAL"}),
     answer(502, html="<title>502</title>"),
     answer(200, html="<title>hello</title>"),
@@ -62,7 +62,7 @@ AWAY = [
 ]
 
 
-def test_a_captcha_is_asked_about_with_our_secret_and_without_the_callers_address() -> None:
+def test_a_captcha_is_checked_with_our_secret_and_without_the_callers_address() -> None:
     asked: list[dict[str, list[str]]] = []
 
     def respond(request: httpx.Request) -> httpx.Response:
@@ -73,19 +73,19 @@ def test_a_captcha_is_asked_about_with_our_secret_and_without_the_callers_addres
     assert asked == [{"secret": ["our-secret"], "response": ["a token & more"]}]
 
 
-def test_a_captcha_not_passed_is_the_callers_fault() -> None:
+def test_a_captcha_that_was_not_passed_is_captcha_failed() -> None:
     respond = answer(200, json={"success": False, "error-codes": ["timeout-or-duplicate"]})
-    assert refused(lambda: captcha(respond).check("old")) is CaptchaFailed
+    assert error_of(lambda: captcha(respond).check("old")) is CaptchaFailed
 
 
 @pytest.mark.parametrize(
-    "respond", [*AWAY, answer(200, json={"success": False, "error-codes": ["invalid-input-secret"]})]
+    "respond", [*UNAVAILABLE, answer(200, json={"success": False, "error-codes": ["invalid-input-secret"]})]
 )
-def test_a_captcha_nobody_could_judge_is_not_passed(respond: Respond) -> None:
-    assert refused(lambda: captcha(respond).check("token")) is ServiceUnavailable
+def test_a_captcha_that_could_not_be_checked_is_service_unavailable(respond: Respond) -> None:
+    assert error_of(lambda: captcha(respond).check("token")) is ServiceUnavailable
 
 
-def test_a_verified_identity_is_a_person() -> None:
+def test_a_verified_identity_returns_the_person() -> None:
     assert identities(answer(200, json=VERIFIED)).person("id") == VerifiedPerson("홍길동", "01012345678", "ci-of-hong")
 
 
@@ -104,13 +104,13 @@ def test_a_carrier_may_give_neither_phone_nor_ci() -> None:
         answer(200, json={"status": "VERIFIED"}),
     ],
 )
-def test_whoever_is_not_verified_is_nobody(respond: Respond) -> None:
+def test_an_unverified_identity_returns_none(respond: Respond) -> None:
     assert identities(respond).person("id") is None
 
 
-@pytest.mark.parametrize("respond", [*AWAY, answer(401, json={"type": "UNAUTHORIZED"}), answer(403, json={})])
-def test_an_identity_nobody_could_confirm_is_not_taken_for_unverified(respond: Respond) -> None:
-    assert refused(lambda: identities(respond).person("id")) is ServiceUnavailable
+@pytest.mark.parametrize("respond", [*UNAVAILABLE, answer(401, json={"type": "UNAUTHORIZED"}), answer(403, json={})])
+def test_an_identity_that_could_not_be_checked_is_service_unavailable(respond: Respond) -> None:
+    assert error_of(lambda: identities(respond).person("id")) is ServiceUnavailable
 
 
 @pytest.mark.parametrize("hostile", ["..", ".", "../payments/1", "a/b?c=d#e", "%2e%2e", "한글", "a b\r\nX: y"])
@@ -134,8 +134,8 @@ def open_circuit() -> Iterator[None]:
     yield
 
 
-def test_while_its_circuit_is_open_nobody_is_asked_and_the_caller_told_when_to_come_back() -> None:
-    client = httpx.Client(transport=httpx.MockTransport(lambda _: pytest.fail("was asked")))
+def test_while_the_circuit_is_open_no_request_is_sent_and_the_error_has_retry_after() -> None:
+    client = httpx.Client(transport=httpx.MockTransport(lambda _: pytest.fail("was called")))
     asked = [
         lambda: Captcha(client, "https://captcha.example", "our-secret", open_circuit).check("token"),
         lambda: IdentityVerificationClient(client, "https://portone.example", "our-secret", open_circuit).person("id"),

@@ -1,4 +1,4 @@
-"""A token alone changes no password and ends no account (AUTH-015, AUTH-016, AUTH-018)."""
+"""A token alone changes no password and withdraws no account (AUTH-015, AUTH-016, AUTH-018)."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ class Fakes:
 
     def __init__(self) -> None:
         self.done: list[object] = []
-        self.settled: list[tuple[str, Any]] = []
+        self.ended: list[tuple[str, Any]] = []
         self.locked = False
         self.changed_meanwhile = False
         self.people: dict[str, VerifiedPerson | None] = {"v-1": VerifiedPerson("홍길동", None, "hong"), "v-2": None}
@@ -71,26 +71,26 @@ class Fakes:
         return owner, network, known_network
 
     def failed(self, attempt: Any, /) -> None:
-        self.settled.append(("failed", attempt))
+        self.ended.append(("failed", attempt))
 
     def passed(self, attempt: Any, /) -> None:
-        self.settled.append(("passed", attempt))
+        self.ended.append(("passed", attempt))
 
 
-def refused(call: Callable[[], None]) -> type[DomainError]:
+def error_of(call: Callable[[], None]) -> type[DomainError]:
     with pytest.raises(DomainError) as error:
         call()
     assert not error.value.details
     return type(error.value)
 
 
-def test_the_current_password_changes_it_in_this_session() -> None:
+def test_the_current_password_allows_a_new_one() -> None:
     fakes = Fakes()
     fakes.account.change_password(USER, SESSION, PASSWORD, "another-horse-8")
     assert fakes.done == [("changed", USER, HASH, "hash of another-horse-8", SESSION, NOW)]
 
 
-def test_the_password_ends_the_account() -> None:
+def test_the_password_allows_a_withdrawal() -> None:
     fakes = Fakes()
     fakes.account.withdraw(USER, SESSION, PASSWORD)
     assert fakes.done == [("withdrawn", USER, HASH, NOW)]
@@ -104,40 +104,40 @@ ASKS: list[Callable[[Fakes, UserId, str], None]] = [
 
 @pytest.mark.parametrize("ask", ASKS)
 @pytest.mark.parametrize(("user", "password"), [(USER, "wrong-horse-7"), (UserId(UUID(int=8)), PASSWORD)])
-def test_a_wrong_password_counts_and_so_does_any_for_an_account_that_is_gone(
+def test_a_wrong_password_and_one_for_a_withdrawn_account_count_as_failed(
     ask: Callable[[Fakes, UserId, str], None], user: UserId, password: str
 ) -> None:
     fakes = Fakes()
-    assert refused(lambda: ask(fakes, user, password)) is InvalidCredentials
-    assert fakes.settled == [("failed", (user.bytes, SESSION.bytes, True))]
+    assert error_of(lambda: ask(fakes, user, password)) is InvalidCredentials
+    assert fakes.ended == [("failed", (user.bytes, SESSION.bytes, True))]
     assert fakes.done == []
 
 
 @pytest.mark.parametrize("ask", ASKS)
-def test_the_right_one_is_settled_as_right(ask: Callable[[Fakes, UserId, str], None]) -> None:
+def test_the_correct_password_counts_as_passed(ask: Callable[[Fakes, UserId, str], None]) -> None:
     fakes = Fakes()
     ask(fakes, USER, PASSWORD)
-    assert fakes.settled == [("passed", (USER.bytes, SESSION.bytes, True))]
+    assert fakes.ended == [("passed", (USER.bytes, SESSION.bytes, True))]
 
 
 @pytest.mark.parametrize("ask", ASKS)
-def test_after_too_many_wrong_ones_the_right_one_is_not_even_compared(
+def test_while_locked_the_password_is_not_compared(
     ask: Callable[[Fakes, UserId, str], None],
 ) -> None:
     fakes = Fakes()
     fakes.locked = True
-    assert refused(lambda: ask(fakes, USER, PASSWORD)) is AccountLocked
-    assert fakes.done == fakes.settled == []
+    assert error_of(lambda: ask(fakes, USER, PASSWORD)) is AccountLocked
+    assert fakes.done == fakes.ended == []
 
 
 @pytest.mark.parametrize("ask", ASKS)
 def test_a_password_that_was_changed_meanwhile_is_wrong(ask: Callable[[Fakes, UserId, str], None]) -> None:
     fakes = Fakes()
     fakes.changed_meanwhile = True
-    assert refused(lambda: ask(fakes, USER, PASSWORD)) is InvalidCredentials
+    assert error_of(lambda: ask(fakes, USER, PASSWORD)) is InvalidCredentials
 
 
-def test_who_is_verified_to_be_the_owner_sets_a_new_password() -> None:
+def test_the_verified_owner_sets_a_new_password() -> None:
     fakes = Fakes()
     fakes.forgotten.reset("hong@example.com", "v-1", "another-horse-8")
     assert fakes.done == [("reset", USER, "hash of another-horse-8", OWN, NOW)]
@@ -152,9 +152,9 @@ def test_who_is_verified_to_be_the_owner_sets_a_new_password() -> None:
         ("hong@example.com", "v-4"),  # without a ci
     ],
 )
-def test_nobody_else_sets_one_and_all_are_told_the_same(email: str, verification: str) -> None:
+def test_every_other_reset_raises_the_same_error(email: str, verification: str) -> None:
     fakes = Fakes()
-    assert refused(lambda: fakes.forgotten.reset(email, verification, "another-horse-8")) is IdentityNotVerified
+    assert error_of(lambda: fakes.forgotten.reset(email, verification, "another-horse-8")) is IdentityNotVerified
     assert fakes.done == []
 
 
@@ -162,8 +162,8 @@ def test_an_account_withdrawn_meanwhile_has_no_password_to_reset() -> None:
     fakes = Fakes()
     fakes.changed_meanwhile = True
     asked = lambda: fakes.forgotten.reset("hong@example.com", "v-1", "another-horse-8")  # noqa: E731
-    assert refused(asked) is IdentityNotVerified
+    assert error_of(asked) is IdentityNotVerified
 
 
-def test_a_proof_prints_nothing_of_what_it_holds() -> None:
+def test_printing_a_proof_shows_nothing() -> None:
     assert repr(OWN) == "OwnershipProof()"

@@ -1,4 +1,4 @@
-"""Passwords as they are kept and compared (AUTH-014)."""
+"""How passwords are hashed and compared (AUTH-014)."""
 
 import json
 
@@ -15,13 +15,13 @@ HASHER = PasswordHasher(cost=4)
 
 
 def registered(password: str) -> str:
-    """What is hashed of a password as it is typed at registration."""
+    """What is hashed of a password that is typed at registration."""
     body = RegisterBody.model_validate_json(json.dumps({**sample_body("register_account"), "password": password}))
     return body.password.get_secret_value()
 
 
 def offered(password: str) -> str:
-    """What is compared of one typed at sign-in."""
+    """What is compared of a password that is typed at login."""
     body = LoginBody.model_validate_json(json.dumps({**sample_body("log_in"), "password": password}))
     return body.password.get_secret_value()
 
@@ -52,53 +52,53 @@ def test_a_password_is_the_same_from_every_keyboard(first: str, then: str) -> No
         "password-12\x00",
     ],
 )
-def test_what_only_looks_like_a_password_is_another(other: str) -> None:
+def test_a_password_that_only_looks_the_same_does_not_match(other: str) -> None:
     assert not HASHER.matches(offered(other), HASHER.hash(registered("password-12")))
 
 
 @pytest.mark.parametrize(
-    ("password", "good"),
+    ("password", "valid"),
     [
         ("가" * 23 + "1", True),  # 70 bytes
         ("가" * 24 + "1", False),  # 73
         ("\ufb03" * 23 + "1", True),  # ffi ligatures: 70 bytes of them are 70 letters
         ("\ufdfa" + "1" * 20, True),  # one letter that is eighteen: 33 characters, 53 bytes
-        ("\ufdfa" * 3 + "1", False),  # ten bytes typed, 100 kept
-        ("１" * 9 + "ａ", True),  # full width: 30 bytes typed, ten kept
-        ("１" * 8 + "ａ", False),  # nine kept
+        ("\ufdfa" * 3 + "1", False),  # ten bytes typed, 100 hashed
+        ("１" * 9 + "ａ", True),  # full width: 30 bytes typed, ten hashed
+        ("１" * 8 + "ａ", False),  # nine hashed
         ("\u202epassword-12", True),
         ("password-12\x00", False),
         ("password\u0661\u0662", True),  # Arabic-Indic digits
         ("⁹⁸⁷⁶⁵⁴³²¹a", True),  # superscripts are digits in NFKC
     ],
 )
-def test_a_new_password_is_measured_as_it_will_be_kept(password: str, good: bool) -> None:
-    assert accepts(RegisterBody, {**sample_body("register_account"), "password": password}) is good
+def test_a_new_password_is_measured_in_nfkc(password: str, valid: bool) -> None:
+    assert accepts(RegisterBody, {**sample_body("register_account"), "password": password}) is valid
 
 
 @pytest.mark.parametrize("surrogate", ["\\ud800", "\\udfff", "\\ud800\\ud800", "\\udc00\\ud800"])
 @pytest.mark.parametrize("place", ["{}password-12", "password-12{}"])
-def test_a_lone_surrogate_is_no_text(surrogate: str, place: str) -> None:
+def test_a_lone_surrogate_is_rejected(surrogate: str, place: str) -> None:
     body = json.dumps({**sample_body("log_in"), "password": "here"}).replace("here", place.format(surrogate))
     with pytest.raises(ValidationError):
         LoginBody.model_validate_json(body)
 
 
-def test_a_password_is_compared_whole_although_bcrypt_sees_72_bytes() -> None:
+def test_a_password_is_compared_whole_although_bcrypt_reads_72_bytes() -> None:
     longest = "a1" * 36
-    kept = HASHER.hash(longest)
-    assert HASHER.matches(longest, kept)
-    assert not HASHER.matches(longest + "more", kept)
+    stored = HASHER.hash(longest)
+    assert HASHER.matches(longest, stored)
+    assert not HASHER.matches(longest + "more", stored)
 
 
-def test_a_password_is_not_also_itself_repeated() -> None:
-    kept = HASHER.hash("abcdefghi1")
-    assert bcrypt.checkpw(b"abcdefghi1\0abcdefghi1", kept.encode())  # why it must be seen to
-    assert not HASHER.matches("abcdefghi1\0abcdefghi1", kept)
+def test_a_password_repeated_after_a_nul_does_not_match() -> None:
+    stored = HASHER.hash("abcdefghi1")
+    assert bcrypt.checkpw(b"abcdefghi1\0abcdefghi1", stored.encode())  # why the hasher checks for NUL
+    assert not HASHER.matches("abcdefghi1\0abcdefghi1", stored)
 
 
 class CountingRounds:
-    """Stands where bcrypt does, and sums the rounds it is asked for."""
+    """Replaces bcrypt and sums the rounds of all calls."""
 
     def __init__(self) -> None:
         self.rounds = 0
@@ -111,10 +111,10 @@ class CountingRounds:
 @pytest.mark.parametrize(
     "password_hash",
     [None, HASHER.hash("abcdefghi1"), PasswordHasher(6).hash("abcdefghi1")],
-    ids=["nobody's", "cost 4", "cost 6"],
+    ids=["no account", "cost 4", "cost 6"],
 )
 @pytest.mark.parametrize("password", ["abcdefghi1", "wrong", "x" * 1000])
-def test_comparing_costs_the_same_for_nobody_and_for_hashes_of_lower_costs(
+def test_comparing_takes_as_long_without_an_account_and_for_hashes_of_lower_cost(
     monkeypatch: pytest.MonkeyPatch, password_hash: str | None, password: str
 ) -> None:
     counting = CountingRounds()
@@ -124,7 +124,7 @@ def test_comparing_costs_the_same_for_nobody_and_for_hashes_of_lower_costs(
 
 
 @pytest.mark.parametrize("password", ["", "abcdefghi1", "\x00"])
-def test_nobodys_hash_matches_no_password(password: str) -> None:
+def test_no_password_matches_without_a_hash(password: str) -> None:
     assert not HASHER.matches(password, None)
 
 

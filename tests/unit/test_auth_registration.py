@@ -1,4 +1,4 @@
-"""Who may have an account, and in which order that is found out (AUTH-001 to AUTH-005)."""
+"""Who can have an account, and the order of the checks (AUTH-001 to AUTH-005)."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -30,49 +30,49 @@ REQUEST = RegistrationRequest(
 
 
 class Fakes:
-    """Captcha, PortOne, link tokens, the accounts and the hasher in one, with a record of who was asked."""
+    """Captcha, PortOne, link tokens, accounts and hasher in one, with the calls in order."""
 
     def __init__(self, person: VerifiedPerson | None = HONG) -> None:
-        self.asked: list[str] = []
+        self.calls: list[str] = []
         self.added: list[NewAccount] = []
         self._person = person
         self.service = Registration(self, self, self, self, self, lambda: NOW, lambda: UUID(int=1))
 
     def check(self, token: str) -> None:
-        self.asked.append("captcha")
+        self.calls.append("captcha")
         if token != "human":
             raise CaptchaFailed()
 
     def person(self, verification_id: str) -> VerifiedPerson | None:
-        self.asked.append("identity")
+        self.calls.append("identity")
         return self._person if verification_id == "verification" else None
 
     def identity(self, token: str) -> SocialIdentity:
-        self.asked.append("link token")
+        self.calls.append("link token")
         if token != "kakao's":
             raise OAuthFailed()
         return KAKAO
 
     def spend(self, token: str) -> None:
-        self.asked.append("spent")
+        self.calls.append("spent")
 
     def hash(self, password: str) -> str:
         return f"hash of {password}"
 
     def add(self, new: NewAccount) -> None:
-        self.asked.append("accounts")
+        self.calls.append("accounts")
         if new.account.email == "taken@example.com":
             raise EmailTaken()
         self.added.append(new)
 
-    def refused(self, request: RegistrationRequest) -> type[DomainError]:
+    def error_of(self, request: RegistrationRequest) -> type[DomainError]:
         with pytest.raises(DomainError) as error:
             self.service.register(request)
         assert self.added == []
         return type(error.value)
 
 
-def test_a_verified_person_gets_an_account_with_all_that_was_agreed_to() -> None:
+def test_a_verified_person_gets_an_account_with_every_agreement() -> None:
     fakes = Fakes()
     account = fakes.service.register(replace(REQUEST, agreements=(*AGREED, Agreement("MARKETING", "1", agreed=False))))
     assert account == Account(UserId(UUID(int=1)), "Hong@example.com", "홍길동", "01012345678", Role.USER, NOW)
@@ -81,7 +81,7 @@ def test_a_verified_person_gets_an_account_with_all_that_was_agreed_to() -> None
     assert [agreement.code for agreement in added.agreements] == ["TERMS_OF_SERVICE", "PRIVACY", "MARKETING"]
 
 
-def test_a_name_and_phone_of_ones_own_go_before_the_verified_ones() -> None:
+def test_a_given_name_and_phone_replace_the_verified_ones() -> None:
     account = Fakes().service.register(replace(REQUEST, name="Gildong", phone="010-9999-8888"))
     assert (account.name, account.phone) == ("Gildong", "010-9999-8888")
 
@@ -96,32 +96,32 @@ def test_a_name_and_phone_of_ones_own_go_before_the_verified_ones() -> None:
         (AGREED[0], Agreement("MARKETING", "1", agreed=True)),
     ],
 )
-def test_without_both_required_agreements_nothing_else_is_asked(agreements: tuple[Agreement, ...]) -> None:
+def test_without_both_required_agreements_no_other_step_runs(agreements: tuple[Agreement, ...]) -> None:
     fakes = Fakes()
-    assert fakes.refused(replace(REQUEST, agreements=agreements)) is AgreementRequired
-    assert fakes.asked == []
+    assert fakes.error_of(replace(REQUEST, agreements=agreements)) is AgreementRequired
+    assert fakes.calls == []
 
 
 def test_a_failed_captcha_costs_no_identity_verification() -> None:
     fakes = Fakes()
-    assert fakes.refused(replace(REQUEST, captcha_token="robot")) is CaptchaFailed
-    assert fakes.asked == ["captcha"]
+    assert fakes.error_of(replace(REQUEST, captcha_token="robot")) is CaptchaFailed
+    assert fakes.calls == ["captcha"]
 
 
 @pytest.mark.parametrize("person", [None, replace(HONG, ci=None), replace(HONG, ci="")])
-def test_someone_who_is_not_verified_or_cannot_be_told_apart_gets_no_account(person: VerifiedPerson | None) -> None:
+def test_a_person_who_is_not_verified_or_has_no_ci_gets_no_account(person: VerifiedPerson | None) -> None:
     fakes = Fakes(person)
-    assert fakes.refused(REQUEST) is IdentityNotVerified
-    assert fakes.asked == ["captcha", "identity"]
+    assert fakes.error_of(REQUEST) is IdentityNotVerified
+    assert fakes.calls == ["captcha", "identity"]
 
 
-def test_whether_an_address_is_taken_only_a_verified_person_learns() -> None:
+def test_only_a_verified_person_learns_that_an_address_is_taken() -> None:
     fakes = Fakes()
-    assert fakes.refused(replace(REQUEST, email="taken@example.com")) is EmailTaken
-    assert fakes.asked == ["captcha", "identity", "accounts"]
+    assert fakes.error_of(replace(REQUEST, email="taken@example.com")) is EmailTaken
+    assert fakes.calls == ["captcha", "identity", "accounts"]
 
 
-def test_what_is_secret_is_not_in_the_words_an_error_would_print() -> None:
+def test_printing_a_registration_shows_none_of_its_secrets() -> None:
     fakes = Fakes()
     fakes.service.register(REQUEST)
     printed = f"{REQUEST!r} {fakes.added[0]!r} {HONG!r}"
@@ -129,18 +129,18 @@ def test_what_is_secret_is_not_in_the_words_an_error_would_print() -> None:
         assert secret not in printed
 
 
-def test_a_link_token_makes_the_person_it_stands_for_the_accounts_and_is_spent_after() -> None:
+def test_a_link_token_links_its_social_identity_and_is_spent_afterwards() -> None:
     fakes = Fakes()
     fakes.service.register(replace(REQUEST, link_token="kakao's"))
     assert fakes.added[0].social == KAKAO
-    assert fakes.asked == ["captcha", "identity", "link token", "accounts", "spent"]
+    assert fakes.calls == ["captcha", "identity", "link token", "accounts", "spent"]
 
 
-def test_a_link_token_that_is_not_good_refuses_the_whole_registration() -> None:
-    assert Fakes().refused(replace(REQUEST, link_token="nobody's")) is OAuthFailed
+def test_an_invalid_link_token_rejects_the_whole_registration() -> None:
+    assert Fakes().error_of(replace(REQUEST, link_token="unknown")) is OAuthFailed
 
 
-def test_a_refused_registration_leaves_the_link_token_for_the_next_try() -> None:
+def test_a_rejected_registration_leaves_the_link_token_for_the_next_attempt() -> None:
     fakes = Fakes()
-    assert fakes.refused(replace(REQUEST, link_token="kakao's", email="taken@example.com")) is EmailTaken
-    assert "spent" not in fakes.asked
+    assert fakes.error_of(replace(REQUEST, link_token="kakao's", email="taken@example.com")) is EmailTaken
+    assert "spent" not in fakes.calls

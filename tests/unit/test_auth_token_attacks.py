@@ -1,4 +1,4 @@
-"""No token but ours opens anything, and each bad one is refused by its name (GW-002, GW-025; RFC 8725).
+"""Only our own tokens are accepted, and every other raises the right error (GW-002, GW-025; RFC 8725).
 
 `tests/e2e/test_token_attacks.py` sends the same forgeries over HTTP.
 """
@@ -40,7 +40,7 @@ def verifier(revoked: tuple[str, ...] = ()) -> AccessTokenVerifier:
 
 
 def outcome(token: str, by: AccessTokenVerifier | None = None) -> type[DomainError] | Role:
-    """The role of a token that is taken for one of ours, or why it is not."""
+    """The role of a token that is accepted, or why it is rejected."""
     try:
         return (by or verifier()).verify(token).role
     except DomainError as error:
@@ -48,7 +48,7 @@ def outcome(token: str, by: AccessTokenVerifier | None = None) -> type[DomainErr
 
 
 def signed(text: str, **header: Any) -> str:
-    """By our own key, whatever it says."""
+    """A token with this payload, signed with our key."""
     whole = {"alg": "ES256", "kid": SIGNING["kid"], "typ": "JWT", **header}
     signing_input = f"{segment(whole)}.{segment(text.encode())}"
     es256 = jwt.get_algorithm_by_name("ES256")
@@ -56,17 +56,17 @@ def signed(text: str, **header: Any) -> str:
 
 
 def changed(**claims: Any) -> str:
-    """Signed by us, with other claims; `...` takes one away."""
+    """Signed with our key, with other claims; `...` removes one."""
     whole = {**CLAIMS_OF_GOOD, **claims}
     return signed(json.dumps({name: value for name, value in whole.items() if value is not ...}))
 
 
 def spliced(text: str) -> str:
-    """Signed by us, with `text` after the last claim."""
+    """Signed with our key, with `text` after the last claim."""
     return signed(json.dumps(CLAIMS_OF_GOOD)[:-1] + text + "}")
 
 
-def test_the_good_token_the_attacks_are_made_of_is_good() -> None:
+def test_the_token_that_the_forgeries_are_made_from_is_valid() -> None:
     assert outcome(GOOD) is Role.USER
     assert outcome(changed()) is Role.USER
     assert len(FORGERIES) > 300
@@ -78,12 +78,12 @@ def test_a_forged_token_is_invalid(name: str) -> None:
 
 
 @pytest.mark.parametrize("length", [0, *range(1, len(GOOD), 7), len(GOOD) - 1])
-def test_no_part_of_a_token_is_one(length: int) -> None:
+def test_no_part_of_a_token_is_valid(length: int) -> None:
     assert outcome(GOOD[:length]) is TokenInvalid
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_the_gateway_is_told_to_deny_it_and_never_sees_a_crash(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_authorizer_denies_a_forged_token_and_never_fails(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(authorize_request, "access_token_verifier", verifier)
     event = json.loads(SAMPLE.read_text(encoding="utf-8"))
     event["headers"]["Authorization"] = f"Bearer {ATTACKS[name]}"
@@ -94,7 +94,7 @@ def test_the_gateway_is_told_to_deny_it_and_never_sees_a_crash(name: str, monkey
 
 
 @pytest.mark.parametrize("claim", CLAIMS)
-def test_a_claim_that_is_missing_or_no_claim_makes_a_token_invalid(claim: str) -> None:
+def test_a_missing_or_malformed_claim_makes_a_token_invalid(claim: str) -> None:
     for value in (..., None, [], {}, [CLAIMS_OF_GOOD[claim]], {"a": 1}):
         assert outcome(changed(**{claim: value})) is TokenInvalid
 
@@ -129,7 +129,7 @@ def test_a_claim_that_is_missing_or_no_claim_makes_a_token_invalid(claim: str) -
         signed(json.dumps(CLAIMS_OF_GOOD), x="x" * 8000),
     ],
 )
-def test_what_our_own_key_signed_is_still_read_strictly(token: str) -> None:
+def test_a_token_signed_with_our_key_is_still_read_strictly(token: str) -> None:
     assert outcome(token) is TokenInvalid
 
 
@@ -143,15 +143,15 @@ def test_a_genuine_token_past_its_time_is_expired_and_a_forged_one_invalid(exp: 
     assert {outcome(token) for _, token in forgeries(expired, KEYS)} == {TokenInvalid}
 
 
-def test_of_a_claim_that_is_there_twice_the_last_counts() -> None:
-    """RFC 7519, 4: as JSON has it. Only who has our key can write one."""
+def test_the_last_of_two_equal_claims_counts() -> None:
+    """RFC 7519, 4: as in JSON. Writing such a token needs our key."""
     assert outcome(spliced(', "role": "ADMIN"')) is Role.ADMIN
     assert outcome(spliced(', "exp": 1')) is TokenExpired
     assert outcome(spliced(', "sub": "x"')) is TokenInvalid
 
 
-def test_a_mirrored_signature_makes_no_second_token() -> None:
-    """ECDSA takes (r, n - s) for (r, s). It is the same token in other characters, and dies with it: by its jti."""
+def test_a_mirrored_signature_is_revoked_with_its_token() -> None:
+    """ECDSA accepts (r, n - s) for (r, s). It is the same token in other characters, with the same jti."""
     assert mirrored(GOOD) != GOOD
     assert verifier().verify(mirrored(GOOD)) == verifier().verify(GOOD)
     assert outcome(mirrored(GOOD), verifier(revoked=(str(TOKEN_ID),))) is TokenRevoked
