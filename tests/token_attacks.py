@@ -1,6 +1,6 @@
-"""Access tokens that nobody of ours signed, made of what anybody can have: one good token and the published keys.
+"""Forged access tokens, made from what any user has: one valid token and the published keys.
 
-forgeries(token, keys)  what each is called, and the token: none may open anything (RFC 8725; CVE-2022-21449 and others)
+forgeries(token, keys)  the name of each and the token: all must be rejected (RFC 8725; CVE-2022-21449 and others)
 """
 
 import base64
@@ -41,7 +41,7 @@ def forgeries(token: str, keys: Keys) -> Iterator[tuple[str, str]]:
     key = next(key for key in keys if key["kid"] == header["kid"])
 
     def signed(changed: dict[str, Any], claims: dict[str, Any] | bytes = admin, by: Any = ATTACKER) -> str:
-        """By the attacker, whatever the header says of algorithms."""
+        """Signed by the attacker, whatever algorithm the header names."""
         whole = {name: value for name, value in {**header, **changed}.items() if value is not ...}
         text = f"{segment(whole)}.{segment(claims)}"
         return f"{text}.{segment(jwt.get_algorithm_by_name('ES256').sign(text.encode(), by))}"
@@ -180,7 +180,7 @@ def _broken_signatures(forged: str, genuine: str, signature: bytes) -> Iterator[
 
 
 def _misspelt(token: str, header: str, claims: str, part: str, signature: bytes) -> Iterator[tuple[str, str]]:
-    """The good token in other characters, which a lenient decoder takes for the same."""
+    """The valid token in other characters, which a lenient decoder accepts as the same."""
     for length in sorted({*range(len(header) - 3, len(header) + 4), *range(len(token) - 90, len(token))}):
         yield f"cut to {length} characters", token[:length]
     for length in range(0, len(header) + len(claims), 20):
@@ -278,7 +278,7 @@ def _no_token_at_all(header: Any, claims: Any, first: str, second: str, third: s
 
 
 def too_long(token: str) -> Iterator[tuple[str, str]]:
-    """What a gateway may refuse before anybody reads it: API Gateway takes 10 kB of headers."""
+    """What a gateway may reject before it is read: API Gateway accepts 10 kB of headers."""
     _, second, third = token.split(".")
     yield "100 kB of signature", token + "A" * 100_000
     yield "100 kB of header", f"{segment(b'{' + b' ' * 100_000)}.{second}.{third}"
@@ -287,7 +287,7 @@ def too_long(token: str) -> Iterator[tuple[str, str]]:
 
 
 def not_ascii(token: str) -> Iterator[tuple[str, str]]:
-    """What a header should never hold."""
+    """What a header must never contain."""
     yield "Korean", "한글.한글.한글"
     yield "full-width dots", token.replace(".", "．")
     yield "a zero-width space", token[:-10] + "\u200b" + token[-10:]
@@ -298,7 +298,7 @@ def not_ascii(token: str) -> Iterator[tuple[str, str]]:
 
 
 def mirrored(token: str) -> str:
-    """The good token with (r, n - s) for (r, s), which verifies as well (SEC 1, 4.1.4)."""
+    """The valid token with (r, n - s) for (r, s), which verifies too (SEC 1, 4.1.4)."""
     head, _, part = token.rpartition(".")
     signature = opened(part)
     s = int.from_bytes(signature[32:], "big")

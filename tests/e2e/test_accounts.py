@@ -1,4 +1,4 @@
-"""Living with an account, over HTTP: the profile, the password, and every way a session ends."""
+"""An account over HTTP: its data, its password, and every way in which a session ends."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +15,7 @@ NEW_PASSWORD = "another-horse-8"
 
 
 class Session:
-    """A pair of tokens, and what they are still good for."""
+    """A pair of tokens, and whether they still work."""
 
     def __init__(self, stack: dict[str, Any], tokens: dict[str, Any]) -> None:
         self.public = Api(stack["api"])
@@ -24,11 +24,11 @@ class Session:
         self.id = jwt.decode(tokens["accessToken"], options={"verify_signature": False})["sid"]
 
     def admitted(self) -> str:
-        """`yes`, or the code the access token is refused with."""
+        """`yes`, or the code with which the access token is rejected."""
         return outcome(lambda: self.api("GET", "/users/me"))
 
     def renewed(self) -> str:
-        """`yes`, or the code the refresh token is refused with; good for one call."""
+        """`yes`, or the code with which the refresh token is rejected. Call it once."""
         return outcome(lambda: self.public("POST", "/auth/refresh", {"refreshToken": self.refresh_token}))
 
 
@@ -41,8 +41,8 @@ def outcome(call: Callable[[], object]) -> str:
 
 
 @pytest.fixture
-def someone(stack: dict[str, Any]) -> Buyer:
-    """Registered, and known to the sandbox by a `ci` of the test's own."""
+def registered(stack: dict[str, Any]) -> Buyer:
+    """A registered buyer, with a `ci` of the test's own in the sandbox."""
     buyer = Buyer(stack["api"], stack["sandbox"])
     buyer.register(identityVerificationId=verified(buyer, f"ci of {buyer.email}"))
     return buyer
@@ -55,11 +55,11 @@ def verified(buyer: Buyer, ci: str) -> str:
 
 
 @pytest.fixture
-def new_session(stack: dict[str, Any], someone: Buyer) -> Callable[[], Session]:
-    """Signs `someone` in once more."""
+def new_session(stack: dict[str, Any], registered: Buyer) -> Callable[[], Session]:
+    """Logs `registered` in once more."""
 
     def make() -> Session:
-        credentials = {"email": someone.email, "password": someone.password, "captchaToken": "sandbox-human"}
+        credentials = {"email": registered.email, "password": registered.password, "captchaToken": "sandbox-human"}
         return Session(stack, Api(stack["api"])("POST", "/auth/login", credentials))
 
     return make
@@ -68,11 +68,11 @@ def new_session(stack: dict[str, Any], someone: Buyer) -> Callable[[], Session]:
 NewSession = Callable[[], Session]
 
 
-def test_a_profile_is_read_and_edited(new_session: NewSession, someone: Buyer) -> None:
+def test_an_account_is_read_and_edited(new_session: NewSession, registered: Buyer) -> None:
     api = new_session().api
     me = api("GET", "/users/me")
     assert sorted(me) == ["createdAt", "email", "emailVerified", "id", "name", "phone", "role"]
-    assert (me["email"], me["name"], me["role"], me["emailVerified"]) == (someone.email, "김하늘", "USER", False)
+    assert (me["email"], me["name"], me["role"], me["emailVerified"]) == (registered.email, "김하늘", "USER", False)
     edited = api("PUT", "/users/me", {"name": "하늘", "role": "ADMIN", "email": "x@example.com"})
     assert edited == {**me, "name": "하늘"} == api("GET", "/users/me")
     with pytest.raises(Refused) as refused:
@@ -81,7 +81,7 @@ def test_a_profile_is_read_and_edited(new_session: NewSession, someone: Buyer) -
 
 
 def test_a_changed_password_ends_the_other_sessions_only(
-    new_session: NewSession, stack: dict[str, Any], someone: Buyer
+    new_session: NewSession, stack: dict[str, Any], registered: Buyer
 ) -> None:
     here, there = new_session(), new_session()
     assert here.id != there.id
@@ -90,60 +90,60 @@ def test_a_changed_password_ends_the_other_sessions_only(
     assert (refused.value.status, refused.value.code) == (401, "INVALID_CREDENTIALS")
     assert there.admitted() == "yes"
 
-    here.api("PUT", "/users/me/password", {"currentPassword": someone.password, "newPassword": NEW_PASSWORD})
+    here.api("PUT", "/users/me/password", {"currentPassword": registered.password, "newPassword": NEW_PASSWORD})
     assert (there.admitted(), there.renewed()) == ("TOKEN_REVOKED", "TOKEN_INVALID")
     assert (here.admitted(), here.renewed()) == ("yes", "yes")
-    assert outcome(lambda: sign_in(stack["api"], someone.email, someone.password)) == "INVALID_CREDENTIALS"
-    assert sign_in(stack["api"], someone.email, NEW_PASSWORD)
+    assert outcome(lambda: sign_in(stack["api"], registered.email, registered.password)) == "INVALID_CREDENTIALS"
+    assert sign_in(stack["api"], registered.email, NEW_PASSWORD)
 
 
-def test_guessing_the_current_password_is_braked(new_session: NewSession) -> None:
+def test_guessing_the_current_password_locks_the_session(new_session: NewSession) -> None:
     here, body = new_session(), {"currentPassword": "wrong-horse-7", "newPassword": NEW_PASSWORD}
     guesses = [outcome(lambda: here.api("PUT", "/users/me/password", body)) for _ in range(6)]
     assert guesses == ["INVALID_CREDENTIALS"] * 5 + ["ACCOUNT_LOCKED"]
     assert here.admitted() == "yes"
 
 
-def test_a_forgotten_password_is_reset_by_its_person_and_ends_every_session(
-    new_session: NewSession, stack: dict[str, Any], someone: Buyer
+def test_a_verified_person_resets_the_password_and_every_session_ends(
+    new_session: NewSession, stack: dict[str, Any], registered: Buyer
 ) -> None:
     here, there, public = new_session(), new_session(), Api(stack["api"])
 
-    def reset(verification: str, email: str = someone.email) -> str:
+    def reset(verification: str, email: str = registered.email) -> str:
         body = {"email": email, "identityVerificationId": verification, "newPassword": NEW_PASSWORD}
         return outcome(lambda: public("POST", "/auth/password/reset", body))
 
-    own = verified(someone, f"ci of {someone.email}")
-    assert reset(verified(someone, uuid4().hex)) == "IDENTITY_NOT_VERIFIED"
+    own = verified(registered, f"ci of {registered.email}")
+    assert reset(verified(registered, uuid4().hex)) == "IDENTITY_NOT_VERIFIED"
     assert reset(own, f"nobody-{uuid4().hex}@example.com") == "IDENTITY_NOT_VERIFIED"
     assert here.admitted() == "yes"
 
     assert [reset(own), reset(own)] == ["yes", "IDENTITY_NOT_VERIFIED"]
     for session in (here, there):
         assert (session.admitted(), session.renewed()) == ("TOKEN_REVOKED", "TOKEN_INVALID")
-    assert sign_in(stack["api"], someone.email, NEW_PASSWORD)
+    assert sign_in(stack["api"], registered.email, NEW_PASSWORD)
 
 
-def test_a_withdrawn_account_is_gone_at_once_and_stays_taken(
-    new_session: NewSession, stack: dict[str, Any], someone: Buyer
+def test_a_withdrawn_account_ends_at_once_and_its_address_stays_taken(
+    new_session: NewSession, stack: dict[str, Any], registered: Buyer
 ) -> None:
     here, there = new_session(), new_session()
     with pytest.raises(Refused) as refused:
         here.api("DELETE", "/users/me", {"password": "wrong-horse-7"})
     assert (refused.value.status, refused.value.code) == (401, "INVALID_CREDENTIALS")
 
-    here.api("DELETE", "/users/me", {"password": someone.password})
+    here.api("DELETE", "/users/me", {"password": registered.password})
     for session in (here, there):
         assert (session.admitted(), session.renewed()) == ("TOKEN_REVOKED", "TOKEN_INVALID")
-    assert outcome(lambda: sign_in(stack["api"], someone.email, someone.password)) == "INVALID_CREDENTIALS"
-    assert outcome(someone.register) == "EMAIL_TAKEN"
+    assert outcome(lambda: sign_in(stack["api"], registered.email, registered.password)) == "INVALID_CREDENTIALS"
+    assert outcome(registered.register) == "EMAIL_TAKEN"
     again = Buyer(stack["api"], stack["sandbox"])
-    same_person = verified(again, f"ci of {someone.email}")
+    same_person = verified(again, f"ci of {registered.email}")
     assert outcome(lambda: again.register(identityVerificationId=same_person)) == "IDENTITY_TAKEN"
 
 
 @pytest.mark.parametrize("names_its_refresh_token", [True, False])
-def test_signing_out_ends_the_session_with_all_it_issued_and_no_other(
+def test_logging_out_ends_the_session_and_every_token_it_issued_and_no_other(
     new_session: NewSession, stack: dict[str, Any], names_its_refresh_token: bool
 ) -> None:
     first, elsewhere = new_session(), new_session()
@@ -158,7 +158,7 @@ def test_signing_out_ends_the_session_with_all_it_issued_and_no_other(
     assert (elsewhere.admitted(), elsewhere.renewed()) == ("yes", "yes")
 
 
-def test_signing_out_with_somebody_elses_refresh_token_does_them_no_harm(
+def test_logging_out_with_another_users_refresh_token_does_not_end_their_session(
     new_session: NewSession, new_buyer: Callable[[], Buyer]
 ) -> None:
     victim, here = new_buyer(), new_session()
@@ -168,9 +168,7 @@ def test_signing_out_with_somebody_elses_refresh_token_does_them_no_harm(
     assert here.public("POST", "/auth/refresh", {"refreshToken": victim.refresh_token})
 
 
-def test_a_refresh_token_that_comes_back_ends_its_session_and_no_other(
-    new_session: NewSession, stack: dict[str, Any]
-) -> None:
+def test_a_reused_refresh_token_ends_its_session_and_no_other(new_session: NewSession, stack: dict[str, Any]) -> None:
     stolen, elsewhere = new_session(), new_session()
     current = Session(stack, stolen.public("POST", "/auth/refresh", {"refreshToken": stolen.refresh_token}))
     assert current.admitted() == "yes"

@@ -1,4 +1,4 @@
-"""A mailed code proves the account's address, over HTTP; the mail is read where moto keeps it (AUTH-022)."""
+"""A mailed code verifies the account's address, over HTTP; the mail is read from moto (AUTH-022)."""
 
 import re
 from collections.abc import Callable
@@ -17,11 +17,11 @@ PATH = "/users/me/email-verification"
 
 @pytest.fixture
 def mails(stack: dict[str, Any]) -> Callable[[str], list[dict[str, Any]]]:
-    """The mails an address was sent, oldest first."""
+    """The mails that an address received, oldest first."""
 
     def of(address: str) -> list[dict[str, Any]]:
-        kept = httpx.get(f"{stack['aws']}/moto-api/data.json", timeout=30).raise_for_status().json()
-        return [mail for mail in kept["ses"]["Message"] if address in mail["destinations"]["ToAddresses"]]
+        stored = httpx.get(f"{stack['aws']}/moto-api/data.json", timeout=30).raise_for_status().json()
+        return [mail for mail in stored["ses"]["Message"] if address in mail["destinations"]["ToAddresses"]]
 
     return of
 
@@ -37,7 +37,7 @@ def code_in(mail: dict[str, Any]) -> str:
     return str(code)
 
 
-def test_the_code_that_was_mailed_proves_the_address(new_buyer: NewBuyer, mails: Any) -> None:
+def test_the_mailed_code_verifies_the_address(new_buyer: NewBuyer, mails: Any) -> None:
     buyer = new_buyer()
     assert buyer.api("GET", "/users/me")["emailVerified"] is False
     assert buyer.api.client.post(PATH).status_code == 202
@@ -50,7 +50,7 @@ def test_the_code_that_was_mailed_proves_the_address(new_buyer: NewBuyer, mails:
     assert refusal(lambda: buyer.api("PUT", PATH, {"code": code})) == (422, "CODE_INVALID")
 
 
-def test_within_a_minute_one_mail_is_sent_however_often_it_is_asked_for(new_buyer: NewBuyer, mails: Any) -> None:
+def test_one_mail_is_sent_a_minute_for_any_number_of_requests(new_buyer: NewBuyer, mails: Any) -> None:
     buyer = new_buyer()
     for _ in range(3):
         assert buyer.api.client.post(PATH, headers={"Accept-Language": "en"}).status_code == 202
@@ -58,7 +58,7 @@ def test_within_a_minute_one_mail_is_sent_however_often_it_is_asked_for(new_buye
     assert mail["subject"] == "Your e-mail verification code"
 
 
-def test_a_code_may_be_guessed_five_times(new_buyer: NewBuyer, mails: Any) -> None:
+def test_a_code_can_be_guessed_five_times(new_buyer: NewBuyer, mails: Any) -> None:
     buyer = new_buyer()
     buyer.api.client.post(PATH)
     code = code_in(mails(buyer.email)[0])
@@ -69,7 +69,7 @@ def test_a_code_may_be_guessed_five_times(new_buyer: NewBuyer, mails: Any) -> No
     assert buyer.api("GET", "/users/me")["emailVerified"] is False
 
 
-def test_a_code_is_nobody_elses(new_buyer: NewBuyer, mails: Any) -> None:
+def test_a_code_works_for_its_user_only(new_buyer: NewBuyer, mails: Any) -> None:
     buyer, other = new_buyer(), new_buyer()
     for each in (buyer, other):
         each.api.client.post(PATH)
@@ -79,7 +79,7 @@ def test_a_code_is_nobody_elses(new_buyer: NewBuyer, mails: Any) -> None:
     assert refusal(lambda: other.api("PUT", PATH, {"code": code})) == (422, "CODE_INVALID")
 
 
-def test_what_cannot_be_a_code_is_a_wrong_one_and_a_body_without_one_is_invalid(new_buyer: NewBuyer) -> None:
+def test_a_malformed_code_is_wrong_and_a_body_without_one_is_invalid(new_buyer: NewBuyer) -> None:
     api = new_buyer().api
     for code in ("000000x", "없음", "٠٠٠٠٠٠", " ", "\x00"):
         assert api.client.put(PATH, json={"code": code}).json()["code"] == "CODE_INVALID", code
@@ -87,6 +87,6 @@ def test_what_cannot_be_a_code_is_a_wrong_one_and_a_body_without_one_is_invalid(
         assert api.client.put(PATH, json=body).json()["code"] == "VALIDATION_ERROR", body
 
 
-def test_only_a_signed_in_user_has_an_address_to_prove(public: Api) -> None:
+def test_only_a_logged_in_user_can_verify_an_address(public: Api) -> None:
     assert refusal(lambda: public("POST", PATH)) == (401, "TOKEN_MISSING")
     assert refusal(lambda: public("PUT", PATH, {"code": "000000"})) == (401, "TOKEN_MISSING")

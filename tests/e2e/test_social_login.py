@@ -1,4 +1,4 @@
-"""Signing in at Kakao, Naver and Google over HTTP, and what goes wrong with it (AUTH-007)."""
+"""Logging in at Kakao, Naver and Google over HTTP, and its failures (AUTH-007)."""
 
 from collections.abc import Callable
 from itertools import count
@@ -25,7 +25,7 @@ def sandbox(stack: dict[str, Any]) -> Api:
 
 
 def consent(public: Api, provider: str, **query: str) -> dict[str, str]:
-    """What the browser posts to the callback after a person consented."""
+    """What the browser posts to the callback after the person consented."""
     begun = public("GET", f"/auth/oauth/{provider}", params=query)
     answer = httpx.get(begun["authorizationUrl"], timeout=30)
     assert answer.status_code == 302
@@ -40,7 +40,7 @@ def call_back(public: Api, provider: str, body: dict[str, str]) -> tuple[int, An
 
 
 def offered(public: Api, sandbox: Api, provider: str, member: str, **person: object) -> dict[str, Any]:
-    """The answer to somebody who is linked with no account."""
+    """The response for a person without a linked account."""
     sandbox("POST", f"/sandbox/oauth/{provider}/person", {"id": member, **person})
     status, offer = call_back(public, provider, consent(public, provider))
     assert status == 202
@@ -49,7 +49,7 @@ def offered(public: Api, sandbox: Api, provider: str, member: str, **person: obj
     return found
 
 
-def signed_in(stack: dict[str, Any], public: Api, sandbox: Api, provider: str, member: str) -> Api:
+def logged_in(stack: dict[str, Any], public: Api, sandbox: Api, provider: str, member: str) -> Api:
     sandbox("POST", f"/sandbox/oauth/{provider}/person", {"id": member})
     status, pair = call_back(public, provider, consent(public, provider))
     assert status == 200
@@ -65,7 +65,7 @@ def refusal(call: Callable[[], object]) -> tuple[int, str]:
 
 
 @every_provider
-def test_an_account_is_linked_and_signs_in_from_then_on(
+def test_a_linked_social_identity_logs_in_to_the_account(
     stack: dict[str, Any], public: Api, sandbox: Api, new_buyer: NewBuyer, provider: str
 ) -> None:
     buyer, member = new_buyer(), str(next(members))
@@ -73,7 +73,7 @@ def test_an_account_is_linked_and_signs_in_from_then_on(
     assert (offer["email"], offer["name"]) == ("hong@example.com", "홍길동")
     assert buyer.api("POST", "/users/me/oauth", {"linkToken": offer["linkToken"]}) is None
 
-    api = signed_in(stack, public, sandbox, provider, member)
+    api = logged_in(stack, public, sandbox, provider, member)
     assert api("GET", "/users/me")["email"] == buyer.email
     assert api("GET", "/users/me/logins")["items"][0]["method"] == provider.upper()
 
@@ -82,18 +82,18 @@ def test_a_registration_can_bring_a_link_token(stack: dict[str, Any], public: Ap
     member = str(next(members))
     buyer = Buyer(stack["api"], stack["sandbox"])
     buyer.register(linkToken=offered(public, sandbox, "kakao", member)["linkToken"])
-    assert signed_in(stack, public, sandbox, "kakao", member)("GET", "/users/me")["email"] == buyer.email
+    assert logged_in(stack, public, sandbox, "kakao", member)("GET", "/users/me")["email"] == buyer.email
 
 
-def test_a_registration_with_a_bad_link_token_leaves_nothing(stack: dict[str, Any], public: Api) -> None:
+def test_a_registration_with_an_invalid_link_token_leaves_nothing(stack: dict[str, Any], public: Api) -> None:
     buyer = Buyer(stack["api"], stack["sandbox"])
-    assert refusal(lambda: buyer.register(linkToken="nobody's")) == (401, "OAUTH_FAILED")
+    assert refusal(lambda: buyer.register(linkToken="unknown")) == (401, "OAUTH_FAILED")
     assert refusal(buyer.login) == (401, "INVALID_CREDENTIALS")
     buyer.register()
     buyer.login()
 
 
-def test_a_person_who_is_linked_already_is_linked_with_no_other_account(
+def test_a_linked_person_cannot_be_linked_with_another_account(
     stack: dict[str, Any], public: Api, sandbox: Api, new_buyer: NewBuyer
 ) -> None:
     member = str(next(members))
@@ -108,7 +108,7 @@ def test_a_person_who_is_linked_already_is_linked_with_no_other_account(
 
 
 @every_provider
-def test_an_address_at_a_provider_opens_nobodys_account(
+def test_an_address_at_a_provider_logs_in_to_no_account(
     public: Api, sandbox: Api, new_buyer: NewBuyer, provider: str
 ) -> None:
     victim = new_buyer()
@@ -119,11 +119,11 @@ def test_an_address_at_a_provider_opens_nobodys_account(
 
 
 @every_provider
-def test_state_and_code_are_good_once_and_together(public: Api, provider: str) -> None:
+def test_state_and_code_work_once_and_together(public: Api, provider: str) -> None:
     mine, another = consent(public, provider), consent(public, provider)
     mixed = {"state": mine["state"], "code": another["code"]}
     failed = (401, "OAUTH_FAILED")
-    for body in (mixed, mine, {**mine, "state": "nobody's"}, {**mine, "code": "nobody's"}):
+    for body in (mixed, mine, {**mine, "state": "unknown"}, {**mine, "code": "unknown"}):
         status, answer = call_back(public, provider, body)
         assert (status, answer["code"]) == failed
     fresh = consent(public, provider)
@@ -132,7 +132,7 @@ def test_state_and_code_are_good_once_and_together(public: Api, provider: str) -
     assert (status, answer["code"]) == failed
 
 
-def test_a_state_of_one_provider_is_worth_nothing_at_another(public: Api) -> None:
+def test_a_state_of_one_provider_is_rejected_at_another(public: Api) -> None:
     status, answer = call_back(public, "google", consent(public, "kakao"))
     assert (status, answer["code"]) == (401, "OAUTH_FAILED")
 
@@ -140,18 +140,18 @@ def test_a_state_of_one_provider_is_worth_nothing_at_another(public: Api) -> Non
 @pytest.mark.parametrize(
     "body", [{}, {"code": "x"}, {"state": "x"}, {"code": "", "state": ""}, {"code": 1, "state": []}]
 )
-def test_a_callback_without_code_or_state_is_no_callback(public: Api, body: dict[str, Any]) -> None:
+def test_a_callback_without_code_or_state_is_invalid(public: Api, body: dict[str, Any]) -> None:
     status, answer = call_back(public, "kakao", body)
     assert (status, answer["code"]) == (400, "VALIDATION_ERROR")
 
 
-def test_a_provider_there_is_none_of_is_not_found(public: Api) -> None:
+def test_an_unknown_provider_is_not_found(public: Api) -> None:
     assert refusal(lambda: public("GET", "/auth/oauth/facebook")) == (404, "NOT_FOUND")
     status, answer = call_back(public, "facebook", {"code": "x", "state": "y"})
     assert (status, answer["code"]) == (404, "NOT_FOUND")
 
 
-def test_the_browser_is_sent_back_to_the_front_end_and_nowhere_else(public: Api) -> None:
+def test_the_browser_returns_to_the_front_end_only(public: Api) -> None:
     def asked(**query: str) -> str:
         url = public("GET", "/auth/oauth/kakao", params=query)["authorizationUrl"]
         return str(parse_qs(urlsplit(url).query)["redirect_uri"][0])
@@ -164,7 +164,7 @@ def test_the_browser_is_sent_back_to_the_front_end_and_nowhere_else(public: Api)
         assert answer.json()["details"][0]["field"] == "redirectUri"
 
 
-def test_a_withdrawn_account_is_opened_by_no_provider(
+def test_no_provider_logs_in_to_a_withdrawn_account(
     stack: dict[str, Any], public: Api, sandbox: Api, new_buyer: NewBuyer
 ) -> None:
     buyer, member = new_buyer(), str(next(members))
@@ -181,7 +181,7 @@ def faults(sandbox: Api) -> Any:
     sandbox("PUT", "/sandbox/faults", {"mode": "none"})
 
 
-def test_while_a_provider_is_away_nobody_gets_in_and_nobody_gets_a_500(public: Api, faults: Any) -> None:
+def test_while_a_provider_is_unavailable_logins_get_503_and_never_500(public: Api, faults: Any) -> None:
     body = consent(public, "naver")
     faults("error")
     status, answer = call_back(public, "naver", body)
