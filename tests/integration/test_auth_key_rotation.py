@@ -33,7 +33,7 @@ PREFIX = "ticketing/"
 PARTIES = TokenParties("ticketing", "ticketing-api")
 USER, SESSION, TOKEN_ID = UserId(UUID(int=7)), SessionId(UUID(int=7)), UUID(int=7)
 HOUR = timedelta(hours=1)
-KEEP, SETTLE = HOUR + timedelta(minutes=15), timedelta(minutes=10)
+VERIFY_FOR, KNOWN_AFTER = HOUR + timedelta(minutes=15), timedelta(minutes=10)
 
 
 class Fakes:
@@ -47,7 +47,7 @@ class Fakes:
         self.read_before = self.verification()
 
     def rotation_through(self, manager: Any) -> SigningKeyRotation:
-        return SigningKeyRotation(manager, PREFIX, SigningKeyPairs(), lambda: self.now, KEEP, SETTLE)
+        return SigningKeyRotation(manager, PREFIX, SigningKeyPairs(), lambda: self.now, VERIFY_FOR, KNOWN_AFTER)
 
     def rotate(self, token: str | None = None, steps: tuple[str, ...] = STEPS) -> None:
         token = token or str(uuid4())
@@ -87,7 +87,7 @@ class Fakes:
         self.check()
         assert len(self.signing()) == 2
         assert set(self.signing()) <= {key["kid"] for key in self.verification()}
-        self.now += SETTLE
+        self.now += KNOWN_AFTER
         self.read_before = self.verification()
 
 
@@ -287,7 +287,7 @@ def test_a_version_that_is_labelled_before_it_has_a_value_does_no_harm(fakes: Fa
 def test_a_key_verifies_until_its_last_token_expires_and_the_next_rotation_removes_it(fakes: Fakes) -> None:
     old = fakes.signing()[0]
     fakes.rotate()
-    fakes.now += KEEP - timedelta(seconds=1)
+    fakes.now += VERIFY_FOR - timedelta(seconds=1)
     fakes.rotate()
     assert old in {key["kid"] for key in fakes.verification()}
     fakes.now += timedelta(days=30)
@@ -298,7 +298,7 @@ def test_a_key_verifies_until_its_last_token_expires_and_the_next_rotation_remov
 def test_a_key_that_verifiers_may_not_know_yet_does_not_sign(fakes: Fakes) -> None:
     fakes.rotate()
     before = fakes.rotation.state()
-    fakes.now += SETTLE - timedelta(seconds=1)
+    fakes.now += KNOWN_AFTER - timedelta(seconds=1)
     with pytest.raises(TooSoon, match=" in 1 s"):
         fakes.rotate()
     assert fakes.rotation.state() == before

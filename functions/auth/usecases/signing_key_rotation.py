@@ -20,18 +20,24 @@ class Unpublished(Exception):
 
 
 class SigningKeyRotation(Rotation):
-    """`keep`: how long a key that no longer signs must verify. `settle`: how long until every verifier knows a new key.
-    `manager` is boto3's client."""
+    """`verify_for`: how long a key that no longer signs must verify. `known_after`: how long until every verifier knows
+    a new key. `manager` is boto3's client."""
 
     def __init__(
-        self, manager: Any, prefix: str, pairs: SigningKeyPairs, clock: Clock, keep: timedelta, settle: timedelta
+        self,
+        manager: Any,
+        prefix: str,
+        pairs: SigningKeyPairs,
+        clock: Clock,
+        verify_for: timedelta,
+        known_after: timedelta,
     ) -> None:
         self._signing = SecretVersions(manager, f"{prefix}jwt/signing")
         self._verification = SecretVersions(manager, f"{prefix}jwt/verification")
         self._pairs = pairs
         self._clock = clock
-        self._keep = keep
-        self._settle = settle
+        self._verify_for = verify_for
+        self._known_after = known_after
 
     def is_of(self, secret_id: str) -> bool:
         return self._signing.is_called(secret_id)
@@ -46,7 +52,7 @@ class SigningKeyRotation(Rotation):
             return
         after = rotated(self._signing_keys(self._signing.labelled()[CURRENT]), self._pairs.new())
         self._publish()  # in case a key is missing there
-        known_from = self._published_at(after[0]["kid"]) + self._settle.total_seconds()
+        known_from = self._published_at(after[0]["kid"]) + self._known_after.total_seconds()
         left = known_from - int(self._clock().timestamp())
         if left > 0:
             raise TooSoon(f"the next key may sign in {left:.0f} s")
@@ -91,7 +97,7 @@ class SigningKeyRotation(Rotation):
         while True:
             version = self._verification.labelled()[CURRENT]
             before: list[PublicKey] = self._verification.read(version)["keys"]
-            wanted = published(before, self._in_use(), self._clock(), self._keep)
+            wanted = published(before, self._in_use(), self._clock(), self._verify_for)
             if wanted == before:
                 return
             # If the process crashes here, it leaves a version that is never read.

@@ -22,10 +22,10 @@ class RotationSettings(Settings):
 def signing_key_rotation(*, leaked: bool = False) -> SigningKeyRotation:
     # The last token is signed by an execution environment that read the secret just before the switch; three times that
     # for calls in flight. A new key is known when execution environments have read it and cached JWKS have expired.
-    keep = timedelta(seconds=RotationSettings.from_environment().access_token_seconds + 3 * KEEP_SECONDS)
-    settle = timedelta(seconds=KEEP_SECONDS + JWKS_MAX_AGE_SECONDS)
+    verify_for = timedelta(seconds=RotationSettings.from_environment().access_token_seconds + 3 * KEEP_SECONDS)
+    known_after = timedelta(seconds=KEEP_SECONDS + JWKS_MAX_AGE_SECONDS)
     if leaked:
-        keep = settle = timedelta(0)
+        verify_for = known_after = timedelta(0)
     manager = boto3.client("secretsmanager", config=Config(connect_timeout=2, read_timeout=5))
     prefix = SecretSettings.from_environment().secrets_prefix
-    return SigningKeyRotation(manager, prefix, SigningKeyPairs(), utc_now, keep, settle)
+    return SigningKeyRotation(manager, prefix, SigningKeyPairs(), utc_now, verify_for, known_after)
