@@ -56,7 +56,7 @@ status: $(STAMP) ## What runs: services, functions, Kafka lag, schedules
 logs: $(STAMP) ## What the functions logged (ARGS="-f --function QueueEnterFunction")
 	@$(PY) -m emulator logs $(ARGS)
 
-invoke: $(STAMP) ## One function with one event (FUNCTION=QueueEnterFunction EVENT=events/queue_enter.json)
+invoke: $(STAMP) ## One function with one event (FUNCTION=QueueEnterFunction EVENT=events/enter_queue.json)
 	@$(PY) -m emulator invoke $(FUNCTION) $(if $(EVENT),-e $(EVENT))
 
 demo: $(STAMP) ## Buy a ticket over HTTP, step by step

@@ -19,7 +19,7 @@ class Function:
 
     name: str  # the logical id, which is also what Invoke is called with
     arn: str
-    handler: str  # "functions.queue.enter.handler"
+    handler: str  # "functions.queue.handlers.enter_queue.handler"
     code: Path  # the folder that goes first on sys.path, as /var/task would
     layers: tuple[Path, ...]  # each layer's `python/` folder, as /opt/python would
     runtime: str

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from common.runtime.ticks import ticks
 from common.stores.redis import connect
-from functions.admitter.admission import Admission, Policy
-from functions.admitter.admit import TICK_SECONDS
+from functions.admitter.adapters.admission_redis import Admission, Policy
+from functions.admitter.handlers.admit_users import TICK_SECONDS
 
 
 class Endless:

@@ -6,8 +6,8 @@ from uuid import UUID, uuid4
 from common.contracts.sale_terms import SaleTermsAnswer
 from common.domain.shared_errors import NotFound
 from common.stores.redis import Client
-from functions.queue.line_store import LineStore
-from functions.queue.waiting_room import Waiting
+from functions.queue.adapters.queue_redis import LineStore
+from functions.queue.usecases.enter_queue import Waiting
 
 NOW = datetime(2026, 5, 1, 11, 0, tzinfo=UTC)
 

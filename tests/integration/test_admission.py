@@ -15,9 +15,9 @@ import pytest
 from common.stores.redis import Client, connect
 from common.waitingroom.queue_keys import LIVE_LINES, held_seats_key, line_key, sale_key, seen_key
 from common.waitingroom.queue_tokens import RESERVATION, QueueTokens, token_key
-from functions.admitter.admission import DROPPED, KEPT_AFTER_CLOSE, Admission, Policy, Share
-from functions.queue.line_store import LineStore
-from functions.queue.waiting_room import Admitted, Waiting
+from functions.admitter.adapters.admission_redis import DROPPED, KEPT_AFTER_CLOSE, Admission, Policy, Share
+from functions.queue.adapters.queue_redis import LineStore
+from functions.queue.usecases.enter_queue import Admitted, Waiting
 from tests.admitter_process import admit_for_ever
 from tests.concurrently import concurrently
 from tests.on_sale import NOW, in_line, sale
@@ -357,7 +357,7 @@ def test_a_line_long_closed_leaves_nothing_behind(any_redis: NewClient) -> None:
 
 @pytest.mark.parametrize(
     "script",
-    sorted((*ROOT.glob("functions/*/lua/*.lua"), *ROOT.glob("layers/common/python/common/lua/*.lua"))),
+    sorted((*ROOT.glob("functions/**/lua/*.lua"), *ROOT.glob("layers/common/python/common/**/lua/*.lua"))),
     ids=lambda path: path.name,
 )
 def test_every_script_declares_its_keys_and_says_so(script: Path) -> None:

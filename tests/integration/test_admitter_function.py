@@ -15,10 +15,10 @@ from common.domain.shared_errors import NotFound, ServiceUnavailable
 from common.stores import redis as common_redis
 from common.stores.redis import Client
 from common.waitingroom.queue_keys import LIVE_LINES
-from functions.admitter import admit
-from functions.admitter.admission import Moved, Share
-from functions.queue.line_store import LineStore
-from functions.queue.waiting_room import Turned
+from functions.admitter.adapters.admission_redis import Moved, Share
+from functions.admitter.handlers import admit_users as admit
+from functions.queue.adapters.queue_redis import LineStore
+from functions.queue.usecases.enter_queue import Turned
 from tests.on_sale import in_line, sale
 
 

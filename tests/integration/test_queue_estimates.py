@@ -11,9 +11,9 @@ import pytest
 from common.domain.clock import microseconds
 from common.stores.redis import Client
 from common.waitingroom.queue_keys import seen_key
-from functions.admitter.admission import Admission, Policy
-from functions.queue.line_store import LineStore
-from functions.queue.waiting_room import Speed, Waiting
+from functions.admitter.adapters.admission_redis import Admission, Policy
+from functions.queue.adapters.queue_redis import LineStore
+from functions.queue.usecases.enter_queue import Speed, Waiting
 from tests.on_sale import NOW, in_line
 
 SECOND = timedelta(seconds=1)

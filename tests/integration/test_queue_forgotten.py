@@ -11,10 +11,10 @@ from common.domain.clock import microseconds
 from common.domain.shared_errors import DomainError
 from common.stores.redis import Client
 from common.waitingroom.queue_keys import seen_key
-from functions.admitter.admission import Admission, Policy
-from functions.queue.line_store import GATHER, LineStore
-from functions.queue.place_ticket import PlaceTickets, Standing, Ticket
-from functions.queue.waiting_room import Admitted, Waiting, WaitingRoom
+from functions.admitter.adapters.admission_redis import Admission, Policy
+from functions.queue.adapters.queue_redis import GATHER, LineStore
+from functions.queue.domain.place_receipt import PlaceTickets, Standing, Ticket
+from functions.queue.usecases.enter_queue import Admitted, Waiting, WaitingRoom
 from tests.on_sale import NOW, FakeSales, sale
 
 SECOND = timedelta(seconds=1)

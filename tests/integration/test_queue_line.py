@@ -13,9 +13,9 @@ from common.domain.clock import microseconds
 from common.domain.shared_errors import DomainError, ServiceUnavailable
 from common.stores.redis import Client
 from common.waitingroom.queue_keys import active_key, line_key
-from functions.admitter.admission import Admission, Policy
-from functions.queue.line_store import LineStore
-from functions.queue.waiting_room import Place, Waiting, WaitingRoom
+from functions.admitter.adapters.admission_redis import Admission, Policy
+from functions.queue.adapters.queue_redis import LineStore
+from functions.queue.usecases.enter_queue import Place, Waiting, WaitingRoom
 from tests.concurrently import concurrently
 from tests.on_sale import NOW, FakeSales, sale
 from tests.redis_rounds import RoundTrips, round_trips

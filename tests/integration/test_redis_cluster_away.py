@@ -16,7 +16,7 @@ from common.protection.rate_limit import RateLimiter
 from common.stores.redis import Client, connect
 from functions.events.adapters.read_cache_redis import CachedResponse, LoadResult, ReadCache
 from functions.events.domain.freshness import Freshness
-from functions.queue.line_store import LineStore
+from functions.queue.adapters.queue_redis import LineStore
 from tests.redis_cluster import redis_cluster
 
 NOW = datetime(2026, 7, 1, 10, tzinfo=UTC)

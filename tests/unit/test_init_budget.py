@@ -14,8 +14,8 @@ HERE = (platform.system(), f"{sys.version_info.major}.{sys.version_info.minor}")
 
 RULES = read(FILE.read_text(encoding="utf-8"))
 LOADED = {
-    "functions.queue.status": Module(4_000, "__main__"),
-    "common.http.endpoint": Module(9_000, "functions.queue.status"),
+    "functions.queue.handlers.read_queue_status": Module(4_000, "__main__"),
+    "common.http.endpoint": Module(9_000, "functions.queue.handlers.read_queue_status"),
     "pydantic": Module(100_000, "common.http.endpoint"),
 }
 WITHIN = Budget(frozenset({"httpx", "ssl"}), known=frozenset({"pydantic", "httpx", "ssl", "redis"}), kilobytes=150)

@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from functions.queue.waiting_room import Speed
+from functions.queue.usecases.enter_queue import Speed
 from functions.reservations import detail
 from functions.reservations.cancellation_fee import fee_percent
 from functions.reservations.reservation import CROCKFORD, Reservation, Seat, Status, ticket_number

@@ -30,11 +30,12 @@ from common.stores import secrets
 from common.stores.redis import Client, run_together
 from common.waitingroom.queue_keys import active_key, let_in_key, line_key, sale_key, seen_key
 from emulator import services
-from functions.admitter.admission import Admission, Policy
-from functions.queue import enter, status
-from functions.queue.composition import tickets, waiting_room
-from functions.queue.line_store import LineStore
-from functions.queue.place_answer import place_answer
+from functions.admitter.adapters.admission_redis import Admission, Policy
+from functions.queue.adapters.queue_redis import LineStore
+from functions.queue.handlers import enter_queue as enter
+from functions.queue.handlers import read_queue_status as status
+from functions.queue.handlers.responses.queue_status_response import place_answer
+from functions.queue.wiring import tickets, waiting_room
 
 IN_LINE = 50_000
 CALLS = 3_000
@@ -102,7 +103,7 @@ def stand_in_line(redis: Client, event_id: UUID, count: int) -> list[UUID]:
 
 
 def _request(name: str, user: UUID, event_id: UUID) -> dict[str, Any]:
-    event: dict[str, Any] = json.loads((EVENTS / f"queue_{name}.json").read_text(encoding="utf-8"))
+    event: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text(encoding="utf-8"))
     event["requestContext"]["authorizer"]["sub"] = str(user)
     if event["body"]:
         event["body"] = json.dumps({"eventId": str(event_id)})
@@ -154,7 +155,7 @@ def _latencies(redis: Client, event_id: UUID) -> dict[str, list[float]]:
         place = waiting_room().status(event_id, user)
         return place_answer(event_id, user, place, tickets(), datetime.now(UTC)).to_json()
 
-    requests = {name: _request(name, uuid4(), event_id) for name in ("enter", "status")}
+    requests = {name: _request(name, uuid4(), event_id) for name in ("enter_queue", "read_queue_status")}
 
     def handled(name: str, handler: Callable[[dict[str, Any], Any], dict[str, Any]]) -> Call:
         def call(user: UUID) -> object:
@@ -168,14 +169,14 @@ def _latencies(redis: Client, event_id: UUID) -> dict[str, list[float]]:
         "enter: both scripts": bare_both,
         "enter: three commands, naive": naive_enter,
         "enter: the room": room_enter,
-        "enter: handler": handled("enter", enter.handler),
+        "enter: handler": handled("enter_queue", enter.handler),
     }
     asking: dict[str, Call] = {
         "status: bare ZRANK": lambda user: redis.zrank(line_key(event_id), str(user)),
         "status: bare EVALSHA": bare_status,
         "status: three commands, naive": naive_status,
         "status: the room": room_status,
-        "status: handler": handled("status", status.handler),
+        "status: handler": handled("read_queue_status", status.handler),
     }
     took: dict[str, list[float]] = {way: [] for way in (*entering, *asking)}
     with _quiet():

@@ -24,7 +24,7 @@ def line_key(event_id: UUID) -> str:
 
 
 def seen_key(event_id: UUID) -> str:
-    """Sorted set: user id → when last seen in line, in µs and a little behind (`read_place.lua`)."""
+    """Sorted set: user id → when last seen in line, in µs and a little behind (`read_status.lua`)."""
     return f"queue:seen:{{{event_id}}}"
 
 
@@ -39,7 +39,7 @@ def admitted_key(event_id: UUID) -> str:
 
 
 def let_in_key(event_id: UUID) -> str:
-    """Set: users let in during the line's first minutes, whose old places are spent (`enter_line.lua`)."""
+    """Set: users let in during the line's first minutes, whose old places are spent (`enter_queue.lua`)."""
     return f"queue:let_in:{{{event_id}}}"
 
 
@@ -66,7 +66,7 @@ class SaleTermsLearner:
 
     def __init__(self, redis: Client) -> None:
         self._redis = redis
-        self._learn = Script(Path(__file__).parent / "lua" / "learn_terms.lua")
+        self._learn = Script(Path(__file__).parent / "lua" / "write_sale_terms.lua")
 
     def close(self, event_id: UUID, now: datetime) -> None:
         """Let nobody in any more: the event is no more. Whoever waits is told that the sale is closed."""

@@ -20,8 +20,8 @@ from common.waitingroom.queue_keys import (
     seen_key,
 )
 from common.waitingroom.queue_tokens import RESERVATION, token_key
-from functions.queue.place_ticket import Standing, Ticket
-from functions.queue.waiting_room import (
+from functions.queue.domain.place_receipt import Standing, Ticket
+from functions.queue.usecases.enter_queue import (
     SLOWEST_PACE,
     Admitted,
     Claim,
@@ -46,13 +46,13 @@ class LineStore:
         self._redis = redis
         self._grace = grace
         self._terms = SaleTermsLearner(redis)
-        self._enter = Script(_LUA / "enter_line.lua")
-        self._read = Script(_LUA / "read_place.lua")
-        self._leave = Script(_LUA / "leave_line.lua")
+        self._enter = Script(_LUA / "enter_queue.lua")
+        self._read = Script(_LUA / "read_status.lua")
+        self._leave = Script(_LUA / "leave_queue.lua")
         self._stats = Script(_LUA / "read_stats.lua")
-        self._serving = Script(_LUA / "read_serving.lua")
-        self._claim = Script(_LUA / "claim_user.lua")
-        self._release = Script(_LUA / "release_user.lua")
+        self._serving = Script(_LUA / "read_serving_position.lua")
+        self._claim = Script(_LUA / "take_membership.lua")
+        self._release = Script(_LUA / "release_membership.lua")
 
     def enter(
         self, event_id: UUID, user_id: UUID, now: datetime, ticket: Ticket | None, *, accept_stale: bool

@@ -21,7 +21,7 @@ from common.runtime.settings import Settings
 from common.runtime.ticks import ticks
 from common.stores import redis
 from common.waitingroom.queue_keys import SaleTermsLearner
-from functions.admitter.admission import Admission, Moved, Policy, Share
+from functions.admitter.adapters.admission_redis import Admission, Moved, Policy, Share
 
 TICK_SECONDS = 0.5  # on the second, and between for what a late tick left of it
 LINES_PER_INVOCATION = 250  # guessed from `make bench-queue`'s thousand lines: half a second is a tick's time

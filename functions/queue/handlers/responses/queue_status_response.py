@@ -6,8 +6,8 @@ from uuid import UUID
 
 from common.domain.clock import microseconds
 from common.domain.model import Model, Moment
-from functions.queue.place_ticket import PlaceTickets, Ticket
-from functions.queue.waiting_room import POLL_SECONDS, Admitted, Place
+from functions.queue.domain.place_receipt import PlaceTickets, Ticket
+from functions.queue.usecases.enter_queue import POLL_SECONDS, Admitted, Place
 
 
 class WaitingAnswer(Model):

@@ -9,11 +9,11 @@ from common.domain.clock import utc_now
 from common.domain.shared_errors import NotFound, SaleClosed, SaleNotOpen
 from common.http.endpoint import endpoint
 from common.http.request import Body, User
-from functions.queue.composition import tickets, waiting_room
-from functions.queue.errors import AlreadyWaiting, QueueFull, SoldOut
-from functions.queue.line_record import record, refusals_recorded
-from functions.queue.place_answer import AdmittedAnswer, WaitingAnswer, place_answer
-from functions.queue.waiting_room import Waiting
+from functions.queue.adapters.queue_record import record, refusals_recorded
+from functions.queue.domain.errors import AlreadyWaiting, QueueFull, SoldOut
+from functions.queue.handlers.responses.queue_status_response import AdmittedAnswer, WaitingAnswer, place_answer
+from functions.queue.usecases.enter_queue import Waiting
+from functions.queue.wiring import tickets, waiting_room
 
 
 class EnterBody(Body):

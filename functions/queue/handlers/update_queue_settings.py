@@ -8,8 +8,8 @@ from pydantic import Field
 from common.domain.model import Whole
 from common.http.endpoint import endpoint
 from common.http.request import Admin, Body, Path
-from functions.queue.composition import waiting_room
-from functions.queue.stats_answer import StatsAnswer
+from functions.queue.handlers.responses.queue_stats_response import StatsAnswer
+from functions.queue.wiring import waiting_room
 
 
 class EventPath(Path):

@@ -10,8 +10,8 @@ from common.domain.model import Model
 from common.domain.shared_errors import NotFound
 from common.http.endpoint import Answer, ErrorWithHeaders, endpoint
 from common.http.request import Path
-from functions.queue.composition import waiting_room
-from functions.queue.waiting_room import SaleState, Serving
+from functions.queue.usecases.enter_queue import SaleState, Serving
+from functions.queue.wiring import waiting_room
 
 FRESH = {"Cache-Control": "public, max-age=1, s-maxage=1, stale-while-revalidate=2, stale-if-error=10"}
 UNKNOWN = {"Cache-Control": "public, max-age=1, s-maxage=1"}  # its first `enter` makes a line known

@@ -4,7 +4,7 @@ from typing import Self
 from uuid import UUID
 
 from common.domain.model import Model
-from functions.queue.waiting_room import LineStats
+from functions.queue.usecases.enter_queue import LineStats
 
 
 class StatsAnswer(Model):

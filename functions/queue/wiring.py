@@ -16,9 +16,9 @@ from common.runtime.settings import Settings
 from common.stores import redis
 from common.stores.secrets import RETRY_SECONDS, secret
 from common.waitingroom.queue_keys import WAITER_GRACE_SECONDS
-from functions.queue.line_store import LineStore
-from functions.queue.place_ticket import PlaceTickets
-from functions.queue.waiting_room import WaitingRoom
+from functions.queue.adapters.queue_redis import LineStore
+from functions.queue.domain.place_receipt import PlaceTickets
+from functions.queue.usecases.enter_queue import WaitingRoom
 
 
 class SalesSettings(Settings):

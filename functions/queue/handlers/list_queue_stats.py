@@ -6,8 +6,8 @@ from common.domain.model import Model
 from common.domain.shared_errors import NotFound
 from common.http.endpoint import endpoint
 from common.http.request import Admin, Query
-from functions.queue.composition import waiting_room
-from functions.queue.stats_answer import StatsAnswer
+from functions.queue.handlers.responses.queue_stats_response import StatsAnswer
+from functions.queue.wiring import waiting_room
 
 
 class StatsQuery(Query):

@@ -7,10 +7,10 @@ from common.domain.shared_errors import SaleClosed
 from common.http.endpoint import endpoint
 from common.http.request import Query, User
 from common.protection.rate_class import QUEUE_STATUS
-from functions.queue.composition import tickets, waiting_room
-from functions.queue.errors import NotInQueue, SoldOut
-from functions.queue.line_record import refusals_recorded
-from functions.queue.place_answer import AdmittedAnswer, WaitingAnswer, place_answer
+from functions.queue.adapters.queue_record import refusals_recorded
+from functions.queue.domain.errors import NotInQueue, SoldOut
+from functions.queue.handlers.responses.queue_status_response import AdmittedAnswer, WaitingAnswer, place_answer
+from functions.queue.wiring import tickets, waiting_room
 
 
 class StatusQuery(Query):

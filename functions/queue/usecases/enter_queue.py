@@ -9,8 +9,8 @@ from uuid import UUID
 from common.contracts.sale_terms import SaleTermsAnswer
 from common.domain.clock import Clock, microseconds
 from common.domain.shared_errors import DomainError, NotFound, SaleClosed, SaleNotOpen, ServiceUnavailable
-from functions.queue.errors import AlreadyWaiting, NotInQueue, QueueFull, SoldOut
-from functions.queue.place_ticket import Standing, Ticket
+from functions.queue.domain.errors import AlreadyWaiting, NotInQueue, QueueFull, SoldOut
+from functions.queue.domain.place_receipt import Standing, Ticket
 
 POLL_SECONDS = 5
 # Longer than any `enter` may run: a claim this old whose user is in no line belongs to one that died.

@@ -124,7 +124,7 @@ class Admission:
         arguments: list[str | int] = [
             "" if now is None else microseconds(now),
             self._policy.token_seconds * 1000,
-            # What is noted of a waiter may lag a tenth behind (`read_place.lua`): never dropped too soon.
+            # What is noted of a waiter may lag a tenth behind (`read_status.lua`): never dropped too soon.
             self._policy.grace_seconds * 1_100_000,
             DROPPED,
             LOOK_EVERY // timedelta(microseconds=1),

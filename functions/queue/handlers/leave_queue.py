@@ -4,8 +4,8 @@ from uuid import UUID
 
 from common.http.endpoint import endpoint
 from common.http.request import Query, User
-from functions.queue.composition import waiting_room
-from functions.queue.line_record import record
+from functions.queue.adapters.queue_record import record
+from functions.queue.wiring import waiting_room
 
 
 class LeaveQuery(Query):

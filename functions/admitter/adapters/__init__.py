@@ -1,0 +1,1 @@
+"""Admission in Redis, calls to other services and to the function itself."""

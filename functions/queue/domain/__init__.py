@@ -1,0 +1,1 @@
+"""Models and rules of the queue: no AWS, HTTP, SQL or Redis."""

@@ -1,0 +1,1 @@
+"""What buyers and operators do with a queue, step by step."""
