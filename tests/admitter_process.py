@@ -1,12 +1,13 @@
-"""An admitter in a process of its own, to be killed: it ticks for ever as the function does, by a clock that is off."""
+"""An admitter in its own process, for tests that kill it: it ticks as the function does, on a skewed clock."""
 
 import time
-from uuid import UUID
 
+from common.domain.ids import EventId
 from common.runtime.ticks import ticks
 from common.stores.redis import connect
-from functions.admitter.adapters.admission_redis import Admission, Policy
-from functions.admitter.handlers.admit_users import TICK_SECONDS
+from functions.admitter.adapters.admission_redis import AdmissionRedis
+from functions.admitter.domain.admission import AdmissionPolicy
+from functions.admitter.usecases.admission_run import TICK_SECONDS
 
 
 class Endless:
@@ -14,7 +15,7 @@ class Endless:
         return 1_000_000
 
 
-def admit_for_ever(url: str, cluster: bool, skew_seconds: float, event_id: UUID) -> None:
-    admission = Admission(connect(url, cluster=cluster), Policy())
+def admit_without_end(url: str, cluster: bool, skew_seconds: float, event_id: EventId) -> None:
+    admission = AdmissionRedis(connect(url, cluster=cluster), AdmissionPolicy())
     for _ in ticks(Endless(), TICK_SECONDS, wall=lambda: time.time() + skew_seconds):
         admission.tick([event_id])

@@ -1,1 +1,1 @@
-"""Lets the head of every line in, ten a second unless its event says otherwise."""
+"""The admitter: admits the first users of every queue, each second."""

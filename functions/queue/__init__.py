@@ -1,1 +1,1 @@
-"""The waiting room: a line per event, first in, first out."""
+"""The waiting room's queues: one for each event, first in, first out."""

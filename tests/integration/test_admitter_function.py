@@ -1,29 +1,37 @@
-"""The admitter as a function: what it does in a run, whom it tells, how it shares the work."""
+"""The admitter as a function: what a run does, what it records, how runs share the queues."""
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 
 from common.contracts.sale_terms import SaleTermsAnswer
-from common.domain.shared_errors import NotFound, ServiceUnavailable
-from common.stores import redis as common_redis
+from common.domain.clock import utc_now
+from common.domain.ids import EventId
+from common.domain.shared_errors import ServiceUnavailable
+from common.stores import redis as redis_store
 from common.stores.redis import Client
-from common.waitingroom.queue_keys import LIVE_LINES
-from functions.admitter.adapters.admission_redis import Moved, Share
-from functions.admitter.handlers import admit_users as admit
-from functions.queue.adapters.queue_redis import LineStore
-from functions.queue.usecases.enter_queue import Turned
-from tests.on_sale import in_line, sale
+from common.waitingroom.queue_keys import LIVE_QUEUES
+from common.waitingroom.sale_terms_writer import SaleTermsWriter
+from functions.admitter import wiring
+from functions.admitter.adapters.admission_redis import AdmissionRedis
+from functions.admitter.adapters.share_invoker import ShareInvoker
+from functions.admitter.domain.admission import AdmissionPolicy, QueueMove, QueueShare
+from functions.admitter.handlers import admit_users
+from functions.admitter.usecases import admission_run
+from functions.admitter.usecases.admission_run import QUEUES_A_RUN, SPARE_SECONDS, Admission, AdmissionRun
+from functions.queue.adapters.queue_redis import QueueRedis
+from functions.queue.domain.queue_status import Rejected
+from tests.on_sale import FakeEvents, new_event, sale, waiting_users
 
 
 @dataclass
-class Run:
+class Context:
     """A Lambda context with so many seconds left."""
 
     seconds: float
@@ -31,82 +39,75 @@ class Run:
     began: float = field(default_factory=time.monotonic)
 
     def get_remaining_time_in_millis(self) -> int:
-        return int((self.began + self.seconds + admit.SPARE_SECONDS - time.monotonic()) * 1000)
+        return int((self.began + self.seconds + SPARE_SECONDS - time.monotonic()) * 1000)
 
 
-@pytest.fixture
-def warm(redis: Client, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
-    """The function's container, on the test's Redis."""
-    monkeypatch.setenv("REDIS_URL", redis_url)
-    monkeypatch.setenv("REDIS_CLUSTER", "false")
-    monkeypatch.setenv("SALE_TERMS_FUNCTION", "EventsSaleTerms")
-    kept = (admit.settings, admit.admission, admit.learner, common_redis.client)
-    for each in kept:
-        each.cache_clear()
-    yield redis
-    for each in kept:
-        each.cache_clear()
+def run_of(redis: Client, events: FakeEvents, admission: Admission | None = None) -> AdmissionRun:
+    admission = admission or AdmissionRedis(redis, AdmissionPolicy())
+    return AdmissionRun(admission, events, SaleTermsWriter(redis), ShareInvoker().invoke, utc_now)
 
 
-@pytest.mark.measures_time(reason="lets in so many within a real run of 3.5 s")
-def test_a_run_lets_in_the_rate_every_second_and_records_whom(
-    warm: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def open_sale(event_id: EventId) -> FakeEvents:
+    return FakeEvents(sale(event_id, now=datetime.now(UTC)))
+
+
+@pytest.mark.measures_time(reason="admits so many within a real run of 3.5 s")
+def test_a_run_admits_the_rate_every_second_and_records_the_users(
+    redis: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
-    event_id = uuid4()
-    users = in_line(warm, event_id, 100)
-    monkeypatch.setattr(admit, "call", lambda *_, **__: sale(event_id, now=datetime.now(UTC)))
-    admit.handler({}, Run(3.5))
-    lines = [record.__dict__["line"] for record in caplog.records if record.message == "line moved"]
-    recorded = [UUID(user) for line in lines for user in line["admitted"]]
+    event_id = new_event()
+    users = waiting_users(redis, event_id, 100)
+    run_of(redis, open_sale(event_id)).run(Context(3.5))
+    moves = [record.__dict__["line"] for record in caplog.records if record.message == "line moved"]
+    recorded = [UUID(user) for move in moves for user in move["admitted"]]
     assert len(recorded) >= 30
     assert recorded == users[: len(recorded)]
-    assert {line["event"] for line in lines} == {str(event_id)}
+    assert {move["event"] for move in moves} == {str(event_id)}
 
 
-def test_a_line_learns_that_it_is_sold_out_while_people_wait(warm: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    event_id = uuid4()
-    users = in_line(warm, event_id, 100, rate=1)
-
-    def sold_out(*_: Any, **__: Any) -> SaleTermsAnswer:
-        return sale(event_id, now=datetime.now(UTC), sold_out=True, seats_left=0)
-
-    monkeypatch.setattr(admit, "call", sold_out)
-    admit.handler({}, Run(4))
-    assert LineStore(warm).place(event_id, users[-1], datetime.now(UTC)) == Turned("SOLD_OUT", in_line=True)
+def test_a_queue_is_sold_out_while_users_wait_when_the_event_is(redis: Client) -> None:
+    event_id = new_event()
+    users = waiting_users(redis, event_id, 100, rate=1)
+    sold_out = FakeEvents(sale(event_id, now=datetime.now(UTC), sold_out=True, seats_left=0))
+    run_of(redis, sold_out).run(Context(4))
+    status = QueueRedis(redis).read_status(event_id, users[-1], datetime.now(UTC))
+    assert status == Rejected("SOLD_OUT", keeps_place=True)
 
 
-def test_nobody_is_let_into_an_event_that_was_deleted(warm: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    event_id = uuid4()
-    users = in_line(warm, event_id, 100, rate=1)
-
-    def deleted(*_: Any, **__: Any) -> SaleTermsAnswer:
-        raise NotFound()
-
-    monkeypatch.setattr(admit, "call", deleted)
-    admit.handler({}, Run(4))
-    assert LineStore(warm).place(event_id, users[-1], datetime.now(UTC)) == Turned("CLOSED", in_line=True)
-    assert LineStore(warm).live(datetime.now(UTC)) == []
+def test_no_user_is_admitted_to_a_deleted_event(redis: Client) -> None:
+    event_id = new_event()
+    users = waiting_users(redis, event_id, 100, rate=1)
+    run_of(redis, FakeEvents(None)).run(Context(4))
+    queue = QueueRedis(redis)
+    assert queue.read_status(event_id, users[-1], datetime.now(UTC)) == Rejected("CLOSED", keeps_place=True)
+    assert queue.live_queues(datetime.now(UTC)) == []
 
 
-@pytest.mark.measures_time(reason="lets in so many within a real run of 3.5 s")
-def test_admission_goes_on_while_the_events_service_is_away_or_slow(
-    warm: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    event_id = uuid4()
-    in_line(warm, event_id, 100)
+class UnavailableEvents(FakeEvents):
+    """The events service while it is unavailable."""
 
-    def away(*_: Any, **__: Any) -> SaleTermsAnswer:
-        time.sleep(1)  # what a dead service costs, at the least
+    def sale_terms(self, event_id: EventId) -> SaleTermsAnswer:
+        time.sleep(1)  # the least that a call to an unavailable service takes
         raise ServiceUnavailable()
 
-    monkeypatch.setattr(admit, "call", away)
-    admit.handler({}, Run(3.5))
-    assert LineStore(warm).stats([event_id], datetime.now(UTC))[0].admitted >= 30
+
+@pytest.mark.measures_time(reason="admits so many within a real run of 3.5 s")
+def test_admission_goes_on_while_the_events_service_is_unavailable_or_slow(redis: Client) -> None:
+    event_id = new_event()
+    waiting_users(redis, event_id, 100)
+    run_of(redis, UnavailableEvents(None)).run(Context(3.5))
+    assert QueueRedis(redis).stats([event_id], datetime.now(UTC))[0].admitted >= 30
 
 
-def test_more_lines_than_one_run_takes_are_shared_with_others(warm: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def add_live_queues(redis: Client, count: int) -> None:
     ends = datetime.now(UTC).timestamp() + 3600
-    warm.zadd(LIVE_LINES, {str(uuid4()): ends for _ in range(admit.LINES_PER_INVOCATION * 2 + 1)})
+    redis.zadd(LIVE_QUEUES, {str(new_event()): ends for _ in range(count)})
+
+
+def test_more_queues_than_one_run_can_move_are_shared_with_others(
+    redis: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_live_queues(redis, QUEUES_A_RUN * 2 + 1)
     invoked: list[dict[str, Any]] = []
 
     class Lambda:
@@ -114,23 +115,24 @@ def test_more_lines_than_one_run_takes_are_shared_with_others(warm: Client, monk
             invoked.append(arguments)
 
     monkeypatch.setattr("boto3.client", lambda _: Lambda())
-    run = Run(0)
-    admit.handler({}, run)
+    run, context = run_of(redis, FakeEvents(None)), Context(0)
+    monkeypatch.setattr(wiring, "admission_run", lambda: run)
+    admit_users.handler({}, context)
     assert [json.loads(each["Payload"])["share"] for each in invoked] == [
         {"number": 1, "of": 3},
         {"number": 2, "of": 3},
     ]
-    assert {(each["InvocationType"], each["FunctionName"]) for each in invoked} == {("Event", run.invoked_function_arn)}
+    called = {(each["InvocationType"], each["FunctionName"]) for each in invoked}
+    assert called == {("Event", context.invoked_function_arn)}
     invoked.clear()
-    admit.handler({"share": {"number": 1, "of": 3}}, Run(0))
+    admit_users.handler({"share": {"number": 1, "of": 3}}, Context(0))
     assert invoked == [], "a share is not shared again"
 
 
-def test_a_share_that_could_not_be_handed_over_takes_none_of_the_others_along(
-    warm: Client, monkeypatch: pytest.MonkeyPatch
+def test_a_share_that_could_not_be_handed_over_does_not_stop_the_others(
+    redis: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ends = datetime.now(UTC).timestamp() + 3600
-    warm.zadd(LIVE_LINES, {str(uuid4()): ends for _ in range(admit.LINES_PER_INVOCATION * 2 + 1)})
+    add_live_queues(redis, QUEUES_A_RUN * 2 + 1)
     invoked: list[int] = []
 
     class Lambda:
@@ -140,69 +142,77 @@ def test_a_share_that_could_not_be_handed_over_takes_none_of_the_others_along(
                 raise ConnectionError("throttled")
 
     monkeypatch.setattr("boto3.client", lambda _: Lambda())
-    assert admit._split(Run(0)) == Share(0, 3)
+    assert run_of(redis, FakeEvents(None)).split("arn") == QueueShare(0, 3)
     assert invoked == [1, 2]
 
 
-class Overrun:
-    """An admission whose line has people waiting and room for them at the end of every second."""
+class OverrunAdmission:
+    """Its queue has waiting users, and room for them at the end of every second."""
 
-    def __init__(self, event_id: UUID) -> None:
-        self._lines = [event_id]
+    def __init__(self, event_id: EventId) -> None:
+        self._queues = [event_id]
 
-    def live(self, _now: datetime) -> list[UUID]:
-        return self._lines
+    def live_queues(self, _now: datetime) -> list[EventId]:
+        return self._queues
 
-    def unfilled(self, lines: list[UUID]) -> list[UUID]:
-        return lines
+    def unfilled(self, queues: Iterable[EventId]) -> list[EventId]:
+        return list(queues)
 
-    def tick(self, _lines: list[UUID]) -> list[Moved]:
+    def tick(self, _queues: Iterable[EventId]) -> list[QueueMove]:
         return []
 
-    def forget_closed(self, _now: datetime) -> int:
+    def delete_closed_queues(self, _now: datetime) -> int:
         return 0
 
 
 @pytest.mark.parametrize("late", [False, True])
-def test_it_is_told_how_many_lines_fall_behind_their_rate(
-    late: bool, warm: Client, monkeypatch: pytest.MonkeyPatch
+def test_a_metric_counts_the_queues_that_fall_behind_their_rate(
+    late: bool, redis: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the alarms AdmissionBelowRate and AdmissionStopped look at."""
-    event_id = uuid4()
-    in_line(warm, event_id, 100)
-    told: list[dict[str, Any]] = []
-    monkeypatch.setattr(admit, "call", lambda *_, **__: sale(event_id, now=datetime.now(UTC)))
-    monkeypatch.setattr(admit, "emit", lambda _dimensions, **metrics: told.append(metrics))
-    monkeypatch.setattr(admit, "REPORT_SECONDS", 1)
-    if late:
-        monkeypatch.setattr(admit, "admission", lambda: Overrun(event_id))
-    admit.handler({}, Run(4))
-    reports = [each for each in told if "LinesBehind" in each]
+    """The alarms AdmissionBelowRate and AdmissionStopped read it."""
+    event_id = new_event()
+    waiting_users(redis, event_id, 100)
+    emitted: list[dict[str, Any]] = []
+    monkeypatch.setattr(admission_run, "emit", lambda _dimensions, **metrics: emitted.append(metrics))
+    monkeypatch.setattr(admission_run, "REPORT_SECONDS", 1)
+    run_of(redis, open_sale(event_id), OverrunAdmission(event_id) if late else None).run(Context(4))
+    reports = [each for each in emitted if "LinesBehind" in each]
     assert sum(each["SecondsTicked"] for each in reports) >= 2
     assert (sum(each["LinesBehind"] for each in reports) > 0) == late
 
 
-def test_a_run_outlives_a_cluster_that_is_away(
-    warm: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+@pytest.fixture
+def unavailable_cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The function's own environment and wiring, with a Redis Cluster that does not answer."""
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:9")
     monkeypatch.setenv("REDIS_CLUSTER", "true")
-    admit.handler({}, Run(2.5))
+    monkeypatch.setenv("SALE_TERMS_FUNCTION", "EventsSaleTerms")
+    factories = (wiring.admission_run, redis_store.client)
+    for each in factories:
+        each.cache_clear()
+    yield
+    for each in factories:
+        each.cache_clear()
+
+
+@pytest.mark.usefixtures("unavailable_cluster")
+def test_a_run_survives_an_unavailable_cluster(caplog: pytest.LogCaptureFixture) -> None:
+    admit_users.handler({}, Context(2.5))
     assert sum("stand still" in record.message for record in caplog.records) >= 2
 
 
-def test_what_goes_wrong_in_one_tick_does_not_end_the_run(warm: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    event_id = uuid4()
-    in_line(warm, event_id, 100)
-    tick, failed = admit.admission().tick, []
+def test_an_error_in_one_tick_does_not_end_the_run(redis: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    event_id = new_event()
+    waiting_users(redis, event_id, 100)
+    admission = AdmissionRedis(redis, AdmissionPolicy())
+    tick, failed = admission.tick, []
 
-    def first_fails(lines: list[UUID]) -> list[Moved]:
+    def fails_once(queues: list[EventId]) -> list[QueueMove]:
         if not failed:
-            failed.append(lines)
+            failed.append(queues)
             raise ValueError("a bug")
-        return tick(lines)
+        return tick(queues)
 
-    monkeypatch.setattr(admit, "call", lambda *_, **__: sale(event_id, now=datetime.now(UTC)))
-    monkeypatch.setattr(admit.admission(), "tick", first_fails)
-    admit.handler({}, Run(2.5))
-    assert LineStore(warm).stats([event_id], datetime.now(UTC))[0].admitted >= 10
+    monkeypatch.setattr(admission, "tick", fails_once)
+    run_of(redis, open_sale(event_id), admission).run(Context(2.5))
+    assert QueueRedis(redis).stats([event_id], datetime.now(UTC))[0].admitted >= 10

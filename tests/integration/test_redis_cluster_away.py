@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
 
 import pytest
 from redis.exceptions import ClusterDownError, OutOfMemoryError, ReadOnlyError, ResponseError, TryAgainError
@@ -16,7 +15,8 @@ from common.protection.rate_limit import RateLimiter
 from common.stores.redis import Client, connect
 from functions.events.adapters.read_cache_redis import CachedResponse, LoadResult, ReadCache
 from functions.events.domain.freshness import Freshness
-from functions.queue.adapters.queue_redis import LineStore
+from functions.queue.adapters.queue_redis import QueueRedis
+from tests.on_sale import new_event, new_user
 from tests.redis_cluster import redis_cluster
 
 NOW = datetime(2026, 7, 1, 10, tzinfo=UTC)
@@ -43,8 +43,8 @@ def status_of(step: Callable[[], object]) -> int:
     return int(handler({}, None)["statusCode"])
 
 
-def test_a_line_is_refused_as_unavailable_and_not_as_a_bug(away: Client) -> None:
-    assert status_of(lambda: LineStore(away).place(uuid4(), uuid4(), NOW)) == 503
+def test_a_queue_is_unavailable_and_not_a_bug(away: Client) -> None:
+    assert status_of(lambda: QueueRedis(away).read_status(new_event(), new_user(), NOW)) == 503
 
 
 def test_nobody_is_counted_or_watched_and_nobody_shut_out(away: Client) -> None:

@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from functions.queue.usecases.enter_queue import Speed
+from functions.queue.domain.queue_speed import QueueSpeed
 from functions.reservations import detail
 from functions.reservations.cancellation_fee import fee_percent
 from functions.reservations.reservation import CROCKFORD, Reservation, Seat, Status, ticket_number
@@ -79,4 +79,4 @@ def test_a_ticket_verifies_offline_and_names_nobody() -> None:
 
 @pytest.mark.parametrize(("ahead", "per_second", "seconds"), [(0, 10, 1), (9, 10, 1), (150, 10, 15), (151, 10, 16)])
 def test_the_wait_is_whoever_is_ahead_by_the_rate(ahead: int, per_second: int, seconds: int) -> None:
-    assert Speed(per_second).seconds_for(ahead) == seconds
+    assert QueueSpeed(per_second).seconds_for(ahead) == seconds

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from common.runtime.ticks import ticks
-from functions.admitter.handlers.admit_users import SPARE_SECONDS, TICK_SECONDS
+from functions.admitter.usecases.admission_run import SPARE_SECONDS, TICK_SECONDS
 
 TEMPLATE = (Path(__file__).parents[2] / "template.yaml").read_text(encoding="utf-8")
 ADMITTER_TIMEOUT = int(re.search(r"admit_users\.handler.*?Timeout: (\d+)", TEMPLATE, re.DOTALL)[1])  # type: ignore[index]

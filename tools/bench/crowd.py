@@ -15,30 +15,30 @@ from uuid import UUID, uuid4
 
 import aiohttp
 
-from common.domain.ids import SessionId, UserId
+from common.domain.ids import EventId, SessionId, UserId
 from common.stores.redis import connect
 from functions.auth.adapters.access_token_jwt import AccessTokenSigner
 from functions.auth.domain.account import Role
 from functions.auth.domain.token_claims import TokenParties
-from tools.bench.queue import stand_in_line
+from tools.bench.queue import add_waiting_users
 from tools.demo.buyer import Api, sign_in
 from tools.throwaway_stack import throwaway_stack
 
 CONNECTIONS = (1, 8, 32)
 CALLS = 1_000  # of each way
-ALREADY = 46_000  # a line takes 50,000
+ALREADY = 46_000  # a queue takes 50,000
 
 
 def over_http() -> None:
     with throwaway_stack(RateLimits="off") as stack:
         signer = _signer(Path(stack["state"]))
         admin = sign_in(stack["api"], "admin@example.com", "local-admin-1234")
-        event_id = _event(admin)
-        # Nobody is let in meanwhile. The first enter makes the line know the sale.
+        event_id = EventId(_event(admin))
+        # No user is admitted meanwhile. The first enter writes the sale terms.
         admin("PUT", f"/queue/admin/events/{event_id}", {"paused": True})
         body = json.dumps({"eventId": str(event_id)})
         asyncio.run(_load(stack["api"], "POST", "/queue/enter", _headers(signer, [uuid4(), uuid4(), uuid4()]), body, 1))
-        waiting = stand_in_line(connect(stack["redis"], cluster=False), event_id, ALREADY)
+        waiting = add_waiting_users(connect(stack["redis"], cluster=False), event_id, ALREADY)
         print("\n| through the emulator | connections | a second | p50 ms | p95 ms | p99 ms |")
         print("|---|---:|---:|---:|---:|---:|")
         for connections in CONNECTIONS:

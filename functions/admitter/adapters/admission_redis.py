@@ -1,157 +1,139 @@
-"""One tick of admission over every live line."""
+"""Admission in Redis: one tick over every live queue."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from common.domain.clock import microseconds
+from common.domain.ids import EventId, UserId
 from common.runtime.log import log
 from common.stores.redis import Client, Script, run_together
 from common.waitingroom.queue_keys import (
-    LIVE_LINES,
-    WAITER_GRACE_SECONDS,
-    admitted_key,
+    LIVE_QUEUES,
+    admitted_since_birth_key,
     clock_key,
     held_seats_key,
-    let_in_key,
-    line_key,
+    last_seen_key,
+    live_tokens_key,
+    queue_key,
     sale_key,
-    seen_key,
 )
 from common.waitingroom.queue_tokens import RESERVATION, new_secret, token_key, token_prefix
+from functions.admitter.domain.admission import AdmissionPolicy, QueueMove
 
-ATTEMPTS = 3  # calls for a head that keeps changing before leaving the rest to the next tick
-TOGETHER = 200  # lines a round trip: Redis answers others between two
-SHOWN = 1200  # candidates at most: three arguments each, and ElastiCache Serverless takes 3,999
-DROPPED = 200  # waiters at most a line and tick: some 0.2 ms of Redis
-LOOK_EVERY = timedelta(seconds=2)  # at a sale's terms, while people wait
-KEPT_AFTER_CLOSE = timedelta(hours=1)  # so that who waited still learns why it ended
-
-
-@dataclass(frozen=True)
-class Policy:
-    token_seconds: int = 600
-    grace_seconds: int = WAITER_GRACE_SECONDS
-    follow_seats: bool = False  # let nobody in while every seat that is not sold is held
+ATTEMPTS = 3  # calls for a queue whose first users keep changing; the next tick does the rest
+QUEUES_A_ROUND_TRIP = 200  # between two round trips Redis answers other clients
+MOST_CANDIDATES = 1200  # each is three arguments, and ElastiCache Serverless accepts 3,999
+MOST_DROPPED = 200  # users a queue and tick: about 0.2 ms of Redis
+REFRESH_TERMS_EVERY = timedelta(seconds=2)  # while users wait
+KEPT_AFTER_CLOSE = timedelta(hours=1)  # so that users who wait still learn why the queue ended
 
 
-@dataclass(frozen=True)
-class Share:
-    """The lines one invocation moves, of all: every line is in exactly one of `of` shares."""
-
-    number: int = 0
-    of: int = 1
-
-    def __contains__(self, event_id: UUID) -> bool:
-        return event_id.int % self.of == self.number
-
-
-@dataclass(frozen=True)
-class Moved:
-    """What a tick did to one line."""
-
-    event_id: UUID
-    admitted: tuple[UUID, ...]  # in their order
-    dropped: tuple[UUID, ...]
-    waiting: int  # left
-    terms_due: bool  # whoever asked is to ask the events service for the sale's terms
-
-
-class Admission:
-    """Admits by the clock of the Redis node that holds the line, read by the script itself: admitters on machines whose
-    clocks differ agree on the second, and a message on its way for long is not of the second it was sent in.
+class AdmissionRedis:
+    """Admits by the clock of the Redis node that holds the queue, which the script reads itself. So admitters whose
+    clocks differ agree on the second, and a delayed message counts for the second in which it arrives.
     """
 
-    def __init__(self, redis: Client, policy: Policy) -> None:
+    def __init__(self, redis: Client, policy: AdmissionPolicy) -> None:
         self._redis = redis
         self._policy = policy
         self._admit = Script(Path(__file__).parent / "lua" / "admit_next.lua")
-        self._next: dict[UUID, list[str]] = {}  # who heads each line, as of the last answer
-        self._unfilled: set[UUID] = set()  # lines that could let in more in the second of the last answer
+        self._next: dict[EventId, list[str]] = {}  # the first users of each queue, as of the last reply
+        self._unfilled: set[EventId] = set()  # queues that could admit more in the second of the last reply
 
-    def live(self, now: datetime) -> list[UUID]:
-        return [UUID(str(line)) for line in self._redis.zrangebyscore(LIVE_LINES, now.timestamp(), "+inf")]
+    def live_queues(self, now: datetime) -> list[EventId]:
+        """The events whose sale is not over."""
+        return [_event_id(event) for event in self._redis.zrangebyscore(LIVE_QUEUES, now.timestamp(), "+inf")]
 
-    def unfilled(self, lines: Iterable[UUID]) -> list[UUID]:
-        """Those of `lines` in which somebody waits whom the last tick's second still had room for, but not yet."""
-        return [event_id for event_id in lines if event_id in self._unfilled]
+    def unfilled(self, queues: Iterable[EventId]) -> list[EventId]:
+        """Those of `queues` whose last tick left both waiting users and room for them in its second."""
+        return [event_id for event_id in queues if event_id in self._unfilled]
 
-    def tick(self, lines: Iterable[UUID], now: datetime | None = None) -> list[Moved]:
-        """Let in whom this second still has room for. Raises what Redis ended with when no line could be moved.
+    def tick(self, queues: Iterable[EventId], now: datetime | None = None) -> list[QueueMove]:
+        """Admit as many users as this second has room for. Raises Redis's error if no queue could be moved.
 
-        Killed before a script nothing happened; killed after it the tokens are there, and the next poll of those users
-        finds them. `now` stands for Redis's clock, in tests.
+        If the process crashes before a script, nothing has happened; if it crashes after it, the tokens exist and the
+        users' next polls find them. `now` replaces Redis's clock in tests.
         """
-        moved: list[Moved] = []
+        moves: list[QueueMove] = []
         failed: list[Exception] = []
-        pending = list(lines)
+        pending = list(queues)
         for _ in range(ATTEMPTS):
-            again: list[UUID] = []
-            for start in range(0, len(pending), TOGETHER):
-                batch = pending[start : start + TOGETHER]
-                answers = run_together(self._redis, [self._call(event_id, now) for event_id in batch])
-                for event_id, answer in zip(batch, answers, strict=True):
-                    if isinstance(answer, Exception):
-                        failed.append(answer)
+            again: list[EventId] = []
+            for start in range(0, len(pending), QUEUES_A_ROUND_TRIP):
+                batch = pending[start : start + QUEUES_A_ROUND_TRIP]
+                replies = run_together(self._redis, [self._call(event_id, now) for event_id in batch])
+                for event_id, reply in zip(batch, replies, strict=True):
+                    if isinstance(reply, Exception):
+                        failed.append(reply)
                         self._next.pop(event_id, None)
                         continue
-                    moved.append(self._moved(event_id, answer))
-                    if answer[2] == "1":
+                    moves.append(self._move(event_id, reply))
+                    if reply[2] == "1":
                         again.append(event_id)
             pending = again
             if not pending:
                 break
         if failed:
-            if not moved:
+            if not moves:
                 raise failed[0]
-            log.error("lines stand still", extra={"lines": len(failed), "error": repr(failed[0])})
-        return moved
+            log.error("queues stand still", extra={"queues": len(failed), "error": repr(failed[0])})
+        return moves
 
-    def _moved(self, event_id: UUID, answer: list[Any]) -> Moved:
-        admitted, dropped, _, ask, waiting, following, room = answer
+    def _move(self, event_id: EventId, reply: list[Any]) -> QueueMove:
+        admitted, dropped, _, terms_due, waiting, following, room = reply
         self._next[event_id] = following
         (self._unfilled.add if following and room > 0 else self._unfilled.discard)(event_id)
-        return Moved(event_id, _users(admitted), _users(dropped), waiting, ask == "1")
+        return QueueMove(event_id, _user_ids(admitted), _user_ids(dropped), waiting, terms_due == "1")
 
-    def _call(self, event_id: UUID, now: datetime | None) -> tuple[Script, list[str], list[str | int]]:
+    def _call(self, event_id: EventId, now: datetime | None) -> tuple[Script, list[str], list[str | int]]:
         keys = [
-            *(line_key(event_id), sale_key(event_id), seen_key(event_id), admitted_key(event_id)),
-            *(clock_key(event_id), held_seats_key(event_id), let_in_key(event_id)),
+            *(queue_key(event_id), sale_key(event_id), last_seen_key(event_id), live_tokens_key(event_id)),
+            *(clock_key(event_id), held_seats_key(event_id), admitted_since_birth_key(event_id)),
         ]
         arguments: list[str | int] = [
             "" if now is None else microseconds(now),
             self._policy.token_seconds * 1000,
-            # What is noted of a waiter may lag a tenth behind (`read_status.lua`): never dropped too soon.
+            # The recorded time of a poll may be a tenth of the grace behind (`read_status.lua`): never drop too soon.
             self._policy.grace_seconds * 1_100_000,
-            DROPPED,
-            LOOK_EVERY // timedelta(microseconds=1),
+            MOST_DROPPED,
+            REFRESH_TERMS_EVERY // timedelta(microseconds=1),
             int(self._policy.follow_seats),
-            SHOWN,
+            MOST_CANDIDATES,
         ]
         for name in self._next.get(event_id, ()):
-            user = UUID(name)
-            keys.append(token_key(RESERVATION, event_id, user))
-            arguments += [name, token_prefix(RESERVATION, event_id, user) + new_secret()]
+            user_id = _user_id(name)
+            keys.append(token_key(RESERVATION, event_id, user_id))
+            arguments += [name, token_prefix(RESERVATION, event_id, user_id) + new_secret()]
         return self._admit, keys, arguments
 
-    def forget_closed(self, now: datetime, most: int = 100) -> int:
-        """Free what Redis keeps of lines whose sale is long over; how many."""
+    def delete_closed_queues(self, now: datetime, most: int = 100) -> int:
+        """Delete the keys of queues whose sale is long over, and return how many there were."""
         until = (now - KEPT_AFTER_CLOSE).timestamp()
-        closed = [UUID(str(line)) for line in self._redis.zrangebyscore(LIVE_LINES, "-inf", until, start=0, num=most)]
+        closed = [
+            _event_id(event) for event in self._redis.zrangebyscore(LIVE_QUEUES, "-inf", until, start=0, num=most)
+        ]
         for event_id in closed:
             self._redis.unlink(
-                *(line_key(event_id), sale_key(event_id), seen_key(event_id), admitted_key(event_id)),
-                *(clock_key(event_id), let_in_key(event_id)),
+                *(queue_key(event_id), sale_key(event_id), last_seen_key(event_id), live_tokens_key(event_id)),
+                *(clock_key(event_id), admitted_since_birth_key(event_id)),
             )
             self._next.pop(event_id, None)
             self._unfilled.discard(event_id)
-            # Last: die before it and the next run finds the line again.
-            self._redis.zrem(LIVE_LINES, str(event_id))
+            # Last: if the process crashes before this, the next run finds the queue again.
+            self._redis.zrem(LIVE_QUEUES, str(event_id))
         return len(closed)
 
 
-def _users(names: list[str]) -> tuple[UUID, ...]:
-    return tuple(UUID(name) for name in names)
+def _event_id(name: Any) -> EventId:
+    return EventId(UUID(str(name)))
+
+
+def _user_id(name: str) -> UserId:
+    return UserId(UUID(name))
+
+
+def _user_ids(names: list[str]) -> tuple[UserId, ...]:
+    return tuple(map(_user_id, names))

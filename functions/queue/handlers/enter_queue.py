@@ -1,32 +1,35 @@
-"""POST /queue/enter: take a place in an event's line, or keep it (QUEUE-001, QUEUE-010, QUEUE-021)."""
+"""POST /queue/enter: take a place in an event's queue, or keep it (QUEUE-001, QUEUE-010, QUEUE-021)."""
 
 from typing import Annotated
-from uuid import UUID
 
 from pydantic import Field
 
 from common.domain.clock import utc_now
+from common.domain.ids import EventId, UserId
 from common.domain.shared_errors import NotFound, SaleClosed, SaleNotOpen
 from common.http.endpoint import endpoint
 from common.http.request import Body, User
-from functions.queue.adapters.queue_record import record, refusals_recorded
+from functions.queue import wiring
+from functions.queue.adapters.queue_record import record, rejections_recorded
 from functions.queue.domain.errors import AlreadyWaiting, QueueFull, SoldOut
-from functions.queue.handlers.responses.queue_status_response import AdmittedAnswer, WaitingAnswer, place_answer
-from functions.queue.usecases.enter_queue import Waiting
-from functions.queue.wiring import tickets, waiting_room
+from functions.queue.domain.queue_status import Waiting
+from functions.queue.handlers.responses.queue_status_response import (
+    AdmittedResponse,
+    WaitingResponse,
+    queue_status_response,
+)
 
 
 class EnterBody(Body):
-    event_id: UUID
-    ticket: Annotated[str | None, Field(max_length=200)] = (
-        None  # of an earlier answer; one that is not ours is no ticket
-    )
+    event_id: EventId
+    ticket: Annotated[str | None, Field(max_length=200)] = None  # a place receipt; an invalid one counts as none
 
 
 @endpoint(bots=True, raises=[NotFound, SaleNotOpen, SaleClosed, SoldOut, AlreadyWaiting, QueueFull])
-def handler(user: User, body: EnterBody) -> WaitingAnswer | AdmittedAnswer:
-    ticket = tickets().read(body.event_id, user.id, body.ticket) if body.ticket else None
-    with refusals_recorded(body.event_id):
-        place = waiting_room().enter(body.event_id, user.id, ticket)
-    record(body.event_id, place.how if isinstance(place, Waiting) else "ADMITTED")
-    return place_answer(body.event_id, user.id, place, tickets(), utc_now())
+def handler(user: User, body: EnterBody) -> WaitingResponse | AdmittedResponse:
+    event_id, user_id, receipts = body.event_id, UserId(user.id), wiring.place_receipts()
+    receipt = receipts.read(event_id, user_id, body.ticket) if body.ticket else None
+    with rejections_recorded(event_id):
+        status = wiring.enter_queue().enter(event_id, user_id, receipt)
+    record(event_id, status.outcome if isinstance(status, Waiting) else "ADMITTED")
+    return queue_status_response(event_id, user_id, status, receipts, utc_now())

@@ -1,18 +1,17 @@
-"""DELETE /queue/leave: give up the place, and the token in hand."""
+"""DELETE /queue/leave: give up the place, the reservation token and the queue membership."""
 
-from uuid import UUID
-
+from common.domain.ids import EventId, UserId
 from common.http.endpoint import endpoint
 from common.http.request import Query, User
+from functions.queue import wiring
 from functions.queue.adapters.queue_record import record
-from functions.queue.wiring import waiting_room
 
 
 class LeaveQuery(Query):
-    event_id: UUID
+    event_id: EventId
 
 
 @endpoint
 def handler(user: User, query: LeaveQuery) -> None:
-    waiting_room().leave(query.event_id, user.id)
+    wiring.queue().leave(query.event_id, UserId(user.id))
     record(query.event_id, "LEFT")

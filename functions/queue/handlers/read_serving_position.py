@@ -1,38 +1,37 @@
-"""GET /queue/serving/{eventId}: how far a line has come: one answer for everybody, so a crowd costs what one costs.
+"""GET /queue/serving/{eventId}: how far a queue has come. The same for everyone, so a cache can answer for a crowd.
 
-A cache in front (CloudFront) asks once a second and place, however many wait; `docs/waiting-room.md` has the client's
-side.
+A cache in front (CloudFront) sends one request a second from each of its locations, however many users wait;
+`docs/waiting-room.md` describes the client's side.
 """
 
-from uuid import UUID
-
+from common.domain.ids import EventId
 from common.domain.model import Model
 from common.domain.shared_errors import NotFound
 from common.http.endpoint import Answer, ErrorWithHeaders, endpoint
 from common.http.request import Path
-from functions.queue.usecases.enter_queue import SaleState, Serving
-from functions.queue.wiring import waiting_room
+from functions.queue import wiring
+from functions.queue.domain.queue_stats import SaleState, ServingPosition
 
-FRESH = {"Cache-Control": "public, max-age=1, s-maxage=1, stale-while-revalidate=2, stale-if-error=10"}
-UNKNOWN = {"Cache-Control": "public, max-age=1, s-maxage=1"}  # its first `enter` makes a line known
+FOUND_HEADERS = {"Cache-Control": "public, max-age=1, s-maxage=1, stale-while-revalidate=2, stale-if-error=10"}
+NOT_FOUND_HEADERS = {"Cache-Control": "public, max-age=1, s-maxage=1"}  # a queue is known after its first `enter`
 
 
 class EventPath(Path):
-    event_id: UUID
+    event_id: EventId
 
 
-class ServingAnswer(Model):
-    event_id: UUID
+class ServingPositionResponse(Model):
+    event_id: EventId
     state: SaleState
-    serving: int  # whoever's `place` is at most this has been let in, or has lost it
-    admitted: int  # since the sale began: what it grew by since one's last status is by how much one moved up
+    serving: int  # users whose `place` is at most this have been admitted, or have lost the place
+    admitted: int  # since the sale began: by its growth since their last status a client moves a user up
     waiting: int
     admission_per_second: float  # as measured
     poll_after_seconds: int = 2
 
 
-def _answer(event_id: UUID, found: Serving) -> ServingAnswer:
-    return ServingAnswer(
+def _response(event_id: EventId, found: ServingPosition) -> ServingPositionResponse:
+    return ServingPositionResponse(
         event_id=event_id,
         state=found.state,
         serving=found.front,
@@ -42,10 +41,12 @@ def _answer(event_id: UUID, found: Serving) -> ServingAnswer:
     )
 
 
-# Not counted: behind CloudFront everybody has its address. It costs one script, and WAF's flood rule is before it.
-@endpoint(limit=None, answers={200: ServingAnswer})
+# Without a rate limit: behind CloudFront, all requests have its address. It costs one script, and WAF's flood rule is
+# in front of it.
+@endpoint(limit=None, answers={200: ServingPositionResponse})
 def handler(path: EventPath) -> Answer:
     try:
-        return Answer(_answer(path.event_id, waiting_room().serving(path.event_id)), headers=FRESH)
+        found = wiring.read_queue().serving_position(path.event_id)
     except NotFound as error:
-        raise ErrorWithHeaders(error, UNKNOWN) from None
+        raise ErrorWithHeaders(error, NOT_FOUND_HEADERS) from None
+    return Answer(_response(path.event_id, found), headers=FOUND_HEADERS)

@@ -1,8 +1,8 @@
 #!lua
--- An event's line in numbers (QUEUE-012).
--- KEYS 1 line (zset)  2 sale (hash)  3 admitted (zset user -> token end in epoch ms)
+-- An event's queue in numbers (QUEUE-012).
+-- KEYS 1 queue (zset)  2 sale (hash)  3 live tokens (zset user -> end in epoch ms)
 -- ARGV 1 now in epoch ms
--- Result {waiting, admitted so far, live tokens, admissions per second, paused "1"/"0", score of the first or "", capacity}
+-- Result {waiting, admitted so far, live tokens, admissions per second, paused "1"/"0", place of the first or "", capacity}
 local terms = redis.call('HMGET', KEYS[2], 'admitted', 'rate', 'paused', 'capacity')
 local first = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
 return {

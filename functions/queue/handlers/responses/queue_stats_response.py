@@ -1,14 +1,14 @@
-"""An event's line in numbers, as the admin endpoints answer it (`docs/api.md`, Waiting room)."""
+"""A queue in numbers, for operators (`docs/api.md`, Waiting room)."""
 
 from typing import Self
-from uuid import UUID
 
+from common.domain.ids import EventId
 from common.domain.model import Model
-from functions.queue.usecases.enter_queue import LineStats
+from functions.queue.domain.queue_stats import QueueStats
 
 
-class StatsAnswer(Model):
-    event_id: UUID
+class QueueStatsResponse(Model):
+    event_id: EventId
     waiting: int
     admitted: int
     active_tokens: int
@@ -18,7 +18,7 @@ class StatsAnswer(Model):
     capacity: int
 
     @classmethod
-    def of(cls, stats: LineStats) -> Self:
+    def of(cls, stats: QueueStats) -> Self:
         return cls(
             event_id=stats.event_id,
             waiting=stats.waiting,

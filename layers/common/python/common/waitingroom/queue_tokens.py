@@ -1,8 +1,8 @@
-"""Queue tokens: the right to take seats (`qr_`) and the right to pay (`qp_`), each for one user, event and step.
+"""Queue tokens: the reservation token (`qr_`, the right to hold seats) and the payment token (`qp_`, the right to pay).
 
-A token reads `qr_<event>_<user>_<secret>` or `qp_<event>_<reservation>_<secret>`: it names its own key, so a check is
-one GET, and the key's tag is the event's, so scripts that touch the event's line may touch it too. Only the 192-bit
-secret is a secret. One key an owner: a new token replaces the old, and ending it needs no index (RSV-013).
+A token reads `qr_<event>_<user>_<secret>` or `qp_<event>_<reservation>_<secret>`. It names its own key, so a check is
+one GET. The key has the event's hash tag, so scripts on the event's queue can use it too. Only the last part, 192 bits,
+is secret. An owner has one key: a new token replaces the old one, and ending a token needs no index (RSV-013).
 """
 
 import hmac
@@ -24,12 +24,12 @@ _SHAPE = re.compile(r"(qr|qp)_([0-9a-f]{32})_([0-9a-f]{32})_([A-Za-z0-9_-]{32})"
 
 @dataclass(frozen=True)
 class QueueToken:
-    """A token's readable part. `owner` is the user of a `qr_`, the reservation of a `qp_`."""
+    """The readable part of a token. `owner` is the user of a `qr_`, the reservation of a `qp_`."""
 
     kind: str
     event_id: UUID
     owner: UUID
-    admission: UUID  # tells tokens of one owner apart
+    admission: UUID  # distinguishes the tokens of one owner
 
 
 def new_secret() -> str:
@@ -38,7 +38,7 @@ def new_secret() -> str:
 
 
 def admission_of(secret: str) -> UUID:
-    """What may be kept of a secret: it names the token and opens nothing."""
+    """An id of the token that is safe to store: the secret cannot be found from it."""
     return UUID(bytes=sha256(secret.encode()).digest()[:16])
 
 
@@ -47,18 +47,18 @@ def token_key(kind: str, event_id: UUID, owner: UUID) -> str:
 
 
 def token_prefix(kind: str, event_id: UUID, owner: UUID) -> str:
-    """All of a token but its secret."""
+    """A token without its secret."""
     return f"{kind}_{event_id.hex}_{owner.hex}_"
 
 
 class QueueTokens:
-    """Checks, issues and ends tokens; each one round trip."""
+    """Checks, issues and ends tokens, each in one round trip."""
 
     def __init__(self, redis: Client) -> None:
         self._redis = redis
 
     def check(self, token: str | None, kind: str) -> QueueToken:
-        """What a live token is for. Raises one that is missing, not live, or of the other kind."""
+        """The readable part of a live token. Raises one of QUEUE_TOKEN_ERRORS."""
         if not token:
             raise QueueTokenMissing()
         shape = _SHAPE.fullmatch(token)
@@ -73,7 +73,7 @@ class QueueTokens:
         return read
 
     def check_reservation(self, token: str | None, user_id: UUID, event_id: UUID) -> UUID:
-        """The admission `token` stands for. Raises unless it is this user's live `qr_` for this event (RSV-008)."""
+        """The admission of `token`. Raises unless it is this user's live `qr_` for this event (RSV-008)."""
         read = self.check(token, RESERVATION)
         if (read.owner, read.event_id) != (user_id, event_id):
             raise QueueTokenMismatch()
@@ -92,7 +92,7 @@ class QueueTokens:
         return token
 
     def end(self, event_id: UUID, user_id: UUID | None, reservation_id: UUID) -> None:
-        """The purchase is over: neither token of it opens anything any more."""
+        """End both tokens of a purchase that is over."""
         keys = [token_key(PAYMENT, event_id, reservation_id)]
         if user_id is not None:
             keys.append(token_key(RESERVATION, event_id, user_id))

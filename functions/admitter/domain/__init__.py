@@ -1,0 +1,1 @@
+"""What an admission is and does: no AWS, HTTP, SQL or Redis."""

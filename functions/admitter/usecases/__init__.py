@@ -1,0 +1,1 @@
+"""What a run of the admitter does, step by step."""
