@@ -163,7 +163,7 @@ bench-init: $(STAMP) ## Each function's start from the built artifact, with byte
 budget: $(STAMP) ## What each function loads before its first event, beside what it may (tools/bench/init_budget.toml)
 	@PYTHONPATH=.:layers/common/python $(PY) -m tools.bench.budget
 
-bench-queue: $(STAMP) ## The waiting room with 50,000 in line, beside bare Redis and a naive version
+bench-queue: $(STAMP) ## The waiting room with 50,000 waiting, beside bare Redis and a naive version
 	@PYTHONPATH=.:layers/common/python $(PY) -m tools.bench.queue
 
 bench-events: $(STAMP) ## Reads of a 50,000-seat event: warm, cold and without Redis, beside bare Redis and SQL
