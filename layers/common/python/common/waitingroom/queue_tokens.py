@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from uuid import UUID
 
+from common.domain.ids import EventId
 from common.domain.shared_errors import QueueTokenInvalid, QueueTokenMismatch, QueueTokenMissing
 from common.stores.redis import Client
 
@@ -27,7 +28,7 @@ class QueueToken:
     """The readable part of a token. `owner` is the user of a `qr_`, the reservation of a `qp_`."""
 
     kind: str
-    event_id: UUID
+    event_id: EventId
     owner: UUID
     admission: UUID  # distinguishes the tokens of one owner
 
@@ -64,7 +65,7 @@ class QueueTokens:
         shape = _SHAPE.fullmatch(token)
         if shape is None:
             raise QueueTokenInvalid()
-        read = QueueToken(shape[1], UUID(shape[2]), UUID(shape[3]), admission_of(shape[4]))
+        read = QueueToken(shape[1], EventId(UUID(shape[2])), UUID(shape[3]), admission_of(shape[4]))
         live = self._redis.get(token_key(read.kind, read.event_id, read.owner))
         if not isinstance(live, str) or not hmac.compare_digest(live, token):
             raise QueueTokenInvalid()
