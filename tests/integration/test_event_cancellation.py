@@ -22,8 +22,8 @@ from functions.events.domain.errors import EventEnded, EventHasReservations, Eve
 from functions.events.domain.event_edit import EventEdit
 from functions.events.usecases.cancellation_reader import CancellationReader
 from functions.events.usecases.event_deletion import EventDeletion
-from functions.payments.payment_store import PaymentStore
-from functions.payments.refund import Refund
+from functions.payments.adapters.payment_repository import PaymentStore
+from functions.payments.domain.refund import Refund
 from functions.reservations.errors import NotCancellable
 from functions.reservations.reservation import CancelReason, Status
 from functions.reservations.reservation_store import ReservationStore

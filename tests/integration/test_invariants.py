@@ -9,7 +9,7 @@ import pytest
 
 from common.stores.postgres import Database
 from common.stores.redis import Client
-from functions.payments.portone import portone_client
+from functions.payments.adapters.clients.portone import portone_client
 from tests.conftest import PASSWORD
 from tools.invariants import BankPayment, violations
 from tools.invariants.checker import connect, rules

@@ -19,12 +19,12 @@ from common.messaging.outbox import Outbox
 from common.protection.circuit_breaker import Circuit
 from common.stores.postgres import Database
 from common.stores.redis import Client
-from functions.payments.bank import BankView, PortOneAway, PortOneRefused
-from functions.payments.checkout import Checkout, Created
-from functions.payments.on_reservation_event import MoneyBack
-from functions.payments.payment import Payment, Status
-from functions.payments.payment_store import PaymentStore
-from functions.payments.portone import PortOne, portone_client
+from functions.payments.adapters.clients.portone import PortOne, portone_client
+from functions.payments.adapters.payment_repository import PaymentStore
+from functions.payments.domain.payment import Payment, Status
+from functions.payments.domain.payment_gateway import BankView, PortOneAway, PortOneRefused
+from functions.payments.handlers.refund_cancelled_reservations import MoneyBack
+from functions.payments.usecases.checkout import Checkout, Created
 from local.sandbox.settings import Settings
 from tests.concurrently import concurrently
 from tools.simulation.fake_portone import fake_portone

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from functions.payments.portone import portone_client
+from functions.payments.adapters.clients.portone import portone_client
 from tests.conftest import PASSWORD
 from tools.simulation.fake_portone import SETTINGS, fake_portone
 from tools.simulation.model.machine import machine

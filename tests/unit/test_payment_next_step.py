@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import pytest
 
-from functions.payments.bank import BankView
-from functions.payments.payment import Fail, GiveBack, Payment, Status, Step, Succeed, Wait, next_step
+from functions.payments.domain.payment import Fail, GiveBack, Payment, Status, Step, Succeed, Wait, next_step
+from functions.payments.domain.payment_gateway import BankView
 
 NOW = datetime(2026, 5, 1, 11, 0, tzinfo=UTC)
 PAYMENT = Payment(

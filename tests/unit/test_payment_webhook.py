@@ -9,8 +9,8 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from common.http.request import Request
-from functions.payments import webhook
-from functions.payments.webhook import _payment_id, _signed
+from functions.payments.handlers import receive_webhook as webhook
+from functions.payments.handlers.receive_webhook import _payment_id, _signed
 
 SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
 BODY = json.dumps({"type": "Transaction.Paid", "data": {"paymentId": "019ab0c0-0000-7000-8000-000000000001"}})

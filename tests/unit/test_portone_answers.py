@@ -7,8 +7,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from functions.payments.bank import PortOneRefused
-from functions.payments.portone import PortOne
+from functions.payments.adapters.clients.portone import PortOne
+from functions.payments.domain.payment_gateway import PortOneRefused
 
 CHANNEL = "channel-key-live"
 PAID = {"status": "PAID", "amount": {"total": 1000}, "currency": "KRW", "channel": {"type": "LIVE", "key": CHANNEL}}

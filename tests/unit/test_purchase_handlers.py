@@ -13,10 +13,12 @@ from standardwebhooks.webhooks import Webhook
 
 from common.domain.shared_errors import QueueTokenInvalid
 from functions.gateway import health
-from functions.payments import confirm, create, webhook
-from functions.payments.bank import PortOneAway
-from functions.payments.checkout import Created
-from functions.payments.payment import Payment, Status
+from functions.payments.domain.payment import Payment, Status
+from functions.payments.domain.payment_gateway import PortOneAway
+from functions.payments.handlers import confirm_payment as confirm
+from functions.payments.handlers import create_payment as create
+from functions.payments.handlers import receive_webhook as webhook
+from functions.payments.usecases.checkout import Created
 from functions.reservations import change, seat_map
 
 NOW = datetime(2026, 5, 1, 11, 0, tzinfo=UTC)

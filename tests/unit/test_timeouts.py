@@ -11,7 +11,7 @@ from common.contracts import internal_call as internal
 from common.protection import captcha
 from common.stores import secrets
 from functions.auth.adapters.clients import identity_verification_client, oauth_providers
-from functions.payments import portone
+from functions.payments.adapters.clients import portone
 from tools.openapi.routes import TEMPLATE
 
 GATEWAY_SECONDS, QUEUE_SECONDS = 29, 10

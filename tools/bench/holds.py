@@ -28,7 +28,7 @@ from common.stores.postgres import Database
 from common.stores.redis import connect
 from common.waitingroom.queue_tokens import QueueTokens
 from emulator import services
-from functions.payments.portone import portone_client
+from functions.payments.adapters.clients.portone import portone_client
 from functions.reservations.booking import Booking, Offer
 from functions.reservations.reservation import Seat
 from functions.reservations.reservation_store import ReservationStore

@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from emulator import services
-from functions.payments.portone import portone_client
+from functions.payments.adapters.clients.portone import portone_client
 from migrations.__main__ import LOGINS, migrate, set_passwords
 from tools.invariants.checker import rules
 from tools.simulation.fake_portone import SETTINGS, fake_portone

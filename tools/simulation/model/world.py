@@ -53,12 +53,15 @@ from functions.events.usecases.event_admin import EventAdmin
 from functions.events.usecases.seat_reconciliation import reconcile
 from functions.events.usecases.seat_records import SeatRecords
 from functions.outbox_relay.relay import BrokerAway, OutboxRow, Relay
-from functions.payments import confirm, create, settle, webhook
-from functions.payments.bank import PortOneAway
-from functions.payments.checkout import Checkout
-from functions.payments.on_reservation_event import MoneyBack
-from functions.payments.payment_store import PaymentStore
-from functions.payments.portone import PortOne
+from functions.payments.adapters.clients.portone import PortOne
+from functions.payments.adapters.payment_repository import PaymentStore
+from functions.payments.domain.payment_gateway import PortOneAway
+from functions.payments.handlers import confirm_payment as confirm
+from functions.payments.handlers import create_payment as create
+from functions.payments.handlers import receive_webhook as webhook
+from functions.payments.handlers import settle_payments as settle
+from functions.payments.handlers.refund_cancelled_reservations import MoneyBack
+from functions.payments.usecases.checkout import Checkout
 from functions.reservations import cancel, change, hold, payable, release
 from functions.reservations.booking import Booking, Offer
 from functions.reservations.event_catalogue import offer_of

@@ -3,8 +3,8 @@
 from common.domain.shared_errors import NotFound
 from common.http.endpoint import endpoint
 from common.http.request import IdPath, User
-from functions.payments.payment_answer import PaymentAnswer
-from functions.payments.payment_store import payment_store
+from functions.payments.adapters.payment_repository import payment_store
+from functions.payments.handlers.responses.payment_response import PaymentAnswer
 
 
 @endpoint

@@ -12,10 +12,10 @@ from common.http.request import Body, Request, User
 from common.protection.rate_class import PAYMENT
 from common.stores.secrets import secret
 from common.waitingroom.queue_tokens import QUEUE_TOKEN_ERRORS
-from functions.payments.composition import checkout
-from functions.payments.errors import PaymentInProgress, PaymentKeyReused, PaymentUnavailable
-from functions.payments.payment import Status
-from functions.payments.queue_tokens import queue_tokens
+from functions.payments.domain.errors import PaymentInProgress, PaymentKeyReused, PaymentUnavailable
+from functions.payments.domain.payment import Status
+from functions.payments.wiring.checkout import checkout
+from functions.payments.wiring.queue_token_check import queue_tokens
 
 
 class CreateBody(Body):

@@ -12,10 +12,10 @@ from common.protection.circuit_breaker import Circuit
 from common.runtime.settings import Settings
 from common.stores import redis
 from common.stores.secrets import secret
-from functions.payments.bank import PortOneAway
-from functions.payments.checkout import Checkout
-from functions.payments.payment_store import payment_store
-from functions.payments.portone import PortOne, portone_client
+from functions.payments.adapters.clients.portone import PortOne, portone_client
+from functions.payments.adapters.payment_repository import payment_store
+from functions.payments.domain.payment_gateway import PortOneAway
+from functions.payments.usecases.checkout import Checkout
 
 
 class CheckoutSettings(Settings):

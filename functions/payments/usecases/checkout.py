@@ -11,8 +11,7 @@ from common.contracts.payable import GUARD_SECONDS, PayableAnswer
 from common.domain.clock import Clock, NewId
 from common.domain.shared_errors import HoldExpired, NotFound
 from common.runtime.log import log
-from functions.payments.bank import Bank, BankView, PortOneAway, PortOneRefused
-from functions.payments.errors import (
+from functions.payments.domain.errors import (
     AmountMismatch,
     PaymentInProgress,
     PaymentKeyReused,
@@ -21,8 +20,9 @@ from functions.payments.errors import (
     PaymentUnavailable,
     PaymentUnsuccessful,
 )
-from functions.payments.payment import Fail, GiveBack, Payment, Status, Succeed, next_step
-from functions.payments.refund import Refund
+from functions.payments.domain.payment import Fail, GiveBack, Payment, Status, Succeed, next_step
+from functions.payments.domain.payment_gateway import Bank, BankView, PortOneAway, PortOneRefused
+from functions.payments.domain.refund import Refund
 
 MOST_STEPS = 4  # PENDING → FAILED → given back → seen to be given back
 SETTLE_FOR = timedelta(seconds=45)  # a run is started every minute, and there is one at a time

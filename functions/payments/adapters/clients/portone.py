@@ -10,7 +10,7 @@ from uuid import UUID
 import httpx
 
 from common.protection.circuit_breaker import CircuitOpen, Guard
-from functions.payments.bank import BankView, PortOneAway, PortOneRefused
+from functions.payments.domain.payment_gateway import BankView, PortOneAway, PortOneRefused
 
 TIMEOUT_SECONDS = 10.0  # PAY-008
 

@@ -8,9 +8,9 @@ from common.domain.shared_errors import NotFound
 from common.messaging.consumer import Consumer
 from common.messaging.messages import Envelope, ReservationCancelled
 from common.stores.postgres import Connection, database
-from functions.payments.checkout import Checkout
-from functions.payments.composition import checkout
-from functions.payments.payment_store import PaymentStore, payment_store
+from functions.payments.adapters.payment_repository import PaymentStore, payment_store
+from functions.payments.usecases.checkout import Checkout
+from functions.payments.wiring.checkout import checkout
 
 
 class MoneyBack:

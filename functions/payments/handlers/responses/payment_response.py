@@ -4,7 +4,7 @@ from typing import Self
 from uuid import UUID
 
 from common.domain.model import Model, Moment
-from functions.payments.payment import Payment, Status
+from functions.payments.domain.payment import Payment, Status
 
 
 class PaymentAnswer(Model):

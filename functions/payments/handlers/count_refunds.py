@@ -2,7 +2,7 @@
 
 from common.contracts.internal_call import internal
 from common.contracts.refund_tally import RefundTallyAnswer, RefundTallyAsked
-from functions.payments.payment_store import payment_store
+from functions.payments.adapters.payment_repository import payment_store
 
 
 @internal

@@ -11,10 +11,10 @@ from psycopg import errors
 from common.messaging.messages import PaymentFailed, PaymentRefunded, PaymentSuccess
 from common.messaging.outbox import Outbox
 from common.stores.postgres import Connection, Database, Row, database
-from functions.payments.bank import BankView
-from functions.payments.errors import PaymentInProgress
-from functions.payments.payment import Payment, Status
-from functions.payments.refund import Refund
+from functions.payments.domain.errors import PaymentInProgress
+from functions.payments.domain.payment import Payment, Status
+from functions.payments.domain.payment_gateway import BankView
+from functions.payments.domain.refund import Refund
 
 _PAYMENTS = "SELECT * FROM payment_service.payments"
 _REFUNDS_DUE = "SELECT * FROM payment_service.refunds WHERE done_at IS NULL"

@@ -11,8 +11,7 @@ from common.http.endpoint import endpoint
 from common.http.request import Body, Request, User
 from common.protection.rate_class import PAYMENT
 from common.waitingroom.queue_tokens import QUEUE_TOKEN_ERRORS
-from functions.payments.composition import checkout
-from functions.payments.errors import (
+from functions.payments.domain.errors import (
     AmountMismatch,
     PaymentInProgress,
     PaymentNotCompleted,
@@ -20,8 +19,9 @@ from functions.payments.errors import (
     PaymentUnavailable,
     PaymentUnsuccessful,
 )
-from functions.payments.payment import Status
-from functions.payments.queue_tokens import queue_tokens
+from functions.payments.domain.payment import Status
+from functions.payments.wiring.checkout import checkout
+from functions.payments.wiring.queue_token_check import queue_tokens
 
 
 class ConfirmBody(Body):

@@ -13,9 +13,9 @@ from common.domain.model import Model
 from common.http.endpoint import endpoint
 from common.http.request import Request
 from common.stores.secrets import secret
-from functions.payments.bank import PortOneAway, PortOneRefused
-from functions.payments.composition import checkout
-from functions.payments.errors import PaymentUnavailable, SignatureInvalid
+from functions.payments.domain.errors import PaymentUnavailable, SignatureInvalid
+from functions.payments.domain.payment_gateway import PortOneAway, PortOneRefused
+from functions.payments.wiring.checkout import checkout
 
 
 class Received(Model):

@@ -4,7 +4,7 @@ from typing import Any
 
 from common.runtime.log import log
 from common.runtime.metrics import emit
-from functions.payments.composition import checkout
+from functions.payments.wiring.checkout import checkout
 
 
 def handler(event: dict[str, Any], context: Any) -> None:

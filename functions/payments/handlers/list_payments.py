@@ -3,8 +3,8 @@
 from common.http.endpoint import endpoint
 from common.http.page import Page
 from common.http.request import Paging, User
-from functions.payments.payment_answer import PaymentAnswer
-from functions.payments.payment_store import payment_store
+from functions.payments.adapters.payment_repository import payment_store
+from functions.payments.handlers.responses.payment_response import PaymentAnswer
 
 
 @endpoint

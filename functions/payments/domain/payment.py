@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from functions.payments.bank import BankView
+from functions.payments.domain.payment_gateway import BankView
 
 
 class Status(StrEnum):

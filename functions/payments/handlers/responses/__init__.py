@@ -1,0 +1,1 @@
+"""Responses that several handlers share."""
