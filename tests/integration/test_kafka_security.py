@@ -25,9 +25,9 @@ from common.messaging.messages import DEAD_LETTERS
 from emulator.ports import HOST, free_port
 from emulator.processes import Roster
 from emulator.services.apache_kafka import ApacheKafka
-from functions.outbox_relay.kafka_client import KafkaSettings, connection
-from functions.outbox_relay.kafka_publisher import KafkaPublisher
-from functions.outbox_relay.relay import BrokerAway, OutboxRow
+from functions.outbox_relay.adapters.kafka_connection import KafkaSettings, connection
+from functions.outbox_relay.adapters.kafka_publisher import KafkaPublisher
+from functions.outbox_relay.usecases.relay import BrokerAway, OutboxRow
 from tools.simulation.topic import Topic
 
 TOPIC = "dlq.payment"

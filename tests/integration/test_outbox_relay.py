@@ -18,8 +18,8 @@ from common.messaging.consumer import Consumer
 from common.messaging.messages import DEAD_LETTERS, RESERVATION_EVENTS, Envelope, ReservationConfirmed
 from common.messaging.outbox import SHARDS, Outbox, shard_of
 from common.stores.postgres import Connection, Database
-from functions.outbox_relay.kafka_publisher import ANSWER_SECONDS, KafkaPublisher
-from functions.outbox_relay.relay import BrokerAway, OutboxRow, Pass, Relay
+from functions.outbox_relay.adapters.kafka_publisher import ANSWER_SECONDS, KafkaPublisher
+from functions.outbox_relay.usecases.relay import BrokerAway, OutboxRow, Pass, Relay
 from tests.concurrently import concurrently
 from tools.simulation.topic import Topic
 

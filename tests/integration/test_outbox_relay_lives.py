@@ -17,9 +17,9 @@ from common.messaging.messages import RESERVATION_EVENTS, Envelope, ReservationC
 from common.messaging.outbox import Outbox
 from common.stores.postgres import Database
 from emulator import services
-from functions.outbox_relay.kafka_publisher import KafkaPublisher
-from functions.outbox_relay.publish import run
-from functions.outbox_relay.relay import Relay
+from functions.outbox_relay.adapters.kafka_publisher import KafkaPublisher
+from functions.outbox_relay.handlers.publish_outbox import run
+from functions.outbox_relay.usecases.relay import Relay
 from tests.conftest import PASSWORD
 from tools.simulation.relay_process import RelayProcess, relay_login
 from tools.simulation.topic import Topic

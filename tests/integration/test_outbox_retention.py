@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from common.stores.postgres import Database
-from functions.outbox_relay.retention import Retention
+from functions.outbox_relay.usecases.retention import Retention
 from tests.concurrently import concurrently
 
 GO_ON = lambda: True  # noqa: E731

@@ -16,10 +16,10 @@ from common.messaging.messages import DEAD_LETTERS, RESERVATION_EVENTS, Envelope
 from common.messaging.outbox import Outbox
 from common.stores.postgres import Connection, Database
 from emulator import services
-from functions.outbox_relay import redrive
-from functions.outbox_relay.dead_letters import DeadLetters, Letter, Wanted
-from functions.outbox_relay.kafka_publisher import KafkaPublisher
-from functions.outbox_relay.relay import Relay
+from functions.outbox_relay.adapters.kafka_publisher import KafkaPublisher
+from functions.outbox_relay.handlers import redrive_dead_letters as redrive
+from functions.outbox_relay.usecases.dead_letters import DeadLetters, Letter, Wanted
+from functions.outbox_relay.usecases.relay import Relay
 from tests.concurrently import concurrently
 from tools.simulation.msk_event import msk_event
 from tools.simulation.topic import Topic

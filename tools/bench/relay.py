@@ -28,9 +28,9 @@ from common.messaging.messages import RESERVATION_EVENTS, ReservationConfirmed, 
 from common.messaging.outbox import shard_of
 from common.stores.postgres import Database
 from emulator import services
-from functions.outbox_relay.kafka_publisher import KafkaPublisher
-from functions.outbox_relay.publish import run
-from functions.outbox_relay.relay import Relay
+from functions.outbox_relay.adapters.kafka_publisher import KafkaPublisher
+from functions.outbox_relay.handlers.publish_outbox import run
+from functions.outbox_relay.usecases.relay import Relay
 from migrations.__main__ import migrate
 
 ROWS = 20_000

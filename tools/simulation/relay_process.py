@@ -12,9 +12,9 @@ import psutil
 import psycopg
 
 from emulator.processes import die_with_parent
-from functions.outbox_relay.kafka_publisher import KafkaPublisher
-from functions.outbox_relay.publish import run
-from functions.outbox_relay.relay import Relay
+from functions.outbox_relay.adapters.kafka_publisher import KafkaPublisher
+from functions.outbox_relay.handlers.publish_outbox import run
+from functions.outbox_relay.usecases.relay import Relay
 
 ROOT = Path(__file__).parents[2]
 PYTHONPATH = os.pathsep.join([str(ROOT), str(ROOT / "layers/common/python")])

@@ -52,7 +52,7 @@ from functions.events.domain.seat_template import Grade, SeatTemplate, Section
 from functions.events.usecases.event_admin import EventAdmin
 from functions.events.usecases.seat_reconciliation import reconcile
 from functions.events.usecases.seat_records import SeatRecords
-from functions.outbox_relay.relay import BrokerAway, OutboxRow, Relay
+from functions.outbox_relay.usecases.relay import BrokerAway, OutboxRow, Relay
 from functions.payments.adapters.clients.portone import PortOne
 from functions.payments.adapters.payment_repository import PaymentStore
 from functions.payments.domain.payment_gateway import PortOneAway

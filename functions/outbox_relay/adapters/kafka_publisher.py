@@ -17,7 +17,7 @@ from kafka.errors import (
     UnsupportedForMessageFormatError,
 )
 
-from functions.outbox_relay.relay import BrokerAway, OutboxRow
+from functions.outbox_relay.usecases.relay import BrokerAway, OutboxRow
 
 ANSWER_SECONDS = 8.0
 # Whatever else goes wrong (a leader moves, a login lapses, a topic is not there yet) is no fault of the record's.

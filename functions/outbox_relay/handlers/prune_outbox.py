@@ -6,7 +6,7 @@ from typing import Any
 from common.runtime.log import log
 from common.runtime.metrics import emit
 from common.stores.postgres import database
-from functions.outbox_relay.retention import Retention
+from functions.outbox_relay.usecases.retention import Retention
 
 SPARE_SECONDS = 12.0  # more than the statement timeout: a batch under way always ends
 

@@ -20,7 +20,7 @@ from kafka.errors import KafkaError
 from common.messaging.messages import DEAD_LETTERS
 from common.messaging.outbox import shard_of
 from common.stores.postgres import Connection, Database
-from functions.outbox_relay.relay import BrokerAway
+from functions.outbox_relay.usecases.relay import BrokerAway
 
 NEWEST = 10_000  # letters of a partition that are looked at
 

@@ -4,10 +4,10 @@ from functools import cache
 
 from common.runtime.settings import Settings
 from common.stores.postgres import database
-from functions.outbox_relay.dead_letters import DeadLetters
-from functions.outbox_relay.kafka_client import kafka
-from functions.outbox_relay.kafka_publisher import KafkaPublisher
-from functions.outbox_relay.relay import Relay
+from functions.outbox_relay.adapters.kafka_connection import kafka
+from functions.outbox_relay.adapters.kafka_publisher import KafkaPublisher
+from functions.outbox_relay.usecases.dead_letters import DeadLetters
+from functions.outbox_relay.usecases.relay import Relay
 
 
 class RelaySettings(Settings):

@@ -5,8 +5,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from common.domain.model import Model
-from functions.outbox_relay.composition import dead_letters
-from functions.outbox_relay.dead_letters import Letter, Wanted
+from functions.outbox_relay.usecases.dead_letters import Letter, Wanted
+from functions.outbox_relay.wiring.relay import dead_letters
 
 
 class Asked(Model):

@@ -17,9 +17,9 @@ from aws_lambda_powertools.metrics import MetricUnit
 from common.domain.shared_errors import StoreUnavailable
 from common.runtime.log import log
 from common.runtime.metrics import emit
-from functions.outbox_relay.composition import relay
-from functions.outbox_relay.polling import Pace
-from functions.outbox_relay.relay import BrokerAway, Pass, Relay
+from functions.outbox_relay.domain.poll_backoff import Pace
+from functions.outbox_relay.usecases.relay import BrokerAway, Pass, Relay
+from functions.outbox_relay.wiring.relay import relay
 
 IDLE_SECONDS = 0.1  # between looks, of the one that works
 STANDBY_SECONDS = 0.5  # and of the one that stands by
