@@ -18,7 +18,7 @@ from common.domain.model import Model
 from common.domain.shared_errors import ServiceKeyInvalid
 from common.stores import secrets
 from common.stores.secret_rotation import STEPS, Superseded, TooSoon
-from functions.gateway.rotate_service_keys import SETTLE, ServiceKeyRotation, follows, rotated
+from functions.gateway.handlers.rotate_service_keys import SETTLE, ServiceKeyRotation, follows, rotated
 from tests.concurrently import concurrently
 
 NAME = "ticketing/service-keys"

@@ -12,7 +12,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from common.domain.shared_errors import QueueTokenInvalid
-from functions.gateway import health
+from functions.gateway.handlers import check_health as health
 from functions.payments.domain.payment import Payment, Status
 from functions.payments.domain.payment_gateway import PortOneAway
 from functions.payments.handlers import confirm_payment as confirm

@@ -9,7 +9,7 @@ from common.domain.shared_errors import ServiceUnavailable
 from common.http import request
 from common.http.endpoint import Answer, endpoint
 
-OURS = Path(__file__).parent / "docs"
+OURS = Path(__file__).parents[1] / "docs"
 TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
 
 

@@ -8,7 +8,7 @@ from common.http.endpoint import Answer, endpoint
 
 @cache
 def _document() -> str:
-    return Path(__file__).with_suffix(".json").read_text(encoding="utf-8")
+    return (Path(__file__).parents[1] / "openapi.json").read_text(encoding="utf-8")
 
 
 @endpoint(limit=None, answers={200: "application/json"})

@@ -18,7 +18,7 @@ HEADERS = {
 
 @cache
 def _page() -> str:
-    return (Path(__file__).parent / "docs" / "page.html").read_text(encoding="utf-8")
+    return (Path(__file__).parents[1] / "docs" / "page.html").read_text(encoding="utf-8")
 
 
 @endpoint(limit=None, answers={200: "text/html"})

@@ -1,0 +1,1 @@
+"""One file for each Lambda function: parse, one call, answer."""
