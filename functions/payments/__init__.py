@@ -1,1 +1,1 @@
-"""Payments through PortOne, and the money's way back."""
+"""Payments through PortOne, their refunds and their reversals."""

@@ -3,6 +3,7 @@ EVT-029)."""
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import timedelta
 from functools import partial
 from threading import Thread
@@ -12,7 +13,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from common.contracts.refund_tally import RefundTallyAnswer
-from common.domain.ids import UserId
+from common.domain.ids import EventId, PaymentId, RefundId, ReservationId, UserId
 from common.domain.shared_errors import DomainError, SaleClosed
 from common.stores.postgres import Database
 from common.stores.redis import Client
@@ -22,8 +23,10 @@ from functions.events.domain.errors import EventEnded, EventHasReservations, Eve
 from functions.events.domain.event_edit import EventEdit
 from functions.events.usecases.cancellation_reader import CancellationReader
 from functions.events.usecases.event_deletion import EventDeletion
-from functions.payments.adapters.payment_repository import PaymentStore
+from functions.payments.adapters.payment_repository import PaymentRepository
+from functions.payments.adapters.refund_repository import RefundRepository
 from functions.payments.domain.refund import Refund
+from functions.payments.usecases.record_outcome import RecordOutcome
 from functions.reservations.errors import NotCancellable
 from functions.reservations.reservation import CancelReason, Status
 from functions.reservations.reservation_store import ReservationStore
@@ -49,14 +52,14 @@ def expect_error(kind: type[DomainError], call: Callable[[], object]) -> None:
 class Payments:
     """The payments service, called directly; without its store nothing has been refunded."""
 
-    def __init__(self, payments: PaymentStore | None = None) -> None:
-        self._payments = payments
+    def __init__(self, refunds: RefundRepository | None = None) -> None:
+        self._refunds = refunds
 
     def refunds(self, event_id: UUID) -> RefundTallyAnswer:
-        if self._payments is None:
+        if self._refunds is None:
             return RefundTallyAnswer(event_id=event_id, due=0, done=0, amount_due=0, amount_done=0)
-        tally = self._payments.refund_tally(event_id, "EVENT_CANCELLED")
-        return RefundTallyAnswer.model_validate({"event_id": event_id, **tally})
+        totals = self._refunds.totals(EventId(event_id), "EVENT_CANCELLED")
+        return RefundTallyAnswer.model_validate({"event_id": event_id, **asdict(totals)})
 
 
 def delete(office: BoxOffice) -> None:
@@ -65,8 +68,8 @@ def delete(office: BoxOffice) -> None:
     deletion.delete(office.event.id, UserId(uuid4()), ANY_VERSION)
 
 
-def cancellation(office: BoxOffice, payments: PaymentStore | None = None) -> CancellationProgress:
-    reader = CancellationReader(office.events.events, office, Payments(payments))
+def cancellation(office: BoxOffice, refunds: RefundRepository | None = None) -> CancellationProgress:
+    reader = CancellationReader(office.events.events, office, Payments(refunds))
     return reader.progress(office.event.id)
 
 
@@ -234,18 +237,20 @@ def test_a_late_confirmation_during_the_cancellation_is_refunded_in_full(
 def test_an_admin_sees_the_progress_of_the_refunds(
     office: BoxOffice, superuser: Database, database_of: Callable[[str], Database]
 ) -> None:
-    payments = PaymentStore(database_of("payment_service"), office.store._outbox)
+    database = database_of("payment_service")
+    refund_records = RefundRepository(database)
+    outcome = RecordOutcome(database, PaymentRepository(database), refund_records, office.store._outbox)
     bought = [office.buy(seat) for seat in range(3)]
     total = sum(each.total_amount for each in bought)
     cancel(office)
-    seen = cancellation(office, payments)
+    seen = cancellation(office, refund_records)
     assert (seen.reservations_to_cancel, seen.reservations_cancelled, seen.done) == (3, 0, False)
     assert seen.reason == "the singer is ill"
 
     office.courier.deliver()
     while office.booking.cancel_for_events():
         pass
-    seen = cancellation(office, payments)
+    seen = cancellation(office, refund_records)
     assert (seen.reservations_to_cancel, seen.reservations_cancelled) == (0, 3)
     assert (seen.amount_due, seen.amount_refunded, seen.done) == (total, 0, False), (
         "payments has not consumed the messages yet"
@@ -253,7 +258,7 @@ def test_an_admin_sees_the_progress_of_the_refunds(
 
     refunds = []
     for each in bought:
-        payment_id, refund_id = uuid4(), uuid4()
+        payment_id, refund_id = PaymentId(uuid4()), RefundId(uuid4())
         with superuser.transaction() as connection:
             connection.execute(
                 """
@@ -270,15 +275,16 @@ def test_an_admin_sees_the_progress_of_the_refunds(
                     "amount": each.total_amount,
                 },
             )
-        with payments._database.transaction() as connection:
-            assert payments.owe(connection, refund_id, each.id, each.total_amount, "EVENT_CANCELLED")
+        with database.transaction() as connection:
+            reservation_id, amount = ReservationId(each.id), each.total_amount
+            assert refund_records.add_refund(connection, refund_id, reservation_id, amount, "EVENT_CANCELLED")
         refunds.append(Refund(refund_id, payment_id, each.total_amount, "EVENT_CANCELLED", 0))
-    assert cancellation(office, payments).refunds_due == 3
-    payments.refunded(refunds[0], office.clock())
-    assert not cancellation(office, payments).done
+    assert cancellation(office, refund_records).refunds_due == 3
+    outcome.refunded(refunds[0], office.clock())
+    assert not cancellation(office, refund_records).done
     for refund in refunds[1:]:
-        payments.refunded(refund, office.clock())
-    seen = cancellation(office, payments)
+        outcome.refunded(refund, office.clock())
+    seen = cancellation(office, refund_records)
     assert (seen.refunds_due, seen.refunds_done, seen.amount_due, seen.amount_refunded) == (0, 3, 0, total)
     assert seen.done
 

@@ -12,6 +12,7 @@ import pytest
 
 from common.contracts.payable import GUARD_SECONDS, PayableAnswer
 from common.domain.clock import new_id
+from common.domain.ids import PaymentId, RefundId, ReservationId, UserId
 from common.domain.shared_errors import DomainError, HoldExpired
 from common.http.error_catalogue import ERROR_CATALOGUE
 from common.messaging.messages import ReservationCancelled, envelope
@@ -20,11 +21,17 @@ from common.protection.circuit_breaker import Circuit
 from common.stores.postgres import Database
 from common.stores.redis import Client
 from functions.payments.adapters.clients.portone import PortOne, portone_client
-from functions.payments.adapters.payment_repository import PaymentStore
-from functions.payments.domain.payment import Payment, Status
-from functions.payments.domain.payment_gateway import BankView, PortOneAway, PortOneRefused
-from functions.payments.handlers.refund_cancelled_reservations import MoneyBack
-from functions.payments.usecases.checkout import Checkout, Created
+from functions.payments.adapters.clients.reservations_client import ReservationsClient
+from functions.payments.adapters.payment_repository import PaymentRepository
+from functions.payments.adapters.refund_repository import RefundRepository
+from functions.payments.domain.payment import Payment, PaymentStatus
+from functions.payments.domain.payment_gateway import GatewayRejected, GatewayUnavailable, GatewayView
+from functions.payments.usecases.confirm_payment import ConfirmPayment
+from functions.payments.usecases.create_payment import CreatedPayment, CreatePayment
+from functions.payments.usecases.record_outcome import RecordOutcome
+from functions.payments.usecases.refunds import Refunds
+from functions.payments.usecases.settle_payments import SettlePayments
+from functions.payments.usecases.sync_with_gateway import SyncWithGateway
 from local.sandbox.settings import Settings
 from tests.concurrently import concurrently
 from tools.simulation.fake_portone import fake_portone
@@ -42,24 +49,38 @@ class Clock:
 
 
 class Desk:
-    """The payments service over connections of its own, and the buyer's and the bank's side of the sandbox."""
+    """The payments service over connections of its own, with the buyer's and the gateway's side of the sandbox."""
 
     def __init__(self, database: Database, redis: Client, portone: httpx.Client) -> None:
         self.clock = Clock()
-        self.store = PaymentStore(database, Outbox(self.clock))
+        self.database = database
+        self.payments, self.refund_records = PaymentRepository(database), RefundRepository(database)
+        self.outcome = RecordOutcome(database, self.payments, self.refund_records, Outbox(self.clock))
         self.hold_expired = False
-        self.guards: list[int] = []  # the seconds that holds were asked to last at least
-        circuit = Circuit("portone", redis, self.clock, failures=(PortOneAway,))
-        self.bank = PortOne(portone, self.store.keep_answer, circuit.guard, Settings().portone_channel_key)
-        self.checkout = Checkout(
-            self.store, self.bank, self._payable, self.clock, new_id, settle_after=timedelta(seconds=340)
-        )
+        self.payable: Callable[[UUID, UUID, int], PayableAnswer] = self._payable
+        self.extensions: list[int] = []  # the seconds that holds were asked to last at least
+        circuit = Circuit("portone", redis, self.clock, failures=(GatewayUnavailable,))
+        channel_key = Settings().portone_channel_key
+        self.portone = PortOne(portone, self.payments.add_gateway_answer, circuit.guard, channel_key)
+        self.use_gateway(self.portone)
         self._sandbox = portone
 
-    def _payable(self, reservation_id: UUID, user_id: UUID, guard_seconds: int) -> PayableAnswer:
+    def use_gateway(self, gateway: Any) -> None:
+        reservations = ReservationsClient(self._call, "Payable")
+        self.sync = SyncWithGateway(self.payments, self.outcome, gateway, self.clock, new_id)
+        self.create_payment = CreatePayment(self.payments, gateway, reservations, self.clock, new_id)
+        self.confirm_payment = ConfirmPayment(self.payments, gateway, reservations, self.sync)
+        self.settle_payments = SettlePayments(self.payments, self.sync, self.clock, timedelta(seconds=340))
+        self.refunds = Refunds(self.payments, self.refund_records, self.outcome, gateway, self.clock)
+
+    def _call(self, function: str, asked: Any, answer: Any, *, read: bool, raises: Any = ()) -> Any:
+        assert read is (asked.guard_seconds == 0), "extending a hold is not a read"
+        return self.payable(asked.reservation_id, asked.user_id, asked.guard_seconds)
+
+    def _payable(self, reservation_id: UUID, user_id: UUID, extension_seconds: int) -> PayableAnswer:
         if self.hold_expired:
             raise HoldExpired()
-        self.guards.append(guard_seconds)
+        self.extensions.append(extension_seconds)
         return PayableAnswer(
             reservation_id=reservation_id,
             event_id=EVENT,
@@ -70,7 +91,9 @@ class Desk:
         )
 
     def create(self, user: UUID | None = None, reservation: UUID | None = None, key: str | None = None) -> Payment:
-        return self.checkout.create(user or uuid4(), reservation or uuid4(), key or uuid4().hex, "CARD").payment
+        return self.create_payment.create(
+            UserId(user or uuid4()), ReservationId(reservation or uuid4()), key or uuid4().hex, "CARD"
+        ).payment
 
     def pay(self, payment: Payment, outcome: str, **more: int) -> str | None:
         answer = self._sandbox.post(
@@ -80,12 +103,12 @@ class Desk:
         token: str | None = answer.json().get("paymentToken")
         return token
 
-    def kept_by_bank(self, payment: Payment) -> int:
+    def kept_by_gateway(self, payment: Payment) -> int:
         held = self._sandbox.get(f"/sandbox/payments/{payment.id}").json()
         return int(held["paidAmount"]) - int(held["cancelledAmount"])
 
     def confirm(self, payment: Payment, token: str | None = None) -> Payment:
-        return self.checkout.confirm(payment.user_id, payment.id, token)
+        return self.confirm_payment.confirm(payment.user_id, payment.id, token)
 
     def faults(self, mode: str, **more: float) -> None:
         self._sandbox.put("/sandbox/faults", json={"mode": mode, **more}).raise_for_status()
@@ -95,35 +118,35 @@ class Desk:
 class NoCancellations:
     """PortOne that gives no money back."""
 
-    bank: PortOne
-    error: Exception = field(default_factory=lambda: PortOneRefused("PG_PROVIDER"))
+    portone: PortOne
+    error: Exception = field(default_factory=lambda: GatewayRejected("PG_PROVIDER"))
 
-    def cancel(self, payment_id: UUID, amount: int, reason: str, cancellable: int, key: str) -> None:
+    def cancel(self, payment_id: PaymentId, amount: int, reason: str, cancellable: int, key: str) -> None:
         raise self.error
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.bank, name)
+        return getattr(self.portone, name)
 
 
 @dataclass
 class Unreadable:
     """PortOne whose answers about one payment make no sense."""
 
-    bank: PortOne
-    payment_id: UUID
+    portone: PortOne
+    payment_id: PaymentId
 
-    def view(self, payment_id: UUID) -> BankView | None:
+    def view(self, payment_id: PaymentId) -> GatewayView | None:
         if payment_id == self.payment_id:
             raise KeyError("status")
-        return self.bank.view(payment_id)
+        return self.portone.view(payment_id)
 
-    def cancel(self, payment_id: UUID, *rest: Any) -> None:
+    def cancel(self, payment_id: PaymentId, *rest: Any) -> None:
         if payment_id == self.payment_id:
             raise KeyError("cancellation")
-        self.bank.cancel(payment_id, *rest)
+        self.portone.cancel(payment_id, *rest)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.bank, name)
+        return getattr(self.portone, name)
 
 
 @pytest.fixture
@@ -153,19 +176,21 @@ def code_of(call: Callable[[], object]) -> str:
 def test_the_same_request_a_hundred_times_at_once_is_one_payment_and_one_pre_registration(
     database_of: Callable[[str], Database], redis: Client, superuser: Database
 ) -> None:
-    user, reservation, key = uuid4(), uuid4(), uuid4().hex
+    user, reservation, key = UserId(uuid4()), ReservationId(uuid4()), uuid4().hex
     with fake_portone() as portone:
         portone.open(lambda: datetime.now(UTC))
         with portone_client(portone.url, Settings().portone_api_secret) as client:
             desks = [Desk(database_of("payment_service"), redis, client) for _ in range(100)]
-            outcomes = concurrently([partial(each.checkout.create, user, reservation, key, "CARD") for each in desks])
-            made = [each for each in outcomes if isinstance(each, Created)]
+            outcomes = concurrently(
+                [partial(each.create_payment.create, user, reservation, key, "CARD") for each in desks]
+            )
+            made = [each for each in outcomes if isinstance(each, CreatedPayment)]
             assert len(made) == 100, {str(each) for each in outcomes if isinstance(each, Exception)}
             shown = {
                 (each.payment.id, each.payment.amount, each.payment.status, each.payment.order_name) for each in made
             }
             assert len(shown) == 1, "not everybody was shown the same"
-            assert len([each for each in made if each.fresh]) == 1
+            assert len([each for each in made if each.is_new]) == 1
             assert len(superuser.rows("SELECT id FROM payment_service.payments")) == 1
             assert portone.carried_out == 1
 
@@ -189,12 +214,12 @@ def test_confirm_takes_the_money_once_however_often_and_by_how_many(
     several = desks(6)
     payment = several[0].create()
     token = several[0].pay(payment, "AUTHORIZED")
-    assert several[0].kept_by_bank(payment) == 0
+    assert several[0].kept_by_gateway(payment) == 0
     outcomes = concurrently([partial(each.confirm, payment, token) for each in several])
-    assert any(isinstance(each, Payment) and each.status is Status.SUCCESS for each in outcomes)
+    assert any(isinstance(each, Payment) and each.status is PaymentStatus.SUCCESS for each in outcomes)
     assert {str(each) for each in outcomes if isinstance(each, Exception)} <= {"PAYMENT_IN_PROGRESS"}
-    assert several[0].confirm(payment, token).status is Status.SUCCESS
-    assert several[0].kept_by_bank(payment) == AMOUNT
+    assert several[0].confirm(payment, token).status is PaymentStatus.SUCCESS
+    assert several[0].kept_by_gateway(payment) == AMOUNT
     assert messages(superuser) == ["PaymentSuccess"]
 
 
@@ -208,23 +233,23 @@ def test_confirm_webhook_and_settle_in_any_order_end_alike(
     outcomes = concurrently(
         [
             lambda: confirming.confirm(payment),
-            lambda: noticing.checkout.notice(payment.id),
-            lambda: settling.checkout.settle(),
+            lambda: noticing.sync.handle_webhook(payment.id),
+            lambda: settling.settle_payments.settle(),
         ]
     )
     assert [each for each in outcomes if isinstance(each, Exception)] == []
     assert messages(superuser) == ["PaymentSuccess"]
-    stored = confirming.store.find(payment.id)
+    stored = confirming.payments.find(payment.id)
     assert stored is not None
-    assert stored.status is Status.SUCCESS
+    assert stored.status is PaymentStatus.SUCCESS
     assert stored.portone_transaction_id
 
 
 def test_a_hold_is_asked_to_outlast_the_bank_when_the_money_moves_and_not_before(desk: Desk) -> None:
     payment = desk.create()
-    assert desk.guards == [0]
+    assert desk.extensions == [0]
     desk.confirm(payment, desk.pay(payment, "AUTHORIZED"))
-    assert desk.guards == [0, GUARD_SECONDS]
+    assert desk.extensions == [0, GUARD_SECONDS]
 
 
 def test_a_declined_card_fails_the_payment(desk: Desk, superuser: Database) -> None:
@@ -247,14 +272,14 @@ def test_a_wrong_amount_is_given_back(desk: Desk) -> None:
     desk.pay(payment, "PAID", amount=AMOUNT - 1)
     assert code_of(lambda: desk.confirm(payment)) == "AMOUNT_MISMATCH"
     assert code_of(lambda: desk.confirm(payment)) == "AMOUNT_MISMATCH"
-    assert desk.kept_by_bank(payment) == 0
+    assert desk.kept_by_gateway(payment) == 0
 
 
 def test_an_authorisation_of_a_wrong_amount_takes_nothing(desk: Desk) -> None:
     payment = desk.create()
     token = desk.pay(payment, "AUTHORIZED", amount=100)
     assert code_of(lambda: desk.confirm(payment, token)) == "AMOUNT_MISMATCH"
-    assert desk.kept_by_bank(payment) == 0
+    assert desk.kept_by_gateway(payment) == 0
 
 
 def test_a_hold_that_ended_takes_nothing_and_gives_back_what_was_taken(desk: Desk) -> None:
@@ -264,26 +289,26 @@ def test_a_hold_that_ended_takes_nothing_and_gives_back_what_was_taken(desk: Des
     desk.hold_expired = True
     assert code_of(lambda: desk.confirm(waiting, token)) == "HOLD_EXPIRED"
     assert code_of(lambda: desk.confirm(paid)) == "HOLD_EXPIRED"
-    assert (desk.kept_by_bank(waiting), desk.kept_by_bank(paid)) == (0, 0)
+    assert (desk.kept_by_gateway(waiting), desk.kept_by_gateway(paid)) == (0, 0)
 
 
 def test_a_webhook_about_money_that_is_ours_already_asks_portone_nothing(desk: Desk) -> None:
     payment = desk.create()
     desk.confirm(payment, desk.pay(payment, "AUTHORIZED"))
-    unasked: Any = Unreadable(desk.bank, payment.id)
-    checkout = Checkout(desk.store, unasked, desk._payable, desk.clock, new_id, settle_after=timedelta(seconds=340))
-    checkout.notice(payment.id)
+    unasked: Any = Unreadable(desk.portone, payment.id)
+    desk.use_gateway(unasked)
+    desk.sync.handle_webhook(payment.id)
 
 
 def test_a_decline_that_the_webhook_brought_first_is_told_as_a_decline(desk: Desk) -> None:
     payment = desk.create()
     desk.pay(payment, "FAILED")
 
-    def expires_by_the_webhook(reservation_id: UUID, user_id: UUID, guard_seconds: int) -> PayableAnswer:
-        desk.checkout.notice(payment.id)  # PaymentFailed has cancelled the reservation by now
+    def expires_by_the_webhook(reservation_id: UUID, user_id: UUID, extension_seconds: int) -> PayableAnswer:
+        desk.sync.handle_webhook(payment.id)  # PaymentFailed has cancelled the reservation by now
         raise HoldExpired()
 
-    desk.checkout._payable = expires_by_the_webhook
+    desk.payable = expires_by_the_webhook
     assert code_of(lambda: desk.confirm(payment)) == "PAYMENT_FAILED"
 
 
@@ -292,21 +317,21 @@ def test_portone_that_takes_the_money_and_never_answers_is_settled_later(
 ) -> None:
     payment = desk.create()
     token = desk.pay(payment, "AUTHORIZED")
-    desk.bank._client.timeout = httpx.Timeout(0.3)
+    desk.portone._client.timeout = httpx.Timeout(0.3)
     desk.faults("timeout")
     assert code_of(lambda: desk.confirm(payment, token)) == "PAYMENT_TIMEOUT"
     desk.faults("none")
-    assert desk.kept_by_bank(payment) == AMOUNT
+    assert desk.kept_by_gateway(payment) == AMOUNT
     desk.clock.now += timedelta(seconds=400)
-    desk.checkout.settle()
-    stored = desk.store.find(payment.id)
+    desk.settle_payments.settle()
+    stored = desk.payments.find(payment.id)
     assert stored is not None
-    assert stored.status is Status.SUCCESS
+    assert stored.status is PaymentStatus.SUCCESS
     assert messages(superuser) == ["PaymentSuccess"]
 
 
 def test_portone_away_says_not_to_pay_twice_and_the_request_can_be_made_again(desk: Desk) -> None:
-    user, reservation, key = uuid4(), uuid4(), uuid4().hex
+    user, reservation, key = UserId(uuid4()), ReservationId(uuid4()), uuid4().hex
     desk.faults("error")
     assert code_of(lambda: desk.create(user, reservation, key)) == "PAYMENT_UNAVAILABLE"
     desk.faults("none")
@@ -315,7 +340,7 @@ def test_portone_away_says_not_to_pay_twice_and_the_request_can_be_made_again(de
     desk.faults("error")
     assert code_of(lambda: desk.confirm(payment, token)) == "PAYMENT_UNAVAILABLE"
     desk.faults("none")
-    assert desk.confirm(payment, token).status is Status.SUCCESS
+    assert desk.confirm(payment, token).status is PaymentStatus.SUCCESS
 
 
 def test_while_portone_fails_its_circuit_opens_for_all_and_what_was_left_is_settled_when_it_closes(
@@ -341,25 +366,25 @@ def test_while_portone_fails_its_circuit_opens_for_all_and_what_was_left_is_sett
     assert code_of(lambda: other.confirm(left, token)) == "PAYMENT_UNAVAILABLE"  # not yet
     desk.clock.now += timedelta(seconds=61)
     other.clock.now = desk.clock.now
-    assert other.confirm(left, token).status is Status.SUCCESS
-    assert other.kept_by_bank(left) == AMOUNT
+    assert other.confirm(left, token).status is PaymentStatus.SUCCESS
+    assert other.kept_by_gateway(left) == AMOUNT
 
 
 def test_what_was_never_paid_is_failed_and_money_that_comes_later_goes_back(desk: Desk, superuser: Database) -> None:
     payment = desk.create()
     desk.clock.now += timedelta(seconds=400)
-    desk.checkout.settle()
+    desk.settle_payments.settle()
     assert messages(superuser) == ["PaymentFailed"]
     desk.pay(payment, "PAID")
-    desk.checkout.notice(payment.id)
-    assert desk.kept_by_bank(payment) == 0
+    desk.sync.handle_webhook(payment.id)
+    assert desk.kept_by_gateway(payment) == 0
     assert messages(superuser) == ["PaymentFailed"]
 
 
-def owe(desk: Desk, superuser: Database, payment: Payment, amount: int) -> UUID:
-    refund_id = uuid4()
-    with desk.store._database.transaction() as connection:
-        assert desk.store.owe(connection, refund_id, payment.reservation_id, amount, "USER_REQUEST")
+def owe(desk: Desk, superuser: Database, payment: Payment, amount: int) -> RefundId:
+    refund_id = RefundId(uuid4())
+    with desk.database.transaction() as connection:
+        assert desk.refund_records.add_refund(connection, refund_id, payment.reservation_id, amount, "USER_REQUEST")
     return refund_id
 
 
@@ -381,31 +406,31 @@ def test_a_refund_of_a_reservation_that_was_never_paid_is_refused_and_so_a_dead_
     message = envelope(
         cancelled, message_id=uuid4(), at=desk.clock(), correlation_id="", causation_id=None, user_id=unpaid.user_id
     )
-    with desk.store._database.transaction() as connection:
-        assert code_of(lambda: MoneyBack(desk.store, desk.checkout).owe(connection, message, cancelled)) == "NOT_FOUND"
+    with desk.database.transaction() as connection:
+        assert code_of(lambda: desk.refunds.add_refund(connection, message, cancelled)) == "NOT_FOUND"
 
 
 def test_a_refund_is_given_once_by_all_who_try(desks: Callable[[int], list[Desk]], superuser: Database) -> None:
     several = desks(5)
     payment = paid(several[0])
     refund_id = owe(several[0], superuser, payment, 100_000)
-    concurrently([partial(each.checkout.refund_now, refund_id) for each in several])
-    several[0].checkout.refund_due()
-    assert several[0].kept_by_bank(payment) == AMOUNT - 100_000
-    stored = several[0].store.find(payment.id)
+    concurrently([partial(each.refunds.make_now, refund_id) for each in several])
+    several[0].refunds.make_due()
+    assert several[0].kept_by_gateway(payment) == AMOUNT - 100_000
+    stored = several[0].payments.find(payment.id)
     assert stored is not None
-    assert (stored.status, stored.refunded_amount) == (Status.REFUNDED, 100_000)
+    assert (stored.status, stored.refunded_amount) == (PaymentStatus.REFUNDED, 100_000)
     assert messages(superuser) == ["PaymentSuccess", "PaymentRefunded"]
 
 
 def test_two_attempts_that_both_gave_a_refund_count_it_once(desk: Desk, superuser: Database) -> None:
     """Each heard from PortOne that the money was given back before the other had recorded it."""
     payment = paid(desk)
-    refund = desk.store.refund(owe(desk, superuser, payment, 100_000))
+    refund = desk.refund_records.find_due(owe(desk, superuser, payment, 100_000))
     assert refund is not None
     for _ in range(2):
-        desk.store.refunded(refund, datetime.now(UTC))
-    stored = desk.store.find(payment.id)
+        desk.outcome.refunded(refund, datetime.now(UTC))
+    stored = desk.payments.find(payment.id)
     assert stored is not None
     assert stored.refunded_amount == 100_000
     assert messages(superuser) == ["PaymentSuccess", "PaymentRefunded"]
@@ -415,23 +440,23 @@ def test_a_refund_that_portone_refuses_to_hear_stays_due_until_it_is_done(desk: 
     payment = paid(desk)
     owe(desk, superuser, payment, AMOUNT)
     desk.faults("error")
-    assert desk.checkout.refund_due() == 1
+    assert desk.refunds.make_due() == 1
     due = superuser.rows("SELECT attempts, last_error, done_at FROM payment_service.refunds")
     assert [(row["attempts"], row["done_at"]) for row in due] == [(1, None)]
     desk.faults("none")
-    assert desk.checkout.refund_due() == 0, "some stay due"
-    assert desk.kept_by_bank(payment) == 0
+    assert desk.refunds.make_due() == 0, "some stay due"
+    assert desk.kept_by_gateway(payment) == 0
 
 
 def test_a_refund_whose_answer_was_lost_is_not_given_twice(desk: Desk, superuser: Database) -> None:
     payment = paid(desk)
     owe(desk, superuser, payment, 100_000)
-    desk.bank._client.timeout = httpx.Timeout(0.3)
+    desk.portone._client.timeout = httpx.Timeout(0.3)
     desk.faults("timeout")
-    desk.checkout.refund_due()
+    desk.refunds.make_due()
     desk.faults("none")
-    desk.checkout.refund_due()
-    assert desk.kept_by_bank(payment) == AMOUNT - 100_000
+    desk.refunds.make_due()
+    assert desk.kept_by_gateway(payment) == AMOUNT - 100_000
     assert messages(superuser) == ["PaymentSuccess", "PaymentRefunded"]
 
 
@@ -447,16 +472,16 @@ def test_every_answer_of_portones_is_kept_whole(desk: Desk, superuser: Database)
 
 def test_nobody_sees_or_confirms_anothers_payment(desk: Desk) -> None:
     payment = desk.create()
-    assert code_of(lambda: desk.checkout.confirm(uuid4(), payment.id, None)) == "NOT_FOUND"
-    assert desk.store.of_user(uuid4(), 20, 0) == ([], 0)
-    assert [each.id for each in desk.store.of_user(payment.user_id, 20, 0)[0]] == [payment.id]
+    assert code_of(lambda: desk.confirm_payment.confirm(UserId(uuid4()), payment.id, None)) == "NOT_FOUND"
+    assert desk.payments.of_user(UserId(uuid4()), 20, 0) == ([], 0)
+    assert [each.id for each in desk.payments.of_user(payment.user_id, 20, 0)[0]] == [payment.id]
 
 
 # -- what a dishonest buyer found -----------------------------------------------------------------------------------
 
 
-def status_of(desk: Desk, payment: Payment) -> Status:
-    stored = desk.store.find(payment.id)
+def status_of(desk: Desk, payment: Payment) -> PaymentStatus:
+    stored = desk.payments.find(payment.id)
     assert stored is not None
     return stored.status
 
@@ -466,30 +491,30 @@ def test_a_give_up_on_a_stale_reading_never_touches_the_money_of_a_success(desk:
     payment = desk.create()
     desk.pay(payment, "PAID")
 
-    def confirmed_by_another_click(reservation_id: UUID, user_id: UUID, guard_seconds: int) -> PayableAnswer:
-        desk.checkout.notice(payment.id)
+    def confirmed_by_another_click(reservation_id: UUID, user_id: UUID, extension_seconds: int) -> PayableAnswer:
+        desk.sync.handle_webhook(payment.id)
         raise HoldExpired()
 
-    desk.checkout._payable = confirmed_by_another_click
-    assert desk.confirm(payment).status is Status.SUCCESS
-    assert desk.kept_by_bank(payment) == AMOUNT
+    desk.payable = confirmed_by_another_click
+    assert desk.confirm(payment).status is PaymentStatus.SUCCESS
+    assert desk.kept_by_gateway(payment) == AMOUNT
 
 
 def test_a_mismatch_that_is_answered_after_the_right_payment_takes_nothing_back(desk: Desk) -> None:
     payment = desk.create()
     token = desk.pay(payment, "AUTHORIZED", amount=1)
-    original = desk.bank.confirm
+    original = desk.portone.confirm
 
     def pays_rightly_meanwhile(*arguments: Any) -> None:
         try:
             original(*arguments)
         finally:
             desk.pay(payment, "PAID")
-            desk.checkout.notice(payment.id)
+            desk.sync.handle_webhook(payment.id)
 
-    desk.bank.confirm = pays_rightly_meanwhile  # type: ignore[method-assign, assignment]
-    assert desk.confirm(payment, token).status is Status.SUCCESS
-    assert desk.kept_by_bank(payment) == AMOUNT
+    desk.portone.confirm = pays_rightly_meanwhile  # type: ignore[method-assign, assignment]
+    assert desk.confirm(payment, token).status is PaymentStatus.SUCCESS
+    assert desk.kept_by_gateway(payment) == AMOUNT
 
 
 def test_money_seen_while_somebody_records_the_failure_is_given_back(
@@ -498,96 +523,96 @@ def test_money_seen_while_somebody_records_the_failure_is_given_back(
     ours, theirs = desks(2)
     payment = ours.create()
     ours.pay(payment, "PAID")
-    seen = ours.bank.view
+    seen = ours.portone.view
 
-    def sees_and_is_overtaken(payment_id: UUID) -> BankView | None:
-        bank = seen(payment_id)
-        theirs.store.fail(payment_id, "declined a moment ago", theirs.clock())
-        return bank
+    def sees_and_is_overtaken(payment_id: PaymentId) -> GatewayView | None:
+        view = seen(payment_id)
+        theirs.outcome.fail(payment_id, "declined a moment ago", theirs.clock())
+        return view
 
-    ours.bank.view = sees_and_is_overtaken  # type: ignore[method-assign]
-    ours.checkout.notice(payment.id)
-    assert status_of(ours, payment) is Status.FAILED
-    assert ours.kept_by_bank(payment) == 0
+    ours.portone.view = sees_and_is_overtaken  # type: ignore[method-assign]
+    ours.sync.handle_webhook(payment.id)
+    assert status_of(ours, payment) is PaymentStatus.FAILED
+    assert ours.kept_by_gateway(payment) == 0
 
 
 def test_money_for_a_failed_payment_whose_webhook_was_lost_is_found_and_given_back(desk: Desk) -> None:
     payment = desk.create()
     desk.pay(payment, "FAILED")
-    desk.checkout.notice(payment.id)
+    desk.sync.handle_webhook(payment.id)
     desk.pay(payment, "PAID")  # another attempt in PortOne's window; nobody tells us
     desk.clock.now += timedelta(minutes=5)
-    desk.checkout.settle()
-    assert desk.kept_by_bank(payment) == 0
+    desk.settle_payments.settle()
+    assert desk.kept_by_gateway(payment) == 0
 
 
-@pytest.mark.parametrize("error", [PortOneRefused("PG_PROVIDER"), PortOneAway(timed_out=True)])
+@pytest.mark.parametrize("error", [GatewayRejected("PG_PROVIDER"), GatewayUnavailable(timed_out=True)])
 def test_money_portone_will_not_give_back_for_days_is_asked_for_every_minute_and_counted(
     desk: Desk, error: Exception
 ) -> None:
     payment = desk.create()
     desk.pay(payment, "FAILED")
-    desk.checkout.notice(payment.id)
+    desk.sync.handle_webhook(payment.id)
     desk.pay(payment, "PAID")
-    desk.checkout._bank = NoCancellations(desk.bank, error)
+    desk.use_gateway(NoCancellations(desk.portone, error))
     for _ in range(3):
         desk.clock.now += timedelta(days=1) - timedelta(seconds=1)
-        assert desk.checkout.settle() == 1
+        assert desk.settle_payments.settle() == 1
     desk.clock.now += timedelta(minutes=1)
-    assert desk.checkout.settle() == 1
-    assert desk.kept_by_bank(payment) == AMOUNT
+    assert desk.settle_payments.settle() == 1
+    assert desk.kept_by_gateway(payment) == AMOUNT
 
-    desk.checkout._bank = desk.bank
+    desk.use_gateway(desk.portone)
     desk.clock.now += timedelta(minutes=1)
-    assert desk.checkout.settle() == 0
-    assert desk.kept_by_bank(payment) == 0
+    assert desk.settle_payments.settle() == 0
+    assert desk.kept_by_gateway(payment) == 0
 
 
 def test_money_given_back_by_one_that_died_right_after_is_owed_no_more(desk: Desk) -> None:
     payment = desk.create()
     desk.pay(payment, "FAILED")
-    desk.checkout.notice(payment.id)
+    desk.sync.handle_webhook(payment.id)
     desk.pay(payment, "PAID")
-    desk.checkout._bank = NoCancellations(desk.bank)
-    desk.checkout.notice(payment.id)  # on record; and then PortOne has done it, and nobody was told
-    desk.bank.cancel(payment.id, AMOUNT, "FAILED", AMOUNT, uuid4().hex)
+    desk.use_gateway(NoCancellations(desk.portone))
+    desk.sync.handle_webhook(payment.id)  # on record; and then PortOne has done it, and nobody was told
+    desk.portone.cancel(payment.id, AMOUNT, "FAILED", AMOUNT, uuid4().hex)
     desk.clock.now += timedelta(days=9)
-    assert desk.checkout.settle() == 0
+    assert desk.settle_payments.settle() == 0
 
 
 def test_money_owed_since_later_stays_owed_when_what_was_owed_before_is_back(desk: Desk) -> None:
     payment = desk.create()
-    desk.store.fail(payment.id, "FAILED", desk.clock())
+    desk.outcome.fail(payment.id, "FAILED", desk.clock())
     before, later = desk.clock(), desk.clock() + timedelta(seconds=1)
-    desk.store.owes_back(payment.id, before)
-    desk.store.gave_back(payment.id, before)  # by somebody quicker than us
-    desk.store.owes_back(payment.id, later)
-    desk.store.gave_back(payment.id, before)  # and then by us
-    assert desk.checkout.owned(payment.user_id, payment.id).owed_since == later
+    desk.payments.mark_reversal_due(payment.id, before)
+    desk.payments.mark_reversed(payment.id, before)  # by somebody quicker than us
+    desk.payments.mark_reversal_due(payment.id, later)
+    desk.payments.mark_reversed(payment.id, before)  # and then by us
+    assert desk.confirm_payment.find(payment.user_id, payment.id).reversal_due_since == later
 
 
 @pytest.mark.parametrize("text", ["a\x00b", "\\u0000", "\ud800", '{"a": "\\u0000"}'])
 def test_whatever_a_browser_wrote_at_portone_is_kept_as_it_came(desk: Desk, superuser: Database, text: str) -> None:
     answer = {"orderName": text, "customData": text}
-    desk.store.keep_answer(uuid4(), "view", 200, answer)
+    desk.payments.add_gateway_answer(PaymentId(uuid4()), "view", 200, answer)
     assert superuser.rows("SELECT answer FROM payment_service.portone_answers")[0]["answer"] == answer
 
 
 def test_one_payment_that_cannot_be_settled_holds_up_none_of_the_others(desk: Desk) -> None:
     stuck, *others = [desk.create() for _ in range(5)]
-    desk.checkout._bank = Unreadable(desk.bank, stuck.id)
+    desk.use_gateway(Unreadable(desk.portone, stuck.id))
     desk.clock.now += timedelta(seconds=400)
-    assert desk.checkout.settle(limit=1) == 1
-    assert [status_of(desk, each) for each in (stuck, *others)] == [Status.PENDING, *[Status.FAILED] * 4]
+    assert desk.settle_payments.settle(limit=1) == 1
+    assert [status_of(desk, each) for each in (stuck, *others)] == [PaymentStatus.PENDING, *[PaymentStatus.FAILED] * 4]
 
 
 def test_one_refund_that_cannot_be_given_holds_up_none_of_the_others(desk: Desk, superuser: Database) -> None:
     stuck, other = paid(desk), paid(desk)
     owe(desk, superuser, stuck, AMOUNT)
     owe(desk, superuser, other, AMOUNT)
-    desk.checkout._bank = Unreadable(desk.bank, stuck.id)
-    assert desk.checkout.refund_due() == 1
-    assert (desk.kept_by_bank(stuck), desk.kept_by_bank(other)) == (AMOUNT, 0)
+    desk.use_gateway(Unreadable(desk.portone, stuck.id))
+    assert desk.refunds.make_due() == 1
+    assert (desk.kept_by_gateway(stuck), desk.kept_by_gateway(other)) == (AMOUNT, 0)
 
 
 @pytest.mark.parametrize("in_the_console", [20_000, AMOUNT])
@@ -595,23 +620,23 @@ def test_what_was_given_back_in_portones_console_is_not_given_again_and_the_rest
     desk: Desk, superuser: Database, in_the_console: int
 ) -> None:
     payment = paid(desk)
-    desk.bank.cancel(payment.id, in_the_console, "goodwill", AMOUNT, uuid4().hex)
+    desk.portone.cancel(payment.id, in_the_console, "goodwill", AMOUNT, uuid4().hex)
     owe(desk, superuser, payment, AMOUNT)
-    assert desk.checkout.refund_due() == 0
-    assert desk.kept_by_bank(payment) == 0
-    assert status_of(desk, payment) is Status.REFUNDED
+    assert desk.refunds.make_due() == 0
+    assert desk.kept_by_gateway(payment) == 0
+    assert status_of(desk, payment) is PaymentStatus.REFUNDED
 
 
 def test_a_failed_payment_is_looked_at_ever_less_often_and_for_a_day(desk: Desk) -> None:
     payment = desk.create()
     desk.pay(payment, "FAILED")
-    desk.checkout.notice(payment.id)
+    desk.sync.handle_webhook(payment.id)
     looks = 0
     for _ in range(2 * 24 * 60):
         desk.clock.now += timedelta(minutes=1)
-        looks += len(desk.store.failed_to_look_at(desk.clock(), desk.clock() - timedelta(days=1), 10)) and 1
-        if desk.store.failed_to_look_at(desk.clock(), desk.clock() - timedelta(days=1), 10):
-            desk.store.looked_at(payment.id, desk.clock())
+        looks += len(desk.payments.failed_to_check(desk.clock(), desk.clock() - timedelta(days=1), 10)) and 1
+        if desk.payments.failed_to_check(desk.clock(), desk.clock() - timedelta(days=1), 10):
+            desk.payments.mark_checked(payment.id, desk.clock())
     assert 5 <= looks <= 25
 
 
@@ -623,7 +648,7 @@ def test_give_backs_that_meet_are_no_error_and_give_once(desks: Callable[[int], 
     outcomes = concurrently([partial(each.confirm, payment) for each in several])
     several[0].faults("none")
     assert {str(each) for each in outcomes} == {"AMOUNT_MISMATCH"}
-    assert several[0].kept_by_bank(payment) == 0
+    assert several[0].kept_by_gateway(payment) == 0
 
 
 def test_thirty_clicks_on_confirm_buy_one_ticket_and_refund_nothing(
@@ -636,7 +661,7 @@ def test_thirty_clicks_on_confirm_buy_one_ticket_and_refund_nothing(
         each.hold_expired = True  # as reservations answers once the reservation is CONFIRMED
     outcomes = concurrently([partial(each.confirm, payment, token) for each in several])
     state = status_of(several[0], payment)
-    kept = several[0].kept_by_bank(payment)
+    kept = several[0].kept_by_gateway(payment)
     # Either the approval or the give-up was first; never both.
-    assert (state, kept) in ((Status.SUCCESS, AMOUNT), (Status.FAILED, 0)), outcomes
+    assert (state, kept) in ((PaymentStatus.SUCCESS, AMOUNT), (PaymentStatus.FAILED, 0)), outcomes
     assert len(messages(superuser)) == 1

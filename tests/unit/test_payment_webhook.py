@@ -9,8 +9,9 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from common.http.request import Request
-from functions.payments.handlers import receive_webhook as webhook
-from functions.payments.handlers.receive_webhook import _payment_id, _signed
+from functions.payments.handlers import receive_webhook
+from functions.payments.handlers.receive_webhook import _is_signed, _payment_id
+from functions.payments.wiring import gateway_sync
 
 SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
 BODY = json.dumps({"type": "Transaction.Paid", "data": {"paymentId": "019ab0c0-0000-7000-8000-000000000001"}})
@@ -24,17 +25,17 @@ def request(signature: str | None = None, at: datetime | None = None) -> Request
 
 
 def test_portones_own_signature_is_believed() -> None:
-    assert _signed(BODY.encode(), request(), SECRET)
-    assert not _signed(BODY.encode() + b" ", request(), SECRET)
+    assert _is_signed(BODY.encode(), request(), SECRET)
+    assert not _is_signed(BODY.encode() + b" ", request(), SECRET)
 
 
 @pytest.mark.parametrize("signature", ["v1", "v1,a", "v1,a,b", "v1,\xe9AAA", "v1,AAAA", "v2,AAAA", " ", "," * 100])
 def test_a_signature_that_is_none_is_refused(signature: str) -> None:
-    assert not _signed(BODY.encode(), request(signature), SECRET)
+    assert not _is_signed(BODY.encode(), request(signature), SECRET)
 
 
 def test_an_old_webhook_is_not_replayed() -> None:
-    assert not _signed(BODY.encode(), request(at=datetime(2026, 1, 1, tzinfo=UTC)), SECRET)
+    assert not _is_signed(BODY.encode(), request(at=datetime(2026, 1, 1, tzinfo=UTC)), SECRET)
 
 
 @pytest.mark.parametrize("other_first", [True, False])
@@ -42,12 +43,12 @@ def test_of_two_secrets_either_will_do(monkeypatch: pytest.MonkeyPatch, other_fi
     """One replaces the other, and PortOne takes the new one up at a moment of its own."""
     other = "whsec_" + base64.b64encode(bytes(32)).decode()
     secrets = [other, SECRET] if other_first else [SECRET, other]
-    monkeypatch.setattr(webhook, "secret", lambda _: {"webhookSecrets": secrets})
+    monkeypatch.setattr(gateway_sync, "portone_secret", lambda: {"webhookSecrets": secrets})
     sent = {"body": json.dumps({"type": "BillingKey.Ready"})}  # about no payment: nobody is asked further
     now = datetime.now(UTC)
     signature = Webhook(SECRET).sign("msg_1", now, sent["body"])
     headers = {"webhook-id": "msg_1", "webhook-timestamp": str(int(now.timestamp())), "webhook-signature": signature}
-    assert webhook.handler({**sent, "headers": headers}, None)["statusCode"] == 200
+    assert receive_webhook.handler({**sent, "headers": headers}, None)["statusCode"] == 200
 
 
 @pytest.mark.parametrize("body", [[], {}, {"data": None}, {"data": {}}, {"data": {"paymentId": 7}}])

@@ -7,8 +7,9 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from common.domain.ids import PaymentId
 from functions.payments.adapters.clients.portone import PortOne
-from functions.payments.domain.payment_gateway import PortOneRefused
+from functions.payments.domain.payment_gateway import GatewayRejected
 
 CHANNEL = "channel-key-live"
 PAID = {"status": "PAID", "amount": {"total": 1000}, "currency": "KRW", "channel": {"type": "LIVE", "key": CHANNEL}}
@@ -22,7 +23,7 @@ def portone(answer: dict[str, Any]) -> PortOne:
 
 
 @pytest.mark.parametrize(
-    ("told", "ours"),
+    ("reported", "is_trusted"),
     [
         ({}, True),
         ({"channel": {"type": "TEST", "key": CHANNEL}}, True),  # of a stage that sells nothing
@@ -35,17 +36,17 @@ def portone(answer: dict[str, Any]) -> PortOne:
         ({"currency": None}, False),
     ],
 )
-def test_money_is_ours_that_came_in_won_by_our_channel(told: dict[str, Any], ours: bool) -> None:
-    view = portone(PAID | told).view(uuid4())
+def test_money_is_ours_that_came_in_won_by_our_channel(reported: dict[str, Any], is_trusted: bool) -> None:
+    view = portone(PAID | reported).view(PaymentId(uuid4()))
     assert view is not None
-    assert view.ours is ours
+    assert view.is_trusted is is_trusted
 
 
 @pytest.mark.parametrize("status", ["REQUESTED", "FAILED"])
 def test_a_cancellation_that_was_only_taken_down_is_none(status: str) -> None:
-    with pytest.raises(PortOneRefused, match=status):
-        portone({"cancellation": {"status": status}}).cancel(uuid4(), 1000, "why", 1000, "key")
+    with pytest.raises(GatewayRejected, match=status):
+        portone({"cancellation": {"status": status}}).cancel(PaymentId(uuid4()), 1000, "why", 1000, "key")
 
 
 def test_a_cancellation_that_came_about_is_one() -> None:
-    portone({"cancellation": {"status": "SUCCEEDED"}}).cancel(uuid4(), 1000, "why", 1000, "key")
+    portone({"cancellation": {"status": "SUCCEEDED"}}).cancel(PaymentId(uuid4()), 1000, "why", 1000, "key")

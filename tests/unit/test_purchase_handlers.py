@@ -11,28 +11,28 @@ from uuid import UUID, uuid4
 import pytest
 from standardwebhooks.webhooks import Webhook
 
+from common.domain.ids import EventId, PaymentId, ReservationId, UserId
 from common.domain.shared_errors import QueueTokenInvalid
 from functions.gateway.handlers import check_health as health
-from functions.payments.domain.payment import Payment, Status
-from functions.payments.domain.payment_gateway import PortOneAway
-from functions.payments.handlers import confirm_payment as confirm
-from functions.payments.handlers import create_payment as create
-from functions.payments.handlers import receive_webhook as webhook
-from functions.payments.usecases.checkout import Created
+from functions.payments.domain.payment import Payment, PaymentStatus
+from functions.payments.domain.payment_gateway import GatewayUnavailable
+from functions.payments.handlers import confirm_payment, create_payment, receive_webhook
+from functions.payments.usecases.create_payment import CreatedPayment
+from functions.payments.wiring import gateway_sync, purchase
 from functions.reservations import change, seat_map
 
 NOW = datetime(2026, 5, 1, 11, 0, tzinfo=UTC)
 USER, SEAT = uuid4(), uuid4()
 PENDING = Payment(
-    id=uuid4(),
+    id=PaymentId(uuid4()),
     payment_key="key-1234",
-    reservation_id=uuid4(),
-    event_id=uuid4(),
-    user_id=USER,
+    reservation_id=ReservationId(uuid4()),
+    event_id=EventId(uuid4()),
+    user_id=UserId(USER),
     order_name="Tour 2매",
     amount=300_000,
     method="CARD",
-    status=Status.PENDING,
+    status=PaymentStatus.PENDING,
     created_at=NOW,
 )
 SECRET = "whsec_" + base64.b64encode(bytes(32)).decode()
@@ -57,19 +57,20 @@ def answer(handler: Any, body: object = None, **more: Any) -> tuple[int, Any]:
     return answered["statusCode"], json.loads(answered["body"])
 
 
-@pytest.mark.parametrize(("fresh", "status"), [(True, 201), (False, 200)])
-def test_a_payment_asked_for_again_is_no_new_one(monkeypatch: pytest.MonkeyPatch, fresh: bool, status: int) -> None:
-    monkeypatch.setattr(create, "queue_tokens", tokens(lambda *_: None))
-    monkeypatch.setattr(create, "checkout", lambda: SimpleNamespace(create=lambda *_: Created(PENDING, fresh)))
-    monkeypatch.setattr(create, "secret", lambda _: {"storeId": "store", "channelKey": "channel"})
+@pytest.mark.parametrize(("is_new", "status"), [(True, 201), (False, 200)])
+def test_a_payment_asked_for_again_is_no_new_one(monkeypatch: pytest.MonkeyPatch, is_new: bool, status: int) -> None:
+    monkeypatch.setattr(purchase, "queue_tokens", tokens(lambda *_: None))
+    created = SimpleNamespace(create=lambda *_: CreatedPayment(PENDING, is_new))
+    monkeypatch.setattr(purchase, "create_payment", lambda: created)
+    monkeypatch.setattr(gateway_sync, "portone_secret", lambda: {"storeId": "store", "channelKey": "channel"})
     body = {"reservationId": str(PENDING.reservation_id), "paymentKey": PENDING.payment_key, "method": "CARD"}
-    assert answer(create.handler, body)[0] == status
+    assert answer(create_payment.handler, body)[0] == status
 
 
 def test_a_pending_payment_is_confirmed_with_its_token_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(confirm, "queue_tokens", tokens(refuse))
-    monkeypatch.setattr(confirm, "checkout", lambda: SimpleNamespace(owned=lambda *_: PENDING, confirm=never))
-    status, refused = answer(confirm.handler, {"paymentId": str(PENDING.id)})
+    monkeypatch.setattr(purchase, "queue_tokens", tokens(refuse))
+    monkeypatch.setattr(purchase, "confirm_payment", lambda: SimpleNamespace(find=lambda *_: PENDING, confirm=never))
+    status, refused = answer(confirm_payment.handler, {"paymentId": str(PENDING.id)})
     assert (status, refused["code"]) == (401, "QUEUE_TOKEN_INVALID")
 
 
@@ -83,15 +84,15 @@ def test_seats_are_changed_with_an_admission_only(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_webhook_that_could_not_be_worked_on_is_to_be_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    def away(_payment_id: UUID) -> None:
-        raise PortOneAway(timed_out=True)
+    def unavailable(_payment_id: UUID) -> None:
+        raise GatewayUnavailable(timed_out=True)
 
-    monkeypatch.setattr(webhook, "secret", lambda _: {"webhookSecrets": [SECRET]})
-    monkeypatch.setattr(webhook, "checkout", lambda: SimpleNamespace(notice=away))
+    monkeypatch.setattr(gateway_sync, "portone_secret", lambda: {"webhookSecrets": [SECRET]})
+    monkeypatch.setattr(gateway_sync, "sync_with_gateway", lambda: SimpleNamespace(handle_webhook=unavailable))
     body, now = json.dumps({"data": {"paymentId": str(PENDING.id)}}), datetime.now(UTC)
     headers = {"webhook-id": "1", "webhook-timestamp": str(int(now.timestamp()))}
     headers["webhook-signature"] = Webhook(SECRET).sign("1", now, body)
-    assert webhook.handler({"body": body, "headers": headers}, None)["statusCode"] == 503
+    assert receive_webhook.handler({"body": body, "headers": headers}, None)["statusCode"] == 503
 
 
 def test_a_seat_that_is_confirmed_while_the_map_is_read_is_not_shown_as_free(monkeypatch: pytest.MonkeyPatch) -> None:

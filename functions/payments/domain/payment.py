@@ -1,20 +1,21 @@
-"""A payment, and the only ways in which its state may change (PAY-003).
+"""A payment, and the only ways in which its status may change (PAY-003).
 
-PENDING ── money arrived, right amount ──▶ SUCCESS ── given back, in part or whole ──▶ REFUNDED
-   └────── declined, never paid, wrong amount, hold gone ──▶ FAILED, and whatever is paid is given back
+PENDING ── the right amount was paid ──▶ SUCCESS ── refunded, in part or in full ──▶ REFUNDED
+   └────── declined, never paid, wrong amount, hold expired ──▶ FAILED, and what was paid is returned (a reversal)
 
-Money is given back only of a payment that is recorded FAILED, or owed by a refund: never on a stale reading.
+Money is returned only for a payment that is recorded as FAILED, or for a recorded refund: never on a stale reading.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from uuid import UUID
+from typing import Self
 
-from functions.payments.domain.payment_gateway import BankView
+from common.domain.ids import EventId, PaymentId, ReservationId, UserId
+from functions.payments.domain.payment_gateway import GatewayView
 
 
-class Status(StrEnum):
+class PaymentStatus(StrEnum):
     PENDING = "PENDING"
     SUCCESS = "SUCCESS"
     FAILED = "FAILED"
@@ -23,44 +24,55 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Payment:
-    id: UUID
+    id: PaymentId
     payment_key: str
-    reservation_id: UUID
-    event_id: UUID
-    user_id: UUID
+    reservation_id: ReservationId
+    event_id: EventId
+    user_id: UserId
     order_name: str
     amount: int  # won
     method: str
-    status: Status
+    status: PaymentStatus
     created_at: datetime
     preregistered_at: datetime | None = None
     portone_transaction_id: str | None = None
     failure_reason: str | None = None
     refunded_amount: int = 0
     paid_at: datetime | None = None
-    owed_since: datetime | None = None  # when money was seen at PortOne for it, though it is FAILED
+    reversal_due_since: datetime | None = None  # when the gateway view showed money for it, though it is FAILED
 
     @property
-    def settled(self) -> bool:
-        """Whether nothing that PortOne says changes it any more: its money is ours, or a refund has it back."""
-        return self.status in (Status.SUCCESS, Status.REFUNDED)
+    def is_paid(self) -> bool:
+        """It succeeded, refunded or not. From then on no gateway view changes it."""
+        return self.status in (PaymentStatus.SUCCESS, PaymentStatus.REFUNDED)
+
+    def succeeded(self, view: GatewayView, now: datetime) -> Self:
+        return replace(
+            self,
+            status=PaymentStatus.SUCCESS,
+            paid_at=view.paid_at or now,
+            portone_transaction_id=view.transaction_id,
+        )
+
+    def failed(self, reason: str) -> Self:
+        return replace(self, status=PaymentStatus.FAILED, failure_reason=reason)
 
 
 @dataclass(frozen=True)
 class Succeed:
-    """Record the money: PENDING → SUCCESS."""
+    """The amount was paid: PENDING → SUCCESS."""
 
 
 @dataclass(frozen=True)
 class Fail:
-    """No money is with us: PENDING → FAILED."""
+    """The amount was not paid, or must not be kept: PENDING → FAILED."""
 
     reason: str
 
 
 @dataclass(frozen=True)
-class GiveBack:
-    """Money is with us for a payment that is FAILED: cancel it at PortOne."""
+class Reverse:
+    """Money was paid for a payment that is FAILED: cancel it at the payment gateway."""
 
     reason: str
 
@@ -70,24 +82,24 @@ class Wait:
     """Nothing is decided yet, or nothing is left to do."""
 
 
-Step = Succeed | Fail | GiveBack | Wait
+Step = Succeed | Fail | Reverse | Wait
 
 
-def next_step(payment: Payment, bank: BankView | None) -> Step:
-    """What PortOne's view of a payment asks of us: the one decision behind confirm, webhook and settle.
+def next_step(payment: Payment, view: GatewayView | None) -> Step:
+    """What a gateway view requires of a payment: the one decision behind confirm, webhook and settle.
 
-    The same view again, in any order and number, leads to the same end.
+    The same view leads to the same end, in any order and however often it is read.
     """
-    if bank is None:
+    if view is None:
         return Wait()
-    if payment.status is Status.PENDING:
-        if bank.money_taken:
-            if not bank.ours:
+    if payment.status is PaymentStatus.PENDING:
+        if view.is_paid:
+            if not view.is_trusted:
                 return Fail("WRONG_CHANNEL")
-            return Succeed() if bank.total == payment.amount and not bank.cancelled else Fail("AMOUNT_MISMATCH")
-        if bank.status in ("FAILED", "CANCELLED"):
-            return Fail(bank.failure or bank.status)
+            return Succeed() if view.total == payment.amount and not view.cancelled else Fail("AMOUNT_MISMATCH")
+        if view.status in ("FAILED", "CANCELLED"):
+            return Fail(view.failure or view.status)
         return Wait()
-    if payment.status is Status.FAILED and bank.money_taken:
-        return GiveBack(payment.failure_reason or "FAILED")
+    if payment.status is PaymentStatus.FAILED and view.is_paid:
+        return Reverse(payment.failure_reason or "FAILED")
     return Wait()

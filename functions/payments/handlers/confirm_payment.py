@@ -1,10 +1,10 @@
 """POST /payments/confirm: the hold is checked once more, then the money moves (PAY-010)."""
 
 from typing import Annotated, Literal
-from uuid import UUID
 
 from pydantic import Field
 
+from common.domain.ids import PaymentId, UserId
 from common.domain.model import Model, Moment
 from common.domain.shared_errors import DomainError, HoldExpired, NotFound
 from common.http.endpoint import endpoint
@@ -19,19 +19,18 @@ from functions.payments.domain.errors import (
     PaymentUnavailable,
     PaymentUnsuccessful,
 )
-from functions.payments.domain.payment import Status
-from functions.payments.wiring.checkout import checkout
-from functions.payments.wiring.queue_token_check import queue_tokens
+from functions.payments.domain.payment import PaymentStatus
+from functions.payments.wiring import purchase
 
 
 class ConfirmBody(Body):
-    payment_id: UUID
+    payment_id: PaymentId
     # Manual approval: what PortOne's browser SDK returned. Without it the buyer has paid and that is verified.
     portone_payment_token: Annotated[str | None, Field(min_length=1, max_length=512)] = None
 
 
-class ConfirmedAnswer(Model):
-    payment_id: UUID
+class ConfirmedResponse(Model):
+    payment_id: PaymentId
     status: Literal["SUCCESS"] = "SUCCESS"
     paid_at: Moment | None
 
@@ -50,14 +49,15 @@ class ConfirmedAnswer(Model):
         PaymentTimeout,
     ],
 )
-def handler(request: Request, user: User, body: ConfirmBody) -> ConfirmedAnswer:
-    payment = checkout().owned(user.id, body.payment_id)
+def handler(request: Request, user: User, body: ConfirmBody) -> ConfirmedResponse:
+    confirm, user_id = purchase.confirm_payment(), UserId(user.id)
+    payment = confirm.find(user_id, body.payment_id)
     try:
-        queue_tokens().check_payment(request.queue_token, payment.reservation_id)
+        purchase.queue_tokens().check_payment(request.queue_token, payment.reservation_id)
     except DomainError:
-        # The token ends with the purchase (RSV-013), and how that ended must still be answered. It may end right now,
-        # by PortOne's webhook: so the payment is looked at after the token.
-        if checkout().owned(user.id, body.payment_id).status is Status.PENDING:
+        # The token ends with the purchase (RSV-013), and how that ended must still be answered. The webhook may end it
+        # at this moment: so the payment is read again after the token.
+        if confirm.find(user_id, body.payment_id).status is PaymentStatus.PENDING:
             raise
-    paid = checkout().confirm(user.id, body.payment_id, body.portone_payment_token)
-    return ConfirmedAnswer(payment_id=paid.id, paid_at=paid.paid_at)
+    paid = confirm.confirm(user_id, body.payment_id, body.portone_payment_token)
+    return ConfirmedResponse(payment_id=paid.id, paid_at=paid.paid_at)

@@ -1,11 +1,18 @@
-"""Internal: how far the refunds of a cancelled event have come, asked by events (EVT-028)."""
+"""Internal: how far the refunds of a cancelled event have come; events calls it (EVT-028)."""
 
 from common.contracts.internal_call import internal
 from common.contracts.refund_tally import RefundTallyAnswer, RefundTallyAsked
-from functions.payments.adapters.payment_repository import payment_store
+from common.domain.ids import EventId
+from functions.payments.wiring import repositories
 
 
 @internal
 def handler(asked: RefundTallyAsked) -> RefundTallyAnswer:
-    tally = payment_store().refund_tally(asked.event_id, "EVENT_CANCELLED")
-    return RefundTallyAnswer.model_validate({"event_id": asked.event_id, **tally})
+    totals = repositories.refund_repository().totals(EventId(asked.event_id), "EVENT_CANCELLED")
+    return RefundTallyAnswer(
+        event_id=asked.event_id,
+        due=totals.due,
+        done=totals.done,
+        amount_due=totals.amount_due,
+        amount_done=totals.amount_done,
+    )

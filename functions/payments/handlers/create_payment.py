@@ -1,35 +1,33 @@
 """POST /payments: a payment of the reservation's amount, ready for PortOne's browser SDK (PAY-004 to PAY-007)."""
 
 from typing import Annotated, Literal
-from uuid import UUID
 
 from pydantic import Field
 
+from common.domain.ids import PaymentId, ReservationId, UserId
 from common.domain.model import Model
 from common.domain.shared_errors import HoldExpired, NotFound
 from common.http.endpoint import Answer, endpoint
 from common.http.request import Body, Request, User
 from common.protection.rate_class import PAYMENT
-from common.stores.secrets import secret
 from common.waitingroom.queue_tokens import QUEUE_TOKEN_ERRORS
 from functions.payments.domain.errors import PaymentInProgress, PaymentKeyReused, PaymentUnavailable
-from functions.payments.domain.payment import Status
-from functions.payments.wiring.checkout import checkout
-from functions.payments.wiring.queue_token_check import queue_tokens
+from functions.payments.domain.payment import PaymentStatus
+from functions.payments.wiring import gateway_sync, purchase
 
 
 class CreateBody(Body):
-    reservation_id: UUID
+    reservation_id: ReservationId
     payment_key: Annotated[str, Field(min_length=8, max_length=64, pattern=r"^[\x21-\x7e]+$")]
     method: Literal["CARD"]
 
 
-class CreatedAnswer(Model):
-    payment_id: UUID
+class CreatedResponse(Model):
+    payment_id: PaymentId
     payment_key: str
-    reservation_id: UUID
+    reservation_id: ReservationId
     amount: int
-    status: Status
+    status: PaymentStatus
     store_id: str
     channel_key: str
     order_name: str
@@ -37,7 +35,7 @@ class CreatedAnswer(Model):
 
 @endpoint(
     limit=PAYMENT,
-    answers={200: CreatedAnswer, 201: CreatedAnswer},
+    answers={200: CreatedResponse, 201: CreatedResponse},
     raises=[
         *QUEUE_TOKEN_ERRORS,
         NotFound,
@@ -48,17 +46,17 @@ class CreatedAnswer(Model):
     ],
 )
 def handler(request: Request, user: User, body: CreateBody) -> Answer:
-    queue_tokens().check_payment(request.queue_token, body.reservation_id)
-    made = checkout().create(user.id, body.reservation_id, body.payment_key, body.method)
-    portone = secret("portone")
-    answer = CreatedAnswer(
-        payment_id=made.payment.id,
-        payment_key=made.payment.payment_key,
-        reservation_id=made.payment.reservation_id,
-        amount=made.payment.amount,
-        status=made.payment.status,
+    purchase.queue_tokens().check_payment(request.queue_token, body.reservation_id)
+    created = purchase.create_payment().create(UserId(user.id), body.reservation_id, body.payment_key, body.method)
+    portone = gateway_sync.portone_secret()
+    response = CreatedResponse(
+        payment_id=created.payment.id,
+        payment_key=created.payment.payment_key,
+        reservation_id=created.payment.reservation_id,
+        amount=created.payment.amount,
+        status=created.payment.status,
         store_id=portone["storeId"],
         channel_key=portone["channelKey"],
-        order_name=made.payment.order_name,
+        order_name=created.payment.order_name,
     )
-    return Answer(answer, 201 if made.fresh else 200)
+    return Answer(response, 201 if created.is_new else 200)

@@ -1,7 +1,7 @@
-"""POST /payments/webhook: PortOne tells that something happened to a payment; what, its API is asked.
+"""POST /payments/webhook: PortOne reports that a payment changed; the change itself is read from PortOne's API.
 
-Signed as Standard Webhooks (standardwebhooks.com), five minutes' tolerance, two secrets valid while one replaces the
-other. An answer other than 200 makes PortOne send it again.
+Signed as Standard Webhooks (standardwebhooks.com), with five minutes' tolerance; two secrets are valid while one
+replaces the other. PortOne sends the webhook again after any response other than 200.
 """
 
 import json
@@ -9,13 +9,13 @@ from uuid import UUID
 
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
+from common.domain.ids import PaymentId
 from common.domain.model import Model
 from common.http.endpoint import endpoint
 from common.http.request import Request
-from common.stores.secrets import secret
 from functions.payments.domain.errors import PaymentUnavailable, SignatureInvalid
-from functions.payments.domain.payment_gateway import PortOneAway, PortOneRefused
-from functions.payments.wiring.checkout import checkout
+from functions.payments.domain.payment_gateway import GatewayError
+from functions.payments.wiring import gateway_sync
 
 
 class Received(Model):
@@ -25,28 +25,28 @@ class Received(Model):
 @endpoint(limit=None, raises=[SignatureInvalid, PaymentUnavailable])
 def handler(request: Request) -> Received:
     body = request.raw_body
-    if not any(_signed(body, request, each) for each in secret("portone")["webhookSecrets"]):
+    if not any(_is_signed(body, request, each) for each in gateway_sync.portone_secret()["webhookSecrets"]):
         raise SignatureInvalid()
     payment_id = _payment_id(body)
     if payment_id is not None:
         try:
-            checkout().notice(payment_id)
-        except (PortOneAway, PortOneRefused) as error:
+            gateway_sync.sync_with_gateway().handle_webhook(payment_id)
+        except GatewayError as error:
             raise PaymentUnavailable() from error
     return Received()
 
 
-def _signed(body: bytes, request: Request, webhook_secret: str) -> bool:
+def _is_signed(body: bytes, request: Request, webhook_secret: str) -> bool:
     try:
         Webhook(webhook_secret).verify(body, request.headers)
-    except (WebhookVerificationError, ValueError):  # the library lets malformed base64 through as a ValueError
+    except (WebhookVerificationError, ValueError):  # the library raises ValueError for malformed base64
         return False
     return True
 
 
-def _payment_id(body: bytes) -> UUID | None:
-    """Which payment it is about; None for what is no payment of ours (unknown types are to be ignored)."""
+def _payment_id(body: bytes) -> PaymentId | None:
+    """The payment that the webhook is about; None if it is about something else (unknown types must be ignored)."""
     try:
-        return UUID(str(json.loads(body)["data"]["paymentId"]))
+        return PaymentId(UUID(str(json.loads(body)["data"]["paymentId"])))
     except (KeyError, ValueError, TypeError):
         return None

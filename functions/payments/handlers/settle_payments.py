@@ -1,14 +1,16 @@
-"""Every minute: finish what was left in the middle, refunds still due and payments PENDING too long."""
+"""Every minute: make the refunds that are still due, and settle the payments that stayed PENDING too long."""
 
 from typing import Any
 
 from common.runtime.log import log
 from common.runtime.metrics import emit
-from functions.payments.wiring.checkout import checkout
+from functions.payments.wiring import settlement
 
 
 def handler(event: dict[str, Any], context: Any) -> None:
-    for name, count in (("RefundsDue", checkout().refund_due()), ("PaymentsOverdue", checkout().settle())):
+    refunds_due = settlement.refunds().make_due()
+    payments_overdue = settlement.settle_payments().settle()
+    for name, count in (("RefundsDue", refunds_due), ("PaymentsOverdue", payments_overdue)):
         if count:
             log.warning("not settled yet", extra={"what": name, "count": count})
         emit({"service": "payments"}, **{name: count})

@@ -54,14 +54,18 @@ from functions.events.usecases.seat_reconciliation import reconcile
 from functions.events.usecases.seat_records import SeatRecords
 from functions.outbox_relay.usecases.relay import BrokerAway, OutboxRow, Relay
 from functions.payments.adapters.clients.portone import PortOne
-from functions.payments.adapters.payment_repository import PaymentStore
-from functions.payments.domain.payment_gateway import PortOneAway
-from functions.payments.handlers import confirm_payment as confirm
-from functions.payments.handlers import create_payment as create
-from functions.payments.handlers import receive_webhook as webhook
-from functions.payments.handlers import settle_payments as settle
-from functions.payments.handlers.refund_cancelled_reservations import MoneyBack
-from functions.payments.usecases.checkout import Checkout
+from functions.payments.adapters.clients.reservations_client import ReservationsClient
+from functions.payments.adapters.payment_repository import PaymentRepository
+from functions.payments.adapters.refund_repository import RefundRepository
+from functions.payments.domain.payment_gateway import GatewayUnavailable
+from functions.payments.handlers import confirm_payment, create_payment, receive_webhook, settle_payments
+from functions.payments.usecases.confirm_payment import ConfirmPayment
+from functions.payments.usecases.create_payment import CreatePayment
+from functions.payments.usecases.record_outcome import RecordOutcome
+from functions.payments.usecases.refunds import Refunds
+from functions.payments.usecases.settle_payments import SettlePayments
+from functions.payments.usecases.sync_with_gateway import SyncWithGateway
+from functions.payments.wiring import gateway_sync, purchase, settlement
 from functions.reservations import cancel, change, hold, payable, release
 from functions.reservations.booking import Booking, Offer
 from functions.reservations.event_catalogue import offer_of
@@ -78,7 +82,7 @@ from tools.simulation.model.exchanges import Container, Died, Fate, Fault, porto
 
 ResultT = TypeVar("ResultT")
 
-HOLD, SETTLE_AFTER = 300, timedelta(seconds=340)  # as template.yaml and payments' composition have them
+HOLD, SETTLE_AFTER = 300, timedelta(seconds=340)  # as template.yaml and payments' wiring have them
 SHOW = datetime(2027, 3, 20, 10, tzinfo=UTC)
 BEGIN = SHOW - timedelta(days=9)  # giving back costs something, a day after booking
 AN_EXAMPLES_DAY = timedelta(hours=11)  # PortOne is asked about a failed payment for a day: nobody pays later than this
@@ -189,14 +193,21 @@ class Payments(Container):
     def __init__(self, world: "World") -> None:
         super().__init__(world.fate, world.stores.login("payment_service"), world.stores.redis_url)
         self.tokens = QueueTokens(self.redis)
-        self.store = PaymentStore(self.database, Outbox(world.clock, world.new_id))
-        circuit = Circuit("portone", self.redis, world.clock, failures=(PortOneAway,))
+        payments, refunds = PaymentRepository(self.database), RefundRepository(self.database)
+        circuit = Circuit("portone", self.redis, world.clock, failures=(GatewayUnavailable,))
         wire: Any = _Wire(self, world.stores.client)
-        bank = PortOne(wire, self.store.keep_answer, circuit.guard, SETTINGS.portone_channel_key)
-        ask = self.mortal("another service", _payable_of(world), ServiceUnavailable)
-        self.checkout = Checkout(self.store, bank, ask, world.clock, world.new_id, SETTLE_AFTER)
-        back = MoneyBack(self.store, self.checkout)
-        self.consumers = {RESERVATION_EVENTS: Consumer("payments", self.database, {ReservationCancelled: back.owe})}
+        gateway = PortOne(wire, payments.add_gateway_answer, circuit.guard, SETTINGS.portone_channel_key)
+        call: Any = self.mortal("another service", _payable_of(world), ServiceUnavailable)
+        reservations = ReservationsClient(call, "ReservationsPayableFunction")
+        outcome = RecordOutcome(self.database, payments, refunds, Outbox(world.clock, world.new_id))
+        self.sync_with_gateway = SyncWithGateway(payments, outcome, gateway, world.clock, world.new_id)
+        self.create_payment = CreatePayment(payments, gateway, reservations, world.clock, world.new_id)
+        self.confirm_payment = ConfirmPayment(payments, gateway, reservations, self.sync_with_gateway)
+        self.settle_payments = SettlePayments(payments, self.sync_with_gateway, world.clock, SETTLE_AFTER)
+        self.refunds = Refunds(payments, refunds, outcome, gateway, world.clock)
+        self.consumers = {
+            RESERVATION_EVENTS: Consumer("payments", self.database, {ReservationCancelled: self.refunds.add_refund})
+        }
 
 
 class Events(Container):
@@ -263,14 +274,13 @@ class _Ledger:
         )
 
 
-def _payable_of(world: "World") -> Callable[[UUID, UUID, int], PayableAnswer]:
-    def ask(reservation_id: UUID, user_id: UUID, guard_seconds: int) -> PayableAnswer:
-        asked = PayableAsked(reservation_id=reservation_id, user_id=user_id, guard_seconds=guard_seconds)
+def _payable_of(world: "World") -> Callable[..., PayableAnswer]:
+    def call(_function: str, asked: PayableAsked, _answer: type[PayableAnswer], **_options: Any) -> PayableAnswer:
         handle = payable.handler.__wrapped__  # type: ignore[attr-defined]
         answer: PayableAnswer = world.invoke("reservations", lambda: handle(asked))
         return answer
 
-    return ask
+    return call
 
 
 SERVICES: dict[str, Callable[["World"], Any]] = {
@@ -340,14 +350,14 @@ class World:
     def _put_in_place(self) -> None:
         """The handlers ask their compositions for what the container under way has."""
 
-        def named(name: str) -> dict[str, str | list[str]]:
+        def portone_secret() -> dict[str, str | list[str]]:
             return {
                 "webhookSecrets": [SETTINGS.portone_webhook_secret, OLD_SECRET],
                 "storeId": SETTINGS.portone_store_id,
                 "channelKey": SETTINGS.portone_channel_key,
             }
 
-        booking, checkout = (lambda: self.reservations.booking), (lambda: self.payments.checkout)
+        booking = lambda: self.reservations.booking  # noqa: E731
         theirs, ours = (lambda: self.reservations.tokens), (lambda: self.payments.tokens)
         for module, parts in (
             (hold, {"booking": booking, "queue_tokens": theirs}),
@@ -355,10 +365,12 @@ class World:
             (release, {"booking": booking}),
             (cancel, {"booking": booking}),
             (payable, {"booking": booking}),
-            (create, {"checkout": checkout, "queue_tokens": ours, "secret": named}),
-            (confirm, {"checkout": checkout, "queue_tokens": ours}),
-            (webhook, {"checkout": checkout, "secret": named}),
-            (settle, {"checkout": checkout}),
+            (purchase, {"create_payment": lambda: self.payments.create_payment, "queue_tokens": ours}),
+            (purchase, {"confirm_payment": lambda: self.payments.confirm_payment}),
+            (gateway_sync, {"sync_with_gateway": lambda: self.payments.sync_with_gateway}),
+            (gateway_sync, {"portone_secret": portone_secret}),
+            (settlement, {"settle_payments": lambda: self.payments.settle_payments}),
+            (settlement, {"refunds": lambda: self.payments.refunds}),
             (edge, {"_settings": lambda: edge.EdgeSettings()}),
         ):
             for name, part in parts.items():
@@ -553,7 +565,7 @@ class World:
         row = self._reservation(reservation_id)
         body = {"reservationId": reservation_id, "paymentKey": key, "method": "CARD"}
         request = self._request(row["user_id"], body, token=self.tokens.get(reservation_id, "qp_unknown"))
-        return self.http("create payment", "payments", create.handler, request, fault)
+        return self.http("create payment", "payments", create_payment.handler, request, fault)
 
     def pay(self, payment_id: UUID, outcome: str, amount: int | None = None) -> None:
         """What the buyer does in PortOne's window."""
@@ -572,7 +584,7 @@ class World:
         if approve and payment_id in self.approvals:
             body["portonePaymentToken"] = self.approvals[payment_id]
         request = self._request(row["user_id"], body, token=self.tokens.get(row["reservation_id"], "qp_unknown"))
-        answer = self.http("confirm", "payments", confirm.handler, request, fault)
+        answer = self.http("confirm", "payments", confirm_payment.handler, request, fault)
         if answer.status == 200:
             self._tell(payment_id, "paid")
         elif answer.code in ("PAYMENT_FAILED", "AMOUNT_MISMATCH", "HOLD_EXPIRED"):
@@ -602,7 +614,7 @@ class World:
             "webhook-timestamp": str(int(at.timestamp())),
             "webhook-signature": Webhook(secret).sign(name, at, body),
         }
-        answer = self.http("webhook", "payments", webhook.handler, request, fault)
+        answer = self.http("webhook", "payments", receive_webhook.handler, request, fault)
         believed = how in ("signed", "signed by the old secret")
         if answer is not DIED and (answer.status == 401) == believed:
             raise AssertionError(f"a webhook {how} was answered {answer.status}")
@@ -617,7 +629,7 @@ class World:
         self.run("expire", "reservations", sweep, fault)
 
     def settle(self, fault: Fault | None = None) -> None:
-        self.run("settle", "payments", lambda: settle.handler({}, None), fault)
+        self.run("settle", "payments", lambda: settle_payments.handler({}, None), fault)
 
     def reconcile(self, fault: Fault | None = None) -> None:
         def look() -> None:

@@ -1,20 +1,20 @@
-"""PortOne V2's REST API, with every answer kept whole (docs/requirements.md, Data)."""
+"""PortOne V2's REST API; every answer is kept in full (docs/requirements.md, Data)."""
 
 import json
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
-from uuid import UUID
 
 import httpx
 
+from common.domain.ids import PaymentId
 from common.protection.circuit_breaker import CircuitOpen, Guard
-from functions.payments.domain.payment_gateway import BankView, PortOneAway, PortOneRefused
+from functions.payments.domain.payment_gateway import GatewayRejected, GatewayUnavailable, GatewayView
 
 TIMEOUT_SECONDS = 10.0  # PAY-008
 
-KeepAnswer = Callable[[UUID, str, int, Any], None]  # payment id, call, HTTP status, answer
+AddAnswer = Callable[[PaymentId, str, int, Any], None]  # payment id, call, HTTP status, answer
 
 
 def portone_client(url: str, api_secret: str) -> httpx.Client:
@@ -22,82 +22,82 @@ def portone_client(url: str, api_secret: str) -> httpx.Client:
 
 
 class PortOne:
-    def __init__(self, client: httpx.Client, keep_answer: KeepAnswer, guard: Guard, channel_key: str) -> None:
+    def __init__(self, client: httpx.Client, add_answer: AddAnswer, attempt: Guard, channel_key: str) -> None:
         self._client = client
         self._channel_key = channel_key
-        self._keep_answer = keep_answer
-        self._guard = guard
+        self._add_answer = add_answer
+        self._attempt = attempt
 
-    def pre_register(self, payment_id: UUID, amount: int) -> None:
-        """Tell PortOne the amount, so that it refuses to take another (PAY-007)."""
+    def pre_register(self, payment_id: PaymentId, amount: int) -> None:
+        """Register the amount, so that PortOne rejects any other (PAY-007)."""
         body = {"totalAmount": amount, "currency": "KRW"}
         self._write(payment_id, "pre-register", body, f"pre-register-{payment_id}")
 
-    def confirm(self, payment_id: UUID, payment_token: str, amount: int, key: str) -> None:
+    def confirm(self, payment_id: PaymentId, payment_token: str, amount: int, key: str) -> None:
         """Manual approval: the money moves now. The same `key` again is the same request."""
         body = {"paymentToken": payment_token, "totalAmount": amount, "currency": "KRW"}
         self._write(payment_id, "confirm", body, key)
 
-    def cancel(self, payment_id: UUID, amount: int, reason: str, cancellable: int, key: str) -> None:
-        """Give `amount` back, if `cancellable` is what can still be given back.
+    def cancel(self, payment_id: PaymentId, amount: int, reason: str, cancellable: int, key: str) -> None:
+        """Return `amount`, if `cancellable` is the amount that can still be returned.
 
-        One that PortOne has only taken down (REQUESTED) is refused here: whether it came about, the view will tell.
+        A cancellation that PortOne has only accepted (REQUESTED) raises GatewayRejected: the view shows its outcome.
         """
         body = {"reason": reason, "amount": amount, "currentCancellableAmount": cancellable}
         answer = self._write(payment_id, "cancel", body, key)
         status = (answer.get("cancellation") or {}).get("status")
         if status != "SUCCEEDED":
-            raise PortOneRefused(f"CANCELLATION_{status}")
+            raise GatewayRejected(f"CANCELLATION_{status}")
 
-    def view(self, payment_id: UUID) -> BankView | None:
-        """The payment as PortOne sees it; None while the buyer has done nothing."""
+    def view(self, payment_id: PaymentId) -> GatewayView | None:
+        """The payment as PortOne reports it; None until the buyer has begun to pay."""
         try:
             found = self._send(payment_id, "view", self._client.build_request("GET", f"/payments/{payment_id}"))
-        except PortOneRefused as refused:
-            if refused.kind == "PAYMENT_NOT_FOUND":
+        except GatewayRejected as rejected:
+            if rejected.kind == "PAYMENT_NOT_FOUND":
                 return None
             raise
         paid_at = found.get("paidAt")
-        return BankView(
+        return GatewayView(
             status=found["status"],
             total=found["amount"]["total"],
             cancelled=found["amount"].get("cancelled", 0),
             transaction_id=found.get("transactionId"),
             paid_at=datetime.fromisoformat(paid_at) if paid_at else None,
             failure=(found.get("failure") or {}).get("reason"),
-            ours=found.get("currency") == "KRW" and self._is_ours(found.get("channel") or {}),
+            is_trusted=found.get("currency") == "KRW" and self._is_trusted(found.get("channel") or {}),
         )
 
-    def _is_ours(self, channel: dict[str, Any]) -> bool:
-        """Its key is not told by every PG; a channel without one must at least take real money."""
+    def _is_trusted(self, channel: dict[str, Any]) -> bool:
+        """Not every provider reports the channel's key; a channel without one must at least take real money."""
         key = channel.get("key")
         return channel.get("type") == "LIVE" if key is None else key == self._channel_key
 
-    def _write(self, payment_id: UUID, call: str, body: dict[str, Any], key: str) -> dict[str, Any]:
+    def _write(self, payment_id: PaymentId, call: str, body: dict[str, Any], key: str) -> dict[str, Any]:
         path = f"/payments/{quote(str(payment_id))}/{call}"
-        headers = {"Idempotency-Key": f'"{key}"'}  # the quotes belong to it
+        headers = {"Idempotency-Key": f'"{key}"'}  # the quotes are part of it
         return self._send(payment_id, call, self._client.build_request("POST", path, json=body, headers=headers))
 
-    def _send(self, payment_id: UUID, call: str, request: httpx.Request) -> dict[str, Any]:
+    def _send(self, payment_id: PaymentId, call: str, request: httpx.Request) -> dict[str, Any]:
         try:
-            with self._guard():
+            with self._attempt():
                 return self._exchange(payment_id, call, request)
         except CircuitOpen as unavailable:
-            raise PortOneAway(timed_out=False, retry_after=unavailable.retry_after) from None
+            raise GatewayUnavailable(timed_out=False, retry_after=unavailable.retry_after) from None
 
-    def _exchange(self, payment_id: UUID, call: str, request: httpx.Request) -> dict[str, Any]:
+    def _exchange(self, payment_id: PaymentId, call: str, request: httpx.Request) -> dict[str, Any]:
         try:
             response = self._client.send(request)
             answer = response.json()
         except httpx.TimeoutException as error:
-            raise PortOneAway(timed_out=True) from error
+            raise GatewayUnavailable(timed_out=True) from error
         except (httpx.HTTPError, json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise PortOneAway(timed_out=False) from error
-        self._keep_answer(payment_id, call, response.status_code, answer)
+            raise GatewayUnavailable(timed_out=False) from error
+        self._add_answer(payment_id, call, response.status_code, answer)
         if response.is_success and isinstance(answer, dict):
             return answer
         kind = answer.get("type", "") if isinstance(answer, dict) else ""
-        # A 5xx is an outage, but for the card company's own no, which PortOne passes on as a 502.
+        # A 5xx is an outage, except a card company's own rejection, which PortOne passes on as a 502.
         if response.status_code >= 500 and kind != "PG_PROVIDER":
-            raise PortOneAway(timed_out=False)
-        raise PortOneRefused(kind)
+            raise GatewayUnavailable(timed_out=False)
+        raise GatewayRejected(kind)

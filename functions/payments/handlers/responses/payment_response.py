@@ -1,17 +1,17 @@
 """A payment as its buyer sees it (`docs/api.md`, Payments)."""
 
 from typing import Self
-from uuid import UUID
 
+from common.domain.ids import PaymentId, ReservationId
 from common.domain.model import Model, Moment
-from functions.payments.domain.payment import Payment, Status
+from functions.payments.domain.payment import Payment, PaymentStatus
 
 
-class PaymentAnswer(Model):
-    payment_id: UUID
-    reservation_id: UUID
+class PaymentResponse(Model):
+    payment_id: PaymentId
+    reservation_id: ReservationId
     amount: int
-    status: Status
+    status: PaymentStatus
     method: str
     paid_at: Moment | None
     refunded_amount: int

@@ -1,0 +1,46 @@
+"""The payment gateway, and what brings a payment to the state that it reports."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from common.domain.clock import new_id, utc_now
+from common.messaging.outbox import Outbox
+from common.protection.circuit_breaker import Circuit
+from common.runtime.settings import Settings
+from common.stores import redis
+from common.stores.postgres import database
+from common.stores.secrets import secret
+from functions.payments.adapters.clients.portone import PortOne, portone_client
+from functions.payments.domain.payment_gateway import GatewayUnavailable, PaymentGateway
+from functions.payments.usecases.record_outcome import RecordOutcome
+from functions.payments.usecases.sync_with_gateway import SyncWithGateway
+from functions.payments.wiring.repositories import payment_repository, refund_repository
+
+
+class PortOneSettings(Settings):
+    portone_url: str
+
+
+def portone_secret() -> Mapping[str, Any]:
+    """`storeId`, `channelKey`, `apiSecret` and `webhookSecrets`; read again when it may have been rotated."""
+    return secret("portone")
+
+
+@cache
+def payment_gateway() -> PaymentGateway:
+    settings = PortOneSettings.from_environment()
+    circuit = Circuit("portone", redis.client(), utc_now, failures=(GatewayUnavailable,))
+    portone = portone_secret()
+    client = portone_client(settings.portone_url, portone["apiSecret"])
+    return PortOne(client, payment_repository().add_gateway_answer, circuit.guard, portone["channelKey"])
+
+
+@cache
+def record_outcome() -> RecordOutcome:
+    return RecordOutcome(database(), payment_repository(), refund_repository(), Outbox())
+
+
+@cache
+def sync_with_gateway() -> SyncWithGateway:
+    return SyncWithGateway(payment_repository(), record_outcome(), payment_gateway(), utc_now, new_id)
