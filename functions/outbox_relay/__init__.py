@@ -1,1 +1,1 @@
-"""Publishes what committed: drains the Postgres outbox to Kafka."""
+"""Publishes the outbox from Postgres to Kafka, prunes it, redrives dead letters."""

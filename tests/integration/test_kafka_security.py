@@ -25,9 +25,10 @@ from common.messaging.messages import DEAD_LETTERS
 from emulator.ports import HOST, free_port
 from emulator.processes import Roster
 from emulator.services.apache_kafka import ApacheKafka
-from functions.outbox_relay.adapters.kafka_connection import KafkaSettings, connection
+from functions.outbox_relay.adapters.kafka_connection import KafkaSettings, kafka_options
 from functions.outbox_relay.adapters.kafka_publisher import KafkaPublisher
-from functions.outbox_relay.usecases.relay import BrokerAway, OutboxRow
+from functions.outbox_relay.domain.outbox_row import OutboxRow
+from functions.outbox_relay.domain.publisher import BrokerUnavailable
 from tools.simulation.topic import Topic
 
 TOPIC = "dlq.payment"
@@ -135,14 +136,14 @@ def refused(publisher: KafkaPublisher, why: str, caplog: pytest.LogCaptureFixtur
     """
     deadline = time.monotonic() + 60
     while why not in caplog.text and time.monotonic() < deadline:
-        with pytest.raises(BrokerAway):
+        with pytest.raises(BrokerUnavailable):
             publisher.connect()
     assert why in caplog.text
 
 
 def test_the_relay_signs_in_by_scram_over_tls_and_publishes(secure: Secure) -> None:
     assert TOPIC in DEAD_LETTERS.values()
-    publisher = KafkaPublisher(connection(secure.settings("SCRAM"), PASSWORD))
+    publisher = KafkaPublisher(kafka_options(secure.settings("SCRAM"), PASSWORD))
     with Topic(secure.plain, TOPIC) as topic:
         assert publisher.publish([row(1), row(2)]) == [None, None]
         publisher.close()
@@ -152,7 +153,7 @@ def test_the_relay_signs_in_by_scram_over_tls_and_publishes(secure: Secure) -> N
 def test_a_wrong_password_publishes_nothing_and_blames_no_record(
     secure: Secure, caplog: pytest.LogCaptureFixture
 ) -> None:
-    publisher = KafkaPublisher(connection(secure.settings("SCRAM"), PASSWORD | {"password": "wrong"}), 3)
+    publisher = KafkaPublisher(kafka_options(secure.settings("SCRAM"), PASSWORD | {"password": "wrong"}), 3)
     with Topic(secure.plain, TOPIC) as topic:
         refused(publisher, "SaslAuthenticationFailed", caplog)
         assert topic.read() == []
@@ -161,7 +162,7 @@ def test_a_wrong_password_publishes_nothing_and_blames_no_record(
 def test_a_broker_whose_certificate_nobody_vouches_for_is_not_spoken_to(
     secure: Secure, caplog: pytest.LogCaptureFixture
 ) -> None:
-    publisher = KafkaPublisher(connection(secure.settings("SCRAM", ca_file=""), PASSWORD), 3)
+    publisher = KafkaPublisher(kafka_options(secure.settings("SCRAM", ca_file=""), PASSWORD), 3)
     refused(publisher, "CERTIFICATE_VERIFY_FAILED", caplog)
 
 
@@ -170,7 +171,7 @@ def test_iam_goes_as_far_as_a_broker_that_is_not_msk_lets_it(
 ) -> None:
     """TLS is made and the mechanism named; the broker says which ones it knows."""
     _role(monkeypatch)
-    publisher = KafkaPublisher(connection(secure.settings("AWS_MSK_IAM")), 3)
+    publisher = KafkaPublisher(kafka_options(secure.settings("AWS_MSK_IAM")), 3)
     refused(publisher, "UnsupportedSaslMechanism", caplog)
 
 
@@ -179,7 +180,7 @@ def test_iam_signs_the_hosts_name_with_the_functions_own_role(monkeypatch: pytes
     from kafka.net.sasl.msk import SaslMechanismAwsMskIam
 
     _role(monkeypatch)
-    options = connection(KafkaSettings(kafka_bootstrap_servers="b-1.example:9098", kafka_security="AWS_MSK_IAM"))
+    options = kafka_options(KafkaSettings(kafka_bootstrap_servers="b-1.example:9098", kafka_security="AWS_MSK_IAM"))
     mechanism = SaslMechanismAwsMskIam(host="b-1.example", **options)
     said = json.loads(mechanism.auth_bytes())
     assert said["host"] == "b-1.example"

@@ -19,7 +19,10 @@ from common.messaging.messages import DEAD_LETTERS, RESERVATION_EVENTS, Envelope
 from common.messaging.outbox import SHARDS, Outbox, shard_of
 from common.stores.postgres import Connection, Database
 from functions.outbox_relay.adapters.kafka_publisher import ANSWER_SECONDS, KafkaPublisher
-from functions.outbox_relay.usecases.relay import BrokerAway, OutboxRow, Pass, Relay
+from functions.outbox_relay.adapters.outbox_repository import OutboxRepository
+from functions.outbox_relay.domain.outbox_row import OutboxRow
+from functions.outbox_relay.domain.publisher import BrokerUnavailable
+from functions.outbox_relay.usecases.relay import Pass, Relay
 from tests.concurrently import concurrently
 from tools.simulation.topic import Topic
 
@@ -67,7 +70,7 @@ class FakePublisher:
             if self.refuse(row):
                 outcomes.append(ValueError("too large"))
             elif self.away(row):
-                outcomes.append(BrokerAway("no leader"))
+                outcomes.append(BrokerUnavailable("no leader"))
             else:
                 self.sent.append(row)
                 outcomes.append(None)
@@ -98,7 +101,7 @@ def test_what_committed_is_published_once_per_pass_in_order_per_key(
     keys = [uuid4() for _ in range(10)]
     for note in range(10):
         write(writer, *(confirmed(key, note) for key in keys))
-    relay = Relay(database_of("relay"), publisher, batch=1000)
+    relay = Relay(OutboxRepository(database_of("relay")), publisher, batch=1000)
     assert drain_all(relay) == 100
     assert drain_all(relay) == 0
     records = topic.read()
@@ -121,7 +124,7 @@ def test_what_rolled_back_is_never_published(writer: Database, database_of: Call
     with pytest.raises(StoreUnavailable):
         die()
     fake = FakePublisher()
-    assert drain_all(Relay(database_of("relay"), fake, 100)) == 0
+    assert drain_all(Relay(OutboxRepository(database_of("relay")), fake, 100)) == 0
     assert fake.sent == []
 
 
@@ -137,9 +140,9 @@ def test_a_relay_that_dies_after_publishing_leaves_the_rows_to_the_next(
 
     dying = DiesAfterPublishing()
     with pytest.raises(SystemExit):
-        drain_all(Relay(database_of("relay"), dying, 100))
+        drain_all(Relay(OutboxRepository(database_of("relay")), dying, 100))
     next_one = FakePublisher()
-    assert drain_all(Relay(database_of("relay"), next_one, 100)) == 1
+    assert drain_all(Relay(OutboxRepository(database_of("relay")), next_one, 100)) == 1
     assert [row.id for row in next_one.sent] == [row.id for row in dying.sent]
 
 
@@ -150,7 +153,7 @@ def test_relays_that_run_at_once_never_publish_a_row_twice_or_out_of_order(
     for note in range(15):
         write(writer, *(confirmed(key, note) for key in keys))
     fake = FakePublisher()
-    relays = [Relay(database_of("relay"), fake, batch=7) for _ in range(4)]
+    relays = [Relay(OutboxRepository(database_of("relay")), fake, batch=7) for _ in range(4)]
     while relays[0].backlog().lag:
         assert not [
             each for each in concurrently([partial(drain_all, each) for each in relays]) if isinstance(each, Exception)
@@ -166,7 +169,7 @@ def test_a_slow_commit_with_an_earlier_id_is_not_stepped_over(
 ) -> None:
     slow = database_of("payment_service")
     fake = FakePublisher()
-    relay = Relay(database_of("relay"), fake, 100)
+    relay = Relay(OutboxRepository(database_of("relay")), fake, 100)
     with slow.transaction() as connection:
         Outbox().write(connection, confirmed(uuid4()), user_id=uuid4())
         write(writer, confirmed(uuid4()))
@@ -182,16 +185,16 @@ def test_one_bad_record_holds_back_only_its_key_and_is_a_dead_letter_when_its_th
     write(writer, confirmed(bad, 1), confirmed(good, 2), confirmed(bad, 3), confirmed(good, 4))
     first_bad = superuser.rows("SELECT min(id) AS id FROM common.outbox_events")[0]["id"]
     fake = FakePublisher(refuse=lambda row: row.id == first_bad and row.topic == RESERVATION_EVENTS)
-    relay = Relay(database_of("relay"), fake, 100, backoff=(0, 0, 0))
+    relay = Relay(OutboxRepository(database_of("relay")), fake, 100, backoff=(0, 0, 0))
     for _ in range(1 + 3):
         assert relay.sweep().failed == 1
         assert {row.partition_key for row in fake.sent} == {str(good)}
         assert len(fake.sent) == 2
-    assert relay.sweep().buried == 1
+    assert relay.sweep().dead_letters == 1
     drain_all(relay)
-    buried = [row for row in fake.sent if row.topic == DEAD_LETTERS[RESERVATION_EVENTS]]
-    assert [row.id for row in buried] == [first_bad]
-    assert buried[0].headers == {"topic": RESERVATION_EVENTS, "reason": "too large"}
+    letters = [row for row in fake.sent if row.topic == DEAD_LETTERS[RESERVATION_EVENTS]]
+    assert [row.id for row in letters] == [first_bad]
+    assert letters[0].headers == {"topic": RESERVATION_EVENTS, "reason": "too large"}
     assert len(fake.sent) == 4
 
 
@@ -200,7 +203,9 @@ def test_a_refused_record_waits_one_two_and_four_seconds_and_the_later_ones_of_i
 ) -> None:
     key = uuid4()
     write(writer, confirmed(key), confirmed(key))
-    relay = Relay(database_of("relay"), FakePublisher(refuse=lambda row: row.topic == RESERVATION_EVENTS), 100)
+    relay = Relay(
+        OutboxRepository(database_of("relay")), FakePublisher(refuse=lambda row: row.topic == RESERVATION_EVENTS), 100
+    )
     for wait in (1, 2, 4):
         assert relay.sweep().failed == 1
         assert relay.sweep() == Pass(), "it waits, and so does the one behind it"
@@ -220,7 +225,7 @@ def test_a_key_with_more_records_than_a_batch_behind_a_bad_one_does_not_keep_its
     write(writer, *(confirmed(bad, note) for note in range(30)), confirmed(good))
     first_bad = superuser.rows("SELECT min(id) AS id FROM common.outbox_events")[0]["id"]
     fake = FakePublisher(refuse=lambda row: row.id == first_bad)
-    relay = Relay(database_of("relay"), fake, batch=10)
+    relay = Relay(OutboxRepository(database_of("relay")), fake, batch=10)
     assert relay.sweep() == Pass(failed=1)
     assert relay.sweep() == Pass(published=1)
     assert [row.partition_key for row in fake.sent] == [str(good)]
@@ -242,7 +247,7 @@ def test_a_record_too_large_even_for_the_dead_letters_goes_there_by_its_number(
         confirmed(huge),
         confirmed(next_one),
     )
-    relay = Relay(database_of("relay"), publisher, 100, backoff=(0, 0, 0))
+    relay = Relay(OutboxRepository(database_of("relay")), publisher, 100, backoff=(0, 0, 0))
     with Topic(kafka_servers, DEAD_LETTERS[RESERVATION_EVENTS]) as letters:
         while relay.backlog().lag:
             relay.sweep()
@@ -261,7 +266,7 @@ def test_what_a_part_of_the_broker_cannot_take_waits_uncounted_while_the_rest_go
     stuck, moving = uuid4(), uuid4()
     write(writer, confirmed(stuck, 1), confirmed(moving, 2), confirmed(stuck, 3), confirmed(moving, 4))
     fake = FakePublisher(away=lambda row: row.partition_key == str(stuck))
-    relay = Relay(database_of("relay"), fake, 100)
+    relay = Relay(OutboxRepository(database_of("relay")), fake, 100)
     drain_all(relay)
     assert [row.partition_key for row in fake.sent] == [str(moving)] * 2
     counts = superuser.rows("SELECT retry_count FROM common.outbox_events WHERE published_at IS NULL")
@@ -284,7 +289,7 @@ def test_a_topic_that_is_missing_holds_back_only_its_own(
             "UPDATE common.outbox_events SET topic = 'nobody.made'"
             " WHERE id = (SELECT min(id) FROM common.outbox_events)"
         )
-    relay = Relay(database_of("relay"), publisher, 100)
+    relay = Relay(OutboxRepository(database_of("relay")), publisher, 100)
     while not relay.sweep().published:
         pass
     left = superuser.rows("SELECT topic, retry_count FROM common.outbox_events WHERE published_at IS NULL")
@@ -300,12 +305,12 @@ def test_a_topic_that_is_away_with_more_than_a_batch_lets_those_behind_it_go_on_
     with superuser.transaction() as connection:
         connection.execute("UPDATE common.outbox_events SET topic = 'event.events'")
     fake = FakePublisher(away=lambda row: row.topic == "event.events")
-    relay = Relay(database_of("relay"), fake, batch=8)
+    relay = Relay(OutboxRepository(database_of("relay")), fake, batch=8)
     for _ in range(3):
         write(writer, confirmed(moving))
         more = len(fake.sent) + 1
         for _ in range(8):
-            with suppress(BrokerAway):
+            with suppress(BrokerUnavailable):
                 relay.sweep()
             # So long does a pass last whose broker does not answer: all that was held may be due before the next one.
             _make_due(superuser)
@@ -323,8 +328,8 @@ def test_when_nothing_of_a_batch_can_be_published_it_is_held_and_the_next_pass_t
     moving = _key_of_shard(0)
     write(writer, *(confirmed(key) for key in (*stuck, moving)))
     fake = FakePublisher(away=lambda row: row.partition_key != str(moving))
-    relay = Relay(database_of("relay"), fake, batch=5)
-    with pytest.raises(BrokerAway):
+    relay = Relay(OutboxRepository(database_of("relay")), fake, batch=5)
+    with pytest.raises(BrokerUnavailable):
         relay.sweep()
     held = superuser.rows(
         "SELECT extract(epoch FROM retry_at - clock_timestamp())::float8 AS seconds FROM"
@@ -348,7 +353,7 @@ def test_a_broker_that_answers_late_ends_no_pass_in_the_middle_and_nothing_is_pu
             return super().publish(rows)
 
     fake = Late()
-    relay = Relay(database_of("relay"), fake, 100, clock=lambda: now[0])
+    relay = Relay(OutboxRepository(database_of("relay")), fake, 100, clock=lambda: now[0])
     passes = []
     while relay.backlog().lag:
         passes.append(relay.sweep().published)
@@ -382,8 +387,8 @@ def test_a_broker_that_is_away_marks_nothing_published(
 ) -> None:
     write(writer, confirmed(uuid4()))
     nowhere = KafkaPublisher({"bootstrap_servers": ["127.0.0.1:9"]}, connect_seconds=1)
-    with pytest.raises(BrokerAway):
-        drain_all(Relay(database_of("relay"), nowhere, 100))
+    with pytest.raises(BrokerUnavailable):
+        drain_all(Relay(OutboxRepository(database_of("relay")), nowhere, 100))
     assert superuser.rows("SELECT retry_count, published_at FROM common.outbox_events") == [
         {"retry_count": 0, "published_at": None}
     ]

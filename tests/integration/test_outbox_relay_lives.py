@@ -18,8 +18,9 @@ from common.messaging.outbox import Outbox
 from common.stores.postgres import Database
 from emulator import services
 from functions.outbox_relay.adapters.kafka_publisher import KafkaPublisher
-from functions.outbox_relay.handlers.publish_outbox import run
+from functions.outbox_relay.adapters.outbox_repository import OutboxRepository
 from functions.outbox_relay.usecases.relay import Relay
+from functions.outbox_relay.usecases.relay_loop import run
 from tests.conftest import PASSWORD
 from tools.simulation.relay_process import RelayProcess, relay_login
 from tools.simulation.topic import Topic
@@ -228,7 +229,7 @@ def test_an_idle_minute_costs_six_hundred_small_reads_and_a_standby_a_fifth_of_i
         database, publisher = Counting(real._conninfo), KafkaPublisher({"bootstrap_servers": kafka.kafka})
         slept = [0.0]
         run(
-            Relay(database, publisher, 100),
+            Relay(OutboxRepository(database), publisher, 100),
             lambda: slept[0] < 60,
             shift_seconds=shift,
             sleep=lambda seconds: slept.append(slept.pop() + seconds),

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from functools import partial
 
 from common.stores.postgres import Database
-from functions.outbox_relay.usecases.retention import Retention
+from functions.outbox_relay.adapters.retention_repository import RetentionRepository
+from functions.outbox_relay.usecases.prune_outbox import PruneOutbox
 from tests.concurrently import concurrently
 
 GO_ON = lambda: True  # noqa: E731
@@ -46,7 +47,7 @@ def test_messages_go_seven_days_after_publication_and_their_memory_after_thirty(
     fill(superuser, 3, published_days_ago=6.99)
     fill_processed(superuser, 9, days_ago=30.01)
     fill_processed(superuser, 4, days_ago=29.99)
-    deleted = Retention(database_of("relay"), batch=5).prune(GO_ON)
+    deleted = PruneOutbox(RetentionRepository(database_of("relay")), batch=5).prune(GO_ON)
     assert deleted == {"common.outbox_events": 12, "common.processed_events": 9, "common.failed_attempts": 0}
     assert (left(superuser, "outbox_events"), left(superuser, "processed_events")) == (3, 4)
 
@@ -61,7 +62,7 @@ def test_what_was_put_back_and_what_a_letter_refers_to_are_kept_for_longer_than_
         connection.execute(
             "UPDATE common.outbox_events SET headers = jsonb_build_object('outbox_id', id) WHERE id %% 3 = 1", ()
         )
-    deleted = Retention(database_of("relay"), batch=1).prune(GO_ON)
+    deleted = PruneOutbox(RetentionRepository(database_of("relay")), batch=1).prune(GO_ON)
     assert deleted["common.outbox_events"] == 4
     kept = superuser.rows(
         "SELECT origin, headers, published_at < now() - interval '30 days' AS old FROM common.outbox_events"
@@ -74,7 +75,7 @@ def test_a_message_that_was_never_published_is_kept_however_old(
     superuser: Database, database_of: Callable[[str], Database]
 ) -> None:
     fill(superuser, 2, published_days_ago=None, created_days_ago=365)
-    Retention(database_of("relay")).prune(GO_ON)
+    PruneOutbox(RetentionRepository(database_of("relay"))).prune(GO_ON)
     assert left(superuser, "outbox_events") == 2
 
 
@@ -83,14 +84,14 @@ def test_a_run_that_is_stopped_leaves_whole_batches_and_the_next_goes_on(
 ) -> None:
     fill(superuser, 25, published_days_ago=8)
     allowed = iter([True, True])
-    retention = Retention(database_of("relay"), batch=10)
+    retention = PruneOutbox(RetentionRepository(database_of("relay")), batch=10)
     assert retention.prune(lambda: next(allowed, False))["common.outbox_events"] == 20
     assert retention.prune(GO_ON)["common.outbox_events"] == 5
 
 
 def test_two_at_once_delete_everything_once(superuser: Database, database_of: Callable[[str], Database]) -> None:
     fill(superuser, 200, published_days_ago=8)
-    runs = [partial(Retention(database_of("relay"), batch=7).prune, GO_ON) for _ in range(4)]
+    runs = [partial(PruneOutbox(RetentionRepository(database_of("relay")), batch=7).prune, GO_ON) for _ in range(4)]
     deleted = [each for each in concurrently(runs) if not isinstance(each, Exception)]
     assert sum(each["common.outbox_events"] for each in deleted) == 200
     assert left(superuser, "outbox_events") == 0

@@ -16,10 +16,15 @@ from common.messaging.messages import DEAD_LETTERS, RESERVATION_EVENTS, Envelope
 from common.messaging.outbox import Outbox
 from common.stores.postgres import Connection, Database
 from emulator import services
+from functions.outbox_relay.adapters.dead_letter_topics import DeadLetterTopics
 from functions.outbox_relay.adapters.kafka_publisher import KafkaPublisher
-from functions.outbox_relay.handlers import redrive_dead_letters as redrive
-from functions.outbox_relay.usecases.dead_letters import DeadLetters, Letter, Wanted
+from functions.outbox_relay.adapters.outbox_repository import OutboxRepository
+from functions.outbox_relay.adapters.redrive_repository import RedriveRepository
+from functions.outbox_relay.domain.dead_letter import DeadLetter, LetterFilter
+from functions.outbox_relay.handlers import redrive_dead_letters
+from functions.outbox_relay.usecases.redrive import Redrive
 from functions.outbox_relay.usecases.relay import Relay
+from functions.outbox_relay.wiring import redriving
 from tests.concurrently import concurrently
 from tools.simulation.msk_event import msk_event
 from tools.simulation.topic import Topic
@@ -42,8 +47,9 @@ class Desk:
         self._writer = database_of("reservation_service")
         self._consumer = Consumer("events", database_of("event_service"), {ReservationConfirmed: self._handle})
         self._publisher = KafkaPublisher({"bootstrap_servers": servers})
-        self._relay = Relay(database_of("relay"), self._publisher, 100)
-        self.dead_letters = lambda: DeadLetters(database_of("relay"), {"bootstrap_servers": servers})
+        self._relay = Relay(OutboxRepository(database_of("relay")), self._publisher, 100)
+        topics = DeadLetterTopics({"bootstrap_servers": servers})
+        self.redrive = lambda: Redrive(topics, RedriveRepository(database_of("relay")))
         self.refuses = True
         self.applied: list[UUID] = []
 
@@ -78,27 +84,27 @@ def desk(database_of: Callable[[str], Database], servers: list[str]) -> Iterator
     desk.close()
 
 
-def bury(desk: Desk, servers: list[str], *reservation_ids: UUID) -> list[Letter]:
+def dead_letters_of(desk: Desk, servers: list[str], *reservation_ids: UUID) -> list[DeadLetter]:
     """Messages that the consumer refused, as letters; those of other tests are left aside."""
     with Topic(servers, RESERVATION_EVENTS) as topic:
         desk.write(*reservation_ids)
         desk.publish()
         desk.consume(topic.read())
         desk.publish()
-    found = desk.dead_letters().find(Wanted(limit=1000), with_done=False)
+    found = desk.redrive().find(LetterFilter(limit=1000), with_done=False)
     return [letter for letter, _ in found if letter.key in map(str, reservation_ids)]
 
 
 def test_a_letter_at_the_place_of_another_is_another() -> None:
     """A broker that lost its log counts from 0 again; what was put back before is no reason to leave this one."""
-    one = Letter("dlq.reservation", 0, 0, NOW, "key", "first", {})
-    assert one.origin == Letter("dlq.reservation", 0, 0, NOW, "key", "first", {"reason": "again"}).origin
-    assert one.origin != Letter("dlq.reservation", 0, 0, NOW, "key", "second", {}).origin
+    one = DeadLetter("dlq.reservation", 0, 0, NOW, "key", "first", {})
+    assert one.origin == DeadLetter("dlq.reservation", 0, 0, NOW, "key", "first", {"reason": "again"}).origin
+    assert one.origin != DeadLetter("dlq.reservation", 0, 0, NOW, "key", "second", {}).origin
 
 
 def test_a_letter_says_what_it_was_whose_and_why(desk: Desk, servers: list[str]) -> None:
     reservation = uuid4()
-    (letter,) = bury(desk, servers, reservation)
+    (letter,) = dead_letters_of(desk, servers, reservation)
     assert letter.topic == RESERVATION_EVENTS
     assert letter.reason == "refused: NOT_FOUND"
     assert letter.headers["consumer"] == "events"
@@ -108,10 +114,10 @@ def test_a_letter_says_what_it_was_whose_and_why(desk: Desk, servers: list[str])
 
 def test_a_letter_put_back_is_applied_once_however_many_ask_at_once(desk: Desk, servers: list[str]) -> None:
     reservation = uuid4()
-    (letter,) = bury(desk, servers, reservation)
+    (letter,) = dead_letters_of(desk, servers, reservation)
     desk.refuses = False
     with Topic(servers, RESERVATION_EVENTS) as topic:
-        asked = [partial(desk.dead_letters().put_back, Wanted(ids=[letter.id])) for _ in range(6)]
+        asked = [partial(desk.redrive().put_back, LetterFilter(ids=[letter.id])) for _ in range(6)]
         outcomes = [next(iter(each.values())) for each in concurrently(asked) if not isinstance(each, Exception)]
         assert len(outcomes) == 6
         assert outcomes.count(f"put back on {RESERVATION_EVENTS}") == 1
@@ -120,60 +126,62 @@ def test_a_letter_put_back_is_applied_once_however_many_ask_at_once(desk: Desk, 
         assert [record.key.decode() for record in records] == [str(reservation)]
         desk.consume(records)
     assert desk.applied == [reservation]
-    assert "was put back at" in desk.dead_letters().put_back(Wanted(ids=[letter.id]))[letter.id]
+    assert "was put back at" in desk.redrive().put_back(LetterFilter(ids=[letter.id]))[letter.id]
 
 
 def test_a_dry_run_says_what_it_would_do_and_does_nothing(desk: Desk, servers: list[str], superuser: Database) -> None:
-    (letter,) = bury(desk, servers, uuid4())
-    outcomes = desk.dead_letters().put_back(Wanted(ids=[letter.id, "dlq.payment/0/999"]), dry_run=True)
+    (letter,) = dead_letters_of(desk, servers, uuid4())
+    outcomes = desk.redrive().put_back(LetterFilter(ids=[letter.id, "dlq.payment/0/999"]), dry_run=True)
     assert outcomes == {letter.id: f"would be put back on {RESERVATION_EVENTS}", "dlq.payment/0/999": "is not there"}
     assert superuser.rows("SELECT FROM common.outbox_events WHERE origin LIKE 'redrive/%%'", ()) == []
 
 
 def test_all_that_fit_are_put_back_in_their_order_and_what_is_done_is_left(desk: Desk, servers: list[str]) -> None:
     reservations = [uuid4() for _ in range(5)]
-    letters = bury(desk, servers, *reservations)
-    first = desk.dead_letters().put_back(Wanted(reason="NOT_FOUND", event_type="ReservationConfirmed", limit=1000))
+    letters = dead_letters_of(desk, servers, *reservations)
+    first = desk.redrive().put_back(LetterFilter(reason="NOT_FOUND", event_type="ReservationConfirmed", limit=1000))
     assert first.keys() >= {letter.id for letter in letters}
-    assert desk.dead_letters().put_back(Wanted(reason="NOT_FOUND", limit=1000)) == {}
-    assert desk.dead_letters().put_back(Wanted(reason="no such reason")) == {}
+    assert desk.redrive().put_back(LetterFilter(reason="NOT_FOUND", limit=1000)) == {}
+    assert desk.redrive().put_back(LetterFilter(reason="no such reason")) == {}
 
 
 def test_the_limit_is_of_what_is_looked_for_and_not_of_what_is_named(desk: Desk, servers: list[str]) -> None:
-    letters = bury(desk, servers, *(uuid4() for _ in range(3)))
-    named = Wanted(ids=[letter.id for letter in letters], limit=1)
-    assert len(desk.dead_letters().find(named)) == 3
-    assert set(desk.dead_letters().put_back(named).values()) == {f"put back on {RESERVATION_EVENTS}"}
-    assert len(desk.dead_letters().find(Wanted(limit=1))) == 1
+    letters = dead_letters_of(desk, servers, *(uuid4() for _ in range(3)))
+    named = LetterFilter(ids=[letter.id for letter in letters], limit=1)
+    assert len(desk.redrive().find(named)) == 3
+    assert set(desk.redrive().put_back(named).values()) == {f"put back on {RESERVATION_EVENTS}"}
+    assert len(desk.redrive().find(LetterFilter(limit=1))) == 1
 
 
 def test_what_fails_again_comes_back_as_another_letter(desk: Desk, servers: list[str]) -> None:
     reservation = uuid4()
-    (letter,) = bury(desk, servers, reservation)
+    (letter,) = dead_letters_of(desk, servers, reservation)
     with Topic(servers, RESERVATION_EVENTS) as topic:
-        desk.dead_letters().put_back(Wanted(ids=[letter.id]))
+        desk.redrive().put_back(LetterFilter(ids=[letter.id]))
         desk.publish()
         desk.consume(topic.read())
         desk.publish()
-    found = [each for each, _ in desk.dead_letters().find(Wanted(limit=1000)) if each.key == str(reservation)]
+    found = [each for each, _ in desk.redrive().find(LetterFilter(limit=1000)) if each.key == str(reservation)]
     assert len(found) == 2
     again = found[-1]
     assert again.id != letter.id
     assert again.value == letter.value
-    assert desk.dead_letters().put_back(Wanted(ids=[again.id])) == {again.id: f"put back on {RESERVATION_EVENTS}"}
+    assert desk.redrive().put_back(LetterFilter(ids=[again.id])) == {again.id: f"put back on {RESERVATION_EVENTS}"}
 
 
 def test_the_function_lists_shows_and_puts_back(
     desk: Desk, servers: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (letter,) = bury(desk, servers, uuid4())
-    monkeypatch.setattr(redrive, "dead_letters", desk.dead_letters)
-    listed = redrive.handler({"action": "list", "limit": 1000}, None)["letters"]
+    (letter,) = dead_letters_of(desk, servers, uuid4())
+    monkeypatch.setattr(redriving, "redrive", desk.redrive)
+    listed = redrive_dead_letters.handler({"action": "list", "limit": 1000}, None)["letters"]
     (line,) = [each for each in listed if each["id"] == letter.id]
     assert line["reason"] == "refused: NOT_FOUND"
     assert line["putBackAt"] is None
     assert "value" not in line
-    (shown,) = redrive.handler({"action": "show", "ids": [letter.id]}, None)["letters"]
+    (shown,) = redrive_dead_letters.handler({"action": "show", "ids": [letter.id]}, None)["letters"]
     assert shown["value"] == letter.value
     asked = {"action": "put-back", "ids": [letter.id], "dryRun": True}
-    assert redrive.handler(asked, None) == {"outcomes": {letter.id: f"would be put back on {RESERVATION_EVENTS}"}}
+    assert redrive_dead_letters.handler(asked, None) == {
+        "outcomes": {letter.id: f"would be put back on {RESERVATION_EVENTS}"}
+    }

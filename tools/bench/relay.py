@@ -29,8 +29,9 @@ from common.messaging.outbox import shard_of
 from common.stores.postgres import Database
 from emulator import services
 from functions.outbox_relay.adapters.kafka_publisher import KafkaPublisher
-from functions.outbox_relay.handlers.publish_outbox import run
+from functions.outbox_relay.adapters.outbox_repository import OutboxRepository
 from functions.outbox_relay.usecases.relay import Relay
+from functions.outbox_relay.usecases.relay_loop import run
 from migrations.__main__ import migrate
 
 ROWS = 20_000
@@ -65,7 +66,10 @@ def insert(connection: psycopg.Connection[object], value: str, headers: str = "{
 
 
 def relay(conninfo: str, servers: str) -> None:
-    run(Relay(Database(conninfo), KafkaPublisher({"bootstrap_servers": servers.split(",")}), 1000), lambda: True)
+    run(
+        Relay(OutboxRepository(Database(conninfo)), KafkaPublisher({"bootstrap_servers": servers.split(",")}), 1000),
+        lambda: True,
+    )
 
 
 def poller(conninfo: str, servers: str) -> None:
@@ -144,7 +148,11 @@ def fill(url: str, rows: int) -> None:
 def relay_rate(url: str, servers: Sequence[str]) -> float:
     fill(url, ROWS)
     publisher = KafkaPublisher({"bootstrap_servers": list(servers)})
-    drainer = Relay(Database(psycopg.conninfo.make_conninfo(url, options="-c synchronous_commit=off")), publisher, 1000)
+    drainer = Relay(
+        OutboxRepository(Database(psycopg.conninfo.make_conninfo(url, options="-c synchronous_commit=off"))),
+        publisher,
+        1000,
+    )
     publisher.connect()
     drained, began = 0, time.perf_counter()
     while done := drainer.sweep().published:

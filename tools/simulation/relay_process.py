@@ -13,8 +13,9 @@ import psycopg
 
 from emulator.processes import die_with_parent
 from functions.outbox_relay.adapters.kafka_publisher import KafkaPublisher
-from functions.outbox_relay.handlers.publish_outbox import run
+from functions.outbox_relay.adapters.outbox_repository import OutboxRepository
 from functions.outbox_relay.usecases.relay import Relay
+from functions.outbox_relay.usecases.relay_loop import run
 
 ROOT = Path(__file__).parents[2]
 PYTHONPATH = os.pathsep.join([str(ROOT), str(ROOT / "layers/common/python")])
@@ -60,7 +61,9 @@ def main() -> None:
     from common.stores.postgres import Database
 
     conninfo, servers, shift = sys.argv[1:]
-    relay = Relay(Database(conninfo), KafkaPublisher({"bootstrap_servers": servers.split(",")}), batch=1000)
+    relay = Relay(
+        OutboxRepository(Database(conninfo)), KafkaPublisher({"bootstrap_servers": servers.split(",")}), batch=1000
+    )
     over = threading.Event()
     signal(SIGTERM, lambda *_: over.set())
     run(relay, lambda: not over.is_set(), shift_seconds=float(shift))

@@ -1,21 +1,19 @@
-"""How Kafka is reached: one group of settings for everything that speaks to it."""
+"""How Kafka is reached: one group of settings for every client."""
 
-from functools import cache
 from typing import Any
 
 from common.runtime.settings import Settings
-from common.stores.secrets import secret
 
 
 class KafkaSettings(Settings):
-    """`AWS_MSK_IAM` signs in with the function's own role, `SCRAM` with the secret `kafka`, `TLS` with nothing."""
+    """`AWS_MSK_IAM` logs in with the function's own role, `SCRAM` with the secret `kafka`, `TLS` with nothing."""
 
     kafka_bootstrap_servers: str
     kafka_security: str = "AWS_MSK_IAM"  # or SCRAM, TLS, PLAINTEXT
-    kafka_ca_file: str = ""  # of a broker that no public authority vouches for
+    kafka_ca_file: str = ""  # for a broker whose certificate no public authority signed
 
 
-def connection(settings: KafkaSettings, password: dict[str, str] | None = None) -> dict[str, Any]:
+def kafka_options(settings: KafkaSettings, password: dict[str, str] | None = None) -> dict[str, Any]:
     """What every kafka-python client takes to connect. `password` is `{"username", "password"}`, for SCRAM."""
     options: dict[str, Any] = {"bootstrap_servers": settings.kafka_bootstrap_servers.split(",")}
     if settings.kafka_security == "PLAINTEXT":
@@ -36,10 +34,3 @@ def connection(settings: KafkaSettings, password: dict[str, str] | None = None) 
     if settings.kafka_security == "AWS_MSK_IAM":
         return options | {"sasl_mechanism": "AWS_MSK_IAM"}
     raise ValueError(f"KAFKA_SECURITY={settings.kafka_security} is not one of AWS_MSK_IAM, SCRAM, TLS, PLAINTEXT")
-
-
-@cache
-def kafka() -> dict[str, Any]:
-    """This function's way to Kafka."""
-    settings = KafkaSettings.from_environment()
-    return connection(settings, secret("kafka") if settings.kafka_security == "SCRAM" else None)

@@ -1,4 +1,4 @@
-"""The broker's side of the relay: kafka-python's idempotent producer."""
+"""Publishes to Kafka with kafka-python's idempotent producer."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -17,11 +17,12 @@ from kafka.errors import (
     UnsupportedForMessageFormatError,
 )
 
-from functions.outbox_relay.usecases.relay import BrokerAway, OutboxRow
+from functions.outbox_relay.domain.outbox_row import OutboxRow
+from functions.outbox_relay.domain.publisher import BrokerUnavailable
 
 ANSWER_SECONDS = 8.0
-# Whatever else goes wrong (a leader moves, a login lapses, a topic is not there yet) is no fault of the record's.
-RECORDS_FAULT = (
+# Any other error (a leader moves, a login expires, a topic does not exist yet) is not caused by the record.
+RECORD_ERRORS = (
     InvalidRecordError,
     InvalidTimestampError,
     InvalidTopicError,
@@ -36,9 +37,9 @@ RECORDS_FAULT = (
 
 class _Producer(KafkaProducer):  # type: ignore[misc]
     def flush(self, timeout: float | None = None) -> None:
-        """Returns when all is answered or the time is over: each future tells what became of its record.
+        """Returns when every record is answered or the time is over: each future has its record's outcome.
 
-        KafkaProducer's own raises, out of its `close()` too, which then leaves its thread and connections behind.
+        KafkaProducer's own method raises, in `close()` too, which then leaves its thread and connections open.
         """
         with suppress(KafkaError):
             super().flush(timeout)
@@ -52,20 +53,20 @@ class KafkaPublisher:
         self._producer: _Producer | None = None
 
     def publish(self, rows: Sequence[OutboxRow]) -> list[Exception | None]:
-        """Send all, then ask what became of each: `flush()` would only log it."""
+        """Send all, then read each outcome: `flush()` would only log it."""
         producer = self._connected()
-        silent: dict[str, Exception] = {}  # topics that gave no answer: asking again for each row would add up
+        silent: dict[str, Exception] = {}  # topics that did not answer: the waits for each row would add up
         deadline = time.monotonic() + ANSWER_SECONDS
         sent = [silent.get(row.topic) or self._send(producer, row, silent) for row in rows]
-        producer.flush(timeout=max(0.0, deadline - time.monotonic()))  # now, in as few requests as they fit in
+        producer.flush(timeout=max(0.0, deadline - time.monotonic()))  # now, in as few requests as possible
         outcomes = [self._outcome(each, deadline) for each in sent]
-        if any(isinstance(outcome, BrokerAway) for outcome in outcomes):
-            # This one may still send what it has buffered, which is only "once more"; the next knows nothing of it.
+        if any(isinstance(outcome, BrokerUnavailable) for outcome in outcomes):
+            # This producer may still send what it has buffered, which is only a repeat; the next one starts empty.
             self.close()
         return outcomes
 
     def _send(self, producer: _Producer, row: OutboxRow, silent: dict[str, Exception]) -> Any:
-        """The future of its answer, or why there is none."""
+        """The future of its answer, or the error that prevents one."""
         try:
             return producer.send(
                 row.topic,
@@ -73,7 +74,7 @@ class KafkaPublisher:
                 value=row.value.encode(),
                 headers=[(name, str(value).encode()) for name, value in row.headers.items()],
             )
-        except RECORDS_FAULT as error:
+        except RECORD_ERRORS as error:
             return error
         except KafkaError as error:
             silent[row.topic] = error
@@ -84,17 +85,17 @@ class KafkaPublisher:
             if isinstance(sent, Exception):
                 raise sent
             sent.get(timeout=max(0.0, deadline - time.monotonic()))
-        except RECORDS_FAULT as error:
+        except RECORD_ERRORS as error:
             return error
         except KafkaError as error:
-            return BrokerAway(f"{type(error).__name__}: {error}")
+            return BrokerUnavailable(f"{type(error).__name__}: {error}")
         return None
 
     def connect(self) -> None:
         try:
             self._connected()
         except KafkaError as error:
-            raise BrokerAway(f"{type(error).__name__}: {error}") from error
+            raise BrokerUnavailable(f"{type(error).__name__}: {error}") from error
 
     def _connected(self) -> _Producer:
         if self._producer is None:
@@ -102,8 +103,8 @@ class KafkaPublisher:
                 **self._connection,
                 acks="all",
                 enable_idempotence=True,
-                allow_auto_create_topics=False,  # a name misspelt is to be seen
-                linger_ms=50,  # never waited for: `flush` sends what there is
+                allow_auto_create_topics=False,  # a misspelt name must be noticed
+                linger_ms=50,  # never waited for: `flush` sends at once
                 batch_size=256 * 1024,
                 request_timeout_ms=5_000,
                 delivery_timeout_ms=7_000,

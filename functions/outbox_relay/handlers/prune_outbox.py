@@ -1,24 +1,16 @@
-"""Every quarter of an hour: published messages are kept 7 days, those of dead letters and what was consumed 30."""
+"""Every quarter of an hour: published messages are kept for 7 days, those of dead letters and consumed ones for 30."""
 
-from functools import cache
 from typing import Any
 
 from common.runtime.log import log
 from common.runtime.metrics import emit
-from common.stores.postgres import database
-from functions.outbox_relay.usecases.retention import Retention
+from functions.outbox_relay.wiring import pruning
 
-SPARE_SECONDS = 12.0  # more than the statement timeout: a batch under way always ends
-
-
-@cache
-def retention() -> Retention:
-    """Here rather than in `composition`, which loads Kafka's client."""
-    return Retention(database())
+SPARE_SECONDS = 12.0  # more than the statement timeout: a batch that has begun always ends
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    deleted = retention().prune(lambda: context.get_remaining_time_in_millis() / 1000 > SPARE_SECONDS)
+    deleted = pruning.prune_outbox().prune(lambda: context.get_remaining_time_in_millis() / 1000 > SPARE_SECONDS)
     log.info("pruned", extra=deleted)
     emit({"service": "outbox_relay"}, Pruned=sum(deleted.values()))
     return deleted

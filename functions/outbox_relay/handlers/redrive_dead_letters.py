@@ -5,13 +5,13 @@ from typing import Any, Literal
 from pydantic import Field
 
 from common.domain.model import Model
-from functions.outbox_relay.usecases.dead_letters import Letter, Wanted
-from functions.outbox_relay.wiring.relay import dead_letters
+from functions.outbox_relay.domain.dead_letter import DeadLetter, LetterFilter
+from functions.outbox_relay.wiring import redriving
 
 
-class Asked(Model):
+class RedriveRequest(Model):
     action: Literal["list", "show", "put-back"]
-    ids: tuple[str, ...] = ()  # dlq.payment/0/17; none asks for all that fit
+    ids: tuple[str, ...] = ()  # dlq.payment/0/17; without ids, all letters that match
     reason: str = ""  # a part of it
     event_type: str = ""
     limit: int = Field(default=100, ge=1, le=1_000)
@@ -19,24 +19,24 @@ class Asked(Model):
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """`{"letters": […]}` of list and show, `{"outcomes": {id: what became of it}}` of put-back.
+    """`{"letters": […]}` for list and show, `{"outcomes": {id: what became of it}}` for put-back.
 
-    Raises pydantic's ValidationError; BrokerAway, and StoreUnavailable, with nothing put back.
+    Raises pydantic's ValidationError; BrokerUnavailable or StoreUnavailable, with nothing put back.
     """
-    asked = Asked.model_validate(event)
-    wanted = Wanted(asked.ids, asked.reason, asked.event_type, asked.limit)
-    if asked.action == "put-back":
-        return {"outcomes": dead_letters().put_back(wanted, dry_run=asked.dry_run)}
-    whole = asked.action == "show"
+    request = RedriveRequest.model_validate(event)
+    wanted = LetterFilter(request.ids, request.reason, request.event_type, request.limit)
+    if request.action == "put-back":
+        return {"outcomes": redriving.redrive().put_back(wanted, dry_run=request.dry_run)}
+    in_full = request.action == "show"
     return {
         "letters": [
-            _described(letter, whole) | {"putBackAt": done_at.isoformat() if done_at else None}
-            for letter, done_at in dead_letters().find(wanted)
+            _described(letter, in_full) | {"putBackAt": done_at.isoformat() if done_at else None}
+            for letter, done_at in redriving.redrive().find(wanted)
         ]
     }
 
 
-def _described(letter: Letter, whole: bool) -> dict[str, Any]:
+def _described(letter: DeadLetter, in_full: bool) -> dict[str, Any]:
     described = {
         "id": letter.id,
         "at": letter.at.isoformat(),
@@ -46,4 +46,4 @@ def _described(letter: Letter, whole: bool) -> dict[str, Any]:
         "reason": letter.reason,
         "consumer": letter.headers.get("consumer", ""),
     }
-    return described | {"headers": dict(letter.headers), "value": letter.value} if whole else described
+    return described | {"headers": dict(letter.headers), "value": letter.value} if in_full else described

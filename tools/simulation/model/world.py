@@ -52,7 +52,10 @@ from functions.events.domain.seat_template import Grade, SeatTemplate, Section
 from functions.events.usecases.event_admin import EventAdmin
 from functions.events.usecases.seat_reconciliation import reconcile
 from functions.events.usecases.seat_records import SeatRecords
-from functions.outbox_relay.usecases.relay import BrokerAway, OutboxRow, Relay
+from functions.outbox_relay.adapters.outbox_repository import OutboxRepository
+from functions.outbox_relay.domain.outbox_row import OutboxRow
+from functions.outbox_relay.domain.publisher import BrokerUnavailable
+from functions.outbox_relay.usecases.relay import Relay
 from functions.payments.adapters.clients.portone import PortOne
 from functions.payments.adapters.clients.reservations_client import ReservationsClient
 from functions.payments.adapters.payment_repository import PaymentRepository
@@ -150,7 +153,7 @@ class Broker:
 
     def connect(self) -> None:
         if self.away:
-            raise BrokerAway
+            raise BrokerUnavailable
 
     def publish(self, rows: Sequence[OutboxRow]) -> list[Exception | None]:
         for row in rows:
@@ -228,8 +231,8 @@ class OutboxRelay(Container):
     def __init__(self, world: "World") -> None:
         super().__init__(world.fate, world.stores.login("relay"), world.stores.redis_url)
         self._broker = world.broker
-        self.relay = Relay(self.database, self, batch=100)
-        self._publish = self.mortal("Kafka", world.broker.publish, BrokerAway)
+        self.relay = Relay(OutboxRepository(self.database), self, batch=100)
+        self._publish = self.mortal("Kafka", world.broker.publish, BrokerUnavailable)
 
     def connect(self) -> None:
         self._broker.connect()
@@ -237,7 +240,7 @@ class OutboxRelay(Container):
     def publish(self, rows: Sequence[OutboxRow]) -> list[Exception | None]:
         try:
             return self._publish(rows)
-        except BrokerAway as away:
+        except BrokerUnavailable as away:
             return [away] * len(rows)
 
 
@@ -441,7 +444,7 @@ class World:
         except Died:
             container.bury()
             self.stats.outcomes[f"{name}: died"] += 1
-        except (StoreUnavailable, BrokerAway):
+        except (StoreUnavailable, BrokerUnavailable):
             self.stats.outcomes[f"{name}: store away"] += 1
         finally:
             self.fate.await_(before)

@@ -1,0 +1,12 @@
+"""What prunes the outbox, without Kafka's client."""
+
+from functools import cache
+
+from common.stores.postgres import database
+from functions.outbox_relay.adapters.retention_repository import RetentionRepository
+from functions.outbox_relay.usecases.prune_outbox import PruneOutbox
+
+
+@cache
+def prune_outbox() -> PruneOutbox:
+    return PruneOutbox(RetentionRepository(database()))
