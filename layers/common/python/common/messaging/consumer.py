@@ -1,13 +1,15 @@
 """An idempotent Kafka consumer behind an event source mapping: each message takes effect once (EVT-016, RSV-004).
 
-`processed_events` and the effect commit together, so a message that comes again, after a crash or a rebalance, finds
-itself done. A failure is one of three:
+The row in `processed_events` and the effect commit together. If the process crashes before the commit, the message is
+delivered again and applied; if it crashes after it, the repeated message finds its row and is skipped.
 
-a store or another service is away   the offset is left and the message comes again, until it is back
-it can never succeed                 unreadable, or refused by a rule: a dead letter at once
-anything else, a fault of ours       comes again three times, after 1, 2 and 4 s; then a dead letter
+A message can fail in three ways:
 
-A dead letter is written through the outbox, once, so that it is neither lost nor in the way (EVT-024).
+a store or another service is unavailable   its offset is not committed, and it is delivered again until it succeeds
+it can never succeed                        unreadable, or a rule rejects it: a dead letter at once
+anything else, a bug of ours                delivered again three times, after 1, 2 and 4 s; then a dead letter
+
+A dead letter is written through the outbox, once, so that it is not lost and does not block its partition (EVT-024).
 """
 
 from base64 import b64decode
@@ -26,7 +28,7 @@ from common.runtime.metrics import emit
 from common.runtime.trace import causation_id, trace_id
 from common.stores.postgres import Connection, Database
 
-REPEATS = 3  # of a message that fails by a fault of ours
+MOST_RETRIES = 3  # of a message that fails because of a bug of ours
 
 AfterCommit = Callable[[], None]
 Handle = Callable[[Connection, Envelope, Any], AfterCommit | None]
@@ -44,11 +46,11 @@ class Record:
 
     @property
     def place(self) -> str:
-        """Where it is, for good: with its checksum, as a broker that lost its log counts offsets from 0 again."""
+        """Names the record for ever: with its checksum, as a broker that lost its log counts offsets from 0 again."""
         return f"{self.topic}/{self.partition}/{self.offset}/{crc32(self.value.encode())}"
 
     @classmethod
-    def of(cls, raw: Mapping[str, Any]) -> "Record":
+    def decode(cls, raw: Mapping[str, Any]) -> "Record":
         def text(name: str) -> str:
             return b64decode(raw.get(name) or "").decode("utf-8", "replace")
 
@@ -58,8 +60,8 @@ class Record:
 class Consumer:
     """`Consumer("reservations", database, {PaymentSuccess: confirm})` is a Lambda handler.
 
-    `name` tells its effects apart from other consumers' of the same message. A handler runs inside the transaction;
-    what it returns, if anything, runs after the commit and must be harmless to lose.
+    `name` separates its effects from those of other consumers of the same message. A handler runs inside the
+    transaction. What it returns, if anything, runs after the commit; a crash may lose it, and that must do no harm.
     """
 
     def __init__(self, name: str, database: Database, handlers: Mapping[type[Payload], Handle]) -> None:
@@ -69,18 +71,18 @@ class Consumer:
 
     @property
     def reads(self) -> Collection[type[Payload]]:
-        """The messages it acts on; others of its topic are somebody else's."""
+        """The messages it handles; it skips the others on its topic."""
         return [kind for kind, _ in self._handlers.values()]
 
     def __call__(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Apply a batch; answer what to send again (AWS: partial batch responses for Kafka)."""
+        """Apply a batch. Returns what to deliver again (AWS: partial batch responses for Kafka)."""
         failures = []
         for partition, raw_records in event["records"].items():
-            for record in map(Record.of, raw_records):
+            for record in map(Record.decode, raw_records):
                 try:
                     self._apply(record)
                 except Exception:
-                    # The rest of this partition waits behind it, for order's sake; other partitions go on.
+                    # The rest of this partition waits behind it, to keep the order; other partitions continue.
                     log.exception("will be retried", extra={"partition": partition, "offset": record.offset})
                     failures.append({"itemIdentifier": {"partition": partition, "offset": record.offset}})
                     break
@@ -92,32 +94,32 @@ class Consumer:
             message = Envelope.model_validate_json(record.value)
             kind, handle = self._handlers.get(message.event_type, (None, None))
             if kind is None or handle is None:
-                return  # somebody else's
+                return  # for other consumers
             payload = read(kind, message)
         except (ValidationError, UnknownVersion) as error:
-            why = f"{error.error_count()} faults" if isinstance(error, ValidationError) else str(error)
-            self._bury(record, f"unreadable: {why}")
+            reason = f"{error.error_count()} faults" if isinstance(error, ValidationError) else str(error)
+            self._send_to_dead_letter(record, f"unreadable: {reason}")
             return
         log.append_keys(trace_id=message.metadata.correlation_id)
         trace_id.set(message.metadata.correlation_id)
         causation_id.set(str(message.event_id))
         try:
             after_commit = self._once(message, lambda connection: handle(connection, message, payload))
-        except DomainError as refusal:
-            if refusal.retryable:
-                raise  # another service is away: as with a store
-            self._bury(record, f"refused: {refusal}")
+        except DomainError as error:
+            if error.retryable:
+                raise  # another service is unavailable: the same as a store
+            self._send_to_dead_letter(record, f"refused: {error}")
             return
         except StoreUnavailable:
             raise
         except Exception as error:
-            self._failed(record, error)
+            self._count_failure(record, error)
             return
         if after_commit is not None:
             after_commit()
 
-    def _failed(self, record: Record, error: Exception) -> None:
-        """A fault of ours, which another deploy or another moment may mend: counted, and raised until it is enough."""
+    def _count_failure(self, record: Record, error: Exception) -> None:
+        """A bug of ours, which another deploy or a retry may fix: counted, and raised until the retries are used up."""
         origin, name = f"{self._name}/{record.place}", type(error).__name__
         with self._database.transaction() as connection:
             row = connection.execute(
@@ -129,10 +131,10 @@ class Consumer:
                 """,
                 (origin, name),
             ).fetchone()
-        if row is None or row["attempts"] <= REPEATS:
+        if row is None or row["attempts"] <= MOST_RETRIES:
             raise error
         log.exception("failed for good", exc_info=error)
-        self._bury(record, f"failed: {name}")
+        self._send_to_dead_letter(record, f"failed: {name}")
 
     def _once(self, message: Envelope, effect: Callable[[Connection], AfterCommit | None]) -> AfterCommit | None:
         with self._database.transaction() as connection:
@@ -146,14 +148,14 @@ class Consumer:
         log.info(outcome.lower(), extra={"event_type": message.event_type, "aggregate_id": message.aggregate_id})
         return after_commit
 
-    def _bury(self, record: Record, reason: str) -> None:
+    def _send_to_dead_letter(self, record: Record, reason: str) -> None:
         log.error("dead letter", extra={"topic": record.topic, "offset": record.offset, "reason": reason})
-        bury(self._database, self._name, record, reason)
+        send_to_dead_letter(self._database, self._name, record, reason)
         _count(self._name, record.topic, "DeadLetters")
 
 
-def bury(database: Database, consumer: str, record: Record, reason: str) -> None:
-    """Put a record on its dead-letter topic, once: a batch that comes again buries nothing twice."""
+def send_to_dead_letter(database: Database, consumer: str, record: Record, reason: str) -> None:
+    """Put a record on its dead-letter topic, once: a batch that is delivered again adds no second letter."""
     with database.transaction() as connection:
         connection.execute(
             """

@@ -1,9 +1,9 @@
-"""What the services tell each other over Kafka: one envelope, one schema a message, for producer and consumer alike.
+"""The messages between services, over Kafka: one envelope, and one schema for each message, shared by both sides.
 
-Readers ignore unknown fields, and a version only ever gains optional ones, so either side may be deployed first. What
-cannot be said that way is a new version: a reader that does not know it makes the message a dead letter, to be put
-back once the reader is deployed, rather than guess. The partition key is the reservation's id: what happens to one
-reservation is read in the order in which it happened.
+Consumers ignore unknown fields, and a version only gains optional ones, so either side may be deployed first. Any other
+change is a new version: a consumer that does not know it does not guess but sends the message to its dead-letter topic,
+to be put back once the consumer is deployed. The partition key is the reservation's id, or the event's for messages
+about an event: messages about one reservation are consumed in the order in which it changed.
 """
 
 from abc import ABC, abstractmethod
@@ -20,13 +20,13 @@ DEAD_LETTERS = {PAYMENT_EVENTS: "dlq.payment", RESERVATION_EVENTS: "dlq.reservat
 
 
 class Metadata(Model):
-    correlation_id: str  # the trace id of the request it all began with
+    correlation_id: str  # the trace id of the request that started it all
     causation_id: UUID | None = None  # the message that led to this one
     user_id: UUID | None = None
 
 
 class Envelope(Model):
-    """`event_id` is the idempotency key: the same id is the same message, however often it comes."""
+    """`event_id` is the idempotency key: the same id is the same message, however often it is delivered."""
 
     event_id: UUID
     event_type: str
@@ -39,7 +39,7 @@ class Envelope(Model):
 
 
 class Payload(Model, ABC):
-    """The inside of an envelope; the class's name is the `event_type`."""
+    """The content of an envelope; the class's name is the `event_type`."""
 
     topic: ClassVar[str]
     aggregate_type: ClassVar[str]
@@ -143,7 +143,7 @@ class EventRescheduled(EventMessage):
 
 
 class UnknownVersion(Exception):
-    """A message of a version that this reader was not written for."""
+    """A message of a version that this consumer does not know."""
 
 
 def read(kind: type[PayloadT], message: Envelope) -> PayloadT:

@@ -1,6 +1,7 @@
 """The transactional outbox: a message is published if and only if the transaction that wrote it commits (RSV-012).
 
-Die before the commit and there is neither change nor message; die after it and the relay publishes what it finds.
+If the process crashes before the commit, there is neither change nor message; if it crashes after it, the relay
+publishes the message.
 """
 
 from uuid import UUID
@@ -11,7 +12,7 @@ from common.messaging.messages import Payload, envelope
 from common.runtime.trace import causation_id, trace_id
 from common.stores.postgres import Connection
 
-SHARDS = 16  # fixed for good: a key must stay in its shard, or its order is lost
+SHARDS = 16  # never changes: a key must stay in its shard, or its order is lost
 
 
 def shard_of(partition_key: str) -> int:
@@ -19,17 +20,17 @@ def shard_of(partition_key: str) -> int:
 
 
 class Outbox:
-    """Writes messages beside the change they tell of."""
+    """Writes messages in the transaction of the change that they report."""
 
     def __init__(self, clock: Clock = utc_now, ids: NewId = new_id) -> None:
         self._clock = clock
         self._ids = ids
 
     def write(self, connection: Connection, payload: Payload, *, user_id: UUID) -> None:
-        """Add `payload` to the caller's transaction, after it has locked the aggregate's row.
+        """Add `payload` to the caller's transaction, which has locked the aggregate's row.
 
-        The row's id is drawn from a sequence under that lock, which makes the order of ids the order of the
-        aggregate's changes; the relay publishes by it.
+        The row's id comes from a sequence under that lock, so the order of ids is the order of the aggregate's changes.
+        The relay publishes in that order.
         """
         cause = causation_id.get()
         message = envelope(
