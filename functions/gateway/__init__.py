@@ -1,1 +1,1 @@
-"""What belongs to the API as a whole rather than to a service."""
+"""What belongs to the API as a whole, not to one service."""

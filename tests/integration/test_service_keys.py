@@ -18,7 +18,8 @@ from common.domain.model import Model
 from common.domain.shared_errors import ServiceKeyInvalid
 from common.stores import secrets
 from common.stores.secret_rotation import STEPS, Superseded, TooSoon
-from functions.gateway.handlers.rotate_service_keys import SETTLE, ServiceKeyRotation, follows, rotated
+from functions.gateway.domain.service_keys import follows, rotated
+from functions.gateway.usecases.service_key_rotation import READ_EVERYWHERE_AFTER, ServiceKeyRotation
 from tests.concurrently import concurrently
 
 NAME = "ticketing/service-keys"
@@ -80,7 +81,7 @@ def test_calls_succeed_throughout_whoever_has_read_what(vault: Vault, called: An
     """Around each of ten rotations there are containers that know the list before it and others that know the next."""
     for _ in range(10):
         before = vault.keys()
-        vault.now += SETTLE
+        vault.now += READ_EVERYWHERE_AFTER
         vault.rotation.rotate()
         after = vault.keys()
         for theirs, ours, caller in product((before, after), (before, after), before):
@@ -91,7 +92,7 @@ def test_a_key_is_gone_after_three_rotations(vault: Vault, called: Any) -> None:
     vault.rotation.rotate()  # from one key to two
     leaked = vault.keys()
     for _ in range(3):
-        vault.now += SETTLE
+        vault.now += READ_EVERYWHERE_AFTER
         vault.rotation.rotate()
 
     assert not set(leaked["queue"][:1]) & set(vault.keys()["queue"])
@@ -106,7 +107,7 @@ def test_a_rotation_waits_until_everybody_knows_the_last(vault: Vault) -> None:
         vault.rotation.rotate()
     assert vault.keys() == before
 
-    vault.now += SETTLE + timedelta(seconds=5)
+    vault.now += READ_EVERYWHERE_AFTER + timedelta(seconds=5)
     vault.rotation.rotate()
     assert follows(vault.keys(), before)
 
@@ -126,7 +127,7 @@ def test_each_step_may_be_repeated(vault: Vault, repeated: str) -> None:
 def test_of_rotations_at_the_same_time_one_wins_and_calls_succeed(vault: Vault, called: Any) -> None:
     vault.rotation.rotate()
     before = vault.keys()
-    vault.now += SETTLE
+    vault.now += READ_EVERYWHERE_AFTER
     rotations, tokens = [vault.another() for _ in range(4)], [str(uuid4()) for _ in range(4)]
     for step in STEPS:
         concurrently([partial(rotations[i].step, step, tokens[i]) for i in range(4)])
@@ -140,10 +141,10 @@ def test_of_rotations_at_the_same_time_one_wins_and_calls_succeed(vault: Vault, 
 def test_a_rotation_that_was_overtaken_changes_nothing(vault: Vault) -> None:
     vault.rotation.rotate()
     slow = str(uuid4())
-    vault.now += SETTLE
+    vault.now += READ_EVERYWHERE_AFTER
     vault.rotation.step("createSecret", slow)
     for _ in range(2):
-        vault.now += SETTLE
+        vault.now += READ_EVERYWHERE_AFTER
         vault.rotation.rotate()
     before = vault.keys()
 

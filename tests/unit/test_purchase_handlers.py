@@ -13,7 +13,8 @@ from standardwebhooks.webhooks import Webhook
 
 from common.domain.ids import EventId, PaymentId, ReservationId, UserId
 from common.domain.shared_errors import QueueTokenInvalid
-from functions.gateway.handlers import check_health as health
+from functions.gateway.handlers import check_health
+from functions.gateway.wiring import health
 from functions.payments.domain.payment import Payment, PaymentStatus
 from functions.payments.domain.payment_gateway import GatewayUnavailable
 from functions.payments.handlers import confirm_payment, create_payment, receive_webhook
@@ -112,12 +113,12 @@ def test_a_seat_that_is_confirmed_while_the_map_is_read_is_not_shown_as_free(mon
     assert shown["seats"]["available"] == 7
 
 
-@pytest.mark.parametrize("store", ["_postgres", "_redis", "_kafka"])
+@pytest.mark.parametrize("store", ["postgres", "redis", "kafka"])
 def test_health_is_down_when_any_store_is(monkeypatch: pytest.MonkeyPatch, store: str) -> None:
-    def away() -> None:
-        raise OSError("away")
+    def unavailable() -> None:
+        raise OSError("unavailable")
 
-    for each in ("_postgres", "_redis", "_kafka"):
-        monkeypatch.setattr(health, each, away if each == store else lambda: None)
-    status, told = answer(health.handler)
-    assert (status, told["status"], told["checks"][store.strip("_")]) == (503, "DOWN", "DOWN")
+    for each in ("postgres", "redis", "kafka"):
+        monkeypatch.setattr(health, f"check_{each}", unavailable if each == store else lambda: None)
+    status, body = answer(check_health.handler)
+    assert (status, body["status"], body["checks"][store]) == (503, "DOWN", "DOWN")

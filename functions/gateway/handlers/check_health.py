@@ -1,21 +1,14 @@
-"""GET /health: whether the stores answer, asked of them now (GW-013). 200 when all do, else 503."""
+"""GET /health: whether the stores answer now (GW-013). 200 when all do, else 503."""
 
-import socket
 from collections.abc import Callable
 from typing import Literal
 
 from common.domain.model import Model
 from common.http.endpoint import Answer, endpoint
 from common.runtime.log import log
-from common.runtime.settings import Settings
-from common.stores import redis
-from common.stores.postgres import database
+from functions.gateway.wiring import health
 
 State = Literal["UP", "DOWN"]
-
-
-class HealthSettings(Settings):
-    kafka_bootstrap_servers: str
 
 
 class Checks(Model):
@@ -29,29 +22,7 @@ class Health(Model):
     checks: Checks
 
 
-def _postgres() -> None:
-    database().rows("SELECT 1")
-
-
-def _redis() -> None:
-    redis.client().ping()
-
-
-def _kafka() -> None:
-    """One broker takes a connection; a client library's handshake would cost more than the answer is worth."""
-    servers = HealthSettings.from_environment().kafka_bootstrap_servers.split(",")
-    for server in servers:
-        host, _, port = server.rpartition(":")
-        try:
-            socket.create_connection((host, int(port)), timeout=1).close()
-        except OSError:
-            if server == servers[-1]:
-                raise
-        else:
-            return
-
-
-def _state(name: str, check: Callable[[], object]) -> State:
+def _state(name: str, check: Callable[[], None]) -> State:
     try:
         check()
     except Exception:  # whatever it is, the store does not answer
@@ -63,7 +34,9 @@ def _state(name: str, check: Callable[[], object]) -> State:
 @endpoint(limit=None, answers={200: Health, 503: Health})
 def handler() -> Answer:
     checks = Checks(
-        postgres=_state("postgres", _postgres), redis=_state("redis", _redis), kafka=_state("kafka", _kafka)
+        postgres=_state("postgres", health.check_postgres),
+        redis=_state("redis", health.check_redis),
+        kafka=_state("kafka", health.check_kafka),
     )
     up = all(state == "UP" for state in (checks.postgres, checks.redis, checks.kafka))
     return Answer(Health(status="UP" if up else "DOWN", checks=checks), 200 if up else 503)

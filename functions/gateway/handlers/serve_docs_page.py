@@ -1,9 +1,7 @@
 """GET /docs: the document as a page to read and try (Swagger UI)."""
 
-from functools import cache
-from pathlib import Path
-
 from common.http.endpoint import Answer, endpoint
+from functions.gateway.wiring import docs
 
 HEADERS = {
     "Content-Type": "text/html; charset=utf-8",
@@ -16,11 +14,6 @@ HEADERS = {
 }
 
 
-@cache
-def _page() -> str:
-    return (Path(__file__).parents[1] / "docs" / "page.html").read_text(encoding="utf-8")
-
-
 @endpoint(limit=None, answers={200: "text/html"})
 def handler() -> Answer:
-    return Answer(_page(), headers=HEADERS)
+    return Answer(docs.page(), headers=HEADERS)

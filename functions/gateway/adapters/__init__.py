@@ -1,0 +1,1 @@
+"""Code that speaks to something outside the process."""

@@ -1,0 +1,1 @@
+"""Rules and models: standard library and pydantic only."""

@@ -1,0 +1,1 @@
+"""The steps of each thing this service does; they own the transactions."""

@@ -1,0 +1,1 @@
+"""Where objects are built, once for each execution environment."""

@@ -1,0 +1,22 @@
+"""The stores that the health check asks. Each function raises if its store does not answer."""
+
+from common.runtime.settings import Settings
+from common.stores import redis
+from common.stores.postgres import database
+from functions.gateway.adapters.kafka_port import connect_to_any
+
+
+class HealthSettings(Settings):
+    kafka_bootstrap_servers: str
+
+
+def check_postgres() -> None:
+    database().rows("SELECT 1")
+
+
+def check_redis() -> None:
+    redis.client().ping()
+
+
+def check_kafka() -> None:
+    connect_to_any(HealthSettings.from_environment().kafka_bootstrap_servers)
