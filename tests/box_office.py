@@ -21,14 +21,14 @@ from common.stores.postgres import Connection, Database
 from common.stores.redis import Client
 from common.waitingroom.queue_tokens import QueueTokens
 from functions.events.on_reservation_event import SeatMoves
-from functions.reservations.booking import Booking, Offer
-from functions.reservations.event_catalogue import offer_of
-from functions.reservations.event_outcome import EventOutcome
-from functions.reservations.hold_mending import HoldMending
-from functions.reservations.payment_outcome import PaymentOutcome
-from functions.reservations.reservation import Reservation, Status
-from functions.reservations.reservation_store import ReservationStore
-from functions.reservations.seat_holds import SeatHolds
+from functions.reservations.adapters.clients.events_client import offer_of
+from functions.reservations.adapters.reservation_repository import ReservationStore
+from functions.reservations.adapters.seat_holds_redis import SeatHolds
+from functions.reservations.domain.reservation import Reservation, Status
+from functions.reservations.usecases.apply_event_changes import EventOutcome
+from functions.reservations.usecases.apply_payment_outcomes import PaymentOutcome
+from functions.reservations.usecases.hold_seats import Booking, Offer
+from functions.reservations.usecases.repair_holds import HoldMending
 from tests.courier import Courier
 from tools.simulation.events_service import Programme
 

@@ -21,9 +21,9 @@ from functions.events.programme import Programme as Desk
 from functions.events.revision import ANY
 from functions.payments.payment_store import PaymentStore
 from functions.payments.refund import Refund
-from functions.reservations.errors import NotCancellable
-from functions.reservations.reservation import CancelReason, Status
-from functions.reservations.reservation_store import ReservationStore
+from functions.reservations.adapters.reservation_repository import ReservationStore
+from functions.reservations.domain.errors import NotCancellable
+from functions.reservations.domain.reservation import CancelReason, Status
 from tests.box_office import BoxOffice
 from tests.concurrently import concurrently
 from tools.demo.buyer import eventually

@@ -15,11 +15,11 @@ from common.messaging.outbox import Outbox
 from common.stores.postgres import Database
 from common.stores.redis import Client, connect
 from common.waitingroom.queue_tokens import RESERVATION, QueueTokens, new_secret, token_key, token_prefix
-from functions.reservations.booking import Booking, Held, Offer
-from functions.reservations.payment_outcome import PaymentOutcome
-from functions.reservations.reservation import CancelReason, Reservation, Seat, Status
-from functions.reservations.reservation_store import ReservationStore
-from functions.reservations.seat_holds import SeatHolds
+from functions.reservations.adapters.reservation_repository import ReservationStore
+from functions.reservations.adapters.seat_holds_redis import SeatHolds
+from functions.reservations.domain.reservation import CancelReason, Reservation, Seat, Status
+from functions.reservations.usecases.apply_payment_outcomes import PaymentOutcome
+from functions.reservations.usecases.hold_seats import Booking, Held, Offer
 from tests.concurrently import concurrently
 
 NOW = datetime(2026, 5, 1, 11, 0, tzinfo=UTC)

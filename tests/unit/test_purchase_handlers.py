@@ -17,7 +17,8 @@ from functions.payments import confirm, create, webhook
 from functions.payments.bank import PortOneAway
 from functions.payments.checkout import Created
 from functions.payments.payment import Payment, Status
-from functions.reservations import change, seat_map
+from functions.reservations.handlers import change_seats as change
+from functions.reservations.handlers import read_seat_map as seat_map
 
 NOW = datetime(2026, 5, 1, 11, 0, tzinfo=UTC)
 USER, SEAT = uuid4(), uuid4()

@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from functions.queue.waiting_room import Speed
-from functions.reservations import detail
-from functions.reservations.cancellation_fee import fee_percent
-from functions.reservations.reservation import CROCKFORD, Reservation, Seat, Status, ticket_number
-from functions.reservations.ticket import sign_ticket
+from functions.reservations.adapters.ticket_signer import sign_ticket
+from functions.reservations.domain.cancellation_fee import fee_percent
+from functions.reservations.domain.reservation import CROCKFORD, Reservation, Seat, Status, ticket_number
+from functions.reservations.handlers import read_reservation as detail
 
 NOW = datetime(2026, 5, 1, 11, 0, tzinfo=UTC)
 RESERVATION = Reservation(

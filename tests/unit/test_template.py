@@ -50,7 +50,11 @@ def test_a_consumer_says_which_messages_failed_and_what_is_given_up_goes_to_a_qu
 
 
 def test_what_runs_by_the_clock_runs_once_at_a_time_unless_it_is_made_for_two() -> None:
-    for_two = {"admitter.admit", "outbox_relay.publish", "reservations.expire"}  # by one script, by locks, by row locks
+    for_two = {
+        "admitter.admit",
+        "outbox_relay.publish",
+        "reservations.handlers.expire_holds",
+    }  # by one script, by locks, by row locks
     resources = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))["Resources"]
     alone = {
         properties["Handler"].removeprefix("functions.").removesuffix(".handler"): properties.get(

@@ -29,10 +29,10 @@ from common.stores.redis import connect
 from common.waitingroom.queue_tokens import QueueTokens
 from emulator import services
 from functions.payments.portone import portone_client
-from functions.reservations.booking import Booking, Offer
-from functions.reservations.reservation import Seat
-from functions.reservations.reservation_store import ReservationStore
-from functions.reservations.seat_holds import SeatHolds
+from functions.reservations.adapters.reservation_repository import ReservationStore
+from functions.reservations.adapters.seat_holds_redis import SeatHolds
+from functions.reservations.domain.reservation import Seat
+from functions.reservations.usecases.hold_seats import Booking, Offer
 from migrations.__main__ import LOGINS, migrate, set_passwords
 from tools.demo.__main__ import statuses
 from tools.demo.buyer import Api, Buyer, eventually

@@ -56,14 +56,18 @@ from functions.payments.checkout import Checkout
 from functions.payments.on_reservation_event import MoneyBack
 from functions.payments.payment_store import PaymentStore
 from functions.payments.portone import PortOne
-from functions.reservations import cancel, change, hold, payable, release
-from functions.reservations.booking import Booking, Offer
-from functions.reservations.event_catalogue import offer_of
-from functions.reservations.event_outcome import EventOutcome
-from functions.reservations.hold_mending import HoldMending
-from functions.reservations.payment_outcome import PaymentOutcome
-from functions.reservations.reservation_store import ReservationStore
-from functions.reservations.seat_holds import SeatHolds
+from functions.reservations.adapters.clients.events_client import offer_of
+from functions.reservations.adapters.reservation_repository import ReservationStore
+from functions.reservations.adapters.seat_holds_redis import SeatHolds
+from functions.reservations.handlers import cancel_reservation as cancel
+from functions.reservations.handlers import change_seats as change
+from functions.reservations.handlers import check_payable as payable
+from functions.reservations.handlers import hold_seats as hold
+from functions.reservations.handlers import release_seats as release
+from functions.reservations.usecases.apply_event_changes import EventOutcome
+from functions.reservations.usecases.apply_payment_outcomes import PaymentOutcome
+from functions.reservations.usecases.hold_seats import Booking, Offer
+from functions.reservations.usecases.repair_holds import HoldMending
 from tools.invariants import Violation, violations
 from tools.invariants.checker import connect as look_into
 from tools.simulation.events_service import NoCache, Programme

@@ -8,8 +8,8 @@ from common.contracts.seat_catalogue import SeatCatalogueAnswer, SeatCatalogueAs
 from common.contracts.seat_status import SeatStatusAnswer, SeatStatusAsked
 from common.domain.shared_errors import NotFound
 from common.runtime.settings import Settings
-from functions.reservations.booking import Offer
-from functions.reservations.reservation import Seat
+from functions.reservations.domain.reservation import Seat
+from functions.reservations.usecases.hold_seats import Offer
 
 
 class CatalogueSettings(Settings):

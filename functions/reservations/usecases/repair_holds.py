@@ -16,10 +16,10 @@ from common.contracts.seat_ledger import (
     SeatLedgerAnswer,
 )
 from common.domain.clock import Clock
-from functions.reservations.booking import GUARD
-from functions.reservations.reservation import Status
-from functions.reservations.reservation_store import ReservationStore
-from functions.reservations.seat_holds import SeatHolds
+from functions.reservations.adapters.reservation_repository import ReservationStore
+from functions.reservations.adapters.seat_holds_redis import SeatHolds
+from functions.reservations.domain.reservation import Status
+from functions.reservations.usecases.hold_seats import GUARD
 
 NOBODY = UUID(int=0)
 

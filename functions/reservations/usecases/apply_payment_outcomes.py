@@ -10,9 +10,9 @@ from common.messaging.messages import Envelope, PaymentFailed, PaymentSuccess
 from common.runtime.log import log
 from common.stores.postgres import Connection
 from common.waitingroom.queue_tokens import QueueTokens
-from functions.reservations.booking import Booking
-from functions.reservations.reservation import FOR_WANT_OF_MONEY, CancelReason, Reservation, Status
-from functions.reservations.reservation_store import ReservationStore
+from functions.reservations.adapters.reservation_repository import ReservationStore
+from functions.reservations.domain.reservation import FOR_WANT_OF_MONEY, CancelReason, Reservation, Status
+from functions.reservations.usecases.hold_seats import Booking
 
 
 class PaymentOutcome:

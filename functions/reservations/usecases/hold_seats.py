@@ -17,8 +17,8 @@ from common.domain.shared_errors import (
     SaleNotOpen,
     SeatNotFound,
 )
-from functions.reservations.errors import NotReleasable, SeatTaken, TooManySeats
-from functions.reservations.reservation import Reservation, Seat, Status
+from functions.reservations.domain.errors import NotReleasable, SeatTaken, TooManySeats
+from functions.reservations.domain.reservation import Reservation, Seat, Status
 
 # Redis remembers a hold this much longer, in case its payment is being approved at the end; the sweep frees it sooner.
 GUARD = timedelta(seconds=GUARD_SECONDS)

@@ -2,7 +2,7 @@
 
 import jwt
 
-from functions.reservations.reservation import Reservation
+from functions.reservations.domain.reservation import Reservation
 
 
 def sign_ticket(reservation: Reservation, private_key_pem: str, key_id: str) -> str:

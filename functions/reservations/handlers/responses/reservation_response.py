@@ -4,8 +4,8 @@ from typing import Self
 from uuid import UUID
 
 from common.domain.model import Model, Moment
-from functions.reservations.booking import Held
-from functions.reservations.reservation import CancelReason, Reservation, Seat, Status
+from functions.reservations.domain.reservation import CancelReason, Reservation, Seat, Status
+from functions.reservations.usecases.hold_seats import Held
 
 
 class SeatAnswer(Model):

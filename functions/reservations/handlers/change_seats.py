@@ -10,10 +10,10 @@ from common.http.endpoint import endpoint
 from common.http.request import Body, IdPath, Request, User
 from common.protection.rate_class import BOOKING
 from common.waitingroom.queue_tokens import QUEUE_TOKEN_ERRORS
-from functions.reservations.composition import booking, store
-from functions.reservations.errors import PaymentStarted, SeatTaken, TooManySeats
-from functions.reservations.queue_tokens import queue_tokens
-from functions.reservations.reservation_answer import HeldAnswer
+from functions.reservations.domain.errors import PaymentStarted, SeatTaken, TooManySeats
+from functions.reservations.handlers.responses.reservation_response import HeldAnswer
+from functions.reservations.wiring.purchases import booking, store
+from functions.reservations.wiring.tokens import queue_tokens
 
 
 class ChangeBody(Body):

@@ -11,7 +11,7 @@ from typing import Any
 from common.domain.shared_errors import StoreUnavailable
 from common.runtime.log import log
 from common.runtime.ticks import ticks
-from functions.reservations.composition import booking
+from functions.reservations.wiring.purchases import booking
 
 
 def handler(event: dict[str, Any], context: Any) -> None:

@@ -7,14 +7,14 @@ from common.messaging.outbox import Outbox
 from common.runtime.settings import Settings
 from common.stores.postgres import database
 from common.stores.secrets import secret
-from functions.reservations.booking import Booking
-from functions.reservations.event_catalogue import catalogue
-from functions.reservations.hold_mending import HoldMending
-from functions.reservations.payment_outcome import PaymentOutcome
-from functions.reservations.queue_tokens import queue_tokens
-from functions.reservations.reservation import Reservation
-from functions.reservations.reservation_store import ReservationStore
-from functions.reservations.seat_holds import seat_holds
+from functions.reservations.adapters.clients.events_client import catalogue
+from functions.reservations.adapters.reservation_repository import ReservationStore
+from functions.reservations.adapters.seat_holds_redis import seat_holds
+from functions.reservations.domain.reservation import Reservation
+from functions.reservations.usecases.apply_payment_outcomes import PaymentOutcome
+from functions.reservations.usecases.hold_seats import Booking
+from functions.reservations.usecases.repair_holds import HoldMending
+from functions.reservations.wiring.tokens import queue_tokens
 
 
 class BookingSettings(Settings):
@@ -53,7 +53,9 @@ def hold_mending() -> HoldMending:
 
 
 def ticket_qr(reservation: Reservation) -> str:
-    from functions.reservations.ticket import sign_ticket  # cryptography: only who shows a ticket pays its import
+    from functions.reservations.adapters.ticket_signer import (
+        sign_ticket,  # cryptography: only who shows a ticket pays its import
+    )
 
     key = secret("ticket")["keys"][0]
     return sign_ticket(reservation, key["pem"], key["kid"])

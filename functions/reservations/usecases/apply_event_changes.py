@@ -4,7 +4,7 @@ EVT-029)."""
 from common.domain.clock import Clock
 from common.messaging.messages import Envelope, EventCancelled, EventRescheduled
 from common.stores.postgres import Connection
-from functions.reservations.reservation_store import ReservationStore
+from functions.reservations.adapters.reservation_repository import ReservationStore
 
 
 class EventOutcome:

@@ -3,7 +3,7 @@
 
 from common.contracts.event_tally import EventTallyAnswer, EventTallyAsked
 from common.contracts.internal_call import internal
-from functions.reservations.composition import store
+from functions.reservations.wiring.purchases import store
 
 
 @internal

@@ -3,8 +3,8 @@
 from common.http.endpoint import endpoint
 from common.http.request import IdPath, User
 from common.protection.rate_class import BOOKING
-from functions.reservations.composition import booking
-from functions.reservations.errors import NotReleasable
+from functions.reservations.domain.errors import NotReleasable
+from functions.reservations.wiring.purchases import booking
 
 
 @endpoint(limit=BOOKING, raises=[NotReleasable])

@@ -6,9 +6,9 @@ from common.domain.model import Model
 from common.http.endpoint import endpoint
 from common.http.request import IdPath, User
 from common.protection.rate_class import BOOKING
-from functions.reservations.composition import booking
-from functions.reservations.errors import NotCancellable
-from functions.reservations.reservation import Status
+from functions.reservations.domain.errors import NotCancellable
+from functions.reservations.domain.reservation import Status
+from functions.reservations.wiring.purchases import booking
 
 
 class CancelledAnswer(Model):

@@ -2,7 +2,7 @@
 
 from common.contracts.internal_call import internal
 from common.contracts.seat_ledger import SeatLedgerAnswer, SeatLedgerAsked
-from functions.reservations.composition import hold_mending
+from functions.reservations.wiring.purchases import hold_mending
 
 
 @internal

@@ -3,9 +3,9 @@
 from common.http.endpoint import endpoint
 from common.http.page import Page
 from common.http.request import Paging, User
-from functions.reservations.composition import store, ticket_qr
-from functions.reservations.reservation import Status
-from functions.reservations.reservation_answer import ReservationAnswer
+from functions.reservations.domain.reservation import Status
+from functions.reservations.handlers.responses.reservation_response import ReservationAnswer
+from functions.reservations.wiring.purchases import store, ticket_qr
 
 
 class ReservationsQuery(Paging):

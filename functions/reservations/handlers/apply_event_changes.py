@@ -7,8 +7,8 @@ from common.domain.clock import utc_now
 from common.messaging.consumer import Consumer
 from common.messaging.messages import EventCancelled, EventRescheduled
 from common.stores.postgres import database
-from functions.reservations.composition import store
-from functions.reservations.event_outcome import EventOutcome
+from functions.reservations.usecases.apply_event_changes import EventOutcome
+from functions.reservations.wiring.purchases import store
 
 
 @cache

@@ -6,7 +6,7 @@ from typing import Any
 from common.messaging.consumer import Consumer
 from common.messaging.messages import PaymentFailed, PaymentSuccess
 from common.stores.postgres import database
-from functions.reservations.composition import payment_outcome
+from functions.reservations.wiring.purchases import payment_outcome
 
 
 @cache

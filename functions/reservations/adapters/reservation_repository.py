@@ -17,10 +17,17 @@ from common.domain.shared_errors import HoldExpired, NotFound, QueueTokenInvalid
 from common.messaging.messages import ReservationCancelled, ReservationConfirmed
 from common.messaging.outbox import Outbox
 from common.stores.postgres import Connection, Database, Parameters, Row
-from functions.reservations.booking import GUARD, Holds
-from functions.reservations.cancellation_fee import fee_percent
-from functions.reservations.errors import HoldExists, NotCancellable, PaymentStarted, SeatTaken
-from functions.reservations.reservation import FOR_WANT_OF_MONEY, CancelReason, Reservation, Seat, Status, ticket_number
+from functions.reservations.domain.cancellation_fee import fee_percent
+from functions.reservations.domain.errors import HoldExists, NotCancellable, PaymentStarted, SeatTaken
+from functions.reservations.domain.reservation import (
+    FOR_WANT_OF_MONEY,
+    CancelReason,
+    Reservation,
+    Seat,
+    Status,
+    ticket_number,
+)
+from functions.reservations.usecases.hold_seats import GUARD, Holds
 
 _SEATS = """
 json_agg(json_build_object('id', s.seat_id, 'number', s.number, 'grade', s.grade, 'price', s.price) ORDER BY s.seat_id)

@@ -8,9 +8,9 @@ from common.domain.model import Model
 from common.http.endpoint import endpoint
 from common.http.request import Path, Request, User
 from common.waitingroom.queue_tokens import QUEUE_TOKEN_ERRORS
-from functions.reservations.event_catalogue import catalogue
-from functions.reservations.queue_tokens import queue_tokens
-from functions.reservations.seat_holds import seat_holds
+from functions.reservations.adapters.clients.events_client import catalogue
+from functions.reservations.adapters.seat_holds_redis import seat_holds
+from functions.reservations.wiring.tokens import queue_tokens
 
 
 class EventPath(Path):

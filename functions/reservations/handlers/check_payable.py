@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from common.contracts.internal_call import internal
 from common.contracts.payable import PayableAnswer, PayableAsked
-from functions.reservations.composition import booking
+from functions.reservations.wiring.purchases import booking
 
 
 @internal
