@@ -9,14 +9,13 @@ from uuid import UUID
 
 from pydantic import Field
 
+from common.domain.limits import MAX_SEATS_PER_RESERVATION
 from common.domain.model import Model, Moment
-
-SEATS_AT_MOST = 4  # of one reservation (RSV-005)
 
 
 class SeatCatalogueAsked(Model):
     event_id: UUID
-    seat_ids: Annotated[list[UUID], Field(default_factory=list, max_length=SEATS_AT_MOST)]
+    seat_ids: Annotated[list[UUID], Field(default_factory=list, max_length=MAX_SEATS_PER_RESERVATION)]
 
 
 class SeatOffer(Model):
