@@ -13,6 +13,7 @@ import pytest
 from common.contracts.refund_tally import RefundTallyAnswer
 from common.domain.clock import new_id
 from common.domain.shared_errors import DomainError, SaleClosed
+from common.messaging.outbox import Outbox
 from common.stores.postgres import Database
 from common.stores.redis import Client
 from functions.events.errors import EventEnded, EventHasReservations, EventIsCancelled, SaleNotStarted
@@ -21,11 +22,11 @@ from functions.events.programme import Programme as Desk
 from functions.events.revision import ANY
 from functions.payments.payment_store import PaymentStore
 from functions.payments.refund import Refund
-from functions.reservations.adapters.reservation_repository import ReservationStore
 from functions.reservations.domain.errors import NotCancellable
 from functions.reservations.domain.reservation import CancelReason, Status
 from tests.box_office import BoxOffice
 from tests.concurrently import concurrently
+from tests.reservations_service import ReservationsService
 from tools.demo.buyer import eventually
 from tools.simulation.events_service import SALE_STARTS, SHOW_ENDS, SHOW_STARTS
 
@@ -35,6 +36,11 @@ CANCELLED, CONFIRMED, PENDING = Status.CANCELLED, Status.CONFIRMED, Status.PENDI
 @pytest.fixture
 def office(database_of: Callable[[str], Database], superuser: Database, redis: Client) -> BoxOffice:
     return BoxOffice(database_of, superuser, redis)
+
+
+def second_worker(office: BoxOffice, database_of: Callable[[str], Database], redis: Client) -> ReservationsService:
+    """Another execution environment of the reservations service."""
+    return ReservationsService(database_of("reservation_service"), redis, office, office.clock)
 
 
 def refused(problem: type[DomainError], call: Callable[[], object]) -> None:
@@ -77,7 +83,7 @@ def test_everybody_of_a_cancelled_event_gets_everything_back(office: BoxOffice, 
     cancel(office)
     cancel(office)
     assert office.courier.deliver().count("EventCancelled") == 1, "cancelled twice, told once"
-    while office.booking.cancel_for_events(limit=2):
+    while office.reservations.cancel_event_reservations.cancel_batch(limit=2):
         pass
     office.courier.deliver()
 
@@ -89,7 +95,7 @@ def test_everybody_of_a_cancelled_event_gets_everything_back(office: BoxOffice, 
         str(held.id): 0,
     }
     assert office.programme.reads.sold(office.event.id) == []
-    assert office.holds.held(office.event.id, office.clock()) == set()
+    assert office.holds.held(office.event_id, office.clock()) == set()
     refused(SaleClosed, lambda: office.hold(4))
 
 
@@ -100,9 +106,9 @@ def test_who_is_quicker_than_the_cancellation_of_the_event_pays_no_fee_either(
     office.programme.now = SHOW_STARTS - timedelta(hours=3)
     cancel(office)
     office.courier.deliver()
-    given_back = office.booking.cancel(bought.user_id, bought.id)
+    given_back = office.reservations.cancel_reservation.cancel(bought.user_id, bought.id)
     assert (given_back.fee, given_back.refund_amount) == (0, bought.total_amount)
-    assert office.booking.cancel_for_events(limit=10) == 0
+    assert office.reservations.cancel_event_reservations.cancel_batch(limit=10) == 0
     assert refunds_told(superuser) == {str(bought.id): bought.total_amount}
 
 
@@ -112,9 +118,9 @@ def test_a_crash_in_the_middle_costs_nobody_anything_and_the_next_round_goes_on(
     everybody = [office.buy(seat) for seat in range(6)]
     cancel(office)
     office.courier.deliver()
-    assert office.booking.cancel_for_events(limit=2) == 2
+    assert office.reservations.cancel_event_reservations.cancel_batch(limit=2) == 2
 
-    survived, real = [], office.store.cancel
+    survived, real = [], office.repository.cancel
 
     def dies_at_the_second(*arguments: Any, **more: Any) -> None:
         if survived:
@@ -123,33 +129,33 @@ def test_a_crash_in_the_middle_costs_nobody_anything_and_the_next_round_goes_on(
         real(*arguments, **more)
 
     with monkeypatch.context() as broken:
-        broken.setattr(office.store, "cancel", dies_at_the_second)
+        broken.setattr(office.repository, "cancel", dies_at_the_second)
         with pytest.raises(RuntimeError):
-            office.booking.cancel_for_events(limit=2)
+            office.reservations.cancel_event_reservations.cancel_batch(limit=2)
     assert office.statuses(*everybody).count(CANCELLED) == 2, "a batch is all or nothing, its messages with it"
     assert len(refunds_told(superuser)) == 2
     assert desk(office).cancellation(office.event.id).reservations_to_cancel == 4
 
-    while office.booking.cancel_for_events(limit=2):
+    while office.reservations.cancel_event_reservations.cancel_batch(limit=2):
         pass
     assert refunds_told(superuser) == {str(each.id): each.total_amount for each in everybody}
 
 
 def test_two_who_work_it_off_at_once_refund_everybody_once(
-    office: BoxOffice, superuser: Database, database_of: Callable[[str], Database]
+    office: BoxOffice, superuser: Database, database_of: Callable[[str], Database], redis: Client
 ) -> None:
     everybody = [office.buy(seat) for seat in range(8)]
     cancel(office)
     office.courier.deliver()
-    stores = [ReservationStore(database_of("reservation_service"), office.store._outbox) for _ in range(4)]
+    workers = [second_worker(office, database_of, redis) for _ in range(4)]
 
-    def work_off(store: ReservationStore) -> int:
+    def work_off(worker: ReservationsService) -> int:
         done = 0
-        while batch := store.cancel_for_events(office.clock(), 1):
-            done += len(batch)
+        while batch := worker.cancel_event_reservations.cancel_batch(1):
+            done += batch
         return done
 
-    counts = concurrently([partial(work_off, store) for store in stores])
+    counts = concurrently([partial(work_off, worker) for worker in workers])
     assert sum(count for count in counts if isinstance(count, int)) == 8
     told = superuser.rows("SELECT event_type FROM common.outbox_events WHERE event_type = 'ReservationCancelled'")
     assert len(told) == len(refunds_told(superuser)) == len(everybody)
@@ -162,7 +168,7 @@ def test_money_that_comes_after_the_cancellation_goes_back(
     late = office.hold(0)
     cancel(office)
     office.courier.deliver()
-    while seen_through and office.booking.cancel_for_events():
+    while seen_through and office.reservations.cancel_event_reservations.cancel_batch():
         pass
     office.pay(late)
     assert office.statuses(late) == [CANCELLED]
@@ -171,20 +177,20 @@ def test_money_that_comes_after_the_cancellation_goes_back(
 
 
 def test_a_payment_and_the_cancellation_at_once_never_leave_a_ticket_to_nothing(
-    office: BoxOffice, superuser: Database, database_of: Callable[[str], Database]
+    office: BoxOffice, superuser: Database, database_of: Callable[[str], Database], redis: Client
 ) -> None:
     held = [office.hold(seat) for seat in range(8)]
     cancel(office)
-    worker = ReservationStore(database_of("reservation_service"), office.store._outbox)
+    worker = second_worker(office, database_of, redis)
 
     def pay_all() -> None:
         for each in held:
             office.pay(each)
 
     def call_off() -> None:
-        with worker._database.transaction() as connection:
-            worker.event_cancelled(connection, office.event.id, office.clock())
-        while worker.cancel_for_events(office.clock(), 3):
+        with worker.database.transaction() as connection:
+            worker.repository.add_cancelled_event(connection, office.event_id, office.clock())
+        while worker.cancel_event_reservations.cancel_batch(3):
             pass
 
     assert concurrently([pay_all, call_off]) == [None, None]
@@ -202,12 +208,12 @@ def test_who_is_confirmed_late_while_the_event_is_cancelled_gets_everything_back
     """Timed out, then paid after all: no row of its was live for the cancellation to wait for."""
     late = office.hold(0)
     office.later(seconds=301)
-    assert office.booking.expire() == 1
+    assert office.reservations.expire_holds.expire() == 1
     cancel(office)
 
     def call_off() -> None:
         office.courier.deliver()
-        while office.booking.cancel_for_events():
+        while office.reservations.cancel_event_reservations.cancel_batch():
             pass
 
     def waits_or_is_through() -> bool:
@@ -226,7 +232,7 @@ def test_who_is_confirmed_late_while_the_event_is_cancelled_gets_everything_back
 def test_an_admin_sees_how_far_the_refunds_have_come(
     office: BoxOffice, superuser: Database, database_of: Callable[[str], Database]
 ) -> None:
-    payments = PaymentStore(database_of("payment_service"), office.store._outbox)
+    payments = PaymentStore(database_of("payment_service"), Outbox(office.clock))
     bought = [office.buy(seat) for seat in range(3)]
     total = sum(each.total_amount for each in bought)
     admin = desk(office, payments)
@@ -236,7 +242,7 @@ def test_an_admin_sees_how_far_the_refunds_have_come(
     assert seen.reason == "the singer is ill"
 
     office.courier.deliver()
-    while office.booking.cancel_for_events():
+    while office.reservations.cancel_event_reservations.cancel_batch():
         pass
     seen = admin.cancellation(office.event.id)
     assert (seen.reservations_to_cancel, seen.reservations_cancelled) == (0, 3)
@@ -286,7 +292,7 @@ def test_an_event_with_reservations_is_not_deleted(office: BoxOffice, reserve: s
     with refused_with as refusal:
         desk(office).delete(office.event.id, uuid4(), ANY)
     assert type(refusal.value) is EventHasReservations
-    office.booking.cancel(reservation.user_id, reservation.id)
+    office.reservations.cancel_reservation.cancel(reservation.user_id, reservation.id)
     desk(office).delete(office.event.id, uuid4(), ANY)
 
 
@@ -320,27 +326,27 @@ def test_who_booked_before_the_show_was_moved_gives_back_for_nothing_until_it_st
     assert [office.now(each).event_starts_at for each in (early, late)] == [moved, moved]
 
     office.programme.now = moved - timedelta(minutes=1)
-    refused(NotCancellable, lambda: office.booking.cancel(late.user_id, late.id))
-    given_back = office.booking.cancel(early.user_id, early.id)
+    refused(NotCancellable, lambda: office.reservations.cancel_reservation.cancel(late.user_id, late.id))
+    given_back = office.reservations.cancel_reservation.cancel(early.user_id, early.id)
     assert (given_back.fee, given_back.refund_amount) == (0, early.total_amount)
 
 
 def test_a_hold_that_was_over_when_the_show_was_moved_knows_of_it_when_its_money_revives_it(office: BoxOffice) -> None:
     late = office.hold(0)
     office.later(minutes=10)
-    office.booking.expire()
+    office.reservations.expire_holds.expire()
     reschedule(office, days=1)
     office.pay(late)
     revived = office.now(late)
     assert (revived.status, revived.event_starts_at) == (Status.CONFIRMED, SHOW_STARTS + timedelta(days=1))
-    assert office.booking.cancel(late.user_id, late.id).fee == 0
+    assert office.reservations.cancel_reservation.cancel(late.user_id, late.id).fee == 0
 
 
 def test_a_show_that_has_started_is_not_given_back_though_it_was_moved(office: BoxOffice) -> None:
     early = office.buy(0)
     reschedule(office, days=1)
     office.programme.now = SHOW_STARTS + timedelta(days=1)
-    refused(NotCancellable, lambda: office.booking.cancel(early.user_id, early.id))
+    refused(NotCancellable, lambda: office.reservations.cancel_reservation.cancel(early.user_id, early.id))
 
 
 def test_a_show_is_moved_while_it_is_on_sale_and_not_before_or_after(office: BoxOffice) -> None:

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from common.contracts.seat_ledger import HeldSeat, MendHoldsAnswer, MendHoldsAsked
+from common.domain.ids import ReservationId
 from common.stores.postgres import Database
 from common.stores.redis import Client
 from functions.events.seat_reconciliation import Disagreements, reconcile
@@ -53,7 +54,7 @@ def test_a_sale_as_it_should_be_has_nothing_to_mend(office: BoxOffice, look: Rou
     office.buy(0, 1)
     office.hold(2)
     given_back = office.buy(3)
-    office.booking.cancel(given_back.user_id, given_back.id)
+    office.reservations.cancel_reservation.cancel(given_back.user_id, given_back.id)
     office.courier.deliver()
     assert look() == NONE
 
@@ -77,7 +78,7 @@ def test_a_message_on_its_way_is_waited_for(office: BoxOffice, look: Round) -> N
 def test_a_cancellation_that_was_lost_is_made_good(office: BoxOffice, look: Round, superuser: Database) -> None:
     bought = office.buy(0)
     office.courier.deliver()
-    office.booking.cancel(bought.user_id, bought.id)
+    office.reservations.cancel_reservation.cancel(bought.user_id, bought.id)
     assert look() == Disagreements(stale_claims=frozenset({(office.seat_ids[0], bought.id)}))
     assert (sold(office), look()) == ([], NONE)
 
@@ -95,18 +96,18 @@ def test_a_claim_of_nobody_is_taken_away(office: BoxOffice, look: Round, superus
 
 
 def test_a_hold_of_nobody_is_released(office: BoxOffice, look: Round) -> None:
-    nobody, seat = uuid4(), office.seat_ids[0]
-    office.holds.take(office.event.id, nobody, [seat], LIFE, office.clock())
+    nobody, seat = ReservationId(uuid4()), office.seat_ids[0]
+    office.holds.take(office.event_id, nobody, [seat], LIFE, office.clock())
     assert look() == Disagreements(orphan_holds=frozenset({(seat, nobody)}))
-    assert (office.holds.held(office.event.id, office.clock()), look()) == (set(), NONE)
+    assert (office.holds.held(office.event_id, office.clock()), look()) == (set(), NONE)
 
 
 def test_a_hold_on_its_way_into_postgres_is_left_alone(office: BoxOffice, look: Round) -> None:
     held = office.hold(0)
-    orphan = uuid4()
-    office.holds.take(office.event.id, orphan, [office.seat_ids[1]], LIFE, office.clock())
-    assert look(meanwhile=lambda: office.holds.release(office.event.id, orphan, [office.seat_ids[1]])) == NONE
-    assert office.holds.holders(office.event.id, office.clock()) == {office.seat_ids[0]: held.id}
+    orphan = ReservationId(uuid4())
+    office.holds.take(office.event_id, orphan, [office.seat_ids[1]], LIFE, office.clock())
+    assert look(meanwhile=lambda: office.holds.release(office.event_id, orphan, [office.seat_ids[1]])) == NONE
+    assert office.holds.holders(office.event_id, office.clock()) == {office.seat_ids[0]: held.id}
 
 
 def test_a_hold_whose_reservation_lives_by_the_time_it_is_mended_is_left_alone(office: BoxOffice) -> None:
@@ -115,15 +116,15 @@ def test_a_hold_whose_reservation_lives_by_the_time_it_is_mended_is_left_alone(o
         event_id=office.event.id, release=[HeldSeat(seat_id=seat, reservation_id=held.id)], forgotten=[]
     )
     assert office.mend(asked) == MendHoldsAnswer(released=0, remembered=0)
-    assert office.holds.holders(office.event.id, office.clock()) == {seat: held.id}
+    assert office.holds.holders(office.event_id, office.clock()) == {seat: held.id}
 
 
 def test_a_name_left_on_the_list_of_holds_is_taken_off(office: BoxOffice, look: Round, redis: Client) -> None:
     seat = office.seat_ids[0]
-    office.holds.take(office.event.id, uuid4(), [seat], LIFE, office.clock())
+    office.holds.take(office.event_id, ReservationId(uuid4()), [seat], LIFE, office.clock())
     redis.delete(f"seat:hold:{{{office.event.id}}}:{seat}")
     assert look() == Disagreements(orphan_holds=frozenset({(seat, None)}))
-    assert office.holds.held(office.event.id, office.clock()) == set()
+    assert office.holds.held(office.event_id, office.clock()) == set()
 
 
 def test_a_hold_that_redis_forgot_is_taken_again(office: BoxOffice, look: Round, redis: Client) -> None:
@@ -131,20 +132,20 @@ def test_a_hold_that_redis_forgot_is_taken_again(office: BoxOffice, look: Round,
     redis.flushall()
     pairs = frozenset((seat, held.id) for seat in office.seat_ids[:2])
     assert look() == Disagreements(forgotten_holds=pairs)
-    assert office.holds.holders(office.event.id, office.clock()) == dict.fromkeys(office.seat_ids[:2], held.id)
+    assert office.holds.holders(office.event_id, office.clock()) == dict.fromkeys(office.seat_ids[:2], held.id)
     assert look() == NONE
 
 
 def test_a_seat_whose_hold_is_somebody_elses_goes_back_to_its_reservation(
     office: BoxOffice, look: Round, redis: Client
 ) -> None:
-    held, thief, seat = office.hold(0), uuid4(), office.seat_ids[0]
+    held, thief, seat = office.hold(0), ReservationId(uuid4()), office.seat_ids[0]
     redis.flushall()
-    office.holds.take(office.event.id, thief, [seat], LIFE, office.clock())
+    office.holds.take(office.event_id, thief, [seat], LIFE, office.clock())
     assert look() == Disagreements(
         orphan_holds=frozenset({(seat, thief)}), forgotten_holds=frozenset({(seat, held.id)})
     )
-    assert office.holds.holders(office.event.id, office.clock()) == {seat: held.id}
+    assert office.holds.holders(office.event_id, office.clock()) == {seat: held.id}
 
 
 def test_a_seat_sold_twice_is_told_and_left_to_a_person(

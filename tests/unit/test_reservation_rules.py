@@ -11,23 +11,26 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from common.domain.ids import EventId, ReservationId, SeatId, UserId
 from functions.queue.waiting_room import Speed
 from functions.reservations.adapters.ticket_signer import sign_ticket
 from functions.reservations.domain.cancellation_fee import fee_percent
 from functions.reservations.domain.reservation import CROCKFORD, Reservation, Seat, Status, ticket_number
-from functions.reservations.handlers import read_reservation as detail
+from functions.reservations.handlers import read_reservation
+from functions.reservations.wiring import purchases
 
 NOW = datetime(2026, 5, 1, 11, 0, tzinfo=UTC)
 RESERVATION = Reservation(
-    id=uuid4(),
-    user_id=uuid4(),
-    event_id=uuid4(),
+    id=ReservationId(uuid4()),
+    user_id=UserId(uuid4()),
+    event_id=EventId(uuid4()),
     event_title="Tour",
     event_starts_at=NOW + timedelta(days=30),
     status=Status.PENDING,
-    seats=(Seat(uuid4(), "A-1-1", "VIP", 150_000),),
+    seats=(Seat(SeatId(uuid4()), "A-1-1", "VIP", 150_000),),
     total_amount=150_000,
     hold_expires_at=NOW + timedelta(minutes=5),
+    hold_extendable_until=NOW + timedelta(minutes=5, seconds=30),
     created_at=NOW,
     ticket_number="0123456789AB",
 )
@@ -46,7 +49,7 @@ def test_days_before_a_show_are_counted_in_korea() -> None:
 
 
 def test_a_ticket_number_is_the_reservations_own_and_can_be_read_aloud() -> None:
-    numbers = {ticket_number(UUID(int=n)) for n in range(1000)}
+    numbers = {ticket_number(ReservationId(UUID(int=n))) for n in range(1000)}
     assert len(numbers) == 1000
     assert all(len(number) == 12 and set(number) <= set(CROCKFORD) for number in numbers)
 
@@ -57,11 +60,11 @@ def test_a_ticket_is_shown_while_its_reservation_is_confirmed(
 ) -> None:
     """One that was given back keeps its number, and opens no door."""
     found = replace(RESERVATION, status=status)
-    monkeypatch.setattr(detail, "store", lambda: SimpleNamespace(find=lambda _id, _user_id: found))
-    monkeypatch.setattr(detail, "ticket_qr", lambda _reservation: "signed")
+    monkeypatch.setattr(purchases, "reservations", lambda: SimpleNamespace(find=lambda _id, _user_id: found))
+    monkeypatch.setattr(purchases, "ticket_qr", lambda _reservation: "signed")
     claims = {"sub": str(found.user_id), "role": "USER", "sid": str(uuid4()), "jti": str(uuid4()), "exp": "1"}
     event = {"pathParameters": {"id": str(found.id)}, "requestContext": {"authorizer": claims}}
-    answer = detail.handler(event, None)
+    answer = read_reservation.handler(event, None)
     assert answer["statusCode"] == 200
     assert (json.loads(answer["body"])["ticket"] is not None) is shown
 

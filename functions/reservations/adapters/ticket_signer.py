@@ -6,7 +6,7 @@ from functions.reservations.domain.reservation import Reservation
 
 
 def sign_ticket(reservation: Reservation, private_key_pem: str, key_id: str) -> str:
-    """The text of a confirmed reservation's QR code: number, event, seats. Names nobody."""
+    """The text of a confirmed reservation's QR code: number, event, seats. It names no person."""
     return jwt.encode(
         {
             "num": reservation.ticket_number,

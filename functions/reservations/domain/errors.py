@@ -1,4 +1,6 @@
-"""Why the reservations service rejects a request."""
+"""Why the reservations service rejects a request, and what its repository raises."""
+
+from enum import Enum
 
 from common.domain.shared_errors import DomainError
 
@@ -37,3 +39,17 @@ class PaymentStarted(DomainError):
     """A payment for this reservation is being confirmed."""
 
     code = "PAYMENT_STARTED"
+
+
+class ConflictKind(Enum):
+    SEAT = "a seat is in another live reservation"
+    HOLD = "the user has a live hold for this event"
+    ADMISSION = "the admission has bought already"
+
+
+class ReservationConflict(Exception):
+    """A unique index of the database rejected a reservation. A use case decides what the buyer is told."""
+
+    def __init__(self, kind: ConflictKind) -> None:
+        super().__init__(kind.value)
+        self.kind = kind

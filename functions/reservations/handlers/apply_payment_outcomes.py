@@ -1,19 +1,10 @@
-"""Consumer of `payment.events`: confirms the reservation that was paid for, cancels the other (RSV-004, PAY-012)."""
+"""Consumer of `payment.events`: confirms a reservation that was paid for, cancels one whose payment failed (RSV-004,
+PAY-012)."""
 
-from functools import cache
 from typing import Any
 
-from common.messaging.consumer import Consumer
-from common.messaging.messages import PaymentFailed, PaymentSuccess
-from common.stores.postgres import database
-from functions.reservations.wiring.purchases import payment_outcome
-
-
-@cache
-def consumer() -> Consumer:
-    outcome = payment_outcome()
-    return Consumer("reservations", database(), {PaymentSuccess: outcome.paid, PaymentFailed: outcome.failed})
+from functions.reservations.wiring import consumers
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    return consumer()(event)
+    return consumers.payment_outcomes()(event)

@@ -1,16 +1,18 @@
-"""Internal: may this user pay for this reservation, and how much? Asked by payments (PAY-005)."""
+"""Internal: may this user pay for this reservation, and how much? Called by payments (PAY-005)."""
 
 from datetime import timedelta
 
 from common.contracts.internal_call import internal
 from common.contracts.payable import PayableAnswer, PayableAsked
-from functions.reservations.wiring.purchases import booking
+from common.domain.ids import ReservationId, UserId
+from functions.reservations.wiring import purchases
 
 
 @internal
 def handler(asked: PayableAsked) -> PayableAnswer:
-    guard = timedelta(seconds=asked.guard_seconds)
-    reservation = booking().payable(asked.user_id, asked.reservation_id, guard)
+    extension = timedelta(seconds=asked.guard_seconds)
+    user_id, reservation_id = UserId(asked.user_id), ReservationId(asked.reservation_id)
+    reservation = purchases.check_payable().check(user_id, reservation_id, extension)
     return PayableAnswer(
         reservation_id=reservation.id,
         event_id=reservation.event_id,

@@ -1,10 +1,12 @@
-"""Internal: the seats of an event's live reservations and what Redis holds, asked by reconciliation (EVT-030)."""
+"""Internal: the seats of an event's live reservations and the holds in Redis, called by reconciliation (EVT-030)."""
 
 from common.contracts.internal_call import internal
 from common.contracts.seat_ledger import SeatLedgerAnswer, SeatLedgerAsked
-from functions.reservations.wiring.purchases import hold_mending
+from common.domain.ids import EventId, ReservationId
+from functions.reservations.wiring import purchases
 
 
 @internal
 def handler(asked: SeatLedgerAsked) -> SeatLedgerAnswer:
-    return hold_mending().ledger(asked.event_id, asked.after)
+    after = ReservationId(asked.after) if asked.after else None
+    return purchases.list_held_seats().page(EventId(asked.event_id), after)

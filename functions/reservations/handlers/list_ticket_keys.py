@@ -1,20 +1,20 @@
-"""GET /.well-known/ticket-keys.json: what verifies tickets (RFC 8037), for doors that check them offline (RSV-010).
+"""GET /.well-known/ticket-keys.json: the keys (RFC 8037) with which doors check tickets offline (RSV-010).
 
-A door fetches it once before the show. A new key is put into `ticket/verification` before it becomes the first of
-`ticket`, and an old one stays as long as a ticket it signed may be shown.
+A door fetches them once before the event. A new key is put into `ticket/verification` before it becomes the first of
+`ticket`, and an old one stays as long as a ticket that it signed may be shown.
 """
 
 from typing import Literal
 
 from common.domain.model import Model
 from common.http.endpoint import Answer, endpoint
-from common.stores.secrets import secret
+from functions.reservations.wiring.ticket_keys import ticket_keys
 
-KEEP_SECONDS = 3600
+CACHE_SECONDS = 3600
 
 
-class TicketKeyAnswer(Model):
-    """The public members and no other: whatever else the secret holds stays there."""
+class TicketKeyResponse(Model):
+    """Only the public members: whatever else the secret holds is not shown."""
 
     kty: Literal["OKP"]
     crv: Literal["Ed25519"]
@@ -24,13 +24,13 @@ class TicketKeyAnswer(Model):
     alg: Literal["EdDSA"]
 
 
-class TicketKeysAnswer(Model):
-    keys: list[TicketKeyAnswer]
+class TicketKeysResponse(Model):
+    keys: list[TicketKeyResponse]
 
 
-@endpoint(limit=None, answers={200: TicketKeysAnswer})
+@endpoint(limit=None, answers={200: TicketKeysResponse})
 def handler() -> Answer:
     return Answer(
-        TicketKeysAnswer.model_validate(secret("ticket/verification")),
-        headers={"Cache-Control": f"public, max-age={KEEP_SECONDS}"},
+        TicketKeysResponse.model_validate(ticket_keys()),
+        headers={"Cache-Control": f"public, max-age={CACHE_SECONDS}"},
     )

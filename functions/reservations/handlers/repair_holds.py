@@ -1,10 +1,12 @@
-"""Internal: release holds of nobody, take forgotten ones again, asked by reconciliation (EVT-030)."""
+"""Internal: release holds without a reservation, take missing ones again; called by reconciliation (EVT-030)."""
 
 from common.contracts.internal_call import internal
 from common.contracts.seat_ledger import MendHoldsAnswer, MendHoldsAsked
-from functions.reservations.wiring.purchases import hold_mending
+from common.domain.ids import EventId, ReservationId
+from functions.reservations.wiring import purchases
 
 
 @internal
 def handler(asked: MendHoldsAsked) -> MendHoldsAnswer:
-    return hold_mending().mend(asked.event_id, asked.release, asked.forgotten)
+    missing = [ReservationId(each) for each in asked.forgotten]
+    return purchases.repair_holds().repair(EventId(asked.event_id), asked.release, missing)

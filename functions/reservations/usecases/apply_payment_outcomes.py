@@ -1,63 +1,67 @@
-"""What a payment's outcome makes of its reservation, inside the consumer's transaction (RSV-004, PAY-012)."""
+"""What a payment's outcome does to its reservation (RSV-004, PAY-012).
+
+Both methods run in the consumer's transaction.
+"""
 
 from collections.abc import Callable
-from datetime import datetime
-from uuid import UUID
 
 from common.domain.clock import Clock
+from common.domain.ids import PaymentId, ReservationId
 from common.domain.shared_errors import NotFound
 from common.messaging.messages import Envelope, PaymentFailed, PaymentSuccess
 from common.runtime.log import log
 from common.stores.postgres import Connection
 from common.waitingroom.queue_tokens import QueueTokens
-from functions.reservations.adapters.reservation_repository import ReservationStore
-from functions.reservations.domain.reservation import FOR_WANT_OF_MONEY, CancelReason, Reservation, Status
-from functions.reservations.usecases.hold_seats import Booking
+from functions.reservations.adapters.reservation_repository import ReservationRepository
+from functions.reservations.domain.cancellation import cancel_for_event, cancel_unpaid, refund_late_payment
+from functions.reservations.domain.reservation import CancelReason, Reservation, Status, ticket_number
+from functions.reservations.usecases.free_seats import FreeSeats
 
 
-class PaymentOutcome:
-    def __init__(self, store: ReservationStore, booking: Booking, tokens: QueueTokens, clock: Clock) -> None:
-        self._store = store
-        self._booking = booking
+class ApplyPaymentOutcomes:
+    def __init__(
+        self, reservations: ReservationRepository, free_seats: FreeSeats, tokens: QueueTokens, clock: Clock
+    ) -> None:
+        self._reservations = reservations
+        self._free_seats = free_seats
         self._tokens = tokens
         self._clock = clock
 
     def paid(self, connection: Connection, _message: Envelope, payment: PaymentSuccess) -> Callable[[], None] | None:
-        """CONFIRMED; or, for seats that are no longer ours to give, the money back: one of the two, always."""
-        reservation = self._locked(connection, payment.reservation_id)
+        """Confirms the reservation, or refunds the payment in full if its seats or its event are not available."""
+        reservation = self._lock(connection, ReservationId(payment.reservation_id))
         if reservation.status is Status.CONFIRMED:
             return None
-        now = self._clock()
-        if self._store.is_event_cancelled(connection, reservation):
-            return self._paid_for_nothing(connection, reservation, payment.payment_id, now)
-        wanted = reservation.status is Status.PENDING or reservation.cancel_reason in FOR_WANT_OF_MONEY
-        if wanted and self._store.confirm(connection, reservation, payment.payment_id, now):
+        now, payment_id = self._clock(), PaymentId(payment.payment_id)
+        if self._reservations.is_event_cancelled(connection, reservation):
+            if reservation.status is Status.PENDING:
+                cancellation = cancel_for_event(reservation, now, payment_id)
+                self._reservations.cancel(connection, reservation, cancellation)
+            else:
+                refund = refund_late_payment(reservation, now, payment_id)
+                self._reservations.refund(connection, reservation, refund)
+            return lambda: self._free_seats.free(reservation)
+        ticket = ticket_number(reservation.id)
+        if reservation.can_be_confirmed and self._reservations.confirm(
+            connection, reservation, payment_id, ticket, now
+        ):
             return lambda: self._tokens.end(reservation.event_id, reservation.user_id, reservation.id)
-        log.warning("money came for seats that are gone: refunding", extra={"reservation_id": str(reservation.id)})
-        self._store.give_back(connection, reservation, payment.payment_id, now)
+        log.warning("payment without seats: refunding", extra={"reservation_id": str(reservation.id)})
+        refund = refund_late_payment(reservation, now, payment_id)
+        self._reservations.refund(connection, reservation, refund)
         return None
 
-    def _paid_for_nothing(
-        self, connection: Connection, reservation: Reservation, payment_id: UUID, now: datetime
-    ) -> Callable[[], None]:
-        """The event is off: all of it back, whether its cancellation has come to this reservation or not (EVT-028)."""
-        if reservation.status is Status.PENDING:
-            paid = reservation.total_amount
-            reason = CancelReason.EVENT_CANCELLED
-            self._store.cancel(connection, reservation, reason, now, paid, payment_id=payment_id)
-        else:
-            self._store.give_back(connection, reservation, payment_id, now)
-        return lambda: self._booking.free(reservation)
-
     def failed(self, connection: Connection, _message: Envelope, payment: PaymentFailed) -> Callable[[], None] | None:
-        reservation = self._locked(connection, payment.reservation_id)
+        """Cancels the reservation if it is PENDING."""
+        reservation = self._lock(connection, ReservationId(payment.reservation_id))
         if reservation.status is not Status.PENDING:
             return None
-        self._store.cancel(connection, reservation, CancelReason.PAYMENT_FAILED, self._clock())
-        return lambda: self._booking.free(reservation)
+        cancellation = cancel_unpaid(CancelReason.PAYMENT_FAILED, self._clock())
+        self._reservations.cancel(connection, reservation, cancellation)
+        return lambda: self._free_seats.free(reservation)
 
-    def _locked(self, connection: Connection, reservation_id: UUID) -> Reservation:
-        reservation = self._store.locked(connection, reservation_id)
+    def _lock(self, connection: Connection, reservation_id: ReservationId) -> Reservation:
+        reservation = self._reservations.lock(connection, reservation_id)
         if reservation is None:
-            raise NotFound()  # a dead letter: no retry will make it exist
+            raise NotFound()  # a dead letter: no retry can succeed
         return reservation

@@ -1,4 +1,4 @@
-"""The waiting room's tokens, as this service reads and gives them; apart from `composition`, which loads Postgres."""
+"""The waiting room's tokens. Apart from `purchases`, which loads Postgres."""
 
 from functools import cache
 

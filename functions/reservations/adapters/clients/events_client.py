@@ -1,20 +1,14 @@
-"""What reservations asks of events."""
+"""Calls to the events service."""
 
 from collections.abc import Sequence
-from uuid import UUID
 
-from common.contracts.internal_call import call
+from common.contracts.internal_call import Call
 from common.contracts.seat_catalogue import SeatCatalogueAnswer, SeatCatalogueAsked
 from common.contracts.seat_status import SeatStatusAnswer, SeatStatusAsked
+from common.domain.ids import EventId, SeatId
 from common.domain.shared_errors import NotFound
-from common.runtime.settings import Settings
+from functions.reservations.domain.offer import Offer
 from functions.reservations.domain.reservation import Seat
-from functions.reservations.usecases.hold_seats import Offer
-
-
-class CatalogueSettings(Settings):
-    seat_catalogue_function: str
-    seat_status_function: str
 
 
 def offer_of(answer: SeatCatalogueAnswer) -> Offer:
@@ -24,31 +18,39 @@ def offer_of(answer: SeatCatalogueAnswer) -> Offer:
         sale_ends_at=answer.sale_ends_at,
         cancelled=answer.cancelled,
         max_seats=answer.max_seats,
-        seats=tuple(Seat(seat.id, seat.number, seat.grade, seat.price) for seat in answer.seats),
-        sold=frozenset(seat.id for seat in answer.seats if seat.status == "SOLD"),
+        seats=tuple(Seat(SeatId(seat.id), seat.number, seat.grade, seat.price) for seat in answer.seats),
+        sold=frozenset(SeatId(seat.id) for seat in answer.seats if seat.status == "SOLD"),
         sale_starts_at=answer.sale_starts_at,
     )
 
 
-class EventCatalogue:
-    """The events service, asked by direct invocation; only a function that asks needs to know its name."""
+class EventsClient:
+    """Each method raises NotFound if the event does not exist."""
 
-    def offer(self, event_id: UUID, seat_ids: Sequence[UUID]) -> Offer:
-        return offer_of(self._ask(event_id, seat_ids))
+    def __init__(self, call: Call, catalogue_function: str) -> None:
+        self._call = call
+        self._function = catalogue_function
 
-    def seat_count(self, event_id: UUID) -> int:
-        return self._ask(event_id, []).seat_count
+    def offer(self, event_id: EventId, seat_ids: Sequence[SeatId]) -> Offer:
+        return offer_of(self._read(event_id, seat_ids))
 
-    def sold(self, event_id: UUID) -> list[UUID]:
-        function = CatalogueSettings.from_environment().seat_status_function
-        return call(
-            function, SeatStatusAsked(event_id=event_id), SeatStatusAnswer, read=True, raises=(NotFound,)
-        ).sold_seat_ids
+    def seat_count(self, event_id: EventId) -> int:
+        return self._read(event_id, []).seat_count
 
-    def _ask(self, event_id: UUID, seat_ids: Sequence[UUID]) -> SeatCatalogueAnswer:
-        function = CatalogueSettings.from_environment().seat_catalogue_function
+    def _read(self, event_id: EventId, seat_ids: Sequence[SeatId]) -> SeatCatalogueAnswer:
         asked = SeatCatalogueAsked(event_id=event_id, seat_ids=list(seat_ids))
-        return call(function, asked, SeatCatalogueAnswer, read=True, raises=(NotFound,))
+        return self._call(self._function, asked, SeatCatalogueAnswer, read=True, raises=(NotFound,))
 
 
-catalogue = EventCatalogue()
+class SoldSeatsClient:
+    """The events service's seat statuses, which only the seat map needs."""
+
+    def __init__(self, call: Call, status_function: str) -> None:
+        self._call = call
+        self._function = status_function
+
+    def sold(self, event_id: EventId) -> list[SeatId]:
+        """Raises NotFound if the event does not exist."""
+        asked = SeatStatusAsked(event_id=event_id)
+        answer = self._call(self._function, asked, SeatStatusAnswer, read=True, raises=(NotFound,))
+        return [SeatId(seat) for seat in answer.sold_seat_ids]
