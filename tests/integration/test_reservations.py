@@ -133,7 +133,7 @@ def test_of_thirty_buyers_on_one_seat_one_gets_it(shops: Callable[[int], list[Sh
     assert live_seats(superuser) == [SEATS[0].id]
 
 
-def test_without_redis_remembering_anything_postgres_still_sells_a_seat_once(
+def test_a_seat_is_sold_once_even_if_redis_forgets_every_hold(
     shops: Callable[[int], list[Shop]], redis: Client, superuser: Database
 ) -> None:
     class Amnesia(SeatHolds):
@@ -163,14 +163,14 @@ def test_all_seats_or_none(shop: Shop, superuser: Database) -> None:
     assert set(live_seats(superuser)) == {SEATS[0].id, SEATS[1].id, SEATS[2].id}
 
 
-def test_a_refusal_names_the_seats_that_are_taken(shop: Shop) -> None:
+def test_the_error_names_the_seats_that_are_taken(shop: Shop) -> None:
     shop.hold(SEATS[1])
     with pytest.raises(DomainError) as refused:
         shop.hold(SEATS[0], SEATS[1])
     assert refused.value.details == {"seatIds": [str(SEATS[1].id)]}
 
 
-def test_a_user_has_one_live_hold_an_event_however_often_pressed(
+def test_a_user_has_one_live_hold_for_each_event_however_many_requests_come(
     shops: Callable[[int], list[Shop]], superuser: Database
 ) -> None:
     user = UserId(uuid4())
@@ -180,7 +180,7 @@ def test_a_user_has_one_live_hold_an_event_however_often_pressed(
     assert len(live_seats(superuser)) == 1
 
 
-def test_seats_refused_for_another_hold_are_free_for_others(shop: Shop) -> None:
+def test_seats_of_a_rejected_second_hold_stay_free_for_others(shop: Shop) -> None:
     user = UserId(uuid4())
     shop.hold(SEATS[0], user=user)
     assert code_of(lambda: shop.hold(SEATS[1], user=user)) == "HOLD_EXISTS"
@@ -197,14 +197,14 @@ def test_seats_refused_for_another_hold_are_free_for_others(shop: Shop) -> None:
         ((SEATS[0],), FakeOffers(sale_ends=timedelta(0)), "SALE_CLOSED"),
     ],
 )
-def test_what_cannot_be_held_is_refused_by_name(
+def test_a_hold_that_breaks_a_rule_is_rejected_with_its_code(
     database_of: Callable[[str], Database], redis: Client, seats: tuple[Seat, ...], offers: FakeOffers, code: str
 ) -> None:
     shop = Shop(database_of("reservation_service"), redis, offers)
     assert code_of(lambda: shop.hold(*seats)) == code
 
 
-def test_a_hold_past_its_end_gives_way_even_if_nobody_swept_it(shop: Shop, superuser: Database, redis: Client) -> None:
+def test_an_expired_hold_gives_way_even_before_it_is_cancelled(shop: Shop, superuser: Database, redis: Client) -> None:
     late = shop.hold(SEATS[0])
     shop.clock.now += timedelta(seconds=301)
     redis.flushall()  # as its time to live would have done
@@ -217,7 +217,7 @@ def test_a_hold_past_its_end_gives_way_even_if_nobody_swept_it(shop: Shop, super
     assert messages(superuser) == ["ReservationCancelled"]
 
 
-def test_a_redis_that_forgot_is_reminded_by_the_first_refusal(shop: Shop, redis: Client) -> None:
+def test_the_first_rejected_hold_restores_holds_that_redis_lost(shop: Shop, redis: Client) -> None:
     held = shop.hold(SEATS[0], SEATS[1]).reservation
     redis.flushall()
     assert shop.seat_holds.held(EVENT, NOW) == set()
@@ -227,7 +227,7 @@ def test_a_redis_that_forgot_is_reminded_by_the_first_refusal(shop: Shop, redis:
     assert shop.hold(SEATS[0], SEATS[1])
 
 
-def test_a_release_that_is_late_leaves_a_seat_to_who_holds_it_by_now(redis: Client) -> None:
+def test_a_late_release_leaves_the_hold_of_another_reservation(redis: Client) -> None:
     holds, seat, life = SeatHolds(redis), SEATS[0].id, timedelta(minutes=5)
     ours, late = ReservationId(uuid4()), ReservationId(uuid4())
     assert holds.take(EVENT, ours, [seat], life, NOW) == []
@@ -236,7 +236,7 @@ def test_a_release_that_is_late_leaves_a_seat_to_who_holds_it_by_now(redis: Clie
     assert holds.held(EVENT, NOW) == {seat}
 
 
-def test_expiry_frees_seats_in_both_stores_and_says_so_once(
+def test_expiry_frees_seats_in_both_stores_and_publishes_once(
     shops: Callable[[int], list[Shop]], superuser: Database
 ) -> None:
     sweepers = shops(4)
@@ -284,7 +284,7 @@ def test_release_expiry_and_payment_racing_have_one_winner(
         releaser.seat_holds.release(EVENT, reservation.id, reservation.seat_ids)
 
 
-def test_payment_confirms_once_and_spends_both_tokens(shop: Shop, superuser: Database) -> None:
+def test_a_payment_confirms_once_and_ends_both_tokens(shop: Shop, superuser: Database) -> None:
     held = shop.hold(SEATS[0], SEATS[1])
     shop.paid(held.reservation)
     shop.paid(held.reservation)
@@ -308,7 +308,7 @@ def test_a_failed_payment_cancels_and_frees_the_seats_for_the_next_buyer(shop: S
     assert shop.hold(SEATS[0])
 
 
-def test_money_for_an_expired_hold_gets_the_same_seats_if_they_are_free(shop: Shop, superuser: Database) -> None:
+def test_a_payment_for_an_expired_hold_confirms_it_if_its_seats_are_free(shop: Shop, superuser: Database) -> None:
     held = shop.hold(SEATS[0])
     shop.clock.now += timedelta(seconds=300)
     shop.expire()
@@ -320,7 +320,7 @@ def test_money_for_an_expired_hold_gets_the_same_seats_if_they_are_free(shop: Sh
 
 
 @pytest.mark.parametrize("give_up", ["release", "cancel"])
-def test_who_gives_up_a_hold_that_was_over_gets_the_money_back_that_comes_yet(
+def test_a_payment_for_an_expired_hold_is_refunded_if_the_buyer_gave_it_up(
     shop: Shop, superuser: Database, give_up: str
 ) -> None:
     late = shop.hold(SEATS[0]).reservation
@@ -335,7 +335,7 @@ def test_who_gives_up_a_hold_that_was_over_gets_the_money_back_that_comes_yet(
     assert messages(superuser) == ["ReservationCancelled", "ReservationCancelled"]
 
 
-def test_money_for_seats_that_are_gone_is_asked_back_in_full(shop: Shop, superuser: Database) -> None:
+def test_a_payment_for_seats_that_are_taken_is_refunded_in_full(shop: Shop, superuser: Database) -> None:
     late = shop.hold(SEATS[0], SEATS[1]).reservation
     shop.clock.now += timedelta(seconds=300)
     shop.expire()
@@ -350,7 +350,7 @@ def test_money_for_seats_that_are_gone_is_asked_back_in_full(shop: Shop, superus
     assert Envelope.model_validate_json(last["payload"]).payload["refundAmount"] == 300_000
 
 
-def test_a_hold_being_paid_for_outlasts_the_bank(shop: Shop) -> None:
+def test_a_hold_is_extended_while_its_payment_is_confirmed(shop: Shop) -> None:
     held = shop.hold(SEATS[0]).reservation
     shop.clock.now += timedelta(seconds=299)
     shop.payable(held.user_id, held.id, timedelta(seconds=30))
@@ -360,13 +360,13 @@ def test_a_hold_being_paid_for_outlasts_the_bank(shop: Shop) -> None:
     assert shop.expire() == 1
 
 
-def test_a_payment_that_is_only_begun_lengthens_no_hold(shop: Shop) -> None:
+def test_creating_a_payment_extends_no_hold(shop: Shop) -> None:
     held = shop.hold(SEATS[0]).reservation
     shop.payable(held.user_id, held.id, timedelta())
     assert find(shop, held).hold_expires_at == held.hold_expires_at
 
 
-def test_asking_again_and_again_does_not_stretch_a_hold(shop: Shop) -> None:
+def test_repeated_payments_do_not_extend_a_hold_without_end(shop: Shop) -> None:
     held = shop.hold(SEATS[0]).reservation
     for _ in range(32):
         shop.clock.now += timedelta(seconds=10)
@@ -378,7 +378,7 @@ def test_asking_again_and_again_does_not_stretch_a_hold(shop: Shop) -> None:
     )
 
 
-def test_nobody_releases_or_pays_for_anothers_reservation(shop: Shop) -> None:
+def test_a_user_cannot_release_or_pay_for_a_reservation_of_another_user(shop: Shop) -> None:
     held = shop.hold(SEATS[0]).reservation
     assert code_of(lambda: shop.release(UserId(uuid4()), held.id)) == "NOT_FOUND"
     assert code_of(lambda: shop.payable(UserId(uuid4()), held.id, timedelta())) == "NOT_FOUND"
@@ -508,9 +508,7 @@ def test_one_admission_is_one_purchase_however_the_holds_race_with_its_confirmat
     assert shop.hold(SEATS[1], user=user).reservation.status is Status.PENDING  # who was let in once more
 
 
-def test_late_money_for_a_hold_buys_nothing_where_its_admission_holds_other_seats_by_now(
-    shop: Shop, superuser: Database
-) -> None:
+def test_a_late_payment_is_refunded_if_its_admission_holds_other_seats(shop: Shop, superuser: Database) -> None:
     user, admission = UserId(uuid4()), uuid4()
     late = shop.hold(SEATS[0], user=user, admission=admission).reservation
     shop.clock.now += timedelta(seconds=301)
@@ -523,7 +521,7 @@ def test_late_money_for_a_hold_buys_nothing_where_its_admission_holds_other_seat
     assert live_seats(superuser) == [SEATS[1].id]
 
 
-def test_a_change_after_the_payment_began_is_refused(shop: Shop) -> None:
+def test_a_change_after_the_payment_started_is_rejected(shop: Shop) -> None:
     held = shop.hold(SEATS[0]).reservation
     shop.payable(held.user_id, held.id, timedelta())
     assert code_of(lambda: shop.change(held, [SEATS[1].id])) == "PAYMENT_STARTED"
@@ -547,7 +545,7 @@ def test_a_cancellation_costs_the_fee_of_its_day(shop: Shop, superuser: Database
     assert live_seats(superuser) == []
 
 
-def test_within_a_day_of_booking_it_is_free_but_never_on_the_day_of_the_show(shop: Shop) -> None:
+def test_cancelling_within_a_day_is_free_but_impossible_on_the_day_of_the_event(shop: Shop) -> None:
     reservation = shop.hold(SEATS[0]).reservation
     show = reservation.event_starts_at
     shop.clock.now = show - timedelta(days=1)

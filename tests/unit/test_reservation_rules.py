@@ -1,4 +1,4 @@
-"""What needs no store to be right: numbers, signatures, ends of holds."""
+"""Rules that need no store: ticket numbers, signatures, expiry of holds."""
 
 import json
 from dataclasses import replace
@@ -41,7 +41,7 @@ def test_a_hold_ends_at_its_end_and_not_after() -> None:
     assert not RESERVATION.holds_at(NOW + timedelta(minutes=5))
 
 
-def test_days_before_a_show_are_counted_in_korea() -> None:
+def test_days_before_an_event_are_counted_in_korea() -> None:
     show, booked = datetime(2026, 5, 4, 10, 0, tzinfo=UTC), NOW - timedelta(days=60)
     midnight_in_korea = datetime(2026, 5, 1, 15, 0, tzinfo=UTC)
     assert fee_percent(midnight_in_korea - timedelta(seconds=1), booked, show) == 20  # three days before
@@ -69,7 +69,7 @@ def test_a_ticket_is_shown_while_its_reservation_is_confirmed(
     assert (json.loads(answer["body"])["ticket"] is not None) is shown
 
 
-def test_a_ticket_verifies_offline_and_names_nobody() -> None:
+def test_a_ticket_verifies_offline_and_names_no_person() -> None:
     key = Ed25519PrivateKey.generate()
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     qr = sign_ticket(RESERVATION, pem, "k1")

@@ -109,7 +109,7 @@ class ReservationRepository:
     # -- locking ------------------------------------------------------------------------------------------------
 
     def lock(self, connection: Connection, reservation_id: ReservationId) -> Reservation | None:
-        """The reservation, which nobody else can change until this transaction ends."""
+        """The reservation, which no other transaction can change until this one ends."""
         found = _lock(connection, "WHERE r.id = %s FOR UPDATE", (reservation_id,))
         return found[0] if found else None
 
@@ -447,7 +447,7 @@ def _lock_of(event_id: EventId) -> int:
 
 
 def _lock(connection: Connection, which: str, parameters: Parameters) -> list[Reservation]:
-    """Reservations that nobody else can change until this transaction ends; `which` ends in FOR UPDATE.
+    """Reservations that no other transaction can change until this one ends; `which` ends in FOR UPDATE.
 
     In two statements: a statement that waited for a row gets the row's newest version, but the seats, which are rows of
     another table, as they were when it began (PostgreSQL, 13.2.1 Read Committed).

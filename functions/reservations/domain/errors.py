@@ -48,7 +48,7 @@ class ConflictKind(Enum):
 
 
 class ReservationConflict(Exception):
-    """A unique index of the database rejected a reservation. A use case decides what the buyer is told."""
+    """A unique index of the database rejected a reservation. A use case decides which error the buyer gets."""
 
     def __init__(self, kind: ConflictKind) -> None:
         super().__init__(kind.value)

@@ -21,7 +21,7 @@ class Offer:
     max_seats: int
     seats: tuple[Seat, ...]  # of the seats asked for, those the event has
     sold: frozenset[SeatId]
-    sale_starts_at: datetime | None = None  # the waiting room admits nobody before it, but may know an older time
+    sale_starts_at: datetime | None = None  # the waiting room admits no buyer before it, but may know an older time
 
 
 class Offers(Protocol):

@@ -52,7 +52,7 @@ class ChangeSeats:
 
     def _change(self, wanted: Reservation, now: datetime) -> Reservation:
         """Takes and releases seats in Redis while the reservation's row is locked: of two changes at once, the second
-        would otherwise release seats of the first, or keep them held for nobody."""
+        would otherwise release seats of the first, or keep seats held that no reservation has."""
         with self._database.transaction() as connection:
             held = self._reservations.lock(connection, wanted.id)
             if held is None or not held.holds_at(now):

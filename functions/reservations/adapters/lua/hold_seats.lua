@@ -18,6 +18,6 @@ for i = 2, #KEYS do
   redis.call('SET', KEYS[i], reservation, 'PX', life)
   redis.call('ZADD', held, string.format('%.0f', now + life), ARGV[i + 2])
 end
--- Holds end by themselves; their names are swept by whoever holds next.
+-- The keys of holds expire on their own; the set of held seats is cleaned up by the next hold.
 redis.call('ZREMRANGEBYSCORE', held, '-inf', ARGV[3])
 return taken

@@ -1,5 +1,5 @@
 #!lua
--- Free the seats a reservation holds; a seat that somebody else holds by now stays held.
+-- Release the seats that a reservation holds; a seat that another reservation holds stays held.
 -- KEYS 1 held seats (zset)  2.. the hold of each seat (string: reservation id)
 -- ARGV 1 reservation id  2.. seat ids, in KEYS' order
 -- Result how many were freed

@@ -1,4 +1,4 @@
-"""An event that is cancelled or moved, and what its buyers get, through outbox and consumers (EVT-028, EVT-029)."""
+"""What buyers get when their event is cancelled or rescheduled, through outbox and consumers (EVT-028, EVT-029)."""
 
 import json
 from collections.abc import Callable
@@ -78,7 +78,7 @@ def refunds_told(superuser: Database) -> dict[str, int]:
     return {each["reservationId"]: each["refundAmount"] for each in told if each["reason"] == "EVENT_CANCELLED"}
 
 
-def test_everybody_of_a_cancelled_event_gets_everything_back(office: BoxOffice, superuser: Database) -> None:
+def test_every_buyer_of_a_cancelled_event_is_refunded_in_full(office: BoxOffice, superuser: Database) -> None:
     bought, other, held = office.buy(0), office.buy(1, 2), office.hold(3)
     cancel(office)
     cancel(office)
@@ -99,7 +99,7 @@ def test_everybody_of_a_cancelled_event_gets_everything_back(office: BoxOffice, 
     refused(SaleClosed, lambda: office.hold(4))
 
 
-def test_who_is_quicker_than_the_cancellation_of_the_event_pays_no_fee_either(
+def test_a_buyer_who_cancels_before_the_event_cancellation_arrives_pays_no_fee(
     office: BoxOffice, superuser: Database
 ) -> None:
     bought = office.buy(0)
@@ -112,7 +112,7 @@ def test_who_is_quicker_than_the_cancellation_of_the_event_pays_no_fee_either(
     assert refunds_told(superuser) == {str(bought.id): bought.total_amount}
 
 
-def test_a_crash_in_the_middle_costs_nobody_anything_and_the_next_round_goes_on(
+def test_after_a_crash_in_a_batch_the_next_batch_cancels_the_rest(
     office: BoxOffice, superuser: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     everybody = [office.buy(seat) for seat in range(6)]
@@ -141,7 +141,7 @@ def test_a_crash_in_the_middle_costs_nobody_anything_and_the_next_round_goes_on(
     assert refunds_told(superuser) == {str(each.id): each.total_amount for each in everybody}
 
 
-def test_two_who_work_it_off_at_once_refund_everybody_once(
+def test_concurrent_workers_refund_every_buyer_once(
     office: BoxOffice, superuser: Database, database_of: Callable[[str], Database], redis: Client
 ) -> None:
     everybody = [office.buy(seat) for seat in range(8)]
@@ -162,7 +162,7 @@ def test_two_who_work_it_off_at_once_refund_everybody_once(
 
 
 @pytest.mark.parametrize("seen_through", [False, True])
-def test_money_that_comes_after_the_cancellation_goes_back(
+def test_a_payment_after_the_event_cancellation_is_refunded(
     office: BoxOffice, superuser: Database, seen_through: bool
 ) -> None:
     late = office.hold(0)
@@ -176,7 +176,7 @@ def test_money_that_comes_after_the_cancellation_goes_back(
     assert office.now(late).refund_amount == late.total_amount
 
 
-def test_a_payment_and_the_cancellation_at_once_never_leave_a_ticket_to_nothing(
+def test_a_payment_during_the_event_cancellation_never_leaves_a_ticket(
     office: BoxOffice, superuser: Database, database_of: Callable[[str], Database], redis: Client
 ) -> None:
     held = [office.hold(seat) for seat in range(8)]
@@ -202,7 +202,7 @@ def test_a_payment_and_the_cancellation_at_once_never_leave_a_ticket_to_nothing(
     assert len([each for each in given if each["refundAmount"]]) == 8, "once each"
 
 
-def test_who_is_confirmed_late_while_the_event_is_cancelled_gets_everything_back(
+def test_a_late_confirmation_during_the_event_cancellation_is_refunded_in_full(
     office: BoxOffice, superuser: Database, database_of: Callable[[str], Database]
 ) -> None:
     """Timed out, then paid after all: no row of its was live for the cancellation to wait for."""
@@ -229,7 +229,7 @@ def test_who_is_confirmed_late_while_the_event_is_cancelled_gets_everything_back
     assert refunds_told(superuser) == {str(late.id): late.total_amount}
 
 
-def test_an_admin_sees_how_far_the_refunds_have_come(
+def test_an_admin_sees_the_progress_of_the_refunds(
     office: BoxOffice, superuser: Database, database_of: Callable[[str], Database]
 ) -> None:
     payments = PaymentStore(database_of("payment_service"), Outbox(office.clock))
@@ -296,7 +296,9 @@ def test_an_event_with_reservations_is_not_deleted(office: BoxOffice, reserve: s
     desk(office).delete(office.event.id, uuid4(), ANY)
 
 
-def test_who_books_while_the_event_is_deleted_gets_everything_back(office: BoxOffice, superuser: Database) -> None:
+def test_a_reservation_made_while_the_event_is_deleted_is_refunded_in_full(
+    office: BoxOffice, superuser: Database
+) -> None:
     desk(office).delete(office.event.id, uuid4(), ANY)
     office.courier.deliver()
     with superuser.transaction() as connection:  # the hold that had asked of the event a moment before
@@ -317,7 +319,9 @@ def reschedule(office: BoxOffice, days: int) -> None:
     office.courier.deliver()
 
 
-def test_who_booked_before_the_show_was_moved_gives_back_for_nothing_until_it_starts(office: BoxOffice) -> None:
+def test_after_a_reschedule_earlier_reservations_are_cancelled_for_free_until_the_event_starts(
+    office: BoxOffice,
+) -> None:
     early = office.buy(0)
     office.programme.now = SHOW_STARTS - timedelta(days=2)
     reschedule(office, days=1)
@@ -331,7 +335,7 @@ def test_who_booked_before_the_show_was_moved_gives_back_for_nothing_until_it_st
     assert (given_back.fee, given_back.refund_amount) == (0, early.total_amount)
 
 
-def test_a_hold_that_was_over_when_the_show_was_moved_knows_of_it_when_its_money_revives_it(office: BoxOffice) -> None:
+def test_an_expired_hold_that_a_late_payment_confirms_has_the_new_time_of_its_event(office: BoxOffice) -> None:
     late = office.hold(0)
     office.later(minutes=10)
     office.reservations.expire_holds.expire()
@@ -342,14 +346,14 @@ def test_a_hold_that_was_over_when_the_show_was_moved_knows_of_it_when_its_money
     assert office.reservations.cancel_reservation.cancel(late.user_id, late.id).fee == 0
 
 
-def test_a_show_that_has_started_is_not_given_back_though_it_was_moved(office: BoxOffice) -> None:
+def test_a_rescheduled_event_that_has_started_cannot_be_cancelled_by_buyers(office: BoxOffice) -> None:
     early = office.buy(0)
     reschedule(office, days=1)
     office.programme.now = SHOW_STARTS + timedelta(days=1)
     refused(NotCancellable, lambda: office.reservations.cancel_reservation.cancel(early.user_id, early.id))
 
 
-def test_a_show_is_moved_while_it_is_on_sale_and_not_before_or_after(office: BoxOffice) -> None:
+def test_an_event_is_rescheduled_only_between_the_start_of_its_sale_and_its_end(office: BoxOffice) -> None:
     office.programme.now = SALE_STARTS - timedelta(days=1)
     refused(SaleNotStarted, lambda: reschedule(office, days=1))
     office.programme.now = SHOW_ENDS
@@ -359,7 +363,7 @@ def test_a_show_is_moved_while_it_is_on_sale_and_not_before_or_after(office: Box
     refused(EventIsCancelled, lambda: reschedule(office, days=1))
 
 
-def test_the_same_time_again_tells_nobody(office: BoxOffice) -> None:
+def test_a_reschedule_to_the_same_time_publishes_nothing(office: BoxOffice) -> None:
     bought = office.buy(0)
     office.courier.deliver()
     reschedule(office, days=0)
