@@ -7,8 +7,7 @@ from uuid import UUID, uuid4
 from common.contracts.event_tally import EventTallyAnswer
 from common.contracts.seat_catalogue import SeatCatalogueAnswer
 from common.contracts.seat_ledger import MendHoldsAnswer, MendHoldsAsked, SeatLedgerAnswer
-from common.domain.clock import new_id
-from common.domain.ids import EventId, SeatId
+from common.domain.ids import EventId, ReservationId, SeatId, UserId
 from common.messaging.consumer import AfterCommit, Consumer
 from common.messaging.messages import (
     EVENT_EVENTS,
@@ -18,19 +17,13 @@ from common.messaging.messages import (
     PaymentSuccess,
     envelope,
 )
-from common.messaging.outbox import Outbox
 from common.stores.postgres import Connection, Database
 from common.stores.redis import Client
-from common.waitingroom.queue_tokens import QueueTokens
-from functions.reservations.booking import Booking, Offer
-from functions.reservations.event_catalogue import offer_of
-from functions.reservations.event_outcome import EventOutcome
-from functions.reservations.hold_mending import HoldMending
-from functions.reservations.payment_outcome import PaymentOutcome
-from functions.reservations.reservation import Reservation, Status
-from functions.reservations.reservation_store import ReservationStore
-from functions.reservations.seat_holds import SeatHolds
+from functions.reservations.adapters.clients.events_client import offer_of
+from functions.reservations.domain.offer import Offer
+from functions.reservations.domain.reservation import Reservation, Status
 from tests.courier import Courier
+from tests.reservations_service import ReservationsService
 from tools.simulation.events_service import EventsService, seat_messages
 
 
@@ -40,23 +33,13 @@ class BoxOffice:
     def __init__(self, database_of: Callable[[str], Database], superuser: Database, redis: Client) -> None:
         self.events = EventsService(database_of("event_service"))
         self.event = self.events.event()
-        self.seat_ids = self.events.seat_ids(self.event.id)
+        self.event_id = EventId(self.event.id)
+        self.seat_ids = [SeatId(seat) for seat in self.events.seat_ids(self.event.id)]
         self.database = database_of("reservation_service")
-        self.store = ReservationStore(self.database, Outbox(self.clock))
-        self.holds = SeatHolds(redis)
-        self.booking = Booking(
-            catalogue=self,
-            holds=self.holds,
-            reservations=self.store,
-            tokens=QueueTokens(redis),
-            clock=self.clock,
-            new_id=new_id,
-            hold_seconds=300,
-            payment_token_seconds=600,
-        )
-        self.outcome = PaymentOutcome(self.store, self.booking, QueueTokens(redis), self.clock)
-        self.mending = HoldMending(self.store, self.holds, self.clock)
-        events = EventOutcome(self.store, self.clock)
+        self.reservations = ReservationsService(self.database, redis, self, self.clock)
+        self.repository = self.reservations.repository
+        self.holds = self.reservations.seat_holds
+        events = self.reservations.event_changes
         self.events_consumer = Consumer(
             "reservations", self.database, {EventCancelled: events.cancelled, EventRescheduled: events.rescheduled}
         )
@@ -73,18 +56,28 @@ class BoxOffice:
     # What reservations answers when it is asked.
 
     def ledger(self, event_id: UUID, after: UUID | None) -> SeatLedgerAnswer:
-        return self.mending.ledger(event_id, after)
+        return self.reservations.list_held_seats.page(EventId(event_id), ReservationId(after) if after else None)
 
     def mend(self, asked: MendHoldsAsked) -> MendHoldsAnswer:
-        return self.mending.mend(asked.event_id, asked.release, asked.forgotten)
+        missing = [ReservationId(each) for each in asked.forgotten]
+        return self.reservations.repair_holds.repair(EventId(asked.event_id), asked.release, missing)
 
     def tally(self, event_id: UUID) -> EventTallyAnswer:
-        return EventTallyAnswer.model_validate({"event_id": event_id, **self.store.tally(event_id)})
+        counts = self.repository.count(EventId(event_id))
+        return EventTallyAnswer(
+            event_id=event_id,
+            pending=counts.pending,
+            confirmed=counts.confirmed,
+            event_cancelled=counts.event_cancelled,
+            refund_amount=counts.refund_amount,
+            seen_through=counts.all_cancelled,
+        )
 
     # What buyers do.
 
     def hold(self, *seats: int) -> Reservation:
-        return self.booking.hold(uuid4(), self.event.id, [self.seat_ids[seat] for seat in seats], uuid4()).reservation
+        chosen = [self.seat_ids[seat] for seat in seats]
+        return self.reservations.hold_seats.hold(UserId(uuid4()), self.event_id, chosen, uuid4()).reservation
 
     def pay(self, reservation: Reservation) -> None:
         with self.database.transaction() as connection:
@@ -105,7 +98,7 @@ class BoxOffice:
             causation_id=None,
             user_id=reservation.user_id,
         )
-        return self.outcome.paid(connection, message, paid)
+        return self.reservations.payment_outcomes.paid(connection, message, paid)
 
     def buy(self, *seats: int) -> Reservation:
         reservation = self.hold(*seats)
@@ -113,7 +106,7 @@ class BoxOffice:
         return self.now(reservation)
 
     def now(self, reservation: Reservation) -> Reservation:
-        found = self.store.find(reservation.id, reservation.user_id)
+        found = self.repository.find(reservation.id, reservation.user_id)
         assert found is not None
         return found
 

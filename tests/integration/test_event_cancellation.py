@@ -15,6 +15,7 @@ import pytest
 from common.contracts.refund_tally import RefundTallyAnswer
 from common.domain.ids import EventId, PaymentId, RefundId, ReservationId, UserId
 from common.domain.shared_errors import DomainError, SaleClosed
+from common.messaging.outbox import Outbox
 from common.stores.postgres import Database
 from common.stores.redis import Client
 from functions.events.domain.cancellation import CancellationProgress
@@ -27,11 +28,11 @@ from functions.payments.adapters.payment_repository import PaymentRepository
 from functions.payments.adapters.refund_repository import RefundRepository
 from functions.payments.domain.refund import Refund
 from functions.payments.usecases.record_outcome import RecordOutcome
-from functions.reservations.errors import NotCancellable
-from functions.reservations.reservation import CancelReason, Status
-from functions.reservations.reservation_store import ReservationStore
+from functions.reservations.domain.errors import NotCancellable
+from functions.reservations.domain.reservation import CancelReason, Status
 from tests.box_office import BoxOffice
 from tests.concurrently import concurrently
+from tests.reservations_service import ReservationsService
 from tools.demo.buyer import eventually
 from tools.simulation.events_service import SALE_STARTS, SHOW_ENDS, SHOW_STARTS
 
@@ -41,6 +42,11 @@ CANCELLED, CONFIRMED, PENDING = Status.CANCELLED, Status.CONFIRMED, Status.PENDI
 @pytest.fixture
 def office(database_of: Callable[[str], Database], superuser: Database, redis: Client) -> BoxOffice:
     return BoxOffice(database_of, superuser, redis)
+
+
+def second_worker(office: BoxOffice, database_of: Callable[[str], Database], redis: Client) -> ReservationsService:
+    """Another execution environment of the reservations service."""
+    return ReservationsService(database_of("reservation_service"), redis, office, office.clock)
 
 
 def expect_error(kind: type[DomainError], call: Callable[[], object]) -> None:
@@ -88,7 +94,7 @@ def test_all_buyers_of_a_cancelled_event_are_refunded_in_full(office: BoxOffice,
     cancel(office)
     cancel(office)
     assert office.courier.deliver().count("EventCancelled") == 1, "cancelled twice, published once"
-    while office.booking.cancel_for_events(limit=2):
+    while office.reservations.cancel_event_reservations.cancel_batch(limit=2):
         pass
     office.courier.deliver()
 
@@ -100,7 +106,7 @@ def test_all_buyers_of_a_cancelled_event_are_refunded_in_full(office: BoxOffice,
         str(held.id): 0,
     }
     assert office.events.reads.sold_seats(office.event.id) == []
-    assert office.holds.held(office.event.id, office.clock()) == set()
+    assert office.holds.held(office.event_id, office.clock()) == set()
     expect_error(SaleClosed, lambda: office.hold(4))
 
 
@@ -111,9 +117,9 @@ def test_a_buyer_who_cancels_before_the_event_cancellation_arrives_pays_no_fee(
     office.events.now = SHOW_STARTS - timedelta(hours=3)
     cancel(office)
     office.courier.deliver()
-    cancelled_reservation = office.booking.cancel(bought.user_id, bought.id)
+    cancelled_reservation = office.reservations.cancel_reservation.cancel(bought.user_id, bought.id)
     assert (cancelled_reservation.fee, cancelled_reservation.refund_amount) == (0, bought.total_amount)
-    assert office.booking.cancel_for_events(limit=10) == 0
+    assert office.reservations.cancel_event_reservations.cancel_batch(limit=10) == 0
     assert published_refunds(superuser) == {str(bought.id): bought.total_amount}
 
 
@@ -123,9 +129,9 @@ def test_after_a_crash_between_batches_the_next_run_refunds_the_rest(
     bought = [office.buy(seat) for seat in range(6)]
     cancel(office)
     office.courier.deliver()
-    assert office.booking.cancel_for_events(limit=2) == 2
+    assert office.reservations.cancel_event_reservations.cancel_batch(limit=2) == 2
 
-    calls, real = [], office.store.cancel
+    calls, real = [], office.repository.cancel
 
     def crash_at_the_second(*arguments: Any, **more: Any) -> None:
         if calls:
@@ -134,33 +140,33 @@ def test_after_a_crash_between_batches_the_next_run_refunds_the_rest(
         real(*arguments, **more)
 
     with monkeypatch.context() as broken:
-        broken.setattr(office.store, "cancel", crash_at_the_second)
+        broken.setattr(office.repository, "cancel", crash_at_the_second)
         with pytest.raises(RuntimeError):
-            office.booking.cancel_for_events(limit=2)
+            office.reservations.cancel_event_reservations.cancel_batch(limit=2)
     assert office.statuses(*bought).count(CANCELLED) == 2, "a batch and its messages are all or nothing"
     assert len(published_refunds(superuser)) == 2
     assert cancellation(office).reservations_to_cancel == 4
 
-    while office.booking.cancel_for_events(limit=2):
+    while office.reservations.cancel_event_reservations.cancel_batch(limit=2):
         pass
     assert published_refunds(superuser) == {str(each.id): each.total_amount for each in bought}
 
 
 def test_concurrent_workers_refund_each_buyer_once(
-    office: BoxOffice, superuser: Database, database_of: Callable[[str], Database]
+    office: BoxOffice, superuser: Database, database_of: Callable[[str], Database], redis: Client
 ) -> None:
     bought = [office.buy(seat) for seat in range(8)]
     cancel(office)
     office.courier.deliver()
-    stores = [ReservationStore(database_of("reservation_service"), office.store._outbox) for _ in range(4)]
+    workers = [second_worker(office, database_of, redis) for _ in range(4)]
 
-    def refund_batches(store: ReservationStore) -> int:
+    def refund_batches(worker: ReservationsService) -> int:
         done = 0
-        while batch := store.cancel_for_events(office.clock(), 1):
-            done += len(batch)
+        while batch := worker.cancel_event_reservations.cancel_batch(1):
+            done += batch
         return done
 
-    counts = concurrently([partial(refund_batches, store) for store in stores])
+    counts = concurrently([partial(refund_batches, worker) for worker in workers])
     assert sum(count for count in counts if isinstance(count, int)) == 8
     published = superuser.rows("SELECT event_type FROM common.outbox_events WHERE event_type = 'ReservationCancelled'")
     assert len(published) == len(published_refunds(superuser)) == len(bought)
@@ -173,7 +179,7 @@ def test_a_payment_after_the_cancellation_is_refunded(
     late = office.hold(0)
     cancel(office)
     office.courier.deliver()
-    while seen_through and office.booking.cancel_for_events():
+    while seen_through and office.reservations.cancel_event_reservations.cancel_batch():
         pass
     office.pay(late)
     assert office.statuses(late) == [CANCELLED]
@@ -182,20 +188,20 @@ def test_a_payment_after_the_cancellation_is_refunded(
 
 
 def test_a_payment_during_the_cancellation_leaves_no_confirmed_reservation(
-    office: BoxOffice, superuser: Database, database_of: Callable[[str], Database]
+    office: BoxOffice, superuser: Database, database_of: Callable[[str], Database], redis: Client
 ) -> None:
     held = [office.hold(seat) for seat in range(8)]
     cancel(office)
-    worker = ReservationStore(database_of("reservation_service"), office.store._outbox)
+    worker = second_worker(office, database_of, redis)
 
     def pay_all() -> None:
         for each in held:
             office.pay(each)
 
     def apply_cancellation() -> None:
-        with worker._database.transaction() as connection:
-            worker.event_cancelled(connection, office.event.id, office.clock())
-        while worker.cancel_for_events(office.clock(), 3):
+        with worker.database.transaction() as connection:
+            worker.repository.add_cancelled_event(connection, office.event_id, office.clock())
+        while worker.cancel_event_reservations.cancel_batch(3):
             pass
 
     assert concurrently([pay_all, apply_cancellation]) == [None, None]
@@ -213,12 +219,12 @@ def test_a_late_confirmation_during_the_cancellation_is_refunded_in_full(
     """It expired and was then paid: it had no live row for the cancellation to wait for."""
     late = office.hold(0)
     office.later(seconds=301)
-    assert office.booking.expire() == 1
+    assert office.reservations.expire_holds.expire() == 1
     cancel(office)
 
     def apply_cancellation() -> None:
         office.courier.deliver()
-        while office.booking.cancel_for_events():
+        while office.reservations.cancel_event_reservations.cancel_batch():
             pass
 
     def waits_or_is_through() -> bool:
@@ -239,7 +245,7 @@ def test_an_admin_sees_the_progress_of_the_refunds(
 ) -> None:
     database = database_of("payment_service")
     refund_records = RefundRepository(database)
-    outcome = RecordOutcome(database, PaymentRepository(database), refund_records, office.store._outbox)
+    outcome = RecordOutcome(database, PaymentRepository(database), refund_records, Outbox(office.clock))
     bought = [office.buy(seat) for seat in range(3)]
     total = sum(each.total_amount for each in bought)
     cancel(office)
@@ -248,7 +254,7 @@ def test_an_admin_sees_the_progress_of_the_refunds(
     assert seen.reason == "the singer is ill"
 
     office.courier.deliver()
-    while office.booking.cancel_for_events():
+    while office.reservations.cancel_event_reservations.cancel_batch():
         pass
     seen = cancellation(office, refund_records)
     assert (seen.reservations_to_cancel, seen.reservations_cancelled) == (0, 3)
@@ -301,7 +307,7 @@ def test_an_event_with_live_reservations_cannot_be_deleted(office: BoxOffice, re
     with expectation as raised:
         delete(office)
     assert type(raised.value) is EventHasReservations
-    office.booking.cancel(reservation.user_id, reservation.id)
+    office.reservations.cancel_reservation.cancel(reservation.user_id, reservation.id)
     delete(office)
 
 
@@ -337,27 +343,27 @@ def test_a_reservation_older_than_the_reschedule_has_no_cancellation_fee(
     assert [office.now(each).event_starts_at for each in (early, late)] == [moved, moved]
 
     office.events.now = moved - timedelta(minutes=1)
-    expect_error(NotCancellable, lambda: office.booking.cancel(late.user_id, late.id))
-    cancelled_reservation = office.booking.cancel(early.user_id, early.id)
+    expect_error(NotCancellable, lambda: office.reservations.cancel_reservation.cancel(late.user_id, late.id))
+    cancelled_reservation = office.reservations.cancel_reservation.cancel(early.user_id, early.id)
     assert (cancelled_reservation.fee, cancelled_reservation.refund_amount) == (0, early.total_amount)
 
 
 def test_an_expired_hold_that_a_late_payment_revives_has_the_rescheduled_time(office: BoxOffice) -> None:
     late = office.hold(0)
     office.later(minutes=10)
-    office.booking.expire()
+    office.reservations.expire_holds.expire()
     reschedule(office, days=1)
     office.pay(late)
     revived = office.now(late)
     assert (revived.status, revived.event_starts_at) == (Status.CONFIRMED, SHOW_STARTS + timedelta(days=1))
-    assert office.booking.cancel(late.user_id, late.id).fee == 0
+    assert office.reservations.cancel_reservation.cancel(late.user_id, late.id).fee == 0
 
 
 def test_a_rescheduled_show_cannot_be_cancelled_once_it_has_started(office: BoxOffice) -> None:
     early = office.buy(0)
     reschedule(office, days=1)
     office.events.now = SHOW_STARTS + timedelta(days=1)
-    expect_error(NotCancellable, lambda: office.booking.cancel(early.user_id, early.id))
+    expect_error(NotCancellable, lambda: office.reservations.cancel_reservation.cancel(early.user_id, early.id))
 
 
 def test_a_show_is_rescheduled_only_while_it_is_on_sale(office: BoxOffice) -> None:

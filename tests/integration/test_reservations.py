@@ -8,33 +8,33 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from common.domain.clock import new_id
-from common.domain.shared_errors import DomainError
+from common.domain.ids import EventId, ReservationId, SeatId, UserId
+from common.domain.shared_errors import DomainError, StoreUnavailable
 from common.messaging.messages import Envelope, Payload, PaymentFailed, PaymentSuccess, envelope
-from common.messaging.outbox import Outbox
 from common.stores.postgres import Database
 from common.stores.redis import Client, connect
-from common.waitingroom.queue_tokens import RESERVATION, QueueTokens, new_secret, token_key, token_prefix
-from functions.reservations.booking import Booking, Held, Offer
-from functions.reservations.payment_outcome import PaymentOutcome
-from functions.reservations.reservation import CancelReason, Reservation, Seat, Status
-from functions.reservations.reservation_store import ReservationStore
-from functions.reservations.seat_holds import SeatHolds
+from common.waitingroom.queue_tokens import RESERVATION, new_secret, token_key, token_prefix
+from functions.reservations.adapters.seat_holds_redis import SeatHolds
+from functions.reservations.domain.cancellation import cancel_unpaid
+from functions.reservations.domain.offer import Offer
+from functions.reservations.domain.reservation import CancelReason, Reservation, Seat, Status
+from functions.reservations.usecases.payable_hold import PayableHold as Held
 from tests.concurrently import concurrently
+from tests.reservations_service import ReservationsService
 
 NOW = datetime(2026, 5, 1, 11, 0, tzinfo=UTC)
-EVENT = uuid4()
-SEATS = tuple(Seat(uuid4(), f"A-1-{n}", "VIP", 150_000) for n in range(1, 9))
+EVENT = EventId(uuid4())
+SEATS = tuple(Seat(SeatId(uuid4()), f"A-1-{n}", "VIP", 150_000) for n in range(1, 9))
 
 
-class FakeCatalogue:
+class FakeOffers:
     """An event of eight seats; `sold` are those the events service knows to be sold."""
 
-    def __init__(self, sold: Sequence[UUID] = (), sale_ends: timedelta = timedelta(days=1)) -> None:
+    def __init__(self, sold: Sequence[SeatId] = (), sale_ends: timedelta = timedelta(days=1)) -> None:
         self.sold = frozenset(sold)
         self.sale_ends = sale_ends
 
-    def offer(self, event_id: UUID, seat_ids: Sequence[UUID]) -> Offer:
+    def offer(self, event_id: EventId, seat_ids: Sequence[SeatId]) -> Offer:
         seats = tuple(seat for seat in SEATS if seat.id in seat_ids)
         return Offer("Tour", NOW + timedelta(days=30), NOW + self.sale_ends, False, 4, seats, self.sold)
 
@@ -47,35 +47,26 @@ class Clock:
         return self.now
 
 
-class Shop:
+class Shop(ReservationsService):
     """A buyer's way into the service: connections of its own, a clock that can be moved."""
 
-    def __init__(self, database: Database, redis: Client, catalogue: FakeCatalogue | None = None) -> None:
+    def __init__(
+        self, database: Database, redis: Client, offers: FakeOffers | None = None, seat_holds: SeatHolds | None = None
+    ) -> None:
         self.clock = Clock()
-        self.database = database
-        self.holds = SeatHolds(redis)
-        self.store = ReservationStore(database, Outbox(self.clock))
-        self.tokens = QueueTokens(redis)
-        self.booking = Booking(
-            catalogue=catalogue or FakeCatalogue(),
-            holds=self.holds,
-            reservations=self.store,
-            tokens=self.tokens,
-            clock=self.clock,
-            new_id=new_id,
-            hold_seconds=300,
-            payment_token_seconds=600,
-        )
-        self.outcome = PaymentOutcome(self.store, self.booking, self.tokens, self.clock)
+        super().__init__(database, redis, offers or FakeOffers(), self.clock, seat_holds)
+        self.change, self.release = self.change_seats.change, self.release_seats.release
+        self.cancel, self.expire = self.cancel_reservation.cancel, self.expire_holds.expire
+        self.payable = self.check_payable.check
 
-    def hold(self, *seats: Seat, user: UUID | None = None, admission: UUID | None = None) -> Held:
-        return self.booking.hold(user or uuid4(), EVENT, [seat.id for seat in seats], admission or uuid4())
+    def hold(self, *seats: Seat, user: UserId | None = None, admission: UUID | None = None) -> Held:
+        return self.hold_seats.hold(user or UserId(uuid4()), EVENT, [seat.id for seat in seats], admission or uuid4())
 
     def paid(self, reservation: Reservation) -> None:
         message = PaymentSuccess(
             payment_id=uuid4(), reservation_id=reservation.id, payment_key="k" * 8, amount=1, paid_at=self.clock()
         )
-        self._consume(self.outcome.paid, message, reservation.user_id)
+        self._consume(self.payment_outcomes.paid, message, reservation.user_id)
 
     def failed(self, reservation: Reservation) -> None:
         message = PaymentFailed(
@@ -86,7 +77,7 @@ class Shop:
             failure_reason="declined",
             failed_at=self.clock(),
         )
-        self._consume(self.outcome.failed, message, reservation.user_id)
+        self._consume(self.payment_outcomes.failed, message, reservation.user_id)
 
     def _consume(self, handle: Callable[..., Callable[[], None] | None], message: Payload, user: UUID) -> None:
         wrapped = envelope(
@@ -142,16 +133,14 @@ def test_of_thirty_buyers_on_one_seat_one_gets_it(shops: Callable[[int], list[Sh
     assert live_seats(superuser) == [SEATS[0].id]
 
 
-def test_without_redis_remembering_anything_postgres_still_sells_a_seat_once(
+def test_a_seat_is_sold_once_even_if_redis_forgets_every_hold(
     shops: Callable[[int], list[Shop]], redis: Client, superuser: Database
 ) -> None:
     class Amnesia(SeatHolds):
-        def take(self, *args: object, **kwargs: object) -> list[UUID]:
+        def take(self, *args: object, **kwargs: object) -> list[SeatId]:
             return []
 
-    buyers = shops(20)
-    for each in buyers:
-        each.booking._holds = Amnesia(redis)
+    buyers = [Shop(each.database, redis, seat_holds=Amnesia(redis)) for each in shops(20)]
     # Overlapping pairs, asked for in opposite orders: they must neither share a seat nor deadlock.
     pairs = [(SEATS[n % 4], SEATS[(n + 1) % 4]) for n in range(20)]
     calls = [
@@ -174,53 +163,53 @@ def test_all_seats_or_none(shop: Shop, superuser: Database) -> None:
     assert set(live_seats(superuser)) == {SEATS[0].id, SEATS[1].id, SEATS[2].id}
 
 
-def test_a_refusal_names_the_seats_that_are_taken(shop: Shop) -> None:
+def test_the_error_names_the_seats_that_are_taken(shop: Shop) -> None:
     shop.hold(SEATS[1])
     with pytest.raises(DomainError) as refused:
         shop.hold(SEATS[0], SEATS[1])
     assert refused.value.details == {"seatIds": [str(SEATS[1].id)]}
 
 
-def test_a_user_has_one_live_hold_an_event_however_often_pressed(
+def test_a_user_has_one_live_hold_for_each_event_however_many_requests_come(
     shops: Callable[[int], list[Shop]], superuser: Database
 ) -> None:
-    user = uuid4()
+    user = UserId(uuid4())
     outcomes = concurrently([partial(each.hold, SEATS[n], user=user) for n, each in enumerate(shops(8))])
     assert len([each for each in outcomes if isinstance(each, Held)]) == 1
     assert {str(each) for each in outcomes if isinstance(each, Exception)} == {"HOLD_EXISTS"}
     assert len(live_seats(superuser)) == 1
 
 
-def test_seats_refused_for_another_hold_are_free_for_others(shop: Shop) -> None:
-    user = uuid4()
+def test_seats_of_a_rejected_second_hold_stay_free_for_others(shop: Shop) -> None:
+    user = UserId(uuid4())
     shop.hold(SEATS[0], user=user)
     assert code_of(lambda: shop.hold(SEATS[1], user=user)) == "HOLD_EXISTS"
     assert shop.hold(SEATS[1])
 
 
 @pytest.mark.parametrize(
-    ("seats", "catalogue", "code"),
+    ("seats", "offers", "code"),
     [
-        ((SEATS[0], SEATS[0]), FakeCatalogue(), "VALIDATION_ERROR"),
-        (SEATS[:5], FakeCatalogue(), "TOO_MANY_SEATS"),
-        ((Seat(uuid4(), "Z-9-9", "VIP", 1),), FakeCatalogue(), "SEAT_NOT_FOUND"),
-        ((SEATS[0],), FakeCatalogue(sold=[SEATS[0].id]), "SEAT_TAKEN"),
-        ((SEATS[0],), FakeCatalogue(sale_ends=timedelta(0)), "SALE_CLOSED"),
+        ((SEATS[0], SEATS[0]), FakeOffers(), "VALIDATION_ERROR"),
+        (SEATS[:5], FakeOffers(), "TOO_MANY_SEATS"),
+        ((Seat(SeatId(uuid4()), "Z-9-9", "VIP", 1),), FakeOffers(), "SEAT_NOT_FOUND"),
+        ((SEATS[0],), FakeOffers(sold=[SEATS[0].id]), "SEAT_TAKEN"),
+        ((SEATS[0],), FakeOffers(sale_ends=timedelta(0)), "SALE_CLOSED"),
     ],
 )
-def test_what_cannot_be_held_is_refused_by_name(
-    database_of: Callable[[str], Database], redis: Client, seats: tuple[Seat, ...], catalogue: FakeCatalogue, code: str
+def test_a_hold_that_breaks_a_rule_is_rejected_with_its_code(
+    database_of: Callable[[str], Database], redis: Client, seats: tuple[Seat, ...], offers: FakeOffers, code: str
 ) -> None:
-    shop = Shop(database_of("reservation_service"), redis, catalogue)
+    shop = Shop(database_of("reservation_service"), redis, offers)
     assert code_of(lambda: shop.hold(*seats)) == code
 
 
-def test_a_hold_past_its_end_gives_way_even_if_nobody_swept_it(shop: Shop, superuser: Database, redis: Client) -> None:
+def test_an_expired_hold_gives_way_even_before_it_is_cancelled(shop: Shop, superuser: Database, redis: Client) -> None:
     late = shop.hold(SEATS[0])
     shop.clock.now += timedelta(seconds=301)
     redis.flushall()  # as its time to live would have done
     taken = shop.hold(SEATS[0])
-    found = shop.store.find(late.reservation.id, late.reservation.user_id)
+    found = shop.repository.find(late.reservation.id, late.reservation.user_id)
     assert found is not None
     assert (found.status, found.cancel_reason) == (Status.CANCELLED, CancelReason.HOLD_TIMEOUT)
     assert live_seats(superuser) == [SEATS[0].id]
@@ -228,37 +217,37 @@ def test_a_hold_past_its_end_gives_way_even_if_nobody_swept_it(shop: Shop, super
     assert messages(superuser) == ["ReservationCancelled"]
 
 
-def test_a_redis_that_forgot_is_reminded_by_the_first_refusal(shop: Shop, redis: Client) -> None:
+def test_the_first_rejected_hold_restores_holds_that_redis_lost(shop: Shop, redis: Client) -> None:
     held = shop.hold(SEATS[0], SEATS[1]).reservation
     redis.flushall()
-    assert shop.holds.held(EVENT, NOW) == set()
+    assert shop.seat_holds.held(EVENT, NOW) == set()
     assert code_of(lambda: shop.hold(SEATS[0], SEATS[2])) == "SEAT_TAKEN"
-    assert shop.holds.held(EVENT, NOW) == set(held.seat_ids)
-    shop.booking.release(held.user_id, held.id)
+    assert shop.seat_holds.held(EVENT, NOW) == set(held.seat_ids)
+    shop.release(held.user_id, held.id)
     assert shop.hold(SEATS[0], SEATS[1])
 
 
-def test_a_release_that_is_late_leaves_a_seat_to_who_holds_it_by_now(redis: Client) -> None:
+def test_a_late_release_leaves_the_hold_of_another_reservation(redis: Client) -> None:
     holds, seat, life = SeatHolds(redis), SEATS[0].id, timedelta(minutes=5)
-    ours, late = uuid4(), uuid4()
+    ours, late = ReservationId(uuid4()), ReservationId(uuid4())
     assert holds.take(EVENT, ours, [seat], life, NOW) == []
     holds.release(EVENT, late, [seat])
     assert holds.take(EVENT, late, [seat], life, NOW) == [seat]
     assert holds.held(EVENT, NOW) == {seat}
 
 
-def test_expiry_frees_seats_in_both_stores_and_says_so_once(
+def test_expiry_frees_seats_in_both_stores_and_publishes_once(
     shops: Callable[[int], list[Shop]], superuser: Database
 ) -> None:
     sweepers = shops(4)
     held = sweepers[0].hold(SEATS[0], SEATS[1])
     for each in sweepers:
         each.clock.now += timedelta(seconds=300)
-    assert sum(each for each in concurrently([each.booking.expire for each in sweepers]) if isinstance(each, int)) == 1
+    assert sum(each for each in concurrently([each.expire for each in sweepers]) if isinstance(each, int)) == 1
     assert live_seats(superuser) == []
-    assert sweepers[0].holds.held(EVENT, NOW) == set()
+    assert sweepers[0].seat_holds.held(EVENT, NOW) == set()
     assert messages(superuser) == ["ReservationCancelled"]
-    assert code_of(lambda: sweepers[0].booking.payable(held.reservation.user_id, held.reservation.id, timedelta())) == (
+    assert code_of(lambda: sweepers[0].payable(held.reservation.user_id, held.reservation.id, timedelta())) == (
         "HOLD_EXPIRED"
     )
 
@@ -272,12 +261,12 @@ def test_release_expiry_and_payment_racing_have_one_winner(
         sweeper.clock.now += timedelta(seconds=300)
         concurrently(
             [
-                lambda shop=releaser, r=reservation: shop.booking.release(r.user_id, r.id),  # type: ignore[misc]
-                sweeper.booking.expire,
+                lambda shop=releaser, r=reservation: shop.release(r.user_id, r.id),  # type: ignore[misc]
+                sweeper.expire,
                 lambda shop=payer, r=reservation: shop.paid(r),  # type: ignore[misc]
             ]
         )
-        found = payer.store.find(reservation.id, reservation.user_id)
+        found = payer.repository.find(reservation.id, reservation.user_id)
         assert found is not None
         told = messages(superuser)
         if found.status is Status.CONFIRMED:
@@ -292,14 +281,14 @@ def test_release_expiry_and_payment_racing_have_one_winner(
             connection.execute(
                 "TRUNCATE common.outbox_events, reservation_service.reservations, reservation_service.reservation_seats"
             )
-        releaser.holds.release(EVENT, reservation.id, reservation.seat_ids)
+        releaser.seat_holds.release(EVENT, reservation.id, reservation.seat_ids)
 
 
-def test_payment_confirms_once_and_spends_both_tokens(shop: Shop, superuser: Database) -> None:
+def test_a_payment_confirms_once_and_ends_both_tokens(shop: Shop, superuser: Database) -> None:
     held = shop.hold(SEATS[0], SEATS[1])
     shop.paid(held.reservation)
     shop.paid(held.reservation)
-    found = shop.store.find(held.reservation.id, held.reservation.user_id)
+    found = shop.repository.find(held.reservation.id, held.reservation.user_id)
     assert found is not None
     assert found.status is Status.CONFIRMED
     assert found.ticket_number is not None
@@ -312,47 +301,47 @@ def test_a_failed_payment_cancels_and_frees_the_seats_for_the_next_buyer(shop: S
     held = shop.hold(SEATS[0])
     shop.failed(held.reservation)
     shop.failed(held.reservation)
-    found = shop.store.find(held.reservation.id, held.reservation.user_id)
+    found = shop.repository.find(held.reservation.id, held.reservation.user_id)
     assert found is not None
     assert found.cancel_reason is CancelReason.PAYMENT_FAILED
     assert messages(superuser) == ["ReservationCancelled"]
     assert shop.hold(SEATS[0])
 
 
-def test_money_for_an_expired_hold_gets_the_same_seats_if_they_are_free(shop: Shop, superuser: Database) -> None:
+def test_a_payment_for_an_expired_hold_confirms_it_if_its_seats_are_free(shop: Shop, superuser: Database) -> None:
     held = shop.hold(SEATS[0])
     shop.clock.now += timedelta(seconds=300)
-    shop.booking.expire()
+    shop.expire()
     shop.paid(held.reservation)
-    found = shop.store.find(held.reservation.id, held.reservation.user_id)
+    found = shop.repository.find(held.reservation.id, held.reservation.user_id)
     assert found is not None
     assert (found.status, found.cancel_reason) == (Status.CONFIRMED, None)
     assert live_seats(superuser) == [SEATS[0].id]
 
 
 @pytest.mark.parametrize("give_up", ["release", "cancel"])
-def test_who_gives_up_a_hold_that_was_over_gets_the_money_back_that_comes_yet(
+def test_a_payment_for_an_expired_hold_is_refunded_if_the_buyer_gave_it_up(
     shop: Shop, superuser: Database, give_up: str
 ) -> None:
     late = shop.hold(SEATS[0]).reservation
     shop.clock.now += timedelta(seconds=400)
-    shop.booking.expire()
-    getattr(shop.booking, give_up)(late.user_id, late.id)
+    shop.expire()
+    getattr(shop, give_up)(late.user_id, late.id)
     shop.paid(late)
-    found = shop.store.find(late.id, late.user_id)
+    found = shop.repository.find(late.id, late.user_id)
     assert found is not None
     assert (found.status, found.cancel_reason) == (Status.CANCELLED, CancelReason.USER_REQUEST)
     assert found.refund_amount == late.total_amount
     assert messages(superuser) == ["ReservationCancelled", "ReservationCancelled"]
 
 
-def test_money_for_seats_that_are_gone_is_asked_back_in_full(shop: Shop, superuser: Database) -> None:
+def test_a_payment_for_seats_that_are_taken_is_refunded_in_full(shop: Shop, superuser: Database) -> None:
     late = shop.hold(SEATS[0], SEATS[1]).reservation
     shop.clock.now += timedelta(seconds=300)
-    shop.booking.expire()
+    shop.expire()
     shop.hold(SEATS[1])
     shop.paid(late)
-    found = shop.store.find(late.id, late.user_id)
+    found = shop.repository.find(late.id, late.user_id)
     assert found is not None
     assert found.status is Status.CANCELLED
     assert live_seats(superuser) == [SEATS[1].id]
@@ -361,41 +350,43 @@ def test_money_for_seats_that_are_gone_is_asked_back_in_full(shop: Shop, superus
     assert Envelope.model_validate_json(last["payload"]).payload["refundAmount"] == 300_000
 
 
-def test_a_hold_being_paid_for_outlasts_the_bank(shop: Shop) -> None:
+def test_a_hold_is_extended_while_its_payment_is_confirmed(shop: Shop) -> None:
     held = shop.hold(SEATS[0]).reservation
     shop.clock.now += timedelta(seconds=299)
-    shop.booking.payable(held.user_id, held.id, timedelta(seconds=30))
+    shop.payable(held.user_id, held.id, timedelta(seconds=30))
     shop.clock.now += timedelta(seconds=20)
-    assert shop.booking.expire() == 0
+    assert shop.expire() == 0
     shop.clock.now += timedelta(seconds=11)
-    assert shop.booking.expire() == 1
+    assert shop.expire() == 1
 
 
-def test_a_payment_that_is_only_begun_lengthens_no_hold(shop: Shop) -> None:
+def test_creating_a_payment_extends_no_hold(shop: Shop) -> None:
     held = shop.hold(SEATS[0]).reservation
-    shop.booking.payable(held.user_id, held.id, timedelta())
+    shop.payable(held.user_id, held.id, timedelta())
     assert find(shop, held).hold_expires_at == held.hold_expires_at
 
 
-def test_asking_again_and_again_does_not_stretch_a_hold(shop: Shop) -> None:
+def test_repeated_payments_do_not_extend_a_hold_without_end(shop: Shop) -> None:
     held = shop.hold(SEATS[0]).reservation
     for _ in range(32):
         shop.clock.now += timedelta(seconds=10)
-        shop.booking.payable(held.user_id, held.id, timedelta(seconds=30))
+        shop.payable(held.user_id, held.id, timedelta(seconds=30))
     shop.clock.now += timedelta(seconds=10)
-    assert code_of(lambda: shop.booking.payable(held.user_id, held.id, timedelta(seconds=30))) == "HOLD_EXPIRED"
-    assert SEATS[0].id in shop.holds.held(EVENT, shop.clock() - timedelta(seconds=1)), "the map forgot a guarded hold"
+    assert code_of(lambda: shop.payable(held.user_id, held.id, timedelta(seconds=30))) == "HOLD_EXPIRED"
+    assert SEATS[0].id in shop.seat_holds.held(EVENT, shop.clock() - timedelta(seconds=1)), (
+        "the map forgot an extended hold"
+    )
 
 
-def test_nobody_releases_or_pays_for_anothers_reservation(shop: Shop) -> None:
+def test_a_user_cannot_release_or_pay_for_a_reservation_of_another_user(shop: Shop) -> None:
     held = shop.hold(SEATS[0]).reservation
-    assert code_of(lambda: shop.booking.release(uuid4(), held.id)) == "NOT_FOUND"
-    assert code_of(lambda: shop.booking.payable(uuid4(), held.id, timedelta())) == "NOT_FOUND"
-    assert shop.store.find(held.id, uuid4()) is None
+    assert code_of(lambda: shop.release(UserId(uuid4()), held.id)) == "NOT_FOUND"
+    assert code_of(lambda: shop.payable(UserId(uuid4()), held.id, timedelta())) == "NOT_FOUND"
+    assert shop.repository.find(held.id, UserId(uuid4())) is None
 
 
 def test_an_admission_takes_seats_of_its_own_event_and_for_its_own_user_only(shop: Shop, redis: Client) -> None:
-    user = uuid4()
+    user = UserId(uuid4())
     token = token_prefix(RESERVATION, EVENT, user) + new_secret()
     redis.set(token_key(RESERVATION, EVENT, user), token)
     assert shop.tokens.check_reservation(token, user, EVENT)
@@ -406,35 +397,35 @@ def test_an_admission_takes_seats_of_its_own_event_and_for_its_own_user_only(sho
 def test_a_message_exists_if_and_only_if_its_change_committed(shop: Shop, superuser: Database) -> None:
     held = shop.hold(SEATS[0]).reservation
 
-    def die_before_commit() -> None:
+    def crash_before_commit() -> None:
         with shop.database.transaction() as connection:
-            found = shop.store.locked(connection, held.id)
+            found = shop.repository.lock(connection, held.id)
             assert found is not None
-            shop.store.cancel(connection, found, CancelReason.USER_REQUEST, NOW)
+            shop.repository.cancel(connection, found, cancel_unpaid(CancelReason.USER_REQUEST, NOW))
             raise psycopg.errors.AdminShutdown
 
-    with pytest.raises(psycopg.errors.AdminShutdown):
-        die_before_commit()
+    with pytest.raises(StoreUnavailable):
+        crash_before_commit()
     assert messages(superuser) == []
     assert live_seats(superuser) == [SEATS[0].id]
 
 
 def test_the_list_is_the_users_own_newest_first(shop: Shop) -> None:
-    user = uuid4()
+    user = UserId(uuid4())
     first = shop.hold(SEATS[0], user=user).reservation
-    shop.booking.release(user, first.id)
+    shop.release(user, first.id)
     shop.clock.now += timedelta(seconds=1)
     second = shop.hold(SEATS[1], user=user).reservation
     shop.hold(SEATS[2])
-    found, total = shop.store.of_user(user, None, 1, 0)
+    found, total = shop.repository.of_user(user, None, 1, 0)
     assert ([each.id for each in found], total) == ([second.id], 2)
-    assert shop.store.of_user(user, Status.CANCELLED, 20, 0)[0][0].id == first.id
-    assert shop.store.of_user(uuid4(), None, 20, 0) == ([], 0)
-    assert shop.store.of_user(user, None, 20, 40) == ([], 2)
+    assert shop.repository.of_user(user, Status.CANCELLED, 20, 0)[0][0].id == first.id
+    assert shop.repository.of_user(UserId(uuid4()), None, 20, 0) == ([], 0)
+    assert shop.repository.of_user(user, None, 20, 40) == ([], 2)
 
 
 def find(shop: Shop, reservation: Reservation) -> Reservation:
-    found = shop.store.find(reservation.id, reservation.user_id)
+    found = shop.repository.find(reservation.id, reservation.user_id)
     assert found is not None
     return found
 
@@ -443,11 +434,11 @@ def test_a_hold_is_changed_all_or_none_and_keeps_its_end(shop: Shop, superuser: 
     held = shop.hold(SEATS[0], SEATS[1])
     shop.hold(SEATS[3])
     shop.clock.now += timedelta(seconds=100)
-    assert code_of(lambda: shop.booking.change(held.reservation, [SEATS[2].id, SEATS[3].id])) == "SEAT_TAKEN"
+    assert code_of(lambda: shop.change(held.reservation, [SEATS[2].id, SEATS[3].id])) == "SEAT_TAKEN"
     assert {SEATS[0].id, SEATS[1].id} < set(live_seats(superuser))
-    assert SEATS[2].id not in shop.holds.held(EVENT, shop.clock())
+    assert SEATS[2].id not in shop.seat_holds.held(EVENT, shop.clock())
 
-    changed = shop.booking.change(held.reservation, [SEATS[1].id, SEATS[2].id, SEATS[4].id])
+    changed = shop.change(held.reservation, [SEATS[1].id, SEATS[2].id, SEATS[4].id])
     assert changed.reservation.hold_expires_at == held.reservation.hold_expires_at
     assert changed.reservation.total_amount == 450_000
     assert find(shop, held.reservation).seat_ids == sorted([SEATS[1].id, SEATS[2].id, SEATS[4].id])
@@ -461,7 +452,7 @@ def test_a_seat_held_and_changed_to_at_once_has_one_holder(
     several = shops(12)
     changers = [each.hold(SEATS[n]).reservation for n, each in enumerate(several[:6])]
     redis.flushall()  # with nothing but Postgres to decide
-    calls = [partial(each.booking.change, mine, [SEATS[7].id]) for each, mine in zip(several, changers, strict=False)]
+    calls = [partial(each.change, mine, [SEATS[7].id]) for each, mine in zip(several, changers, strict=False)]
     outcomes = concurrently([*calls, *(partial(each.hold, SEATS[7]) for each in several[6:])])
     assert len([each for each in outcomes if isinstance(each, Held)]) == 1
     assert live_seats(superuser).count(SEATS[7].id) == 1
@@ -477,12 +468,12 @@ def test_of_many_changes_at_once_no_seat_is_left_held_that_is_not_the_reservatio
     for _ in range(4):
         # Each has read the reservation as it was before all of them.
         stale = find(shop, held)
-        concurrently([partial(each.booking.change, stale, group) for each, group in zip(several, groups, strict=False)])
+        concurrently([partial(each.change, stale, group) for each, group in zip(several, groups, strict=False)])
         seats = set(live_seats(superuser))
         assert len(seats) == 3
-        assert shop.holds.held(EVENT, shop.clock()) == seats
-    shop.booking.release(held.user_id, held.id)
-    assert shop.holds.held(EVENT, shop.clock()) == set()
+        assert shop.seat_holds.held(EVENT, shop.clock()) == seats
+    shop.release(held.user_id, held.id)
+    assert shop.seat_holds.held(EVENT, shop.clock()) == set()
 
 
 @pytest.mark.parametrize("forgotten", [False, True])  # by Redis: then Postgres refuses
@@ -495,35 +486,33 @@ def test_a_change_that_fails_takes_no_seat_from_one_that_does_not(
     shop.hold(SEATS[7])
     if forgotten:
         redis.flushall()
-    failing = [partial(each.booking.change, held, [SEATS[1].id, SEATS[7].id]) for each in several[:4]]
-    outcomes = concurrently([*failing, *(partial(each.booking.change, held, [SEATS[1].id]) for each in several[4:])])
+    failing = [partial(each.change, held, [SEATS[1].id, SEATS[7].id]) for each in several[:4]]
+    outcomes = concurrently([*failing, *(partial(each.change, held, [SEATS[1].id]) for each in several[4:])])
     assert len([each for each in outcomes if isinstance(each, Held)]) == 4
     assert set(live_seats(superuser)) == {SEATS[1].id, SEATS[7].id}
-    assert shop.holds.held(EVENT, shop.clock()) == ({SEATS[1].id} if forgotten else {SEATS[1].id, SEATS[7].id})
+    assert shop.seat_holds.held(EVENT, shop.clock()) == ({SEATS[1].id} if forgotten else {SEATS[1].id, SEATS[7].id})
 
 
 def test_one_admission_is_one_purchase_however_the_holds_race_with_its_confirmation(
     shops: Callable[[int], list[Shop]], superuser: Database
 ) -> None:
     several = shops(8)
-    shop, user, admission = several[0], uuid4(), uuid4()
+    shop, user, admission = several[0], UserId(uuid4()), uuid4()
     first = shop.hold(SEATS[0], user=user, admission=admission).reservation
     again = [partial(each.hold, SEATS[n], user=user, admission=admission) for n, each in enumerate(several[1:], 1)]
     calls: list[Callable[[], object]] = [partial(shop.paid, first), *again]
     concurrently(calls)
     assert code_of(lambda: shop.hold(SEATS[1], user=user, admission=admission)) == "QUEUE_TOKEN_INVALID"
     assert live_seats(superuser) == [SEATS[0].id]
-    assert shop.holds.held(EVENT, shop.clock()) <= {SEATS[0].id}
+    assert shop.seat_holds.held(EVENT, shop.clock()) <= {SEATS[0].id}
     assert shop.hold(SEATS[1], user=user).reservation.status is Status.PENDING  # who was let in once more
 
 
-def test_late_money_for_a_hold_buys_nothing_where_its_admission_holds_other_seats_by_now(
-    shop: Shop, superuser: Database
-) -> None:
-    user, admission = uuid4(), uuid4()
+def test_a_late_payment_is_refunded_if_its_admission_holds_other_seats(shop: Shop, superuser: Database) -> None:
+    user, admission = UserId(uuid4()), uuid4()
     late = shop.hold(SEATS[0], user=user, admission=admission).reservation
     shop.clock.now += timedelta(seconds=301)
-    assert shop.booking.expire() == 1
+    assert shop.expire() == 1
     other = shop.hold(SEATS[1], user=user, admission=admission).reservation
     shop.paid(late)
     assert (find(shop, late).status, find(shop, late).refund_amount) == (Status.CANCELLED, late.total_amount)
@@ -532,13 +521,13 @@ def test_late_money_for_a_hold_buys_nothing_where_its_admission_holds_other_seat
     assert live_seats(superuser) == [SEATS[1].id]
 
 
-def test_a_change_after_the_payment_began_is_refused(shop: Shop) -> None:
+def test_a_change_after_the_payment_started_is_rejected(shop: Shop) -> None:
     held = shop.hold(SEATS[0]).reservation
-    shop.booking.payable(held.user_id, held.id, timedelta())
-    assert code_of(lambda: shop.booking.change(held, [SEATS[1].id])) == "PAYMENT_STARTED"
+    shop.payable(held.user_id, held.id, timedelta())
+    assert code_of(lambda: shop.change(held, [SEATS[1].id])) == "PAYMENT_STARTED"
     assert shop.hold(SEATS[1])
     shop.clock.now += timedelta(seconds=301)
-    assert code_of(lambda: shop.booking.change(held, [SEATS[2].id])) == "HOLD_EXPIRED"
+    assert code_of(lambda: shop.change(held, [SEATS[2].id])) == "HOLD_EXPIRED"
 
 
 @pytest.mark.parametrize(
@@ -549,14 +538,14 @@ def test_a_cancellation_costs_the_fee_of_its_day(shop: Shop, superuser: Database
     reservation = shop.hold(SEATS[0]).reservation
     shop.paid(reservation)
     shop.clock.now = reservation.event_starts_at - timedelta(days=days_before)
-    cancelled = shop.booking.cancel(reservation.user_id, reservation.id)
+    cancelled = shop.cancel(reservation.user_id, reservation.id)
     assert (cancelled.status, cancelled.fee, cancelled.refund_amount) == (Status.CANCELLED, fee, 150_000 - fee)
-    assert shop.booking.cancel(reservation.user_id, reservation.id).refund_amount == 150_000 - fee
+    assert shop.cancel(reservation.user_id, reservation.id).refund_amount == 150_000 - fee
     assert messages(superuser) == ["ReservationConfirmed", "ReservationCancelled"]
     assert live_seats(superuser) == []
 
 
-def test_within_a_day_of_booking_it_is_free_but_never_on_the_day_of_the_show(shop: Shop) -> None:
+def test_cancelling_within_a_day_is_free_but_impossible_on_the_day_of_the_event(shop: Shop) -> None:
     reservation = shop.hold(SEATS[0]).reservation
     show = reservation.event_starts_at
     shop.clock.now = show - timedelta(days=1)
@@ -564,15 +553,15 @@ def test_within_a_day_of_booking_it_is_free_but_never_on_the_day_of_the_show(sho
         connection.execute("UPDATE reservation_service.reservations SET hold_expires_at = %s", (show,))
     shop.paid(reservation)
     shop.clock.now = show - timedelta(hours=6)  # both on the show's day in Korea
-    assert code_of(lambda: shop.booking.cancel(reservation.user_id, reservation.id)) == "NOT_CANCELLABLE"
+    assert code_of(lambda: shop.cancel(reservation.user_id, reservation.id)) == "NOT_CANCELLABLE"
     shop.clock.now = show - timedelta(hours=21)  # the evening before
-    assert shop.booking.cancel(reservation.user_id, reservation.id).fee == 0
+    assert shop.cancel(reservation.user_id, reservation.id).fee == 0
 
 
 def test_of_many_cancellations_at_once_one_refunds(shops: Callable[[int], list[Shop]], superuser: Database) -> None:
     several = shops(8)
     reservation = several[0].hold(SEATS[0]).reservation
     several[0].paid(reservation)
-    outcomes = concurrently([partial(each.booking.cancel, reservation.user_id, reservation.id) for each in several])
+    outcomes = concurrently([partial(each.cancel, reservation.user_id, reservation.id) for each in several])
     assert [each for each in outcomes if isinstance(each, Exception)] == []
     assert messages(superuser).count("ReservationCancelled") == 1

@@ -56,7 +56,7 @@ def test_a_consistent_sale_needs_no_repair(office: BoxOffice, look: Reconciliati
     office.buy(0, 1)
     office.hold(2)
     cancelled_reservation = office.buy(3)
-    office.booking.cancel(cancelled_reservation.user_id, cancelled_reservation.id)
+    office.reservations.cancel_reservation.cancel(cancelled_reservation.user_id, cancelled_reservation.id)
     office.courier.deliver()
     assert look() == NONE
 
@@ -80,7 +80,7 @@ def test_a_message_under_way_is_waited_for(office: BoxOffice, look: Reconciliati
 def test_a_lost_cancellation_is_repaired(office: BoxOffice, look: Reconciliation, superuser: Database) -> None:
     bought = office.buy(0)
     office.courier.deliver()
-    office.booking.cancel(bought.user_id, bought.id)
+    office.reservations.cancel_reservation.cancel(bought.user_id, bought.id)
     assert look() == Disagreements(stale_claims=frozenset({(office.seat_ids[0], ReservationId(bought.id))}))
     assert (sold(office), look()) == ([], NONE)
 
@@ -101,17 +101,17 @@ def test_a_sale_to_an_unknown_reservation_is_removed(
 
 def test_a_hold_of_an_unknown_reservation_is_released(office: BoxOffice, look: Reconciliation) -> None:
     unknown, seat = ReservationId(uuid4()), office.seat_ids[0]
-    office.holds.take(office.event.id, unknown, [seat], LIFE, office.clock())
+    office.holds.take(office.event_id, unknown, [seat], LIFE, office.clock())
     assert look() == Disagreements(orphan_holds=frozenset({(seat, unknown)}))
-    assert (office.holds.held(office.event.id, office.clock()), look()) == (set(), NONE)
+    assert (office.holds.held(office.event_id, office.clock()), look()) == (set(), NONE)
 
 
 def test_a_hold_that_is_being_written_to_postgres_is_left_unchanged(office: BoxOffice, look: Reconciliation) -> None:
     held = office.hold(0)
-    orphan = uuid4()
-    office.holds.take(office.event.id, orphan, [office.seat_ids[1]], LIFE, office.clock())
-    assert look(meanwhile=lambda: office.holds.release(office.event.id, orphan, [office.seat_ids[1]])) == NONE
-    assert office.holds.holders(office.event.id, office.clock()) == {office.seat_ids[0]: held.id}
+    orphan = ReservationId(uuid4())
+    office.holds.take(office.event_id, orphan, [office.seat_ids[1]], LIFE, office.clock())
+    assert look(meanwhile=lambda: office.holds.release(office.event_id, orphan, [office.seat_ids[1]])) == NONE
+    assert office.holds.holders(office.event_id, office.clock()) == {office.seat_ids[0]: held.id}
 
 
 def test_a_hold_whose_reservation_is_live_at_the_repair_is_left_unchanged(office: BoxOffice) -> None:
@@ -120,17 +120,17 @@ def test_a_hold_whose_reservation_is_live_at_the_repair_is_left_unchanged(office
         event_id=office.event.id, release=[HeldSeat(seat_id=seat, reservation_id=held.id)], forgotten=[]
     )
     assert office.mend(asked) == MendHoldsAnswer(released=0, remembered=0)
-    assert office.holds.holders(office.event.id, office.clock()) == {seat: held.id}
+    assert office.holds.holders(office.event_id, office.clock()) == {seat: held.id}
 
 
 def test_a_seat_listed_as_held_without_a_hold_is_removed_from_the_list(
     office: BoxOffice, look: Reconciliation, redis: Client
 ) -> None:
     seat = office.seat_ids[0]
-    office.holds.take(office.event.id, uuid4(), [seat], LIFE, office.clock())
+    office.holds.take(office.event_id, ReservationId(uuid4()), [seat], LIFE, office.clock())
     redis.delete(f"seat:hold:{{{office.event.id}}}:{seat}")
     assert look() == Disagreements(orphan_holds=frozenset({(seat, None)}))
-    assert office.holds.held(office.event.id, office.clock()) == set()
+    assert office.holds.held(office.event_id, office.clock()) == set()
 
 
 def test_a_hold_that_redis_lost_is_taken_again(office: BoxOffice, look: Reconciliation, redis: Client) -> None:
@@ -138,7 +138,7 @@ def test_a_hold_that_redis_lost_is_taken_again(office: BoxOffice, look: Reconcil
     redis.flushall()
     pairs = frozenset((seat, ReservationId(held.id)) for seat in office.seat_ids[:2])
     assert look() == Disagreements(forgotten_holds=pairs)
-    assert office.holds.holders(office.event.id, office.clock()) == dict.fromkeys(office.seat_ids[:2], held.id)
+    assert office.holds.holders(office.event_id, office.clock()) == dict.fromkeys(office.seat_ids[:2], held.id)
     assert look() == NONE
 
 
@@ -147,11 +147,11 @@ def test_a_seat_held_by_another_reservation_returns_to_its_own(
 ) -> None:
     held, other, seat = office.hold(0), ReservationId(uuid4()), office.seat_ids[0]
     redis.flushall()
-    office.holds.take(office.event.id, other, [seat], LIFE, office.clock())
+    office.holds.take(office.event_id, other, [seat], LIFE, office.clock())
     assert look() == Disagreements(
         orphan_holds=frozenset({(seat, other)}), forgotten_holds=frozenset({(seat, ReservationId(held.id))})
     )
-    assert office.holds.holders(office.event.id, office.clock()) == {seat: held.id}
+    assert office.holds.holders(office.event_id, office.clock()) == {seat: held.id}
 
 
 def test_a_seat_sold_twice_is_reported_and_not_repaired(

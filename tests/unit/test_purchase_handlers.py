@@ -5,13 +5,13 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from common.domain.ids import EventId, PaymentId, ReservationId, UserId
+from common.domain.ids import EventId, PaymentId, ReservationId, SeatId, UserId
 from common.domain.shared_errors import QueueTokenInvalid
 from functions.gateway.handlers import check_health
 from functions.gateway.wiring import health
@@ -20,10 +20,14 @@ from functions.payments.domain.payment_gateway import GatewayUnavailable
 from functions.payments.handlers import confirm_payment, create_payment, receive_webhook
 from functions.payments.usecases.create_payment import CreatedPayment
 from functions.payments.wiring import gateway_sync, purchase
-from functions.reservations import change, seat_map
+from functions.reservations.adapters.seat_holds_redis import SeatHolds
+from functions.reservations.handlers import change_seats, read_seat_map
+from functions.reservations.usecases.read_seat_map import ReadSeatMap
+from functions.reservations.wiring import purchases, seat_map
+from functions.reservations.wiring import tokens as reservation_tokens
 
 NOW = datetime(2026, 5, 1, 11, 0, tzinfo=UTC)
-USER, SEAT = uuid4(), uuid4()
+USER, SEAT = uuid4(), SeatId(uuid4())
 PENDING = Payment(
     id=PaymentId(uuid4()),
     payment_key="key-1234",
@@ -77,10 +81,10 @@ def test_a_pending_payment_is_confirmed_with_its_token_only(monkeypatch: pytest.
 
 def test_seats_are_changed_with_an_admission_only(monkeypatch: pytest.MonkeyPatch) -> None:
     held = SimpleNamespace(event_id=uuid4())
-    monkeypatch.setattr(change, "queue_tokens", tokens(refuse))
-    monkeypatch.setattr(change, "store", lambda: SimpleNamespace(find=lambda *_: held))
-    monkeypatch.setattr(change, "booking", lambda: SimpleNamespace(change=never))
-    status, refused = answer(change.handler, {"seatIds": [str(SEAT)]}, pathParameters={"id": str(uuid4())})
+    monkeypatch.setattr(reservation_tokens, "queue_tokens", tokens(refuse))
+    monkeypatch.setattr(purchases, "reservations", lambda: SimpleNamespace(find=lambda *_: held))
+    monkeypatch.setattr(purchases, "change_seats", lambda: SimpleNamespace(change=never))
+    status, refused = answer(change_seats.handler, {"seatIds": [str(SEAT)]}, pathParameters={"id": str(uuid4())})
     assert (status, refused["code"]) == (401, "QUEUE_TOKEN_INVALID")
 
 
@@ -97,19 +101,23 @@ def test_a_webhook_that_could_not_be_worked_on_is_to_be_sent_again(monkeypatch: 
 
 
 def test_a_seat_that_is_confirmed_while_the_map_is_read_is_not_shown_as_free(monkeypatch: pytest.MonkeyPatch) -> None:
-    held, sold = {SEAT}, set[UUID]()
+    held, sold = {SEAT}, set[SeatId]()
 
-    def then_confirmed(seats: set[UUID]) -> set[UUID]:
+    def then_confirmed(seats: set[SeatId]) -> set[SeatId]:
         seen = set(seats)
         held.clear()
         sold.add(SEAT)
         return seen
 
-    monkeypatch.setattr(seat_map, "queue_tokens", tokens(lambda *_: None))
-    monkeypatch.setattr(seat_map, "seat_holds", lambda: SimpleNamespace(held=lambda *_: then_confirmed(held)))
-    catalogue = SimpleNamespace(sold=lambda _: sorted(then_confirmed(sold)), seat_count=lambda _: 8)
-    monkeypatch.setattr(seat_map, "catalogue", catalogue)
-    _, shown = answer(seat_map.handler, pathParameters={"eventId": str(uuid4())})
+    use_case = ReadSeatMap(
+        cast(SeatHolds, SimpleNamespace(held=lambda *_: then_confirmed(held))),
+        sold=lambda _: sorted(then_confirmed(sold)),
+        seat_count=lambda _: 8,
+        clock=lambda: NOW,
+    )
+    monkeypatch.setattr(reservation_tokens, "queue_tokens", tokens(lambda *_: None))
+    monkeypatch.setattr(seat_map, "read_seat_map", lambda: use_case)
+    _, shown = answer(read_seat_map.handler, pathParameters={"eventId": str(uuid4())})
     assert shown["seats"]["available"] == 7
 
 

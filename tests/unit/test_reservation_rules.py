@@ -1,4 +1,4 @@
-"""What needs no store to be right: numbers, signatures, ends of holds."""
+"""Rules that need no store: ticket numbers, signatures, expiry of holds."""
 
 import json
 from dataclasses import replace
@@ -11,23 +11,26 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from common.domain.ids import EventId, ReservationId, SeatId, UserId
 from functions.queue.domain.queue_speed import QueueSpeed
-from functions.reservations import detail
-from functions.reservations.cancellation_fee import fee_percent
-from functions.reservations.reservation import CROCKFORD, Reservation, Seat, Status, ticket_number
-from functions.reservations.ticket import sign_ticket
+from functions.reservations.adapters.ticket_signer import sign_ticket
+from functions.reservations.domain.cancellation_fee import fee_percent
+from functions.reservations.domain.reservation import CROCKFORD, Reservation, Seat, Status, ticket_number
+from functions.reservations.handlers import read_reservation
+from functions.reservations.wiring import purchases
 
 NOW = datetime(2026, 5, 1, 11, 0, tzinfo=UTC)
 RESERVATION = Reservation(
-    id=uuid4(),
-    user_id=uuid4(),
-    event_id=uuid4(),
+    id=ReservationId(uuid4()),
+    user_id=UserId(uuid4()),
+    event_id=EventId(uuid4()),
     event_title="Tour",
     event_starts_at=NOW + timedelta(days=30),
     status=Status.PENDING,
-    seats=(Seat(uuid4(), "A-1-1", "VIP", 150_000),),
+    seats=(Seat(SeatId(uuid4()), "A-1-1", "VIP", 150_000),),
     total_amount=150_000,
     hold_expires_at=NOW + timedelta(minutes=5),
+    hold_extendable_until=NOW + timedelta(minutes=5, seconds=30),
     created_at=NOW,
     ticket_number="0123456789AB",
 )
@@ -38,7 +41,7 @@ def test_a_hold_ends_at_its_end_and_not_after() -> None:
     assert not RESERVATION.holds_at(NOW + timedelta(minutes=5))
 
 
-def test_days_before_a_show_are_counted_in_korea() -> None:
+def test_days_before_an_event_are_counted_in_korea() -> None:
     show, booked = datetime(2026, 5, 4, 10, 0, tzinfo=UTC), NOW - timedelta(days=60)
     midnight_in_korea = datetime(2026, 5, 1, 15, 0, tzinfo=UTC)
     assert fee_percent(midnight_in_korea - timedelta(seconds=1), booked, show) == 20  # three days before
@@ -46,7 +49,7 @@ def test_days_before_a_show_are_counted_in_korea() -> None:
 
 
 def test_a_ticket_number_is_the_reservations_own_and_can_be_read_aloud() -> None:
-    numbers = {ticket_number(UUID(int=n)) for n in range(1000)}
+    numbers = {ticket_number(ReservationId(UUID(int=n))) for n in range(1000)}
     assert len(numbers) == 1000
     assert all(len(number) == 12 and set(number) <= set(CROCKFORD) for number in numbers)
 
@@ -57,16 +60,16 @@ def test_a_ticket_is_shown_while_its_reservation_is_confirmed(
 ) -> None:
     """One that was given back keeps its number, and opens no door."""
     found = replace(RESERVATION, status=status)
-    monkeypatch.setattr(detail, "store", lambda: SimpleNamespace(find=lambda _id, _user_id: found))
-    monkeypatch.setattr(detail, "ticket_qr", lambda _reservation: "signed")
+    monkeypatch.setattr(purchases, "reservations", lambda: SimpleNamespace(find=lambda _id, _user_id: found))
+    monkeypatch.setattr(purchases, "ticket_qr", lambda _reservation: "signed")
     claims = {"sub": str(found.user_id), "role": "USER", "sid": str(uuid4()), "jti": str(uuid4()), "exp": "1"}
     event = {"pathParameters": {"id": str(found.id)}, "requestContext": {"authorizer": claims}}
-    answer = detail.handler(event, None)
+    answer = read_reservation.handler(event, None)
     assert answer["statusCode"] == 200
     assert (json.loads(answer["body"])["ticket"] is not None) is shown
 
 
-def test_a_ticket_verifies_offline_and_names_nobody() -> None:
+def test_a_ticket_verifies_offline_and_names_no_person() -> None:
     key = Ed25519PrivateKey.generate()
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     qr = sign_ticket(RESERVATION, pem, "k1")

@@ -42,7 +42,11 @@ def test_a_consumer_says_which_messages_failed_and_what_is_given_up_goes_to_a_qu
 
 def test_what_runs_by_the_clock_runs_once_at_a_time_unless_it_is_made_for_two() -> None:
     # By one script, by locks, by row locks.
-    for_two = {"admitter.handlers.admit_users", "outbox_relay.handlers.publish_outbox", "reservations.expire"}
+    for_two = {
+        "admitter.handlers.admit_users",
+        "outbox_relay.handlers.publish_outbox",
+        "reservations.handlers.expire_holds",
+    }
     resources = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))["Resources"]
     alone = {
         properties["Handler"].removeprefix("functions.").removesuffix(".handler"): properties.get(
@@ -52,7 +56,7 @@ def test_what_runs_by_the_clock_runs_once_at_a_time_unless_it_is_made_for_two() 
         if any(event["Type"] == "ScheduleV2" for event in properties.get("Events", {}).values())
     }
     assert {name for name, concurrency in alone.items() if concurrency != 1} == for_two
-    assert "payments.settle" in alone
+    assert "payments.handlers.settle_payments" in alone
 
 
 def test_no_function_that_signs_tokens_is_restored_from_a_snapshot() -> None:

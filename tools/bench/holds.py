@@ -2,8 +2,8 @@
 
 Holds a second, on one event and over a hundred, by processes that do nothing else; beside them the bare Postgres
 statement that writes the same rows, `INSERT … ON CONFLICT DO NOTHING`, in turns in the same run. The use case is
-`Booking.hold` on a Postgres and a Redis of its own; the events service is answered from memory. Then the round trips of
-each handler, counted; then, through the emulator, how long after PortOne's yes a buyer sees CONFIRMED, and SOLD.
+`HoldSeats.hold` on a Postgres and a Redis of its own; the events service is answered from memory. Then the round trips
+of each handler, counted; then, through the emulator, how long after PortOne's yes a buyer sees CONFIRMED, and SOLD.
 """
 
 import json
@@ -23,16 +23,19 @@ from uuid import UUID, uuid4
 import psycopg
 
 from common.domain.clock import new_id, utc_now
+from common.domain.ids import EventId, SeatId, UserId
 from common.messaging.outbox import Outbox
 from common.stores.postgres import Database
 from common.stores.redis import connect
 from common.waitingroom.queue_tokens import QueueTokens
 from emulator import services
 from functions.payments.adapters.clients.portone import portone_client
-from functions.reservations.booking import Booking, Offer
-from functions.reservations.reservation import Seat
-from functions.reservations.reservation_store import ReservationStore
-from functions.reservations.seat_holds import SeatHolds
+from functions.reservations.adapters.reservation_repository import ReservationRepository
+from functions.reservations.adapters.seat_holds_redis import SeatHolds
+from functions.reservations.domain.offer import Offer
+from functions.reservations.domain.reservation import Seat
+from functions.reservations.usecases.hold_seats import HoldSeats
+from functions.reservations.usecases.payable_hold import PaymentTokenIssuer
 from migrations.__main__ import LOGINS, migrate, set_passwords
 from tools.demo.__main__ import statuses
 from tools.demo.buyer import Api, Buyer, eventually
@@ -63,7 +66,7 @@ ON CONFLICT DO NOTHING
 class Memory:
     """The events service: every seat there is can be had."""
 
-    def offer(self, _event_id: UUID, seat_ids: Sequence[UUID]) -> Offer:
+    def offer(self, _event_id: EventId, seat_ids: Sequence[SeatId]) -> Offer:
         seats = tuple(Seat(seat, "A-1-1", "VIP", 1000) for seat in seat_ids)
         now = datetime.now(UTC)
         return Offer("Tour", now + timedelta(days=30), now + timedelta(days=1), False, 4, seats, frozenset())
@@ -86,17 +89,18 @@ def work(way: str, conninfo: str, redis_url: str, seconds: float, events: Sequen
 
 def _holding(conninfo: str, redis_url: str) -> Callable[[UUID], object]:
     redis = connect(redis_url, cluster=False)
-    booking = Booking(
-        catalogue=Memory(),
-        holds=SeatHolds(redis),
-        reservations=ReservationStore(Database(conninfo), Outbox()),
-        tokens=QueueTokens(redis),
+    database = Database(conninfo)
+    use_case = HoldSeats(
+        database=database,
+        reservations=ReservationRepository(database, Outbox()),
+        seat_holds=SeatHolds(redis),
+        offers=Memory(),
+        payment_tokens=PaymentTokenIssuer(QueueTokens(redis), 600),
         clock=utc_now,
         new_id=new_id,
         hold_seconds=300,
-        payment_token_seconds=600,
     )
-    return lambda event: booking.hold(uuid4(), event, [uuid4()], uuid4())
+    return lambda event: use_case.hold(UserId(uuid4()), EventId(event), [SeatId(uuid4())], uuid4())
 
 
 def _inserting(conninfo: str, _redis_url: str) -> Callable[[UUID], object]:

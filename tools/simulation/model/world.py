@@ -26,7 +26,7 @@ from standardwebhooks import Webhook
 from common.contracts.payable import PayableAnswer, PayableAsked
 from common.contracts.seat_catalogue import SeatCatalogueAnswer
 from common.contracts.seat_ledger import MendHoldsAnswer, MendHoldsAsked, SeatLedgerAnswer
-from common.domain.ids import EventId, SeatId, UserId
+from common.domain.ids import EventId, ReservationId, SeatId, UserId
 from common.domain.shared_errors import ServiceUnavailable, StoreUnavailable
 from common.http import endpoint as edge
 from common.messaging.consumer import Consumer
@@ -69,14 +69,32 @@ from functions.payments.usecases.refunds import Refunds
 from functions.payments.usecases.settle_payments import SettlePayments
 from functions.payments.usecases.sync_with_gateway import SyncWithGateway
 from functions.payments.wiring import gateway_sync, purchase, settlement
-from functions.reservations import cancel, change, hold, payable, release
-from functions.reservations.booking import Booking, Offer
-from functions.reservations.event_catalogue import offer_of
-from functions.reservations.event_outcome import EventOutcome
-from functions.reservations.hold_mending import HoldMending
-from functions.reservations.payment_outcome import PaymentOutcome
-from functions.reservations.reservation_store import ReservationStore
-from functions.reservations.seat_holds import SeatHolds
+from functions.reservations.adapters.clients.events_client import offer_of
+from functions.reservations.adapters.reservation_repository import ReservationRepository
+from functions.reservations.adapters.seat_holds_redis import SeatHolds
+from functions.reservations.domain.offer import Offer
+from functions.reservations.handlers import (
+    cancel_reservation,
+    change_seats,
+    check_payable,
+    hold_seats,
+    release_seats,
+)
+from functions.reservations.usecases.apply_event_changes import ApplyEventChanges
+from functions.reservations.usecases.apply_payment_outcomes import ApplyPaymentOutcomes
+from functions.reservations.usecases.cancel_event_reservations import CancelEventReservations
+from functions.reservations.usecases.cancel_reservation import CancelReservation
+from functions.reservations.usecases.change_seats import ChangeSeats
+from functions.reservations.usecases.check_payable import CheckPayable
+from functions.reservations.usecases.expire_holds import ExpireHolds
+from functions.reservations.usecases.free_seats import FreeSeats
+from functions.reservations.usecases.hold_seats import HoldSeats
+from functions.reservations.usecases.list_held_seats import ListHeldSeats
+from functions.reservations.usecases.payable_hold import PaymentTokenIssuer
+from functions.reservations.usecases.release_seats import ReleaseSeats
+from functions.reservations.usecases.repair_holds import RepairHolds
+from functions.reservations.wiring import purchases
+from functions.reservations.wiring import tokens as reservation_tokens
 from tools.invariants import Violation, violations
 from tools.invariants.checker import connect as look_into
 from tools.simulation.events_service import EventsService, NoCache, seat_messages, seat_sales
@@ -161,27 +179,44 @@ class Broker:
         return [None] * len(rows)
 
 
-# -- the services, each as its composition.py puts it together --------------------------------------------------------
+# -- the services, each as its wiring builds it --------------------------------------------------------
 
 
 class Reservations(Container):
     def __init__(self, world: "World") -> None:
         super().__init__(world.fate, world.stores.login("reservation_service"), world.stores.redis_url)
-        self.holds, self.tokens = SeatHolds(self.redis), QueueTokens(self.redis)
-        self.store = ReservationStore(self.database, Outbox(world.clock, world.new_id))
-        self.booking = Booking(
-            catalogue=_Catalogue(world, self),
-            holds=self.holds,
-            reservations=self.store,
-            tokens=self.tokens,
-            clock=world.clock,
+        self.tokens = QueueTokens(self.redis)
+        clock, database, seat_holds = world.clock, self.database, SeatHolds(self.redis)
+        self.repository = reservations = ReservationRepository(database, Outbox(clock, world.new_id))
+        offers, payment_tokens = _Offers(world, self), PaymentTokenIssuer(self.tokens, 600)
+        free_seats = FreeSeats(seat_holds, self.tokens)
+        self.hold_seats = HoldSeats(
+            database=database,
+            reservations=reservations,
+            seat_holds=seat_holds,
+            offers=offers,
+            payment_tokens=payment_tokens,
+            clock=clock,
             new_id=world.new_id,
             hold_seconds=HOLD,
-            payment_token_seconds=600,
         )
-        self.mending = HoldMending(self.store, self.holds, world.clock)
-        payments = PaymentOutcome(self.store, self.booking, self.tokens, world.clock)
-        events = EventOutcome(self.store, world.clock)
+        self.change_seats = ChangeSeats(
+            database=database,
+            reservations=reservations,
+            seat_holds=seat_holds,
+            offers=offers,
+            payment_tokens=payment_tokens,
+            clock=clock,
+        )
+        self.release_seats = ReleaseSeats(database, reservations, free_seats, clock)
+        self.cancel_reservation = CancelReservation(database, reservations, free_seats, clock)
+        self.check_payable = CheckPayable(database, reservations, clock)
+        self.expire_holds = ExpireHolds(database, reservations, free_seats, clock)
+        self.cancel_event_reservations = CancelEventReservations(database, reservations, free_seats, clock)
+        self.list_held_seats = ListHeldSeats(reservations, seat_holds, clock)
+        self.repair_holds = RepairHolds(reservations, seat_holds, clock)
+        payments = ApplyPaymentOutcomes(reservations, free_seats, self.tokens, clock)
+        events = ApplyEventChanges(reservations, clock)
         self.consumers = {
             PAYMENT_EVENTS: Consumer(
                 "reservations", self.database, {PaymentSuccess: payments.paid, PaymentFailed: payments.failed}
@@ -252,7 +287,7 @@ class _Wire:
         self.send = container.mortal("PortOne", client.send, portone_away)
 
 
-class _Catalogue:
+class _Offers:
     def __init__(self, world: "World", asking: Container) -> None:
         self.offer = asking.mortal("another service", self._offer, ServiceUnavailable)
         self._world = world
@@ -268,18 +303,27 @@ class _Ledger:
         self._world = world
 
     def ledger(self, event_id: UUID, after: UUID | None) -> SeatLedgerAnswer:
-        return self._world.invoke("reservations", lambda: self._world.reservations.mending.ledger(event_id, after))
+        return self._world.invoke("reservations", lambda: _page(self._world, event_id, after))
 
     def mend(self, asked: MendHoldsAsked) -> MendHoldsAnswer:
         return self._world.invoke(
             "reservations",
-            lambda: self._world.reservations.mending.mend(asked.event_id, asked.release, asked.forgotten),
+            lambda: _repair(self._world, asked),
         )
+
+
+def _page(world: "World", event_id: UUID, after: UUID | None) -> SeatLedgerAnswer:
+    return world.reservations.list_held_seats.page(EventId(event_id), ReservationId(after) if after else None)
+
+
+def _repair(world: "World", asked: MendHoldsAsked) -> MendHoldsAnswer:
+    missing = [ReservationId(each) for each in asked.forgotten]
+    return world.reservations.repair_holds.repair(EventId(asked.event_id), asked.release, missing)
 
 
 def _payable_of(world: "World") -> Callable[..., PayableAnswer]:
     def call(_function: str, asked: PayableAsked, _answer: type[PayableAnswer], **_options: Any) -> PayableAnswer:
-        handle = payable.handler.__wrapped__  # type: ignore[attr-defined]
+        handle = check_payable.handler.__wrapped__  # type: ignore[attr-defined]
         answer: PayableAnswer = world.invoke("reservations", lambda: handle(asked))
         return answer
 
@@ -360,14 +404,20 @@ class World:
                 "channelKey": SETTINGS.portone_channel_key,
             }
 
-        booking = lambda: self.reservations.booking  # noqa: E731
-        theirs, ours = (lambda: self.reservations.tokens), (lambda: self.payments.tokens)
+        ours = lambda: self.payments.tokens  # noqa: E731
         for module, parts in (
-            (hold, {"booking": booking, "queue_tokens": theirs}),
-            (change, {"booking": booking, "queue_tokens": theirs, "store": lambda: self.reservations.store}),
-            (release, {"booking": booking}),
-            (cancel, {"booking": booking}),
-            (payable, {"booking": booking}),
+            (
+                purchases,
+                {
+                    "reservations": lambda: self.reservations.repository,
+                    "hold_seats": lambda: self.reservations.hold_seats,
+                    "change_seats": lambda: self.reservations.change_seats,
+                    "release_seats": lambda: self.reservations.release_seats,
+                    "cancel_reservation": lambda: self.reservations.cancel_reservation,
+                    "check_payable": lambda: self.reservations.check_payable,
+                },
+            ),
+            (reservation_tokens, {"queue_tokens": lambda: self.reservations.tokens}),
             (purchase, {"create_payment": lambda: self.payments.create_payment, "queue_tokens": ours}),
             (purchase, {"confirm_payment": lambda: self.payments.confirm_payment}),
             (gateway_sync, {"sync_with_gateway": lambda: self.payments.sync_with_gateway}),
@@ -543,13 +593,13 @@ class World:
     def hold(self, user: UUID, event_id: UUID, seats: Sequence[UUID], fault: Fault | None = None) -> Answer:
         body = {"eventId": event_id, "seatIds": list(map(str, seats))}
         request = self._request(user, body, token=self._admitted(user, event_id))
-        return self._told_token(self.http("hold", "reservations", hold.handler, request, fault))
+        return self._told_token(self.http("hold", "reservations", hold_seats.handler, request, fault))
 
     def change(self, reservation_id: UUID, seats: Sequence[UUID], fault: Fault | None = None) -> Answer:
         row = self._reservation(reservation_id)
         token = self._admitted(row["user_id"], row["event_id"])
         request = self._request(row["user_id"], {"seatIds": list(map(str, seats))}, reservation_id, token)
-        return self._told_token(self.http("change", "reservations", change.handler, request, fault))
+        return self._told_token(self.http("change", "reservations", change_seats.handler, request, fault))
 
     def _told_token(self, answer: Answer) -> Answer:
         if answer.status in (200, 201):
@@ -558,11 +608,15 @@ class World:
 
     def release(self, reservation_id: UUID, fault: Fault | None = None) -> Answer:
         user = self._reservation(reservation_id)["user_id"]
-        return self.http("release", "reservations", release.handler, self._request(user, path=reservation_id), fault)
+        return self.http(
+            "release", "reservations", release_seats.handler, self._request(user, path=reservation_id), fault
+        )
 
     def cancel(self, reservation_id: UUID, fault: Fault | None = None) -> Answer:
         user = self._reservation(reservation_id)["user_id"]
-        return self.http("cancel", "reservations", cancel.handler, self._request(user, path=reservation_id), fault)
+        return self.http(
+            "cancel", "reservations", cancel_reservation.handler, self._request(user, path=reservation_id), fault
+        )
 
     def create_payment(self, reservation_id: UUID, key: str, fault: Fault | None = None) -> Answer:
         row = self._reservation(reservation_id)
@@ -625,8 +679,8 @@ class World:
 
     def expire(self, fault: Fault | None = None) -> None:
         def sweep() -> None:
-            self.reservations.booking.expire()
-            while self.reservations.booking.cancel_for_events():
+            self.reservations.expire_holds.expire()
+            while self.reservations.cancel_event_reservations.cancel_batch():
                 pass
 
         self.run("expire", "reservations", sweep, fault)

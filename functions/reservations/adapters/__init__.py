@@ -1,0 +1,1 @@
+"""Postgres, Redis, tickets and other services."""

@@ -1,0 +1,56 @@
+"""Calls to the events service."""
+
+from collections.abc import Sequence
+
+from common.contracts.internal_call import Call
+from common.contracts.seat_catalogue import SeatCatalogueAnswer, SeatCatalogueAsked
+from common.contracts.seat_status import SeatStatusAnswer, SeatStatusAsked
+from common.domain.ids import EventId, SeatId
+from common.domain.shared_errors import NotFound
+from functions.reservations.domain.offer import Offer
+from functions.reservations.domain.reservation import Seat
+
+
+def offer_of(answer: SeatCatalogueAnswer) -> Offer:
+    return Offer(
+        title=answer.title,
+        starts_at=answer.starts_at,
+        sale_ends_at=answer.sale_ends_at,
+        cancelled=answer.cancelled,
+        max_seats=answer.max_seats,
+        seats=tuple(Seat(SeatId(seat.id), seat.number, seat.grade, seat.price) for seat in answer.seats),
+        sold=frozenset(SeatId(seat.id) for seat in answer.seats if seat.status == "SOLD"),
+        sale_starts_at=answer.sale_starts_at,
+    )
+
+
+class EventsClient:
+    """Each method raises NotFound if the event does not exist."""
+
+    def __init__(self, call: Call, catalogue_function: str) -> None:
+        self._call = call
+        self._function = catalogue_function
+
+    def offer(self, event_id: EventId, seat_ids: Sequence[SeatId]) -> Offer:
+        return offer_of(self._read(event_id, seat_ids))
+
+    def seat_count(self, event_id: EventId) -> int:
+        return self._read(event_id, []).seat_count
+
+    def _read(self, event_id: EventId, seat_ids: Sequence[SeatId]) -> SeatCatalogueAnswer:
+        asked = SeatCatalogueAsked(event_id=event_id, seat_ids=list(seat_ids))
+        return self._call(self._function, asked, SeatCatalogueAnswer, read=True, raises=(NotFound,))
+
+
+class SoldSeatsClient:
+    """The events service's seat statuses, which only the seat map needs."""
+
+    def __init__(self, call: Call, status_function: str) -> None:
+        self._call = call
+        self._function = status_function
+
+    def sold(self, event_id: EventId) -> list[SeatId]:
+        """Raises NotFound if the event does not exist."""
+        asked = SeatStatusAsked(event_id=event_id)
+        answer = self._call(self._function, asked, SeatStatusAnswer, read=True, raises=(NotFound,))
+        return [SeatId(seat) for seat in answer.sold_seat_ids]

@@ -1,0 +1,67 @@
+"""How a reservation is cancelled: for which reason, and how much of the amount is refunded (RSV-006, EVT-028)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from common.domain.ids import PaymentId
+from functions.reservations.domain.cancellation_fee import fee_percent
+from functions.reservations.domain.errors import NotCancellable
+from functions.reservations.domain.reservation import CancelReason, Reservation, Status
+
+
+@dataclass(frozen=True)
+class Cancellation:
+    reason: CancelReason
+    at: datetime
+    refund_amount: int = 0  # won
+    fee: int = 0  # won, the part of the amount that is kept
+    payment_id: PaymentId | None = None  # of a payment that came at the same time
+
+
+def cancel_unpaid(reason: CancelReason, now: datetime) -> Cancellation:
+    """A PENDING reservation ends: nothing was paid, so nothing is refunded."""
+    return Cancellation(reason, now)
+
+
+def cancel_for_buyer(reservation: Reservation, now: datetime, *, event_cancelled: bool) -> Cancellation:
+    """The buyer cancels: a confirmed reservation costs the day's cancellation fee, unless its event is cancelled.
+
+    Raises NotCancellable on the day of the event and after it.
+    """
+    if event_cancelled:
+        return cancel_for_event(reservation, now)
+    if reservation.status is not Status.CONFIRMED:
+        return cancel_unpaid(CancelReason.USER_REQUEST, now)
+    percent = fee_percent(
+        now,
+        reservation.confirmed_at or now,
+        reservation.event_starts_at,
+        rescheduled=reservation.rescheduled_at is not None,
+    )
+    if percent is None:
+        raise NotCancellable()
+    fee = reservation.total_amount * percent // 100
+    return Cancellation(CancelReason.USER_REQUEST, now, refund_amount=reservation.total_amount - fee, fee=fee)
+
+
+def cancel_for_event(reservation: Reservation, now: datetime, payment_id: PaymentId | None = None) -> Cancellation:
+    """The event is cancelled: whatever was paid is refunded in full, on any day (EVT-028).
+
+    `payment_id` is a payment that came for a PENDING reservation after its event was cancelled.
+    """
+    paid = reservation.status is Status.CONFIRMED or payment_id is not None
+    return Cancellation(
+        CancelReason.EVENT_CANCELLED,
+        now,
+        refund_amount=reservation.total_amount if paid else 0,
+        payment_id=payment_id,
+    )
+
+
+def refund_late_payment(reservation: Reservation, now: datetime, payment_id: PaymentId) -> Cancellation:
+    """A payment came for a reservation that cannot be confirmed any more: all of it is refunded.
+
+    The reservation keeps the reason for which it was cancelled.
+    """
+    reason = reservation.cancel_reason or CancelReason.HOLD_TIMEOUT
+    return Cancellation(reason, now, refund_amount=reservation.total_amount, payment_id=payment_id)

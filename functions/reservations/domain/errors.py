@@ -1,0 +1,55 @@
+"""Why the reservations service rejects a request, and what its repository raises."""
+
+from enum import Enum
+
+from common.domain.shared_errors import DomainError
+
+
+class SeatTaken(DomainError):
+    """Another reservation has some of the seats. `details` lists `seatIds`."""
+
+    code = "SEAT_TAKEN"
+
+
+class TooManySeats(DomainError):
+    """More seats than one reservation may have (RSV-005)."""
+
+    code = "TOO_MANY_SEATS"
+
+
+class HoldExists(DomainError):
+    """The user holds seats of this event already. `details` has `reservationId`."""
+
+    code = "HOLD_EXISTS"
+
+
+class NotCancellable(DomainError):
+    """It is the day of the event, or the reservation is not confirmed."""
+
+    code = "NOT_CANCELLABLE"
+
+
+class NotReleasable(DomainError):
+    """The reservation is confirmed or cancelled already."""
+
+    code = "NOT_RELEASABLE"
+
+
+class PaymentStarted(DomainError):
+    """A payment for this reservation is being confirmed."""
+
+    code = "PAYMENT_STARTED"
+
+
+class ConflictKind(Enum):
+    SEAT = "a seat is in another live reservation"
+    HOLD = "the user has a live hold for this event"
+    ADMISSION = "the admission has bought already"
+
+
+class ReservationConflict(Exception):
+    """A unique index of the database rejected a reservation. A use case decides which error the buyer gets."""
+
+    def __init__(self, kind: ConflictKind) -> None:
+        super().__init__(kind.value)
+        self.kind = kind

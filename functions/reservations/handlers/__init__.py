@@ -1,0 +1,1 @@
+"""One module for each Lambda function: parse, call, respond."""

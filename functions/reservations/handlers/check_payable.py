@@ -1,0 +1,23 @@
+"""Internal: may this user pay for this reservation, and how much? Called by payments (PAY-005)."""
+
+from datetime import timedelta
+
+from common.contracts.internal_call import internal
+from common.contracts.payable import PayableAnswer, PayableAsked
+from common.domain.ids import ReservationId, UserId
+from functions.reservations.wiring import purchases
+
+
+@internal
+def handler(asked: PayableAsked) -> PayableAnswer:
+    extension = timedelta(seconds=asked.guard_seconds)
+    user_id, reservation_id = UserId(asked.user_id), ReservationId(asked.reservation_id)
+    reservation = purchases.check_payable().check(user_id, reservation_id, extension)
+    return PayableAnswer(
+        reservation_id=reservation.id,
+        event_id=reservation.event_id,
+        event_title=reservation.event_title,
+        seat_count=len(reservation.seats),
+        total_amount=reservation.total_amount,
+        hold_expires_at=reservation.hold_expires_at,
+    )

@@ -1,0 +1,20 @@
+"""Internal: how many reservations an event has, called by events before it deletes an event and after it cancelled one
+(EVT-003, EVT-028)."""
+
+from common.contracts.event_tally import EventTallyAnswer, EventTallyAsked
+from common.contracts.internal_call import internal
+from common.domain.ids import EventId
+from functions.reservations.wiring import purchases
+
+
+@internal
+def handler(asked: EventTallyAsked) -> EventTallyAnswer:
+    counts = purchases.reservations().count(EventId(asked.event_id))
+    return EventTallyAnswer(
+        event_id=asked.event_id,
+        pending=counts.pending,
+        confirmed=counts.confirmed,
+        event_cancelled=counts.event_cancelled,
+        refund_amount=counts.refund_amount,
+        seen_through=counts.all_cancelled,
+    )

@@ -1,0 +1,1 @@
+"""Response models that several handlers share."""

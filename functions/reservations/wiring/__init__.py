@@ -1,0 +1,1 @@
+"""Where the service's objects are built, once for each execution environment."""

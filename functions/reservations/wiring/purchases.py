@@ -1,0 +1,123 @@
+"""What needs Postgres: holds, reservations, and what becomes of them."""
+
+from functools import cache
+
+from common.contracts.internal_call import call
+from common.domain.clock import new_id, utc_now
+from common.messaging.outbox import Outbox
+from common.runtime.settings import Settings
+from common.stores import redis
+from common.stores.postgres import database
+from common.stores.secrets import secret
+from functions.reservations.adapters.clients.events_client import EventsClient
+from functions.reservations.adapters.reservation_repository import ReservationRepository
+from functions.reservations.adapters.seat_holds_redis import SeatHolds
+from functions.reservations.domain.reservation import Reservation
+from functions.reservations.usecases.cancel_event_reservations import CancelEventReservations
+from functions.reservations.usecases.cancel_reservation import CancelReservation
+from functions.reservations.usecases.change_seats import ChangeSeats
+from functions.reservations.usecases.check_payable import CheckPayable
+from functions.reservations.usecases.expire_holds import ExpireHolds
+from functions.reservations.usecases.free_seats import FreeSeats
+from functions.reservations.usecases.hold_seats import HoldSeats
+from functions.reservations.usecases.list_held_seats import ListHeldSeats
+from functions.reservations.usecases.payable_hold import PaymentTokenIssuer
+from functions.reservations.usecases.release_seats import ReleaseSeats
+from functions.reservations.usecases.repair_holds import RepairHolds
+from functions.reservations.wiring.tokens import queue_tokens
+
+
+class HoldSettings(Settings):
+    hold_seconds: int
+
+
+class OfferSettings(Settings):
+    payment_token_seconds: int
+    seat_catalogue_function: str
+
+
+@cache
+def reservations() -> ReservationRepository:
+    return ReservationRepository(database(), Outbox())
+
+
+@cache
+def seat_holds() -> SeatHolds:
+    return SeatHolds(redis.client())
+
+
+@cache
+def free_seats() -> FreeSeats:
+    return FreeSeats(seat_holds(), queue_tokens())
+
+
+@cache
+def hold_seats() -> HoldSeats:
+    settings = OfferSettings.from_environment()
+    return HoldSeats(
+        database=database(),
+        reservations=reservations(),
+        seat_holds=seat_holds(),
+        offers=EventsClient(call, settings.seat_catalogue_function),
+        payment_tokens=PaymentTokenIssuer(queue_tokens(), settings.payment_token_seconds),
+        clock=utc_now,
+        new_id=new_id,
+        hold_seconds=HoldSettings.from_environment().hold_seconds,
+    )
+
+
+@cache
+def change_seats() -> ChangeSeats:
+    settings = OfferSettings.from_environment()
+    return ChangeSeats(
+        database=database(),
+        reservations=reservations(),
+        seat_holds=seat_holds(),
+        offers=EventsClient(call, settings.seat_catalogue_function),
+        payment_tokens=PaymentTokenIssuer(queue_tokens(), settings.payment_token_seconds),
+        clock=utc_now,
+    )
+
+
+@cache
+def release_seats() -> ReleaseSeats:
+    return ReleaseSeats(database(), reservations(), free_seats(), utc_now)
+
+
+@cache
+def cancel_reservation() -> CancelReservation:
+    return CancelReservation(database(), reservations(), free_seats(), utc_now)
+
+
+@cache
+def check_payable() -> CheckPayable:
+    return CheckPayable(database(), reservations(), utc_now)
+
+
+@cache
+def expire_holds() -> ExpireHolds:
+    return ExpireHolds(database(), reservations(), free_seats(), utc_now)
+
+
+@cache
+def cancel_event_reservations() -> CancelEventReservations:
+    return CancelEventReservations(database(), reservations(), free_seats(), utc_now)
+
+
+@cache
+def list_held_seats() -> ListHeldSeats:
+    return ListHeldSeats(reservations(), seat_holds(), utc_now)
+
+
+@cache
+def repair_holds() -> RepairHolds:
+    return RepairHolds(reservations(), seat_holds(), utc_now)
+
+
+def ticket_qr(reservation: Reservation) -> str:
+    """Signed with the newest key."""
+    # Loads cryptography: only a function that shows a ticket pays for its import.
+    from functions.reservations.adapters.ticket_signer import sign_ticket
+
+    key = secret("ticket")["keys"][0]
+    return sign_ticket(reservation, key["pem"], key["kid"])

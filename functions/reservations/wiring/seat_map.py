@@ -1,0 +1,28 @@
+"""The seat map: Redis and the events service, without Postgres."""
+
+from functools import cache, lru_cache
+
+from common.contracts.internal_call import call
+from common.domain.clock import utc_now
+from common.runtime.settings import Settings
+from common.stores import redis
+from functions.reservations.adapters.clients.events_client import EventsClient, SoldSeatsClient
+from functions.reservations.adapters.seat_holds_redis import SeatHolds
+from functions.reservations.usecases.read_seat_map import ReadSeatMap
+
+
+class SeatMapSettings(Settings):
+    seat_catalogue_function: str
+    seat_status_function: str
+
+
+@cache
+def read_seat_map() -> ReadSeatMap:
+    settings = SeatMapSettings.from_environment()
+    return ReadSeatMap(
+        SeatHolds(redis.client()),
+        sold=SoldSeatsClient(call, settings.seat_status_function).sold,
+        # An event's seats are made with it and never change.
+        seat_count=lru_cache(maxsize=64)(EventsClient(call, settings.seat_catalogue_function).seat_count),
+        clock=utc_now,
+    )
