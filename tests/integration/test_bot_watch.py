@@ -11,9 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from common.domain.shared_errors import BotSuspected, CaptchaFailed, CaptchaRequired, DomainError, RateLimited
-from common.http.request import Request
-from common.protection import bot_check as bot_watch
-from common.protection.bot_check import BotWatch, guard
+from common.protection.bot_check import BotCheck
 from common.protection.bot_score import DEVICE_ACCOUNTS, Verdict
 from common.protection.cloud_ranges import CloudRanges
 from common.stores.redis import Client, connect
@@ -37,26 +35,31 @@ class Now:
         self.moment += timedelta(seconds=seconds)
 
 
+def check_captcha(token: str) -> None:
+    if token != "human":
+        raise CaptchaFailed()
+
+
 @pytest.fixture
 def now() -> Now:
     return Now()
 
 
 @pytest.fixture
-def watch(redis: Client, now: Now) -> BotWatch:
-    return BotWatch(redis, now, CLOUDS)
+def watch(redis: Client, now: Now) -> BotCheck:
+    return BotCheck(redis, now, CLOUDS, check_captcha)
 
 
 def see(
-    watch: BotWatch, account: str, address: str = HOME, fingerprint: str | None = DEVICE, signed_in: bool = True
+    watch: BotCheck, account: str, address: str = HOME, fingerprint: str | None = DEVICE, signed_in: bool = True
 ) -> Verdict:
-    verdict = watch.see(account, address, fingerprint, signed_in=signed_in)
+    verdict = watch.verdict(account, address, fingerprint, logged_in=signed_in)
     assert verdict is not None
     return verdict
 
 
 def test_accounts_of_a_device_are_counted_however_many_come_at_once(any_redis: Callable[[], Client], now: Now) -> None:
-    watches = [BotWatch(any_redis(), now, CLOUDS) for _ in range(10)]
+    watches = [BotCheck(any_redis(), now, CLOUDS, check_captcha) for _ in range(10)]
 
     verdicts = concurrently([partial(see, watches[i % 10], str(UUID(int=i % 25))) for i in range(50)])
 
@@ -65,21 +68,21 @@ def test_accounts_of_a_device_are_counted_however_many_come_at_once(any_redis: C
     assert sum(isinstance(each, Verdict) and "device" not in each.layers for each in verdicts) <= 6  # 3 accounts, twice
 
 
-def test_an_accounts_last_calls_are_kept_and_no_more(watch: BotWatch, redis: Client) -> None:
+def test_an_accounts_last_calls_are_kept_and_no_more(watch: BotCheck, redis: Client) -> None:
     concurrently([partial(see, watch, "u1") for _ in range(30)])
 
     (calls,) = redis.scan_iter("bot:calls:*")
     assert redis.llen(calls) == 8
 
 
-def test_one_account_on_one_device_earns_nothing_however_often_it_comes(watch: BotWatch, now: Now) -> None:
+def test_one_account_on_one_device_earns_nothing_however_often_it_comes(watch: BotCheck, now: Now) -> None:
     people = Random(7)
     for _ in range(50):
         now.passes(people.lognormvariate(1, 0.8))
         assert see(watch, "u1").layers == {}
 
 
-def test_a_loop_is_known_by_its_eighth_turn(watch: BotWatch, now: Now) -> None:
+def test_a_loop_is_known_by_its_eighth_turn(watch: BotCheck, now: Now) -> None:
     jitter = Random(7)
     seen = []
     for _ in range(10):
@@ -89,7 +92,7 @@ def test_a_loop_is_known_by_its_eighth_turn(watch: BotWatch, now: Now) -> None:
     assert seen == ["NONE"] * 7 + ["SLOWER"] * 3
 
 
-def test_accounts_are_forgotten_after_an_hour(watch: BotWatch, redis: Client) -> None:
+def test_accounts_are_forgotten_after_an_hour(watch: BotCheck, redis: Client) -> None:
     for i in range(12):
         see(watch, f"u{i}")
 
@@ -98,7 +101,7 @@ def test_accounts_are_forgotten_after_an_hour(watch: BotWatch, redis: Client) ->
     assert len(keys) == 14
 
 
-def test_counting_on_does_not_lengthen_the_hour(watch: BotWatch, redis: Client) -> None:
+def test_counting_on_does_not_lengthen_the_hour(watch: BotCheck, redis: Client) -> None:
     see(watch, "u1")
     (device,) = redis.scan_iter("bot:device:*")
     redis.pexpire(device, 5_000)
@@ -108,7 +111,7 @@ def test_counting_on_does_not_lengthen_the_hour(watch: BotWatch, redis: Client) 
     assert int(redis.pttl(device)) <= 5_000
 
 
-def test_nobody_is_kept_in_the_clear_and_memory_is_bounded(watch: BotWatch, redis: Client) -> None:
+def test_nobody_is_kept_in_the_clear_and_memory_is_bounded(watch: BotCheck, redis: Client) -> None:
     for i in range(500):
         see(watch, f"fan-{i}@example.com", signed_in=False)
 
@@ -119,7 +122,7 @@ def test_nobody_is_kept_in_the_clear_and_memory_is_bounded(watch: BotWatch, redi
             assert all(call.isdigit() for call in redis.lrange(key, 0, -1))
 
 
-def test_a_stranger_cannot_slow_down_the_owner_of_an_address_he_writes(watch: BotWatch, now: Now) -> None:
+def test_a_stranger_cannot_slow_down_the_owner_of_an_address_he_writes(watch: BotCheck, now: Now) -> None:
     for _ in range(20):
         now.passes(1)
         see(watch, "victim@example.com", "203.0.113.66", None, signed_in=False)
@@ -128,7 +131,7 @@ def test_a_stranger_cannot_slow_down_the_owner_of_an_address_he_writes(watch: Bo
 
 
 def test_a_look_is_one_round_trip(redis_url: str, redis: Client, now: Now, round_trips: RoundTrips) -> None:
-    watch = BotWatch(connect(redis_url, cluster=False), now, CLOUDS)
+    watch = BotCheck(connect(redis_url, cluster=False), now, CLOUDS, check_captcha)
     see(watch, "u1")  # the scripts are known from here on
 
     with round_trips as rounds:
@@ -138,15 +141,15 @@ def test_a_look_is_one_round_trip(redis_url: str, redis: Client, now: Now, round
 
 
 def test_without_redis_nobody_is_watched_and_nobody_refused(now: Now) -> None:
-    watch = BotWatch(connect("redis://127.0.0.1:9", cluster=False), now, CLOUDS)
+    watch = BotCheck(connect("redis://127.0.0.1:9", cluster=False), now, CLOUDS, check_captcha)
 
-    assert watch.see("u1", "203.0.113.7", None, signed_in=True) is None
+    assert watch.verdict("u1", "203.0.113.7", None, logged_in=True) is None
 
 
 # -- a sale's first hour ---------------------------------------------------------------------------------------------
 
 
-def test_two_hundred_people_are_served_whatever_they_share(watch: BotWatch, now: Now) -> None:
+def test_two_hundred_people_are_served_whatever_they_share(watch: BotCheck, now: Now) -> None:
     """They register, sign in, line up and try for seats; half sit behind one address, some share a device in threes,
     some block fingerprints and come from a home of their own."""
     dice = Random(2026)
@@ -168,7 +171,7 @@ def test_two_hundred_people_are_served_whatever_they_share(watch: BotWatch, now:
     assert actions["CAPTCHA"] + actions["SLOWER"] <= 0.02 * actions.total()
 
 
-def test_a_farm_of_fifty_accounts_on_one_device_is_caught_at_its_twelfth(watch: BotWatch, now: Now) -> None:
+def test_a_farm_of_fifty_accounts_on_one_device_is_caught_at_its_twelfth(watch: BotCheck, now: Now) -> None:
     dice = Random(50)
     actions = []
     for i in range(50):
@@ -182,12 +185,6 @@ def test_a_farm_of_fifty_accounts_on_one_device_is_caught_at_its_twelfth(watch: 
 # -- what is done about it -------------------------------------------------------------------------------------------
 
 
-class CaptchaDesk:
-    def check(self, token: str) -> None:
-        if token != "human":
-            raise CaptchaFailed()
-
-
 class Door(Protocol):
     def __call__(
         self, account: str, observe: bool = False, address: str = HOME, **headers: str
@@ -199,16 +196,13 @@ def problem(refusal: DomainError | None) -> type[DomainError] | None:
 
 
 @pytest.fixture
-def at_the_door(watch: BotWatch, monkeypatch: pytest.MonkeyPatch) -> "Door":
+def at_the_door(watch: BotCheck) -> "Door":
     """Comes in as a request; how it was refused."""
-    monkeypatch.setattr(bot_watch, "bot_watch", lambda: watch)
-    monkeypatch.setattr("common.protection.captcha.captcha", CaptchaDesk)
 
     def come(account: str, observe: bool = False, address: str = HOME, **headers: str) -> DomainError | None:
-        headers = {"X-Device-Fingerprint": DEVICE} | {name.replace("_", "-"): value for name, value in headers.items()}
-        event = {"headers": headers, "requestContext": {"identity": {"sourceIp": address}}}
+        token = headers.get("X_Captcha_Token", "")
         try:
-            guard(Request.of(event), account, signed_in=True, observe=observe)
+            watch.check(account, address, DEVICE, token, logged_in=True, observe=observe)
         except DomainError as refusal:
             return refusal
         return None

@@ -8,10 +8,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from common.contracts import internal_call as internal
+from common.contracts.internal_call import InternalCaller
 from common.contracts.seat_status import SeatStatusAnswer, SeatStatusAsked
 from common.domain.clock import new_id
 from common.domain.shared_errors import DomainError, ServiceUnavailable
+from common.wiring.internal_caller import lambda_client
 
 EVENT_ID = new_id()
 HANGS, FAILS, ANSWERS = "hangs", "fails", "answers"
@@ -57,13 +58,11 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
         "AWS_DEFAULT_REGION": "ap-northeast-2",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
-        "SERVICE_NAME": "reservations",
     }.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(internal, "secret", lambda _name: {"reservations": ["key"]})
-    internal._lambda_client.cache_clear()
+    lambda_client.cache_clear()
     yield made
-    internal._lambda_client.cache_clear()
+    lambda_client.cache_clear()
     made.over.set()
     made.server.shutdown()
     thread.join(10)
@@ -71,7 +70,8 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
 
 
 def seat_status(*, read: bool) -> SeatStatusAnswer:
-    return internal.call("SeatStatus", SeatStatusAsked(event_id=EVENT_ID), SeatStatusAnswer, read=read)
+    call = InternalCaller("reservations", lambda_client, lambda: "key")
+    return call("SeatStatus", SeatStatusAsked(event_id=EVENT_ID), SeatStatusAnswer, read=read)
 
 
 def unavailable_after(call: Callable[[], object]) -> float:

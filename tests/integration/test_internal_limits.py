@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from common.contracts import internal_call as internal
+from common.contracts.internal_call import InternalCaller
 from common.domain.clock import utc_now
 from common.domain.model import Model
 from common.domain.shared_errors import DomainError, ServiceUnavailable
-from common.protection import rate_limit
+from common.http import internal_endpoint
 from common.protection.rate_limit import RateLimiter
 from common.stores.redis import Client, connect
+from common.wiring.internal_caller import lambda_client
 from tests.concurrently import concurrently
 
 Invoke = Callable[..., dict[str, Any]]
@@ -25,17 +26,17 @@ class Ping(Model):
     pass
 
 
-@internal.internal
+@internal_endpoint.internal
 def ping(asked: Ping) -> Ping:
     return Ping()
 
 
 @pytest.fixture
 def invoke(monkeypatch: pytest.MonkeyPatch, redis: Client) -> Invoke:
-    monkeypatch.setattr(internal, "secret", lambda _name: {"queue": ["right", "next"], "events": ["other"]})
+    monkeypatch.setattr(internal_endpoint, "secret", lambda _name: {"queue": ["right", "next"], "events": ["other"]})
     monkeypatch.setenv("INTERNAL_CALLS_PER_MINUTE", "10")
     limiter = RateLimiter(redis, utc_now)
-    monkeypatch.setattr(rate_limit, "limiter", lambda address_limits: limiter)
+    monkeypatch.setattr(internal_endpoint, "rate_limiter", lambda address_limits: limiter)
 
     def call(service: str = "queue", key: str = "right") -> dict[str, Any]:
         answer: dict[str, Any] = ping({"headers": {"x-service": service, "X-SERVICE-API-KEY": key}, "body": {}}, None)
@@ -56,7 +57,7 @@ def test_a_wrong_key_is_refused_and_written_down(
 ) -> None:
     assert invoke(service, key)["error"]["code"] == "SERVICE_KEY_INVALID"
 
-    (audit,) = (vars(record) for record in caplog.records if record.getMessage() == "service key refused")
+    (audit,) = (vars(record) for record in caplog.records if record.getMessage() == "service key rejected")
     assert (audit["caller"], audit["function"]) == (service, ping.__module__)
     assert abs(audit["created"] - time.time()) < 60
     assert key not in [value for name, value in audit.items() if name != "caller" and value]
@@ -94,7 +95,7 @@ def test_whoever_has_no_key_uses_up_nobodys_calls(invoke: Invoke) -> None:
 
 def test_without_redis_services_call_each_other_uncounted(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
     away = RateLimiter(connect("redis://127.0.0.1:9", cluster=False), utc_now)
-    monkeypatch.setattr(rate_limit, "limiter", lambda address_limits: away)
+    monkeypatch.setattr(internal_endpoint, "rate_limiter", lambda address_limits: away)
 
     assert all("body" in invoke() for _ in range(20))
 
@@ -108,20 +109,15 @@ def caller(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
         "AWS_DEFAULT_REGION": "ap-northeast-2",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
-        "SERVICE_NAME": "queue",
     }.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(internal, "secret", lambda _name: {"queue": ["key"]})
-    made = internal._lambda_client
-    made.cache_clear()
+    lambda_client.cache_clear()
     yield monkeypatch
-    made.cache_clear()
+    lambda_client.cache_clear()
 
 
 @pytest.mark.parametrize(("code", "retryable"), [("RATE_LIMITED", True), ("SERVICE_KEY_INVALID", False)])
-def test_what_we_are_refused_for_is_not_put_on_our_own_caller(
-    caller: pytest.MonkeyPatch, code: str, retryable: bool
-) -> None:
+def test_what_we_are_refused_for_is_not_put_on_our_own_caller(code: str, retryable: bool) -> None:
     """He would sign in again, or his message would be a dead letter."""
 
     class Payload:
@@ -132,9 +128,8 @@ def test_what_we_are_refused_for_is_not_put_on_our_own_caller(
         def invoke(self, **_: str) -> dict[str, Any]:
             return {"Payload": Payload()}
 
-    caller.setattr(internal, "_lambda_client", lambda _attempts: Lambda())
     with pytest.raises(DomainError) as refused:
-        internal.call("SaleTerms", Ping(), Ping, read=True)
+        InternalCaller("queue", lambda _attempts: Lambda(), lambda: "key")("SaleTerms", Ping(), Ping, read=True)
 
     assert type(refused.value) is ServiceUnavailable
     assert refused.value.retry_after == 1
@@ -151,7 +146,7 @@ def test_a_call_that_cannot_connect_is_given_up_after_two_seconds(caller: pytest
         caller.setenv("AWS_ENDPOINT_URL_LAMBDA", f"http://127.0.0.1:{full.getsockname()[1]}")
         began = time.monotonic()
         with pytest.raises(DomainError) as refused:
-            internal.call("SaleTerms", Ping(), Ping, read=False)
+            InternalCaller("queue", lambda_client, lambda: "key")("SaleTerms", Ping(), Ping, read=False)
 
     assert type(refused.value) is ServiceUnavailable
     assert 1.9 <= time.monotonic() - began < 2.9

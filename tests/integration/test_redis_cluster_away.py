@@ -7,8 +7,8 @@ import pytest
 from redis.exceptions import ClusterDownError, OutOfMemoryError, ReadOnlyError, ResponseError, TryAgainError
 
 from common.http.endpoint import endpoint
-from common.protection.bot_check import BotWatch
-from common.protection.circuit_breaker import Circuit
+from common.protection.bot_check import BotCheck
+from common.protection.circuit_breaker import CircuitBreaker
 from common.protection.cloud_ranges import CloudRanges
 from common.protection.rate_class import BOOKING
 from common.protection.rate_limit import RateLimiter
@@ -49,13 +49,13 @@ def test_a_queue_is_unavailable_and_not_a_bug(away: Client) -> None:
 
 def test_nobody_is_counted_or_watched_and_nobody_shut_out(away: Client) -> None:
     assert RateLimiter(away, lambda: NOW).admit(BOOKING, "u1", "198.51.100.7") is None
-    watch = BotWatch(away, lambda: NOW, CloudRanges([]))
-    assert watch.see("u1", "203.0.113.7", None, signed_in=True) is None
+    watch = BotCheck(away, lambda: NOW, CloudRanges([]), lambda _token: None)
+    assert watch.verdict("u1", "203.0.113.7", None, logged_in=True) is None
 
 
 def test_calls_go_out(away: Client) -> None:
     called = 0
-    with Circuit("portone", away, lambda: NOW, failures=(OSError,)).guard():
+    with CircuitBreaker("portone", away, lambda: NOW, failures=(OSError,)).attempt():
         called += 1
     assert called == 1
 

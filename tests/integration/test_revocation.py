@@ -10,11 +10,11 @@ import pytest
 from common.domain.model import Model
 from common.domain.shared_errors import StoreUnavailable
 from common.http import endpoint as edge
-from common.http.endpoint import EdgeSettings, endpoint
+from common.http.endpoint import endpoint
 from common.http.request import User
-from common.protection import revocation
 from common.protection.revocation import Revocation
 from common.stores.redis import Client
+from common.wiring.endpoint_settings import EndpointSettings
 from functions.auth.adapters.token_blacklist_redis import TokenBlacklist
 from functions.auth.domain.session import AccessToken
 
@@ -39,13 +39,13 @@ def call(redis: Client, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[s
         claims: dict[str, Any], authorizer: Literal["Jwt", "JwtCached"] = "JwtCached", at: datetime = NOW
     ) -> dict[str, Any]:
         moments[0] = at
-        settings = EdgeSettings(authorizer=authorizer)
-        monkeypatch.setattr(edge, "_settings", lambda: settings)
+        settings = EndpointSettings(authorizer=authorizer)
+        monkeypatch.setattr(edge, "endpoint_settings", lambda: settings)
         answer: dict[str, Any] = greet({"requestContext": {"authorizer": claims}, "headers": {}}, None)
         return answer
 
     checking = Revocation(redis, lambda: moments[0])
-    monkeypatch.setattr(revocation, "revocation", lambda: checking)
+    monkeypatch.setattr("common.wiring.token_revocation.token_revocation", lambda: checking)
     return called
 
 
@@ -100,5 +100,5 @@ def test_while_redis_is_away_nobody_passes_on_a_kept_answer(
 
     away: Any = Away()
     checking = Revocation(away, lambda: NOW)
-    monkeypatch.setattr(revocation, "revocation", lambda: checking)
+    monkeypatch.setattr("common.wiring.token_revocation.token_revocation", lambda: checking)
     assert call(claims_of(token))["statusCode"] == 503

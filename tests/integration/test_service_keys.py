@@ -12,15 +12,16 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from common.contracts import internal_call as internal
-from common.contracts.internal_call import CallerSettings
 from common.domain.model import Model
 from common.domain.shared_errors import ServiceKeyInvalid
-from common.stores import secrets
+from common.http import internal_endpoint
 from common.stores.secret_rotation import STEPS, Superseded, TooSoon
+from common.wiring import internal_caller as caller_wiring
+from common.wiring.internal_caller import CallerSettings
 from functions.gateway.domain.service_keys import follows, rotated
 from functions.gateway.usecases.service_key_rotation import READ_EVERYWHERE_AFTER, ServiceKeyRotation
 from tests.concurrently import concurrently
+from tests.fresh_wiring import forget_wiring
 
 NAME = "ticketing/service-keys"
 Keys = dict[str, list[str]]
@@ -64,16 +65,16 @@ def vault(monkeypatch: pytest.MonkeyPatch) -> Iterator[Vault]:
 def called(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A function of another service, and what it says to a caller who read `theirs` while it has read `ours`."""
 
-    @internal.internal
+    @internal_endpoint.internal
     def ping(asked: Ping) -> Ping:
         return Ping()
 
     def call(theirs: Keys, ours: Keys, caller: str = "queue") -> dict[str, Any]:
-        monkeypatch.setattr(internal, "secret", lambda _name: ours)
+        monkeypatch.setattr(internal_endpoint, "secret", lambda _name: ours)
         headers = {"X-Service": caller, "X-Service-Api-Key": theirs[caller][0], "X-Trace-Id": str(uuid4())}
         return ping({"headers": headers, "body": {}}, None)
 
-    monkeypatch.setattr(internal, "_count", lambda *_: None)
+    monkeypatch.setattr(internal_endpoint, "_count", lambda *_: None)
     return call
 
 
@@ -173,15 +174,13 @@ def test_a_caller_uses_the_first_of_its_keys(vault: Vault, monkeypatch: pytest.M
             sent.append(json.loads(Payload)["headers"]["X-Service-Api-Key"])
             raise OSError
 
-    monkeypatch.setattr(internal, "_lambda_client", lambda _attempts: Lambda())
+    monkeypatch.setattr(caller_wiring, "lambda_client", lambda _attempts: Lambda())
     monkeypatch.setenv("SECRETS_PREFIX", "ticketing/")
     vault.rotation.rotate()
-    secrets._kept.clear()
-    secrets._secrets_manager.cache_clear()
+    forget_wiring()
     try:
         with pytest.raises(Exception, match="SERVICE_UNAVAILABLE"):
-            internal.call("SaleTerms", Ping(), Ping, read=True)
+            caller_wiring.internal_caller()("SaleTerms", Ping(), Ping, read=True)
         assert sent == [vault.keys()["queue"][0]]
     finally:
-        secrets._kept.clear()
-        secrets._secrets_manager.cache_clear()
+        forget_wiring()

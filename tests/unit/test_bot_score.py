@@ -5,9 +5,9 @@ from itertools import accumulate
 
 import pytest
 
-from common.protection.bot_score import Action, Sighting, is_fingerprint, is_regular, judge
+from common.protection.bot_score import Action, RequestTraits, is_fingerprint, is_regular, judge
 
-PERSON = Sighting(
+PERSON = RequestTraits(
     has_fingerprint=True, from_cloud=False, device_accounts=1, address_accounts=1, calls=[0.0, 9.1, 11.3, 40.2]
 )
 HURRIED = (0.0, 1.0)
@@ -35,7 +35,7 @@ BY_THE_CLOCK = [5.0 * i for i in range(8)]
         ),
     ],
 )
-def test_layers_add_up_to_an_action(seen: Sighting, layers: dict[str, int], action: Action) -> None:
+def test_layers_add_up_to_an_action(seen: RequestTraits, layers: dict[str, int], action: Action) -> None:
     verdict = judge(seen)
     assert (verdict.layers, verdict.action) == (layers, action)
 

@@ -4,9 +4,11 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from common.protection import cloud_ranges
 from common.protection.cloud_ranges import FILE, CloudRanges, joined
 
 # In the providers' formats; the networks are those of RFC 5737 and RFC 3849, for documentation.
@@ -79,23 +81,23 @@ def test_an_address_is_in_a_range_or_not(address: str, inside: bool) -> None:
     assert (address in CloudRanges(joined([AWS, GOOGLE])["ranges"])) is inside
 
 
-def test_the_shipped_file_can_be_read_and_names_its_sources() -> None:
-    shipped = json.loads(FILE.read_text(encoding="utf-8"))
-    CloudRanges(shipped["ranges"])
-    assert bool(shipped["ranges"]) == bool(shipped["sources"])
+def test_without_the_file_no_address_is_a_clouds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cloud_ranges, "FILE", tmp_path / "cloud_ranges.json")
+    assert "192.0.2.1" not in CloudRanges.from_file()
+    cloud_ranges.FILE.write_text(json.dumps(joined([AWS])), encoding="utf-8")
+    assert "192.0.2.1" in CloudRanges.from_file()
 
 
 @pytest.mark.parametrize("words", [[], ["nowhere.json"], [__file__]])
 @pytest.mark.starts_processes
-def test_without_a_list_to_read_the_one_that_is_there_stays(words: list[str]) -> None:
-    before = FILE.read_bytes()
+def test_without_a_list_to_read_no_file_is_written(words: list[str]) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "common.protection.cloud_ranges", *words],
-        env={**os.environ, "PYTHONPATH": str(FILE.parents[1])},
+        env={**os.environ, "PYTHONPATH": str(FILE.parents[2])},
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
     )
     assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
-    assert FILE.read_bytes() == before
+    assert not FILE.exists()

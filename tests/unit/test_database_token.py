@@ -1,6 +1,5 @@
 """IAM in place of a password at RDS Proxy (facts: a token at connect, good for 15 minutes)."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import boto3
@@ -8,14 +7,13 @@ import botocore.auth
 import pytest
 
 from common.domain.shared_errors import StoreUnavailable
-from common.stores import database_token as tokens
-from common.stores.database_token import database_token
+from common.stores.database_token import DatabaseTokenSigner
 
 HOST, PORT, USER = "proxy.example.ap-northeast-2.rds.amazonaws.com", 5432, "event_service"
 
 
 @pytest.fixture
-def role(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+def role(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """A function's role, as Lambda tells it."""
     for name, value in {
         "AWS_ACCESS_KEY_ID": "ASIAEXAMPLE",
@@ -25,9 +23,7 @@ def role(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
         "AWS_DEFAULT_REGION": "ap-northeast-2",
     }.items():
         monkeypatch.setenv(name, value)
-    tokens._session.cache_clear()
-    yield monkeypatch
-    tokens._session.cache_clear()
+    return monkeypatch
 
 
 def test_it_is_what_boto3_makes(role: pytest.MonkeyPatch) -> None:
@@ -42,7 +38,7 @@ def test_it_is_what_boto3_makes(role: pytest.MonkeyPatch) -> None:
     else:
         role.setattr(botocore.auth.datetime, "datetime", StandingStill)
     theirs = boto3.Session().client("rds").generate_db_auth_token(HOST, PORT, USER)
-    assert database_token(HOST, PORT, USER) == theirs
+    assert DatabaseTokenSigner().token(HOST, PORT, USER) == theirs
 
 
 def test_without_a_role_it_says_so(role: pytest.MonkeyPatch) -> None:
@@ -52,4 +48,4 @@ def test_without_a_role_it_says_so(role: pytest.MonkeyPatch) -> None:
     role.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
     role.setenv("AWS_CONFIG_FILE", "/dev/null")
     with pytest.raises(StoreUnavailable, match="Unable to locate credentials"):
-        database_token(HOST, PORT, USER)
+        DatabaseTokenSigner().token(HOST, PORT, USER)

@@ -12,6 +12,7 @@ from common.http import endpoint as edge
 from common.http.endpoint import Answer, created, endpoint
 from common.http.error_catalogue import ERROR_CATALOGUE, CatalogueEntry
 from common.http.request import Admin, Body, IdPath, Paging, Request, User
+from common.wiring.endpoint_settings import EndpointSettings
 
 USER = str(uuid4())
 
@@ -258,12 +259,12 @@ class Offer(Body):
 def test_the_watch_is_told_whose_account_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[str, bool, bool]] = []
 
-    def guard(request: Request, account: str, *, signed_in: bool, observe: bool) -> None:
-        seen.append((account, signed_in, observe))
+    class Recorder:
+        def check(self, account: str, *_: object, logged_in: bool, observe: bool) -> None:
+            seen.append((account, logged_in, observe))
 
-    monkeypatch.setenv("BOT_GUARD", "observe")
-    monkeypatch.setattr("common.protection.bot_check.guard", guard)
-    edge._settings.cache_clear()
+    monkeypatch.setattr(edge, "endpoint_settings", lambda: EndpointSettings(bot_guard="observe"))
+    monkeypatch.setattr("common.wiring.bot_checker.bot_checker", Recorder)
 
     @endpoint(bots=True)
     def line_up(user: User, body: Order) -> None: ...
@@ -274,11 +275,8 @@ def test_the_watch_is_told_whose_account_it_is(monkeypatch: pytest.MonkeyPatch) 
     @endpoint
     def look(user: User) -> None: ...
 
-    try:
-        assert call(line_up, event({"eventId": str(uuid4())}))[0] == 204
-        assert call(sign_up, event({"email": "hong@example.com"}, role=None))[0] == 204
-        assert call(look, event())[0] == 204
-    finally:
-        edge._settings.cache_clear()
+    assert call(line_up, event({"eventId": str(uuid4())}))[0] == 204
+    assert call(sign_up, event({"email": "hong@example.com"}, role=None))[0] == 204
+    assert call(look, event())[0] == 204
     assert seen == [(USER, True, True), ("hong@example.com", False, True)]
     assert {problem.code for problem in line_up.operation.errors()} > {"CAPTCHA_REQUIRED", "BOT_SUSPECTED"}  # type: ignore[attr-defined]

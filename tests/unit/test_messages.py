@@ -65,7 +65,7 @@ def consumer_of(module_path: Path, monkeypatch: pytest.MonkeyPatch) -> Consumer:
     """The consumer as its module makes it, with nothing behind it."""
     module = import_module(".".join(module_path.parts))
     for name, value in vars(module).items():
-        if getattr(value, "__module__", "").endswith((".composition", "_store", "common.stores.postgres")) and callable(
+        if getattr(value, "__module__", "").endswith((".composition", "_store", "common.wiring.database")) and callable(
             value
         ):
             monkeypatch.setattr(module, name, Mock())

@@ -9,7 +9,7 @@ from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 from common.contracts import internal_call as internal
 from common.protection import captcha
-from common.stores import secrets
+from common.wiring.secret_cache import secrets_manager
 from functions.auth.adapters.clients import identity_verification_client, oauth_providers
 from functions.payments.adapters.clients import portone
 from tools.openapi.routes import TEMPLATE
@@ -89,13 +89,13 @@ def test_a_routes_waits_fit_into_its_timeout_and_that_into_the_gateways(name: st
 def test_a_secrets_manager_that_hangs_leaves_time_for_the_secrets_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """A request reads two at the most at one time: a service's key and one of its function's own."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "ap-northeast-2")
-    secrets._secrets_manager.cache_clear()
-    config = secrets._secrets_manager().meta.config
+    secrets_manager.cache_clear()
+    config = secrets_manager().meta.config
     a_try = max(config.connect_timeout, config.read_timeout)
     a_secret = config.retries["total_max_attempts"] * (a_try + 1)  # boto3 pauses for up to 1 s between
     timeouts = [properties.get("Timeout", DEFAULT_SECONDS) for properties in api_functions().values()]
     assert 2 * a_secret < min(timeouts)
-    secrets._secrets_manager.cache_clear()
+    secrets_manager.cache_clear()
 
 
 def test_only_functions_there_are_need_more_than_their_environment_tells() -> None:

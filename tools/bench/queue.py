@@ -26,10 +26,10 @@ from redis import Connection
 from common.contracts.sale_terms import SaleTermsAnswer
 from common.domain.clock import microseconds
 from common.domain.ids import EventId, UserId
-from common.stores import redis as common_redis
-from common.stores import secrets
 from common.stores.redis import Client, run_together
 from common.waitingroom.queue_keys import admitted_since_birth_key, last_seen_key, membership_key, queue_key, sale_key
+from common.wiring import secret_cache
+from common.wiring.redis_client import redis_client
 from emulator import services
 from functions.admitter.adapters.admission_redis import AdmissionRedis
 from functions.admitter.domain.admission import AdmissionPolicy
@@ -47,11 +47,16 @@ EVENTS = Path(__file__).parents[2] / "events"
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder, services.start({"redis": {}}, Path(folder)) as running:
         os.environ.update(
-            REDIS_URL=running.redis, REDIS_CLUSTER="false", POWERTOOLS_SERVICE_NAME="bench", SALE_TERMS_FUNCTION=""
+            REDIS_URL=running.redis,
+            REDIS_CLUSTER="false",
+            POWERTOOLS_SERVICE_NAME="bench",
+            SALE_TERMS_FUNCTION="",
+            SECRETS_PREFIX="",
         )
         # Secrets Manager is called once in five minutes: this is what it would have answered.
-        secrets._kept["queue/place"] = (time.monotonic() + 3600, {"keys": [b64encode(os.urandom(32)).decode()]})
-        redis = common_redis.client()
+        key = b64encode(os.urandom(32)).decode()
+        secret_cache._secret_cache()._kept["queue/place"] = (time.monotonic() + 3600, {"keys": [key]})
+        redis = redis_client()
         event_id = EventId(uuid4())
         per_user = _fill(redis, event_id)
         for away in (0.0, 0.0005):

@@ -17,9 +17,9 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache, wraps
+from functools import wraps
 from types import NoneType, UnionType
-from typing import Any, Literal, get_args, overload
+from typing import Any, get_args, overload
 
 from common.domain.model import Model, rfc3339
 from common.domain.shared_errors import (
@@ -36,8 +36,8 @@ from common.http.request import Body, Path, Query, Request, User, parse_body, pa
 from common.protection.rate_class import OTHERS, READS, RouteClass
 from common.runtime.log import log, write
 from common.runtime.metrics import NAMESPACE
-from common.runtime.settings import Settings
 from common.runtime.trace import trace_id
+from common.wiring.endpoint_settings import endpoint_settings
 
 SECURITY_HEADERS = {
     "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
@@ -62,18 +62,11 @@ METRICS = {
 }
 
 
-class EdgeSettings(Settings):
-    allowed_origins: str = ""  # comma-separated
-    rate_limits: Literal["on", "users", "off"] = "off"  # "users": addresses are not counted
-    bot_guard: Literal["on", "observe", "off"] = "off"
-    authorizer: Literal["Jwt", "JwtCached"] = "Jwt"  # which of the template's is in force
-
-
 @dataclass(frozen=True)
 class Answer:
-    """An answer that is more than its body."""
+    """A response with a status or headers of its own."""
 
-    body: Model | str | None  # a str is JSON as it is: one that was kept
+    body: Model | str | None  # a str is JSON already: a cached body
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -121,8 +114,8 @@ def endpoint(
 ) -> Handler | Callable[[Handle], Handler]:
     """Make `handle` a Lambda proxy handler that fills its parameters from the event by their kind.
 
-    `limit` says with which routes it is counted, READS or OTHERS by its method if nothing is said, None for not at all.
-    `bots` has callers watched: it must take a `User`, or a body with an `email`.
+    `limit` is the rate class it is counted in; "by method" is READS or OTHERS, None is no limit.
+    `bots` turns the bot check on: the handler must take a `User`, or a body with an `email`.
     `raises` names the errors of its own that it may end with, `answers` what an `Answer` may hold, by status.
     """
     if handle is None:
@@ -141,15 +134,15 @@ def _endpoint(
     for code in declared:
         ERROR_CATALOGUE[code]  # an error without status and text fails at import, not at the first request
     if limit is not None:
-        import common.protection.rate_limit  # Redis's client is loaded with the function rather than at its first call
+        import common.wiring.rate_limiter  # loads Redis's client with the function rather than at its first call
     if bots:
-        import common.protection.bot_check  # noqa: F401
+        import common.wiring.bot_checker  # noqa: F401
 
     @wraps(handle)
     def handler(event: Event, context: Any) -> Event:
         started = time.perf_counter()
         request = Request.of(event)
-        log.structure_logs(trace_id=request.trace_id)  # in place of the keys of the request before
+        log.structure_logs(trace_id=request.trace_id)  # replaces the keys of the previous request
         trace_id.set(request.trace_id)
         limits: Mapping[str, str] = {}
         try:
@@ -157,13 +150,13 @@ def _endpoint(
             _check_token(request)
             limits = _limits(limit, request)
             arguments = {name: source(request) for name, source in fill.items()}
-            if bots and _settings().bot_guard != "off":
-                _watch(request, arguments)
+            if bots and endpoint_settings().bot_guard != "off":
+                _check_bot(request, arguments)
             answer = _answer(handle(**arguments))
         except Exception as error:
             answer = _error(error, request, declared)
         _record(event, answer["statusCode"], (time.perf_counter() - started) * 1000)
-        # What a handler sets itself stands.
+        # A handler's own headers win.
         answer["headers"] = {**_common_headers(request), **limits, **answer["headers"]}
         return answer
 
@@ -178,25 +171,25 @@ def _check_size(request: Request) -> None:
 
 
 def _check_token(request: Request) -> None:
-    """Raises a token that ended after the gateway's cache took it in."""
+    """Raises TokenRevoked or TokenExpired for a token that ended after the gateway cached it."""
     claims = request.event.get("requestContext", {}).get("authorizer") or {}
-    if _settings().authorizer == "JwtCached" and "jti" in claims:
-        from common.protection import revocation
+    if endpoint_settings().authorizer == "JwtCached" and "jti" in claims:
+        from common.wiring.token_revocation import token_revocation
 
-        revocation.revocation().check(claims)
+        token_revocation().check(claims)
 
 
 def _limits(kind: Limit, request: Request) -> Mapping[str, str]:
-    """The headers that say what is left. Raises RATE_LIMITED."""
-    counted = _settings().rate_limits
+    """The headers that say what is left. Raises RateLimited."""
+    counted = endpoint_settings().rate_limits
     if kind is None or counted == "off":
         return {}
     if kind == "by method":
         kind = READS if request.event.get("httpMethod") in ("GET", "HEAD") else OTHERS
-    from common.protection.rate_limit import limiter
+    from common.wiring.rate_limiter import rate_limiter
 
     claims = request.event.get("requestContext", {}).get("authorizer") or {}
-    left = limiter(address_limits=counted == "on").admit(kind, claims.get("sub"), request.source_ip)
+    left = rate_limiter(address_limits=counted == "on").admit(kind, claims.get("sub"), request.source_ip)
     return _rate_limit_headers(left.limit, left.shown_remaining) if left else {}
 
 
@@ -205,23 +198,31 @@ def count(kind: RouteClass, who: str) -> None:
 
     Only where addresses are counted, too: on a developer's machine everybody is the demo account.
     """
-    if _settings().rate_limits == "on":
-        from common.protection.rate_limit import limiter
+    if endpoint_settings().rate_limits == "on":
+        from common.wiring.rate_limiter import rate_limiter
 
-        limiter(address_limits=True).admit(kind, who, None)
+        rate_limiter(address_limits=True).admit(kind, who, None)
 
 
-def _watch(request: Request, arguments: Mapping[str, Any]) -> None:
-    """Raises what looks like a bot."""
-    from common.protection.bot_check import guard
+def _check_bot(request: Request, arguments: Mapping[str, Any]) -> None:
+    """Raises as `BotCheck.check` does."""
+    from common.wiring.bot_checker import bot_checker
 
     user = next((str(given.id) for given in arguments.values() if isinstance(given, User)), None)
     account = user or next(str(given.email) for given in arguments.values() if hasattr(given, "email"))
-    guard(request, account, signed_in=user is not None, observe=_settings().bot_guard == "observe")
+    bot_checker().check(
+        account,
+        request.source_ip,
+        request.headers.get("x-device-fingerprint"),
+        request.headers.get("x-captcha-token", ""),
+        logged_in=user is not None,
+        observe=endpoint_settings().bot_guard == "observe",
+    )
 
 
 def _source(kind: Any) -> Callable[[Request], Any]:
-    """Where a parameter of this kind comes from. An unknown kind fails at import, not at the first request."""
+    """How a parameter of this kind is read from the request. An unknown kind fails at import, not at the first
+    request."""
     if kind is Request:
         return lambda request: request
     if isinstance(kind, UnionType):  # `LogoutBody | None`: None when there is no body
@@ -292,20 +293,10 @@ def _rate_limit_headers(limit: int, remaining: int) -> dict[str, str]:
     return {"X-RateLimit-Limit": str(limit), "X-RateLimit-Remaining": str(remaining)}
 
 
-@cache
-def _settings() -> EdgeSettings:
-    return EdgeSettings.from_environment()
-
-
-@cache
-def _origins() -> frozenset[str]:
-    return frozenset(filter(None, _settings().allowed_origins.split(",")))
-
-
 def _common_headers(request: Request) -> dict[str, str]:
     headers = {**SECURITY_HEADERS, "X-Trace-Id": request.trace_id}
     origin = request.headers.get("origin")
-    if origin in _origins():
+    if endpoint_settings().allows(origin):
         headers |= {
             "Access-Control-Allow-Origin": str(origin),
             "Access-Control-Allow-Credentials": "true",
@@ -316,8 +307,8 @@ def _common_headers(request: Request) -> dict[str, str]:
 
 
 def _record(event: Event, status: int, duration_ms: float) -> None:
-    """One line that is log and metrics alike: CloudWatch takes the metrics that `_aws` names out of any JSON line
-    (embedded metric format), and a line of their own would cost as much again."""
+    """One record that is log and metrics: CloudWatch reads the metrics that `_aws` names from any JSON record (embedded
+    metric format), and a record of their own would cost as much again."""
     method, route = event.get("httpMethod", ""), event.get("resource", "")
     write(
         "request",

@@ -1,8 +1,8 @@
-"""What about a request looks like a machine's, in points, and what to do about it (GW-027).
+"""How much a request looks automated, in points, and what to do about it (GW-027).
 
-No layer alone refuses anybody but one: a dozen accounts on one device. A person behind a company's proxy, in a cloud's
-virtual desktop or without a fingerprint is slowed down, or asked for a captcha. An address says little where thousands
-share one, as mobile carriers' customers do, so it weighs least.
+Only one layer rejects a request alone: a dozen accounts on one device. A person behind a company's proxy, in a cloud's
+virtual desktop or without a fingerprint is slowed down or asked for a captcha. An address says little where thousands
+share one, as a mobile carrier's customers do, so it weighs least.
 """
 
 import re
@@ -16,12 +16,12 @@ Action = Literal["NONE", "SLOWER", "CAPTCHA", "REFUSED"]
 
 WINDOW_SECONDS = 3600  # for which accounts are counted
 CALLS_KEPT = 8
-SLOW_SECONDS = 3  # between two requests of whoever is to go slower
+SLOW_SECONDS = 3  # between two requests of a caller that must slow down
 
 NO_FINGERPRINT = 10
 CLOUD_ADDRESS = 30
 REGULAR = 40
-# Points from so many accounts on. A family shares a device, an internet café's seat has a few visitors an hour.
+# (accounts, points) from that many accounts on. A family shares a device; an internet café's has several users an hour.
 DEVICE_ACCOUNTS = ((12, 80), (6, 50), (4, 30))
 ADDRESS_ACCOUNTS = ((200, 25), (50, 15))
 ACTIONS: tuple[tuple[int, Action], ...] = ((80, "REFUSED"), (50, "CAPTCHA"), (30, "SLOWER"))
@@ -33,8 +33,8 @@ _FINGERPRINT = re.compile(r"[\w.-]{16,128}", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Sighting:
-    """What is known of a request. `calls`: when this account's last eight came, this one among them, epoch s."""
+class RequestTraits:
+    """What is known of a request. `calls`: epoch seconds of the account's last eight requests, this one included."""
 
     has_fingerprint: bool
     from_cloud: bool
@@ -45,7 +45,7 @@ class Sighting:
 
 @dataclass(frozen=True)
 class Verdict:
-    layers: Mapping[str, int]  # points by what earned them
+    layers: Mapping[str, int]  # points by signal
     action: Action
 
     @property
@@ -58,23 +58,23 @@ def is_fingerprint(header: str | None) -> bool:
     return bool(header and _FINGERPRINT.fullmatch(header))
 
 
-def judge(seen: Sighting) -> Verdict:
+def judge(traits: RequestTraits) -> Verdict:
     layers = {
-        "fingerprint": 0 if seen.has_fingerprint else NO_FINGERPRINT,
-        "cloud": CLOUD_ADDRESS if seen.from_cloud else 0,
-        "device": _step(DEVICE_ACCOUNTS, seen.device_accounts),
-        "address": _step(ADDRESS_ACCOUNTS, seen.address_accounts),
-        "timing": REGULAR if is_regular(seen.calls) else 0,
+        "fingerprint": 0 if traits.has_fingerprint else NO_FINGERPRINT,
+        "cloud": CLOUD_ADDRESS if traits.from_cloud else 0,
+        "device": _step(DEVICE_ACCOUNTS, traits.device_accounts),
+        "address": _step(ADDRESS_ACCOUNTS, traits.address_accounts),
+        "timing": REGULAR if is_regular(traits.calls) else 0,
     }
     earned = {layer: points for layer, points in layers.items() if points}
     action: Action = next((action for least, action in ACTIONS if sum(earned.values()) >= least), "NONE")
-    if action == "SLOWER" and not _hurries(seen.calls):
+    if action == "SLOWER" and not _is_fast(traits.calls):
         action = "NONE"
     return Verdict(earned, action)
 
 
 def is_regular(calls: Sequence[float]) -> bool:
-    """Eight requests as if by the clock. Fewer tell nothing."""
+    """Eight requests at equal intervals. Fewer say nothing."""
     if len(calls) < CALLS_KEPT:
         return False
     at = sorted(calls)
@@ -82,7 +82,7 @@ def is_regular(calls: Sequence[float]) -> bool:
     return pstdev(pauses) <= MACHINE_VARIATION * mean(pauses)
 
 
-def _hurries(calls: Sequence[float]) -> bool:
+def _is_fast(calls: Sequence[float]) -> bool:
     last = sorted(calls)[-2:]
     return len(last) == 2 and last[1] - last[0] < SLOW_SECONDS
 

@@ -1,14 +1,14 @@
-"""A circuit breaker whose state all containers share through Redis (GW-007, PAY-009).
+"""A circuit breaker whose state all execution environments share through Redis (GW-007, PAY-009).
 
-    with circuit.guard():
+    with breaker.attempt():
         response = client.get(…)
 
-Closed, calls go out and are counted. When more than half of the last minute's failed, the circuit opens: for a minute
-nobody waits for a party that does not answer, and the party gets a rest. Then one call at a time tries; a success
-closes the circuit, a failure opens it for another minute. pybreaker shares its state too, but opens after failures in a
-row, which a party that fails every second call never reaches.
+While it is closed, calls go out and are counted. When more than half of the last minute's calls failed, it opens: for a
+minute nobody waits for a party that does not answer, and the party gets a rest. Then one call at a time is a trial; a
+success closes the breaker, a failure opens it for another minute. pybreaker shares its state too, but opens after
+failures in a row, which a party that fails every second call never reaches.
 
-Without Redis every call goes out: the timeouts of its own bound it.
+While Redis is unavailable every call goes out, bounded by its own timeout.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,13 +21,13 @@ from common.runtime.log import log
 from common.runtime.metrics import emit
 from common.stores.redis import REDIS_FAILURES, Client, Script
 
-Guard = Callable[[], AbstractContextManager[None]]
+Attempt = Callable[[], AbstractContextManager[None]]
 
 _LUA = Path(__file__).parent / "lua"
 
 
 class CircuitOpen(Exception):
-    """Not called: the other side has been failing. `retry_after` is in seconds, at least 1."""
+    """The call was not made, because the party has been failing. `retry_after` is in seconds, at least 1."""
 
     def __init__(self, name: str, retry_after: int) -> None:
         super().__init__(f"the circuit to {name} is open")
@@ -35,16 +35,17 @@ class CircuitOpen(Exception):
 
 
 @dataclass(frozen=True)
-class CircuitTerms:
+class BreakerTerms:
     window_seconds: int = 60
-    least_calls: int = 10  # in the window; fewer tell nothing
+    least_calls: int = 10  # in the window; fewer say nothing
     failing_percent: int = 50
     open_seconds: int = 60
-    trial_seconds: int = 15  # longer than any call: a container that dies trying blocks the next trial that long
+    trial_seconds: int = 15  # longer than any call: a trial whose process crashes blocks the next one that long
 
 
-class Circuit:
-    """`name` is the party that is called; a raised `failures` counts against it, whatever else it answers for it."""
+class CircuitBreaker:
+    """`name` is the party that is called; an exception of `failures` counts as its failure, any other as its
+    success."""
 
     def __init__(
         self,
@@ -52,48 +53,48 @@ class Circuit:
         redis: Client,
         clock: Clock,
         failures: tuple[type[Exception], ...],
-        terms: CircuitTerms | None = None,
+        terms: BreakerTerms | None = None,
     ) -> None:
         self._name = name
         self._key = f"circuit:{{{name}}}"
         self._redis = redis
         self._clock = clock
         self._failures = failures
-        self._terms = terms or CircuitTerms()
+        self._terms = terms or BreakerTerms()
         self._permit = Script(_LUA / "permit_call.lua")
         self._report = Script(_LUA / "report_call.lua")
 
     @contextmanager
-    def guard(self) -> Iterator[None]:
-        """Raises CircuitOpen instead of entering. A container that dies inside has counted nothing."""
-        trial = self._ask()
+    def attempt(self) -> Iterator[None]:
+        """Raises CircuitOpen instead of entering. If the process crashes inside, the call is not counted."""
+        trial = self._is_trial()
         try:
             yield
         except self._failures:
-            self._tell(failed=True, trial=trial)
+            self._count(failed=True, trial=trial)
             raise
         except Exception:
-            self._tell(failed=False, trial=trial)
+            self._count(failed=False, trial=trial)
             raise
-        self._tell(failed=False, trial=trial)
+        self._count(failed=False, trial=trial)
 
     def _now_ms(self) -> int:
         return int(self._clock().timestamp() * 1000)
 
-    def _ask(self) -> bool:
-        """Whether this call is a trial."""
+    def _is_trial(self) -> bool:
+        """Whether this call is a trial. Raises CircuitOpen."""
         arguments = [self._now_ms(), self._terms.open_seconds * 1000, self._terms.trial_seconds * 1000]
         try:
             state, *left = self._permit(self._redis, [self._key], arguments)
         except REDIS_FAILURES:
-            log.warning("Redis is away; a circuit cannot be asked", extra={"circuit": self._name})
+            log.warning("Redis unavailable: a circuit breaker is not checked", extra={"circuit": self._name})
             return False
         if state == "OPEN":
             emit({"circuit": self._name}, CircuitRefused=1)
             raise CircuitOpen(self._name, max(1, -(-int(left[0]) // 1000)))
         return bool(state == "TRIAL")
 
-    def _tell(self, *, failed: bool, trial: bool) -> None:
+    def _count(self, *, failed: bool, trial: bool) -> None:
         terms = self._terms
         arguments = [
             *(self._now_ms(), int(failed), int(trial), terms.window_seconds * 1000),

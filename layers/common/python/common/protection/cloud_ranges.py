@@ -1,4 +1,4 @@
-"""Addresses of machines for rent: `cloud_ranges.json`, written from what the providers publish (GW-027).
+"""Addresses of cloud providers: `cloud_ranges.json`, written from the lists that they publish (GW-027).
 
     python -m common.protection.cloud_ranges ip-ranges.json cloud.json ServiceTags_Public_20261116.json
 
@@ -8,24 +8,23 @@ and Oracle's (https://docs.oracle.com/iaas/tools/public_ip_ranges.json; OCI only
 
     {"sources": [{"provider": "aws", "published": "2026-11-16-…"}], "ranges": ["3.0.0.0/15", …]}
 
-`published` is the provider's own word for how old its list is; `ranges` are joined and sorted. No source, no ranges:
-then this layer of the watch is off.
+`published` is the provider's own date of its list; `ranges` are joined and sorted. Without the file this layer of the
+bot check is off: none is shipped, since such lists change weekly.
 """
 
 import json
 import sys
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address, ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 FILE = Path(__file__).with_name("cloud_ranges.json")
 
 
 class CloudRanges:
-    """`"3.5.1.9" in ranges`, by bisection. What is no address is in none."""
+    """`"3.5.1.9" in ranges`, by bisection. Text that is not an address is in none."""
 
     def __init__(self, ranges: Sequence[str]) -> None:
         self._spans: dict[int, list[tuple[int, int]]] = {
@@ -37,24 +36,23 @@ class CloudRanges:
             for version in (4, 6)
         }
 
+    @classmethod
+    def from_file(cls) -> Self:
+        return cls(json.loads(FILE.read_text(encoding="utf-8"))["ranges"] if FILE.exists() else ())
+
     def __contains__(self, address: str) -> bool:
         try:
-            asked = ip_address(address)
+            queried = ip_address(address)
         except ValueError:
             return False
-        asked = getattr(asked, "ipv4_mapped", None) or asked
-        spans = self._spans[asked.version]
-        at = bisect_right(spans, int(asked), key=lambda span: span[0]) - 1
-        return at >= 0 and int(asked) <= spans[at][1]
-
-
-@cache
-def shipped_ranges() -> CloudRanges:
-    return CloudRanges(json.loads(FILE.read_text(encoding="utf-8"))["ranges"])
+        queried = getattr(queried, "ipv4_mapped", None) or queried
+        spans = self._spans[queried.version]
+        at = bisect_right(spans, int(queried), key=lambda span: span[0]) - 1
+        return at >= 0 and int(queried) <= spans[at][1]
 
 
 def joined(published: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """What the file holds, from what the providers publish. ValueError for what none of them does."""
+    """The file's contents from the published lists. Raises ValueError for a list of no known provider."""
     sources, networks = [], []
     for each in published:
         provider, age, found = _read(each)
@@ -88,6 +86,6 @@ if __name__ == "__main__":
     try:
         made = joined([json.loads(Path(name).read_text(encoding="utf-8")) for name in sys.argv[1:]])
     except (OSError, ValueError) as error:
-        raise SystemExit(f"the list stays as it was: {error}") from None
+        raise SystemExit(f"the list is unchanged: {error}") from None
     FILE.write_text(json.dumps(made, indent=0) + "\n", encoding="utf-8")
     print(f"{len(made['ranges'])} ranges of {', '.join(source['provider'] for source in made['sources'])}")

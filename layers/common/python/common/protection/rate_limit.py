@@ -1,31 +1,29 @@
-"""How often one may call, per user and per address, by class of route (GW-005, GW-006, GW-024, GW-028).
+"""How often a caller may send requests, per user and per address, by class of route (GW-005, GW-006, GW-024, GW-028).
 
-GCRA: a limit of N a minute lets N a minute through on average and, after a pause, 1.2 N at once. All of a request's
-limits are asked in one round trip; they lie in different slots, so it is a pipeline and not one script.
+GCRA: a limit of N a minute allows N a minute on average and, after a pause, 1.2 N at once. All limits of a request are
+checked in one round trip; they are in different slots, so it is a pipeline and not one script.
 """
 
 import math
 from dataclasses import dataclass
-from functools import cache
 from hashlib import sha256
 from ipaddress import IPv6Network
 from pathlib import Path
 
-from common.domain.clock import Clock, utc_now
+from common.domain.clock import Clock
 from common.domain.shared_errors import RateLimited
 from common.protection.rate_class import BURST, RouteClass
 from common.runtime.log import log
-from common.stores import redis
 from common.stores.redis import REDIS_FAILURES, Client, Script, run_together
 
 
 @dataclass(frozen=True)
 class Allowance:
-    """What is left: of `limit` a minute, `remaining` may come at once."""
+    """What is left of a limit: `remaining` requests may come at once, of `limit` a minute."""
 
     limit: int
     remaining: int
-    wait_seconds: int = 0  # until the next may come; 0 if this one was let through
+    wait_seconds: int = 0  # until the next may come; 0 if this one was allowed
 
     @property
     def shown_remaining(self) -> int:
@@ -43,10 +41,10 @@ class RateLimiter:
     def admit(self, kind: RouteClass, user: str | None, address: str | None) -> Allowance | None:
         """The tighter of the two allowances. Raises RateLimited.
 
-        Redis away: None. Limits keep a crowd fair; shutting the doors because nobody can count would do to everybody
-        what they are to prevent. Where guessing must not be free (login), the lockout fails closed by itself.
+        None while Redis is unavailable. Limits keep a crowd fair; to reject everyone because nobody can count would do
+        what they are meant to prevent. Where guesses must not be free (login), the lockout fails closed on its own.
         """
-        asked = [
+        limits = [
             (f"rate:{kind.name}:{scope}:{{{who}}}", limit)
             for scope, who, limit in (
                 ("user", user, kind.user_per_minute),
@@ -54,20 +52,20 @@ class RateLimiter:
             )
             if who and limit
         ]
-        if not asked:
+        if not limits:
             return None
         now = int(self._clock().timestamp() * 1_000_000)
-        calls = [(self._take, [key], [now, 60_000_000 // limit, math.floor(limit * BURST)]) for key, limit in asked]
+        calls = [(self._take, [key], [now, 60_000_000 // limit, math.floor(limit * BURST)]) for key, limit in limits]
         try:
             results = run_together(self._redis, calls)
         except REDIS_FAILURES:
             results = []
         if not results or any(isinstance(result, REDIS_FAILURES) for result in results):
-            log.warning("Redis is away; nobody is counted")
+            log.warning("Redis unavailable: requests are not counted")
             return None
         allowances = [
             Allowance(limit, int(left), math.ceil(int(wait) / 1_000_000))
-            for (_, limit), (_, left, wait) in zip(asked, results, strict=True)
+            for (_, limit), (_, left, wait) in zip(limits, results, strict=True)
         ]
         tightest = max(allowances, key=lambda each: (each.wait_seconds, -each.remaining))
         if tightest.wait_seconds:
@@ -78,13 +76,8 @@ class RateLimiter:
 
 
 def network_hash(address: str | None) -> str | None:
-    """Whom an address belongs to: an IPv6 customer has a whole /64. Only its hash is kept."""
+    """A hash of the network an address belongs to: an IPv6 customer has a whole /64."""
     if not address:
         return None
     owner = str(IPv6Network((address, 64), strict=False)) if ":" in address else address
     return sha256(owner.encode()).hexdigest()[:16]
-
-
-@cache
-def limiter(*, address_limits: bool) -> RateLimiter:
-    return RateLimiter(redis.client(), utc_now, address_limits=address_limits)

@@ -1,7 +1,7 @@
-"""The one logger: JSON lines with the trace id, into CloudWatch (GW-011).
+"""The one logger: JSON records with the trace id, into CloudWatch (GW-011).
 
-Log what happened and the ids it happened to; never a body, a header or a token. What gets in all the same, in the text
-of an exception mostly, is masked on its way out by what it looks like.
+Log what happened and to which ids; never a body, a header or a token. What gets in nevertheless, mostly in the text of
+an exception, is masked on its way out by its form.
 """
 
 import json
@@ -9,7 +9,7 @@ import os
 import re
 import sys
 from datetime import UTC, datetime
-from functools import cache
+from functools import cached_property
 from typing import Any, cast
 
 from aws_lambda_powertools import Logger
@@ -17,8 +17,8 @@ from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from pydantic_core import PydanticSerializationError, to_json
 
 MASK = "***"
-# What must be in a line for a pattern to be worth a search, since all of them cost as much as writing the line;
-# and the pattern, whose group is left to be read.
+# A text that must be in the record for a pattern to be worth a search (all of them cost as much as writing the record),
+# and the pattern, whose group stays readable.
 _SENSITIVE = tuple(
     (trigger, re.compile(pattern, re.ASCII))
     for trigger, pattern in (
@@ -33,7 +33,7 @@ _SENSITIVE = tuple(
         ("PortOne ", r"(Authorization.{1,5}PortOne +)[^\s\"\\]+"),
         ("assword=", r"([Pp]assword=)[^\s\"\\&]+"),  # connection strings, forms
         ("ecret=", r"([Ss]ecret=)[^\s\"\\&]+"),
-        # Korean mobile numbers; what stands before is looked at last, which finds the next 01 ten times as fast
+        # Korean mobile numbers; the look-behind comes after 01, which is ten times as fast
         ("01", r"01(?<![\w-]01)[016789][ -]?\d{3,4}[ -]?\d{4}(?![\w-])()"),
         ("+82", r"\+82[ -]?1[016789][ -]?\d{3,4}[ -]?\d{4}()"),
     )
@@ -54,23 +54,23 @@ class _Masking(LambdaPowertoolsFormatter):
 
 
 def service() -> str | None:
-    """The service of this function by its handler: `queue` of `functions.queue.enter.handler`, None outside Lambda."""
+    """The service of this function by its handler: `queue` of `functions.queue.handlers.enter_queue.handler`, None outside
+    Lambda."""
     match os.environ.get("_HANDLER", "").split("."):
         case ["functions", name, *_]:
             return name
     return None
 
 
-@cache
-def _logger() -> Logger:
-    return Logger(service=service(), utc=True, logger_formatter=_Masking(utc=True, use_rfc3339=True))
-
-
 class _LazyLogger:
     """Powertools' logger, made at its first use: making it reads the environment, and an import must not."""
 
+    @cached_property
+    def _logger(self) -> Logger:
+        return Logger(service=service(), utc=True, logger_formatter=_Masking(utc=True, use_rfc3339=True))
+
     def __getattr__(self, name: str) -> Any:
-        return getattr(_logger(), name)
+        return getattr(self._logger, name)
 
 
 log = cast(Logger, _LazyLogger())
@@ -78,20 +78,20 @@ _ENCODE_ASCII = json.JSONEncoder(default=str, separators=(",", ":")).encode
 
 
 def write(message: str, **fields: Any) -> None:
-    """A line at every level, for it is measured by: with the logger's keys, past its machinery, which costs five times
-    as much and is paid for by every request."""
+    """Write a record at every log level, because metrics are in it. It has the logger's keys, but bypasses the logger,
+    which costs five times as much for each request."""
     line = {
         **log.get_current_keys(),
         "location": None,
         "level": "INFO",
         "message": message,
         "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        # Root=1-…;Parent=…;Sampled=1, which X-Ray is asked by
+        # X-Ray's id, out of Root=1-…;Parent=…;Sampled=1
         "xray_trace_id": os.environ.get("_X_AMZN_TRACE_ID", "").partition(";")[0].removeprefix("Root=") or None,
         **fields,
     }
     try:
         text = to_json(line, exclude_none=True, fallback=str).decode()
-    except PydanticSerializationError:  # a path with a lone surrogate, which only ASCII can tell
+    except PydanticSerializationError:  # a path with a lone surrogate, which only ASCII can express
         text = _ENCODE_ASCII({name: value for name, value in line.items() if value is not None})
     sys.stdout.write(mask(text) + "\n")

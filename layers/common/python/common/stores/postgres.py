@@ -2,15 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
-from typing import Any, Literal
+from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
 
 from common.domain.shared_errors import StoreUnavailable
-from common.runtime.settings import Settings
-from common.stores.secrets import secret
 
 # What psycopg raises while Postgres cannot serve us. It counts the last three among other errors, by the first two
 # letters of their codes.
@@ -26,16 +23,6 @@ CONNECT_SECONDS = 3
 Connection = psycopg.Connection[dict[str, Any]]
 Row = dict[str, Any]
 Parameters = Mapping[str, Any] | Sequence[Any] | None
-
-
-class DatabaseSettings(Settings):
-    database_host: str
-    database_reader_host: str = ""  # a replica's, for functions that read what may be a moment old; "" is the writer's
-    database_port: int = 5432
-    database_name: str
-    database_auth: Literal["password", "iam"] = "password"  # iam: with the function's own role, as to RDS Proxy
-    database_user: str  # one login per service; its grants stop at its own schema
-    database_sslmode: str = "require"
 
 
 class Database:
@@ -131,40 +118,3 @@ def _store_unavailable() -> Iterator[None]:
         yield
     except _UNAVAILABLE as error:
         raise StoreUnavailable(f"Postgres: {error}") from error
-
-
-@cache
-def database() -> Database:
-    """This function's database, under its service's own login."""
-    settings = DatabaseSettings.from_environment()
-    return _connected_to(settings.database_host, settings)
-
-
-@cache
-def reader() -> Database:
-    """The same, read from a replica if there is one (EVT-022): what it tells may be a moment old."""
-    settings = DatabaseSettings.from_environment()
-    if settings.database_reader_host in ("", settings.database_host):
-        return database()
-    return _connected_to(settings.database_reader_host, settings)
-
-
-def _connected_to(host: str, settings: DatabaseSettings) -> Database:
-    def password() -> str:
-        if settings.database_auth == "iam":
-            from common.stores.database_token import database_token  # botocore: only where it serves
-
-            return database_token(host, settings.database_port, settings.database_user)
-        return str(secret(f"database/{settings.database_user}")["password"])
-
-    return Database(
-        psycopg.conninfo.make_conninfo(
-            host=host,
-            port=settings.database_port,
-            dbname=settings.database_name,
-            user=settings.database_user,
-            sslmode=settings.database_sslmode,
-            connect_timeout=CONNECT_SECONDS,
-        ),
-        password,
-    )

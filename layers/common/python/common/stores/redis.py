@@ -1,4 +1,4 @@
-"""One Redis client a warm container, and Lua scripts kept as files."""
+"""A Redis client that raises StoreUnavailable, and Lua scripts kept as files."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,7 +23,6 @@ from redis.exceptions import (
 from redis.retry import Retry
 
 from common.domain.shared_errors import StoreUnavailable
-from common.runtime.settings import Settings
 
 # What redis-py raises while Redis cannot serve us. A cluster of which no node answers is a RedisClusterException, which
 # is no RedisError.
@@ -35,11 +34,6 @@ _UNAVAILABLE = (
 REDIS_FAILURES = (StoreUnavailable, RedisError)
 
 Client = redis.Redis
-
-
-class RedisSettings(Settings):
-    redis_url: str
-    redis_cluster: bool = True  # ElastiCache Serverless speaks cluster mode only
 
 
 class _Client:
@@ -93,12 +87,6 @@ def connect(url: str, *, cluster: bool) -> Client:
     return cast(Client, _Client(made))
 
 
-@cache
-def client() -> Client:
-    settings = RedisSettings.from_environment()
-    return connect(settings.redis_url, cluster=settings.redis_cluster)
-
-
 class Script:
     """A Lua script from a file. Every file starts with `#!lua`, so that a key of another slot is an error."""
 
@@ -140,4 +128,4 @@ def run_together(on: Client, calls: Sequence[tuple[Script, Sequence[str], Sequen
     return results
 
 
-__all__ = ["REDIS_FAILURES", "Client", "Script", "client", "connect", "run_together"]
+__all__ = ["REDIS_FAILURES", "Client", "Script", "connect", "run_together"]
