@@ -1,5 +1,5 @@
-"""The call by which events learns how many reservations of an event there are, before deleting it and after cancelling
-it (EVT-003, EVT-028): asked of reservations."""
+"""Events asks reservations how many reservations an event has, before it deletes the event and after it cancels it
+(EVT-003, EVT-028)."""
 
 from uuid import UUID
 
@@ -14,6 +14,6 @@ class EventTallyAnswer(Model):
     event_id: UUID
     pending: int
     confirmed: int
-    event_cancelled: int  # CANCELLED because the event was
-    refund_amount: int  # won, of those
+    event_cancelled: int  # CANCELLED because the event is cancelled
+    refund_amount: int  # won, of those reservations
     seen_through: bool  # the event's cancellation has reached every reservation

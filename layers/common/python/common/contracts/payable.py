@@ -1,4 +1,4 @@
-"""The call by which payments asks reservations whether, and how much, a user may pay (PAY-005)."""
+"""Payments asks reservations whether a user may pay for a reservation, and how much (PAY-005)."""
 
 from typing import Annotated
 from uuid import UUID
@@ -7,15 +7,15 @@ from pydantic import Field
 
 from common.domain.model import Model, Moment
 
-# How much longer a hold lasts while its payment is being approved: PortOne's two calls of 10 s, and some. Counted from
-# the hold's own end at the most, however often somebody asks.
+# The hold extension while a payment is being confirmed: PortOne's two calls of 10 s and a margin. However often it is
+# asked for, a hold ends at most this long after its own end.
 GUARD_SECONDS = 30
 
 
 class PayableAsked(Model):
     reservation_id: UUID
     user_id: UUID
-    guard_seconds: Annotated[int, Field(ge=0, le=60)] = 0  # how much longer the hold must last at least
+    guard_seconds: Annotated[int, Field(ge=0, le=60)] = 0  # the hold must last at least this much longer
 
 
 class PayableAnswer(Model):

@@ -1,4 +1,4 @@
-"""The call by which events learns how far the refunds of a cancelled event have come (EVT-028): asked of payments."""
+"""Events asks payments how many refunds of a cancelled event are done (EVT-028)."""
 
 from uuid import UUID
 
@@ -10,7 +10,7 @@ class RefundTallyAsked(Model):
 
 
 class RefundTallyAnswer(Model):
-    """Refunds for EVENT_CANCELLED alone; amounts in won."""
+    """Only refunds with the reason EVENT_CANCELLED; amounts in won."""
 
     event_id: UUID
     due: int

@@ -1,4 +1,4 @@
-"""The call by which the waiting room learns an event's sale: asked of events, answered from its own tables."""
+"""The waiting room asks events for the terms of an event's sale."""
 
 from uuid import UUID
 
@@ -16,4 +16,4 @@ class SaleTermsAnswer(Model):
     queue_capacity: int
     admission_per_second: int
     sold_out: bool
-    seats_left: int | None = None  # not sold; held ones count
+    seats_left: int | None = None  # not sold; held seats count

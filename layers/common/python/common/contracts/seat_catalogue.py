@@ -1,7 +1,7 @@
-"""The call by which reservations learns an event's sale and the seats someone wants: asked of events at hold time.
+"""Reservations asks events for an event's sale and some of its seats, before it holds them.
 
-Refuses NOT_FOUND for an event there is none of. Seats that are not the event's are left out of the answer, so the
-caller finds them by comparing; with no seats asked for it still learns the sale and `seat_count`.
+Answers NotFound if the event does not exist. Seats of other events are left out of the answer: the caller finds them by
+comparing. Without seats the answer has the sale and `seat_count`.
 """
 
 from typing import Annotated, Literal
@@ -33,6 +33,6 @@ class SeatCatalogueAnswer(Model):
     sale_starts_at: Moment
     sale_ends_at: Moment
     cancelled: bool
-    max_seats: int  # a reservation, of this event
+    max_seats: int  # of one reservation
     seat_count: int  # of the whole event
     seats: list[SeatOffer]  # in the hall's order

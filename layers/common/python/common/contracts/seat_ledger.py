@@ -1,5 +1,5 @@
-"""The calls by which events compares its seats with the reservations and the holds, and has holds mended (EVT-030):
-asked of reservations. Of a large event the ledger comes in pages; the holds come with each of the seats on it.
+"""Events asks reservations for the seats of its live reservations and its holds, to compare them with its own seats,
+and asks it to repair holds (EVT-030). A large event's ledger comes in pages.
 """
 
 from typing import Annotated, Literal
@@ -14,7 +14,7 @@ LEDGER_PAGE = 5_000  # reservations; four seats each stay below Lambda's 6 MB
 
 class SeatLedgerAsked(Model):
     event_id: UUID
-    after: UUID | None = None  # the last reservation of the page before
+    after: UUID | None = None  # the last reservation of the previous page
 
 
 class LedgerSeat(Model):
@@ -36,11 +36,12 @@ class SeatLedgerAnswer(Model):
     event_id: UUID
     seats: list[LedgerSeat]
     holds: list[HeldSeat]  # of the whole event, on the first page
-    more_after: UUID | None  # ask on from this one, if any
+    more_after: UUID | None  # the next page starts after this one, if any
 
 
 class MendHoldsAsked(Model):
-    """Holds of nobody to `release`, and holds of PENDING `forgotten` reservations to take again."""
+    """`release`: holds that belong to no reservation. `forgotten`: PENDING reservations whose holds are to be taken
+    again."""
 
     event_id: UUID
     release: Annotated[list[HeldSeat], Field(max_length=1000)]

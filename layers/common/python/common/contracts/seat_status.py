@@ -1,4 +1,4 @@
-"""The call by which reservations learns which seats of an event are sold (RSV-003): asked of events."""
+"""Reservations asks events which seats of an event are sold (RSV-003)."""
 
 from uuid import UUID
 

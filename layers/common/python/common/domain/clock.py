@@ -1,4 +1,4 @@
-"""Time and ids, passed in so that tests can hold them still."""
+"""Time and new ids, passed in so that tests can control them."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -20,5 +20,5 @@ def microseconds(moment: datetime) -> int:
 
 
 def new_id() -> UUID:
-    """A UUIDv7 (RFC 9562): time-ordered, so that index inserts stay at the right edge."""
+    """A UUIDv7 (RFC 9562): ordered by time, so that inserts into an index stay at its end."""
     return UUID(int=uuid7().int)

@@ -18,7 +18,7 @@ from pydantic.alias_generators import to_camel
 
 
 def _printable(text: str) -> str:
-    # Postgres refuses U+0000 in text; a lone surrogate cannot be UTF-8 at all. Both would surface as a 500.
+    # Postgres rejects U+0000 in text, and a lone surrogate is not valid UTF-8. Both would end in a 500.
     if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
         raise ValueError("must not contain NUL or lone surrogates")
     return text
@@ -31,7 +31,7 @@ _VISIBLE = re.compile(r"[^\x00-\x20\s]")
 
 
 def _read(moment: Any) -> Any:
-    # Pydantic would read "7" too, as seconds since 1970.
+    # Pydantic would accept "7" too, as seconds since 1970.
     if not isinstance(moment, str):
         return moment
     if not _RFC3339.fullmatch(moment):
@@ -40,7 +40,7 @@ def _read(moment: Any) -> Any:
 
 
 def _in_utc(moment: datetime) -> datetime:
-    # Postgres knows no offset beyond 16 hours, and Python no year 10000: an odd offset would surface as a 500.
+    # Postgres has no offset beyond 16 hours, and Python no year 10000: an unusual offset would end in a 500.
     try:
         return moment.astimezone(UTC)
     except OverflowError:
@@ -54,12 +54,12 @@ def _visible(text: str) -> str:
 
 
 def _whole(number: Any) -> Any:
-    # JSON and its schemas have one kind of number: 3.0 is 3.
+    # JSON and JSON Schema have one kind of number: 3.0 is 3.
     return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
 def rfc3339(moment: datetime) -> str:
-    """`2026-05-01T11:00:00Z`, with fractions only where there are any."""
+    """`2026-05-01T11:00:00Z`, with a fraction only if there is one."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
@@ -78,7 +78,7 @@ Moment = Annotated[
 
 
 class Model(BaseModel):
-    """A JSON object. Unknown fields are ignored, so that an older reader survives a newer writer."""
+    """A JSON object. Unknown fields are ignored, so that an old reader can read what a new writer sends."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore")
 

@@ -1,4 +1,4 @@
-"""A page of a list, as every list is answered (`docs/api.md`)."""
+"""A page of a list, the form of every list in the API (`docs/api.md`)."""
 
 from typing import Generic, TypeVar
 

@@ -1,7 +1,7 @@
-"""What a handler may ask of an API Gateway proxy event (version 1.0), parsed and nothing else.
+"""What a handler can take from an API Gateway proxy event (version 1.0).
 
-A handler says what it needs by the kinds of its parameters; `edge.endpoint` reads the signature and fills them:
-a `Body`, a `Query`, a `Path`, the signed-in `User` (or `Admin`), and the raw `Request` for headers.
+A handler says what it needs by the types of its parameters; `endpoint` reads the signature and fills them: a `Body`, a
+`Query`, a `Path`, the logged-in `User` (or `Admin`), and the raw `Request` for headers.
 """
 
 from base64 import b64decode
@@ -30,7 +30,7 @@ class Body(Model):
 
 
 class Query(Model):
-    """The query string; of a repeated parameter the last one counts."""
+    """The query string. If a parameter is repeated, the last one counts."""
 
 
 class Path(Model):
@@ -54,7 +54,7 @@ class Paging(Query):
 
 @dataclass(frozen=True)
 class Request:
-    """The proxy event with its oddities removed: header names in lower case, never None where a map is meant."""
+    """The proxy event made regular: header names in lower case, an empty map instead of None."""
 
     event: dict[str, Any]
     headers: dict[str, str]
@@ -67,7 +67,7 @@ class Request:
 
     @property
     def language(self) -> str:
-        """`en` when the client prefers it over Korean, else `ko` (RFC 9110, 12.5.4)."""
+        """`en` if the client prefers it to Korean, else `ko` (RFC 9110, 12.5.4)."""
         best, best_weight = "ko", 0.0
         for choice in self.headers.get("accept-language", "").split(","):
             tag, _, parameter = choice.strip().partition(";")
@@ -93,7 +93,7 @@ class Request:
                 return b64decode(body, validate=True)
             except (BadBase64, ValueError):
                 raise InvalidInput() from None
-        # A lone surrogate has no bytes; the JSON parser refuses these in its own words.
+        # A lone surrogate has no bytes in UTF-8; the JSON parser rejects these bytes with its own message.
         return str(body).encode("utf-8", "surrogatepass")
 
     @property
@@ -113,7 +113,7 @@ def _trace_id(headers: Mapping[str, str], event: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class User:
-    """Who the authorizer says is calling."""
+    """The caller, as the authorizer identified them."""
 
     id: UUID
     role: str
@@ -127,7 +127,7 @@ class User:
         try:
             return cls(UUID(claims["sub"]), claims["role"], UUID(claims["sid"]), claims["jti"], int(claims["exp"]))
         except (KeyError, ValueError):
-            # Only a route deployed without its authorizer gets here: fail closed.
+            # Only a route that was deployed without its authorizer gets here: fail closed.
             raise TokenMissing() from None
 
 
@@ -144,7 +144,7 @@ class Admin(User):
 
 
 def invalid_input(error: ValidationError) -> InvalidInput:
-    """The fields at fault and why, without the values: they may be secrets."""
+    """The fields with errors and the reasons, without the values, which may be secrets."""
     return InvalidInput(
         [
             {"field": ".".join(str(part) for part in fault["loc"]) or "body", "reason": fault["msg"]}
@@ -158,7 +158,7 @@ def parse_body(kind: type[ParsedT], request: Request) -> ParsedT:
     if media_type != "application/json":
         raise UnsupportedMediaType()
     try:
-        # As the OpenAPI document has it: no "1" for 1, and the names that stand there only.
+        # As in the OpenAPI document: no "1" for 1, and only the names that are in it.
         return kind.model_validate_json(request.raw_body, strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
         raise invalid_input(error) from None
@@ -172,7 +172,7 @@ def parse_query(kind: type[ParsedT], request: Request) -> ParsedT:
 
 
 def parse_path(kind: type[ParsedT], request: Request) -> ParsedT:
-    """A malformed id cannot name anything: 404, as for one that names nothing."""
+    """Raises NotFound for a malformed id, as for an id that does not exist."""
     try:
         return kind.model_validate(request.event.get("pathParameters") or {}, by_alias=True, by_name=False)
     except ValidationError:

@@ -1,4 +1,4 @@
-"""Metrics as CloudWatch's embedded metric format: one line on stdout, no call, no wait (GW-014)."""
+"""Metrics in CloudWatch's embedded metric format: one record on stdout, without a call (GW-014)."""
 
 from collections.abc import Mapping
 

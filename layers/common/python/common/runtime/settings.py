@@ -1,4 +1,4 @@
-"""Settings: what template.yaml puts into a function's environment, typed, read on first use and never at import."""
+"""Settings: a function's environment variables from template.yaml, typed, read at first use and never at import."""
 
 import os
 from typing import Self
@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Settings(BaseModel):
-    """A group of settings; the field `hold_seconds` is the variable `HOLD_SECONDS`. A missing one names itself."""
+    """A group of settings. The field `hold_seconds` is the variable `HOLD_SECONDS`; an error names a missing
+    variable."""
 
     model_config = ConfigDict(alias_generator=str.upper, populate_by_name=True, frozen=True, extra="ignore")
 

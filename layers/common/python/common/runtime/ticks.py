@@ -1,7 +1,8 @@
-"""A minute of work in ticks: EventBridge's finest rate is a minute, so what must run oftener runs through its minute.
+"""Ticks within one invocation: EventBridge's finest rate is a minute, so work that must run more often runs through its
+minute.
 
-The next invocation begins before this one ends, so there is no gap; that two may tick at once for a moment is for the
-work itself to bear (a Lua script, an advisory lock).
+The next invocation begins before this one ends, so there is no gap. For a moment two invocations may tick at once; the
+work itself must allow that (a Lua script, an advisory lock).
 """
 
 import time
@@ -17,11 +18,11 @@ def ticks(
     sleep: Callable[[float], None] = time.sleep,
     spare: float = 2.0,
 ) -> Iterator[float]:
-    """The moments (epoch seconds) at which to work, on whole multiples of `every` seconds, until `spare` seconds
-    before the function's timeout.
+    """The moments (epoch seconds) at which to work: whole multiples of `every` seconds, until `spare` seconds before
+    the function's timeout.
 
-    A tick that overran is not made up for: the next one falls on the clock again, so there is no drift. Never early:
-    a sleep cut short, or a clock set back meanwhile, is slept on.
+    After a tick that took too long the next one is on a whole multiple again: there is no drift and no catching up. A
+    tick is never early: after a short sleep, or when the clock was set back, it sleeps again.
     """
     while context.get_remaining_time_in_millis() / 1000 > spare + every:
         due = (wall() // every + 1) * every

@@ -1,4 +1,5 @@
-"""The trace id of the work in hand, for those too deep to be handed it: the outbox, calls to other services, logs."""
+"""The trace id of the current request or message, for code that gets no parameter for it: the outbox, calls to other
+services, logs."""
 
 from contextvars import ContextVar
 

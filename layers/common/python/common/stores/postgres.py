@@ -1,4 +1,4 @@
-"""One Postgres connection a warm container, shaped for RDS Proxy: nothing here pins its connection."""
+"""A Postgres connection for one execution environment. Nothing here pins RDS Proxy's connection."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,9 +26,9 @@ Parameters = Mapping[str, Any] | Sequence[Any] | None
 
 
 class Database:
-    """Statements and transactions on one connection that is renewed when found dead.
+    """Statements and transactions on one connection, which is replaced when it is found broken.
 
-    `password` is asked at each connect: it may have been rotated since the last one, or be good for minutes only.
+    `password` is called for each connection: the password may have been rotated, or be valid for minutes only.
     """
 
     def __init__(self, conninfo: str, password: Callable[[], str] | None = None) -> None:
@@ -43,7 +43,7 @@ class Database:
                 self._conninfo,
                 password=self._password() if self._password else None,
                 autocommit=True,
-                # Without this a rollback sends DEALLOCATE ALL, which pins the proxy's connection to us.
+                # Otherwise a rollback sends DEALLOCATE ALL, which pins the proxy's connection.
                 prepare_threshold=None,
                 row_factory=dict_row,
             )
@@ -58,8 +58,8 @@ class Database:
     def transaction(self) -> Iterator[Connection]:
         """A transaction that commits on leaving and rolls back on any exception. Raises StoreUnavailable.
 
-        BEGIN doubles as the liveness check: a connection that died while the container was frozen fails there,
-        before anything was done, and is renewed once.
+        BEGIN also checks the connection: one that broke while the environment was frozen fails there, before anything
+        was done, and is replaced once.
         """
         with _store_unavailable():
             connection = self._begin()
@@ -79,7 +79,7 @@ class Database:
         try:
             yield connection
         except psycopg.errors.ReadOnlySqlTransaction:
-            self.close()  # nobody can write here any more: the next connection is to the new writer
+            self.close()  # this server takes no writes any more: the next connection is to the new writer
             raise
         except BaseException:
             self._roll_back(connection)
@@ -87,7 +87,7 @@ class Database:
         try:
             connection.execute("COMMIT")
         except BaseException:
-            # Committed or not is unknown here; the connection is not fit to be used again.
+            # Whether it committed is unknown; the connection must not be used again.
             self.close()
             raise
 
@@ -98,7 +98,7 @@ class Database:
             self.close()
 
     def rows(self, sql: str, parameters: Parameters = None) -> list[Row]:
-        """One read in one round trip; repeated once on a dead connection, which only a read may be. Raises
+        """Read in one round trip. On a broken connection the read, and only a read, is retried once. Raises
         StoreUnavailable."""
         with _store_unavailable():
             try:

@@ -88,33 +88,34 @@ def connect(url: str, *, cluster: bool) -> Client:
 
 
 class Script:
-    """A Lua script from a file. Every file starts with `#!lua`, so that a key of another slot is an error."""
+    """A Lua script from a file. Every file starts with `#!lua`, so that a key in another slot is an error."""
 
     def __init__(self, path: Path) -> None:
         self.text = path.read_text(encoding="utf-8")
         self.sha = sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
     def __call__(self, on: Client, keys: Sequence[str], arguments: Sequence[str | int]) -> Any:
-        """The script's result, in one round trip; EVAL when the server has not seen it (or has lost it)."""
+        """The script's result in one round trip; with EVAL if the server does not have the script."""
         try:
             return on.evalsha(self.sha, len(keys), *keys, *arguments)
         except NoScriptError:
             return on.eval(self.text, len(keys), *keys, *arguments)
 
 
-def _aim(on: Client, key: str) -> dict[str, Any]:
-    """The node to ask, said aloud: a cluster's pipeline would ask Redis for each script's keys, a round trip each."""
+def _target(on: Client, key: str) -> dict[str, Any]:
+    """The node that has `key`. Otherwise a cluster's pipeline asks Redis for each script's keys, one round trip
+    each."""
     return {"target_nodes": on.get_node_from_key(key)} if hasattr(on, "get_node_from_key") else {}
 
 
 def run_together(on: Client, calls: Sequence[tuple[Script, Sequence[str], Sequence[str | int]]]) -> list[Any]:
-    """What each script answered, or the error it ended with, in one round trip: a cluster's nodes are asked at the same
-    time. The scripts are not atomic together, and on a cluster they run in no order.
+    """Each script's result or error, in one round trip; a cluster's nodes are asked at the same time. The scripts are
+    not atomic together, and on a cluster they run in no fixed order.
     """
     with on.pipeline(transaction=False) as pipeline:
         for script, keys, arguments in calls:
             command = ("EVALSHA", script.sha, len(keys), *keys, *arguments)
-            pipeline.execute_command(*command, **_aim(on, keys[0]))  # type: ignore[no-untyped-call]
+            pipeline.execute_command(*command, **_target(on, keys[0]))  # type: ignore[no-untyped-call]
         results: list[Any] = pipeline.execute(raise_on_error=False)
     for i, result in enumerate(results):
         if isinstance(result, NoScriptError):

@@ -1,7 +1,7 @@
-"""What every rotation of a secret is made of: Secrets Manager's four steps, and a secret's versions with their labels
-(https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html).
+"""The common part of every rotation of a secret: Secrets Manager's four steps, and a secret's versions with their
+labels (https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html).
 
-A step may be repeated, die half-way or run beside another rotation's.
+A step may be repeated, crash half-way, or run at the same time as another rotation's.
 """
 
 import json
@@ -18,15 +18,15 @@ STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
 
 
 class Superseded(Exception):
-    """Another rotation was faster: this one ends, and has changed nothing."""
+    """Another rotation was faster. This one ends and has changed nothing."""
 
 
 class TooSoon(Exception):
-    """Some may not know the last change yet. Nothing was changed."""
+    """Some execution environments may not have read the last change yet. Nothing was changed."""
 
 
 class Missing(Exception):
-    """A version that nobody has made yet: Secrets Manager gives it its label before createSecret has run."""
+    """A version that does not exist yet: Secrets Manager gives it its label before createSecret has run."""
 
 
 class SecretVersions:
@@ -44,7 +44,7 @@ class SecretVersions:
         return described
 
     def labelled(self) -> dict[str, str]:
-        """Which version bears which label."""
+        """The version of each label."""
         stages = self.described()["VersionIdsToStages"]
         return {label: version for version, labels in stages.items() for label in labels}
 
@@ -63,7 +63,7 @@ class SecretVersions:
         return False
 
     def add(self, version: str, value: Mapping[str, Any]) -> str:
-        """A version that nobody reads yet. Does nothing if it is there: whoever was faster was us, twice."""
+        """Add a version that nobody reads yet. Does nothing if it exists: the step was repeated."""
         with suppress(self._manager.exceptions.ResourceExistsException):
             self._manager.put_secret_value(
                 SecretId=self.name, ClientRequestToken=version, SecretString=json.dumps(value), VersionStages=[PENDING]
@@ -71,7 +71,7 @@ class SecretVersions:
         return version
 
     def move(self, label: str, of: str, to: str | None) -> bool:
-        """Take a label from one version and give it to another, both or neither; False when the one has it no more."""
+        """Move a label from one version to another, atomically. False if the first does not have it any more."""
         target = {"MoveToVersionId": to} if to else {}
         try:
             self._manager.update_secret_version_stage(
@@ -83,7 +83,7 @@ class SecretVersions:
 
 
 class Rotation(ABC):
-    """One secret's: what each step does for `token`, which is also the id of the version it makes."""
+    """The rotation of one secret: what each step does for `token`, which is also the id of the version it makes."""
 
     @abstractmethod
     def is_of(self, secret_id: str) -> bool: ...
@@ -110,7 +110,7 @@ class Rotation(ABC):
             self.step(name, token)
 
     def run(self, event: Mapping[str, Any]) -> None:
-        """What Secrets Manager asks for: one step; or, by hand with an empty event, all four."""
+        """Run the step that Secrets Manager asks for, or all four for an empty event, by hand."""
         if "Step" not in event:
             self.rotate()
         elif self.is_of(event["SecretId"]):
