@@ -2,12 +2,12 @@
 
 from functools import cache
 
-from common.contracts.internal_call import call
 from common.domain.clock import utc_now
 from common.runtime.settings import Settings
-from common.stores.redis import client
 from common.waitingroom.queue_keys import WAITER_GRACE_SECONDS
 from common.waitingroom.sale_terms_writer import SaleTermsWriter
+from common.wiring.internal_caller import internal_caller
+from common.wiring.redis_client import redis_client
 from functions.admitter.adapters.admission_redis import AdmissionRedis
 from functions.admitter.adapters.clients.events_client import EventsClient
 from functions.admitter.adapters.share_invoker import ShareInvoker
@@ -31,9 +31,9 @@ def admission_run() -> AdmissionRun:
         follow_seats=settings.admission_follows_seats,
     )
     return AdmissionRun(
-        AdmissionRedis(client(), policy),
-        EventsClient(call, settings.sale_terms_function),
-        SaleTermsWriter(client()),
+        AdmissionRedis(redis_client(), policy),
+        EventsClient(internal_caller(), settings.sale_terms_function),
+        SaleTermsWriter(redis_client()),
         ShareInvoker().invoke,
         utc_now,
     )

@@ -2,13 +2,13 @@
 
 from functools import cache
 
-from common.contracts.internal_call import call
 from common.domain.clock import new_id, utc_now
 from common.messaging.consumer import Consumer
 from common.messaging.outbox import Outbox
 from common.runtime.settings import Settings
-from common.stores import redis
-from common.stores.postgres import database, reader
+from common.wiring.database import database, reader
+from common.wiring.internal_caller import internal_caller
+from common.wiring.redis_client import redis_client
 from functions.events.adapters.clients.payments_client import PaymentsClient
 from functions.events.adapters.clients.reservations_client import ReservationsClient
 from functions.events.adapters.clients.seat_ledger_client import SeatLedgerClient
@@ -43,18 +43,18 @@ class SeatLedgerSettings(Settings):
 
 @cache
 def reservations_client() -> ReservationsClient:
-    return ReservationsClient(call, ReservationsSettings.from_environment().event_tally_function)
+    return ReservationsClient(internal_caller(), ReservationsSettings.from_environment().event_tally_function)
 
 
 @cache
 def payments_client() -> PaymentsClient:
-    return PaymentsClient(call, PaymentsSettings.from_environment().refund_tally_function)
+    return PaymentsClient(internal_caller(), PaymentsSettings.from_environment().refund_tally_function)
 
 
 @cache
 def seat_ledger_client() -> SeatLedgerClient:
     settings = SeatLedgerSettings.from_environment()
-    return SeatLedgerClient(call, settings.seat_ledger_function, settings.mend_holds_function)
+    return SeatLedgerClient(internal_caller(), settings.seat_ledger_function, settings.mend_holds_function)
 
 
 @cache
@@ -74,7 +74,7 @@ def seat_repository() -> SeatRepository:
 
 @cache
 def read_cache() -> ReadCache:
-    return ReadCache(redis.client, utc_now)
+    return ReadCache(redis_client, utc_now)
 
 
 @cache

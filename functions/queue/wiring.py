@@ -6,12 +6,12 @@ Only functions that call the events service need SALE_TERMS_FUNCTION.
 from datetime import timedelta
 from functools import cache
 
-from common.contracts.internal_call import call
 from common.domain.clock import utc_now
 from common.runtime.settings import Settings
-from common.stores.redis import client
-from common.stores.secrets import secret
 from common.waitingroom.queue_keys import WAITER_GRACE_SECONDS
+from common.wiring.internal_caller import internal_caller
+from common.wiring.redis_client import redis_client
+from common.wiring.secret_cache import secret
 from functions.queue.adapters.clients.events_client import EventsClient
 from functions.queue.adapters.place_keys import PlaceKeys
 from functions.queue.adapters.queue_redis import QueueRedis
@@ -31,7 +31,7 @@ class QueueSettings(Settings):
 
 @cache
 def queue() -> QueueRedis:
-    return QueueRedis(client(), timedelta(seconds=QueueSettings.from_environment().waiter_grace_seconds))
+    return QueueRedis(redis_client(), timedelta(seconds=QueueSettings.from_environment().waiter_grace_seconds))
 
 
 @cache
@@ -55,4 +55,4 @@ def place_receipts() -> PlaceReceiptSigner:
 
 
 def _events() -> EventsClient:
-    return EventsClient(call, EventsSettings.from_environment().sale_terms_function)
+    return EventsClient(internal_caller(), EventsSettings.from_environment().sale_terms_function)

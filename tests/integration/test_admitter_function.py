@@ -14,10 +14,10 @@ from common.contracts.sale_terms import SaleTermsAnswer
 from common.domain.clock import utc_now
 from common.domain.ids import EventId
 from common.domain.shared_errors import ServiceUnavailable
-from common.stores import redis as redis_store
 from common.stores.redis import Client
 from common.waitingroom.queue_keys import LIVE_QUEUES
 from common.waitingroom.sale_terms_writer import SaleTermsWriter
+from common.wiring.redis_client import redis_client
 from functions.admitter import wiring
 from functions.admitter.adapters.admission_redis import AdmissionRedis
 from functions.admitter.adapters.share_invoker import ShareInvoker
@@ -187,7 +187,7 @@ def unavailable_cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:9")
     monkeypatch.setenv("REDIS_CLUSTER", "true")
     monkeypatch.setenv("SALE_TERMS_FUNCTION", "EventsSaleTerms")
-    factories = (wiring.admission_run, redis_store.client)
+    factories = (wiring.admission_run, redis_client)
     for each in factories:
         each.cache_clear()
     yield

@@ -1,7 +1,6 @@
 """The auth service's functions as Lambda calls them, from the sample events to the stores, the sandbox and back."""
 
 import json
-import sys
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -17,15 +16,18 @@ import pytest
 from moto import mock_aws
 
 from common.domain.clock import new_id
-from common.stores import postgres, redis
-from common.stores import secrets as kept_secrets
+from common.stores import redis
 from common.stores.postgres import Database
+from common.wiring.database import database
+from common.wiring.redis_client import redis_client
+from common.wiring.secret_cache import secrets_manager
 from functions.auth.adapters.password_hasher import PasswordHasher
 from functions.auth.handlers import authorize_request, reseal_personal_data
 from functions.auth.wiring.access_token_verification import access_token_verifier
 from local.seed.accounts import seed_accounts
 from local.seed.personal_data import make_kms_key, open_vault
 from local.seed.secrets import make, publish
+from tests.fresh_wiring import forget_wiring
 
 SAMPLES = Path(__file__).parents[2] / "events"
 Event = dict[str, Any]
@@ -70,16 +72,6 @@ def as_user(function: str, access_token: str, body: Event | None = None) -> Even
     assert context.pop("effect") == "Allow"
     event["requestContext"]["authorizer"] = context
     return event
-
-
-def forget() -> None:
-    """Clear everything that an execution environment keeps, the wiring's objects among it."""
-    for name, module in list(sys.modules.items()):
-        if name.startswith(("common.", "functions.auth.")):
-            for kept in list(vars(module).values()):
-                if hasattr(kept, "cache_clear"):
-                    kept.cache_clear()
-    kept_secrets._kept.clear()
 
 
 def seed_demo_accounts(database: Database) -> None:
@@ -127,15 +119,15 @@ def _deployed(
     }.items():
         monkeypatch.setenv(name, str(setting))
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    kept_secrets._secrets_manager.cache_clear()
-    forget()
+    secrets_manager.cache_clear()
+    forget_wiring()
     publish(SECRETS, prefix)
     seed_demo_accounts(database_of("user_service"))
     yield
-    if postgres.database.cache_info().currsize:
-        postgres.database().close()
-    forget()
-    kept_secrets._secrets_manager.cache_clear()
+    if database.cache_info().currsize:
+        database().close()
+    forget_wiring()
+    secrets_manager.cache_clear()
 
 
 @pytest.fixture
@@ -295,7 +287,7 @@ def test_while_captcha_and_portone_are_down_requests_get_503(faults: Callable[[s
 def test_while_redis_is_unavailable_the_authorizer_fails_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     token = logged_in()["accessToken"]
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:9")
-    redis.client.cache_clear()
+    redis_client.cache_clear()
     access_token_verifier.cache_clear()
     with pytest.raises(Exception, match=r"127\.0\.0\.1:9"):
         authorize(token)

@@ -17,17 +17,17 @@ from moto.secretsmanager.models import secretsmanager_backends
 
 from common.domain.ids import SessionId, UserId
 from common.domain.shared_errors import DomainError, TokenExpired
-from common.stores import secrets as kept_secrets
 from common.stores.secret_rotation import STEPS, Missing, Superseded, TooSoon
+from common.wiring.secret_cache import secret
 from functions.auth.adapters.access_token_jwt import AccessTokenSigner, AccessTokenVerifier
 from functions.auth.adapters.signing_key_pair import SigningKeyPairs
 from functions.auth.domain.account import Role
 from functions.auth.domain.token_claims import TokenParties
 from functions.auth.handlers import list_verification_keys, rotate_signing_key
 from functions.auth.usecases.signing_key_rotation import SigningKeyRotation, Unpublished
-from functions.auth.wiring.signing_key_rotation import signing_key_rotation
 from local.seed.secrets import make, publish
 from tests.concurrently import concurrently
+from tests.fresh_wiring import forget_wiring
 
 PREFIX = "ticketing/"
 PARTIES = TokenParties("ticketing", "ticketing-api")
@@ -56,8 +56,8 @@ class Fakes:
 
     def secret(self, name: str) -> list[dict[str, str]]:
         """The keys as an execution environment without a cache reads them."""
-        kept_secrets._kept.clear()
-        keys: list[dict[str, str]] = kept_secrets.secret(name)["keys"]
+        forget_wiring()
+        keys: list[dict[str, str]] = secret(name)["keys"]
         return keys
 
     def verification(self) -> Any:
@@ -102,16 +102,11 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Fakes]:
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
 
-    def forget() -> None:
-        kept_secrets._secrets_manager.cache_clear()
-        kept_secrets._kept.clear()
-        signing_key_rotation.cache_clear()
-
-    forget()
+    forget_wiring()
     with mock_aws():
         publish({name: value for name, value in make().items() if name.startswith("jwt/")}, PREFIX)
         yield Fakes()
-    forget()
+    forget_wiring()
 
 
 class Atomic:
@@ -375,7 +370,7 @@ def test_secrets_manager_runs_single_steps_and_for_this_secret_only(fakes: Fakes
 
 def test_published_keys_contain_nothing_private_and_no_times(fakes: Fakes) -> None:
     fakes.rotate()
-    kept_secrets._kept.clear()
+    forget_wiring()
     published = json.loads(list_verification_keys.handler({"headers": {}}, None)["body"])["keys"]
     assert len(published) == 3
     assert all(sorted(key) == ["alg", "crv", "kid", "kty", "use", "x", "y"] for key in published)

@@ -18,10 +18,10 @@ from common.contracts.event_tally import EventTallyAnswer
 from common.contracts.refund_tally import RefundTallyAnswer
 from common.contracts.seat_ledger import SeatLedgerAnswer
 from common.domain.clock import new_id, utc_now
-from common.stores import postgres
-from common.stores import redis as common_redis
 from common.stores.postgres import Database
 from common.stores.redis import Client
+from common.wiring.database import database, reader
+from common.wiring.redis_client import redis_client
 from functions.events import wiring
 from local.seed.event import EVENT_ID, HALL_ID, VENUE_ID, seed_event
 
@@ -63,9 +63,9 @@ class FakeServices:
 
 
 def clear_caches() -> None:
-    postgres.database.cache_clear()
-    postgres.reader.cache_clear()
-    common_redis.client.cache_clear()
+    database.cache_clear()
+    reader.cache_clear()
+    redis_client.cache_clear()
     for factory in vars(wiring).values():
         if hasattr(factory, "cache_clear"):
             factory.cache_clear()
@@ -114,8 +114,8 @@ def _deployed(
     }.items():
         manager.create_secret(Name=os.environ["SECRETS_PREFIX"] + name, SecretString=json.dumps(value))
     yield
-    if postgres.database.cache_info().currsize:  # a test whose request was rejected early never connected
-        postgres.database().close()
+    if database.cache_info().currsize:  # a test whose request was rejected early never connected
+        database().close()
     clear_caches()
 
 

@@ -17,7 +17,7 @@ from common.domain.shared_errors import DomainError, HoldExpired
 from common.http.error_catalogue import ERROR_CATALOGUE
 from common.messaging.messages import ReservationCancelled, envelope
 from common.messaging.outbox import Outbox
-from common.protection.circuit_breaker import Circuit
+from common.protection.circuit_breaker import CircuitBreaker
 from common.stores.postgres import Database
 from common.stores.redis import Client
 from functions.payments.adapters.clients.portone import PortOne, portone_client
@@ -59,9 +59,9 @@ class Desk:
         self.hold_expired = False
         self.payable: Callable[[UUID, UUID, int], PayableAnswer] = self._payable
         self.extensions: list[int] = []  # the seconds that holds were asked to last at least
-        circuit = Circuit("portone", redis, self.clock, failures=(GatewayUnavailable,))
+        circuit = CircuitBreaker("portone", redis, self.clock, failures=(GatewayUnavailable,))
         channel_key = Settings().portone_channel_key
-        self.portone = PortOne(portone, self.payments.add_gateway_answer, circuit.guard, channel_key)
+        self.portone = PortOne(portone, self.payments.add_gateway_answer, circuit.attempt, channel_key)
         self.use_gateway(self.portone)
         self._sandbox = portone
 

@@ -69,7 +69,7 @@ def circuits() -> set[str]:
     return {
         str(_constant(node.args[0]))
         for node in calls
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Circuit"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "CircuitBreaker"
     }
 
 

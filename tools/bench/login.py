@@ -31,8 +31,8 @@ from moto import mock_aws
 from common.domain.clock import new_id, utc_now
 from common.domain.ids import UserId
 from common.runtime.log import log
-from common.stores import redis
 from common.stores.postgres import Database
+from common.wiring.redis_client import redis_client
 from emulator import services
 from functions.auth.adapters.account_repository import AccountRepository
 from functions.auth.adapters.password_hasher import PasswordHasher
@@ -240,7 +240,7 @@ def _forget(**environment: str) -> None:
 
 def _commands() -> dict[str, int]:
     """How often Redis has been asked what."""
-    found: dict[str, dict[str, int]] = redis.client().info("commandstats")
+    found: dict[str, dict[str, int]] = redis_client().info("commandstats")
     return {name.removeprefix("cmdstat_"): counts["calls"] for name, counts in found.items()}
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from common.domain.model import Model
 from common.http.endpoint import Answer, endpoint
-from common.stores.secrets import secret
+from common.wiring.secret_cache import secret
 from functions.auth.domain.signing_keys import JWKS_MAX_AGE_SECONDS
 
 

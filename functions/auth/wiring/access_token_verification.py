@@ -3,8 +3,8 @@
 from functools import cache
 
 from common.runtime.settings import Settings
-from common.stores import redis
-from common.stores.secrets import secret
+from common.wiring.redis_client import redis_client
+from common.wiring.secret_cache import secret
 from functions.auth.adapters.access_token_jwt import AccessTokenVerifier
 from functions.auth.adapters.token_blacklist_redis import TokenBlacklist
 from functions.auth.domain.signing_keys import PublicKey
@@ -25,4 +25,4 @@ def _verification_keys() -> list[PublicKey]:
 def access_token_verifier() -> AccessTokenVerifier:
     settings = VerificationSettings.from_environment()
     parties = TokenParties(settings.token_issuer, settings.token_audience)
-    return AccessTokenVerifier(_verification_keys, parties, TokenBlacklist(redis.client()).contains)
+    return AccessTokenVerifier(_verification_keys, parties, TokenBlacklist(redis_client()).contains)

@@ -4,7 +4,7 @@ from functools import cache
 from secrets import randbelow
 
 from common.runtime.settings import Settings
-from common.stores import redis
+from common.wiring.redis_client import redis_client
 from functions.auth.adapters.clients.mailer import Mailer
 from functions.auth.adapters.email_code_redis import EmailCodes
 from functions.auth.usecases.email_verification import CodeSending
@@ -22,5 +22,5 @@ def _new_code() -> str:
 
 @cache
 def code_sending() -> CodeSending:
-    codes, mailer = EmailCodes(redis.client()), Mailer(MailSettings.from_environment().mail_sender)
+    codes, mailer = EmailCodes(redis_client()), Mailer(MailSettings.from_environment().mail_sender)
     return CodeSending(accounts(), codes, lookup(), mailer, _new_code)

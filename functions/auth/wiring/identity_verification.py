@@ -6,10 +6,10 @@ import httpx
 from pydantic import ValidationError
 
 from common.domain.clock import utc_now
-from common.protection.circuit_breaker import Circuit
+from common.protection.circuit_breaker import CircuitBreaker
 from common.runtime.settings import Settings
-from common.stores import redis
-from common.stores.secrets import secret
+from common.wiring.redis_client import redis_client
+from common.wiring.secret_cache import secret
 from functions.auth.adapters.clients.identity_verification_client import TIMEOUT_SECONDS, IdentityVerificationClient
 
 
@@ -19,7 +19,7 @@ class IdentityVerificationSettings(Settings):
 
 @cache
 def identity_verifications() -> IdentityVerificationClient:
-    circuit = Circuit("identity", redis.client(), utc_now, failures=(httpx.HTTPError, ValidationError))
+    circuit = CircuitBreaker("identity", redis_client(), utc_now, failures=(httpx.HTTPError, ValidationError))
     url = IdentityVerificationSettings.from_environment().portone_url
     client = httpx.Client(timeout=TIMEOUT_SECONDS)
-    return IdentityVerificationClient(client, url, secret("portone")["apiSecret"], circuit.guard)
+    return IdentityVerificationClient(client, url, secret("portone")["apiSecret"], circuit.attempt)

@@ -6,7 +6,7 @@ from functools import cache
 
 from common.domain.clock import new_id, utc_now
 from common.runtime.settings import Settings
-from common.stores import redis
+from common.wiring.redis_client import redis_client
 from functions.auth.adapters.lockout_redis import Lockout
 from functions.auth.domain.lockout import LockoutTerms
 
@@ -20,4 +20,4 @@ def lockout() -> Lockout:
     first = timedelta(seconds=LockoutSettings.from_environment().lockout_seconds)
     terms = LockoutTerms()
     network = replace(terms.network, first_lock=first, longest_lock=15 * first)
-    return Lockout(redis.client(), utc_now, new_id, replace(terms, network=network))
+    return Lockout(redis_client(), utc_now, new_id, replace(terms, network=network))

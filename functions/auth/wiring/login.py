@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from common.protection.captcha import captcha
+from common.wiring.captcha_client import captcha_client
 from functions.auth.usecases.login import Login
 from functions.auth.wiring.lockout import lockout
 from functions.auth.wiring.login_history import login_history
@@ -14,4 +14,4 @@ from functions.auth.wiring.sessions import sessions
 
 @cache
 def login() -> Login:
-    return Login(captcha(), accounts(), lookup(), lockout(), password_hasher(), login_history(), sessions())
+    return Login(captcha_client(), accounts(), lookup(), lockout(), password_hasher(), login_history(), sessions())

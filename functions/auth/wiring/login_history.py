@@ -3,7 +3,7 @@
 from functools import cache
 
 from common.domain.clock import new_id, utc_now
-from common.stores.postgres import database
+from common.wiring.database import database
 from functions.auth.adapters.login_history_repository import LoginHistoryRepository
 from functions.auth.usecases.login_history import LoginHistory
 from functions.auth.wiring.personal_data import vault

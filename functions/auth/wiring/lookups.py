@@ -3,7 +3,7 @@
 from base64 import b64decode
 from functools import cache
 
-from common.stores.secrets import secret
+from common.wiring.secret_cache import secret
 from functions.auth.adapters.lookup_hash import LookupHash
 
 

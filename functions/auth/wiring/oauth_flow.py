@@ -6,10 +6,10 @@ from secrets import token_urlsafe
 import httpx
 
 from common.domain.clock import utc_now
-from common.protection.circuit_breaker import Circuit, Guard
+from common.protection.circuit_breaker import Attempt, CircuitBreaker
 from common.runtime.settings import Settings
-from common.stores import redis
-from common.stores.secrets import secret
+from common.wiring.redis_client import redis_client
+from common.wiring.secret_cache import secret
 from functions.auth.adapters.clients.oauth_providers import (
     PROVIDER_FAILURES,
     TIMEOUT_SECONDS,
@@ -42,8 +42,8 @@ def _credentials(provider: Provider) -> ClientCredentials:
 
 
 @cache
-def _guard(provider: Provider) -> Guard:
-    return Circuit(f"oauth-{provider}", redis.client(), utc_now, failures=PROVIDER_FAILURES).guard
+def _guard(provider: Provider) -> Attempt:
+    return CircuitBreaker(f"oauth-{provider}", redis_client(), utc_now, failures=PROVIDER_FAILURES).attempt
 
 
 def provider_configs(settings: OAuthSettings, client: httpx.Client) -> dict[Provider, ProviderConfig]:
@@ -71,4 +71,4 @@ def oauth_flow() -> OAuthFlow:
     client = httpx.Client(timeout=TIMEOUT_SECONDS)
     providers = OAuthProviders(client, provider_configs(settings, client), _credentials, _guard)
     origins = [origin for origin in settings.allowed_origins.split(",") if origin]
-    return OAuthFlow(providers, OAuthStates(redis.client()), origins, lambda: token_urlsafe(32))
+    return OAuthFlow(providers, OAuthStates(redis_client()), origins, lambda: token_urlsafe(32))

@@ -3,7 +3,7 @@
 from functools import cache
 
 from common.runtime.settings import Settings
-from common.stores.postgres import database
+from common.wiring.database import database
 from functions.auth.adapters.account_repository import AccountRepository
 from functions.auth.adapters.clients.kms_client import KmsClient
 from functions.auth.adapters.data_key_repository import DataKeyRepository

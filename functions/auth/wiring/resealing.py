@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from common.stores.postgres import database
+from common.wiring.database import database
 from functions.auth.adapters.sealed_row_repository import SealedRowRepository
 from functions.auth.usecases.resealing import Resealing
 from functions.auth.wiring.personal_data import vault

@@ -5,7 +5,7 @@ from functools import cache
 
 from common.domain.clock import utc_now
 from common.runtime.settings import Settings
-from common.stores.postgres import database
+from common.wiring.database import database
 from functions.auth.adapters.retirement_repository import RetirementRepository
 from functions.auth.usecases.retirement import Retirement, RetirementTerms
 

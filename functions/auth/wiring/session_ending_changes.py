@@ -2,8 +2,8 @@
 
 from functools import cache
 
-from common.stores import redis
-from common.stores.postgres import database
+from common.wiring.database import database
+from common.wiring.redis_client import redis_client
 from functions.auth.adapters.account_state_repository import AccountStateRepository
 from functions.auth.adapters.session_repository import SessionRepository
 from functions.auth.adapters.token_blacklist_redis import TokenBlacklist
@@ -17,5 +17,5 @@ def account_states() -> AccountStateRepository:
 
 @cache
 def session_ending_changes() -> SessionEndingChanges:
-    sessions, blacklist = SessionRepository(database()), TokenBlacklist(redis.client())
+    sessions, blacklist = SessionRepository(database()), TokenBlacklist(redis_client())
     return SessionEndingChanges(database(), account_states(), sessions, blacklist)

@@ -7,8 +7,9 @@ from secrets import token_urlsafe
 
 from common.domain.clock import new_id, utc_now
 from common.runtime.settings import Settings
-from common.stores.postgres import database
-from common.stores.secrets import secret
+from common.wiring.database import database
+from common.wiring.redis_client import redis_client
+from common.wiring.secret_cache import secret
 from functions.auth.adapters.access_token_jwt import AccessTokenSigner
 from functions.auth.adapters.session_repository import SessionRepository
 from functions.auth.domain.session import AccessToken
@@ -37,10 +38,9 @@ class _BlacklistOnDemand:
     """Only the reuse of a refresh token needs Redis here, which is too rare to load and connect its client always."""
 
     def add(self, tokens: Sequence[AccessToken], now: datetime) -> None:
-        from common.stores import redis
         from functions.auth.adapters.token_blacklist_redis import TokenBlacklist
 
-        TokenBlacklist(redis.client()).add(tokens, now)
+        TokenBlacklist(redis_client()).add(tokens, now)
 
 
 @cache

@@ -8,7 +8,8 @@ from botocore.config import Config
 
 from common.domain.clock import utc_now
 from common.runtime.settings import Settings
-from common.stores.secrets import KEEP_SECONDS, SecretSettings
+from common.stores.secrets import KEEP_SECONDS
+from common.wiring.secret_cache import SecretSettings
 from functions.auth.adapters.signing_key_pair import SigningKeyPairs
 from functions.auth.domain.signing_keys import JWKS_MAX_AGE_SECONDS
 from functions.auth.usecases.signing_key_rotation import SigningKeyRotation

@@ -2,8 +2,8 @@
 
 from functools import cache
 
-from common.stores import redis
-from common.stores.postgres import database
+from common.wiring.database import database
+from common.wiring.redis_client import redis_client
 from functions.auth.adapters.link_token_redis import LinkTokens
 from functions.auth.adapters.social_identity_repository import SocialIdentityRepository
 from functions.auth.usecases.social_login import SocialLogin
@@ -15,5 +15,5 @@ from functions.auth.wiring.sessions import sessions
 
 @cache
 def social_login() -> SocialLogin:
-    identities, link_tokens = SocialIdentityRepository(database()), LinkTokens(redis.client())
+    identities, link_tokens = SocialIdentityRepository(database()), LinkTokens(redis_client())
     return SocialLogin(oauth_flow(), lookup(), identities, link_tokens, login_history(), sessions())

@@ -1,8 +1,8 @@
 """Internal: the terms of an event's sale, for the waiting room (QUEUE-001)."""
 
-from common.contracts.internal_call import internal
 from common.contracts.sale_terms import SaleTermsAnswer, SaleTermsAsked
 from common.domain.ids import EventId
+from common.http.internal_endpoint import internal
 from functions.events import wiring
 
 

@@ -1,8 +1,8 @@
 """Internal: an event's sale and the requested seats, for reservations before a hold (RSV-001)."""
 
-from common.contracts.internal_call import internal
 from common.contracts.seat_catalogue import SeatCatalogueAnswer, SeatCatalogueAsked
 from common.domain.ids import EventId, SeatId
+from common.http.internal_endpoint import internal
 from functions.events import wiring
 
 

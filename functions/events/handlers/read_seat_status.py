@@ -1,8 +1,8 @@
 """Internal: the seats of an event that are sold, for reservations' live seat map (RSV-003)."""
 
-from common.contracts.internal_call import internal
 from common.contracts.seat_status import SeatStatusAnswer, SeatStatusAsked
 from common.domain.ids import EventId
+from common.http.internal_endpoint import internal
 from functions.events import wiring
 
 

@@ -1,8 +1,8 @@
 """The stores that the health check asks. Each function raises if its store does not answer."""
 
 from common.runtime.settings import Settings
-from common.stores import redis
-from common.stores.postgres import database
+from common.wiring.database import database
+from common.wiring.redis_client import redis_client
 from functions.gateway.adapters.kafka_port import connect_to_any
 
 
@@ -15,7 +15,7 @@ def check_postgres() -> None:
 
 
 def check_redis() -> None:
-    redis.client().ping()
+    redis_client().ping()
 
 
 def check_kafka() -> None:

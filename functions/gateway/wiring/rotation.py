@@ -4,7 +4,7 @@ from functools import cache
 from uuid import uuid4
 
 from common.domain.clock import utc_now
-from common.stores.secrets import SecretSettings
+from common.wiring.secret_cache import SecretSettings
 from functions.gateway.usecases.service_key_rotation import ServiceKeyRotation
 
 

@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Any
 
-from common.stores.secrets import secret
+from common.wiring.secret_cache import secret
 from functions.outbox_relay.adapters.kafka_connection import KafkaSettings, kafka_options
 
 

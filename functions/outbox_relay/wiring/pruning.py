@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from common.stores.postgres import database
+from common.wiring.database import database
 from functions.outbox_relay.adapters.retention_repository import RetentionRepository
 from functions.outbox_relay.usecases.prune_outbox import PruneOutbox
 

@@ -3,7 +3,7 @@
 from functools import cache
 
 from common.runtime.settings import Settings
-from common.stores.postgres import database
+from common.wiring.database import database
 from functions.outbox_relay.adapters.kafka_publisher import KafkaPublisher
 from functions.outbox_relay.adapters.outbox_repository import OutboxRepository
 from functions.outbox_relay.usecases.relay import Relay

@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from common.stores.postgres import database
+from common.wiring.database import database
 from functions.outbox_relay.adapters.dead_letter_topics import DeadLetterTopics
 from functions.outbox_relay.adapters.redrive_repository import RedriveRepository
 from functions.outbox_relay.usecases.redrive import Redrive

@@ -1,8 +1,8 @@
 """Internal: how far the refunds of a cancelled event have come; events calls it (EVT-028)."""
 
-from common.contracts.internal_call import internal
 from common.contracts.refund_tally import RefundTallyAnswer, RefundTallyAsked
 from common.domain.ids import EventId
+from common.http.internal_endpoint import internal
 from functions.payments.wiring import repositories
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from common.domain.clock import new_id, utc_now
 from common.messaging.outbox import Outbox
-from common.protection.circuit_breaker import Circuit
+from common.protection.circuit_breaker import CircuitBreaker
 from common.runtime.settings import Settings
-from common.stores import redis
-from common.stores.postgres import database
-from common.stores.secrets import secret
+from common.wiring.database import database
+from common.wiring.redis_client import redis_client
+from common.wiring.secret_cache import secret
 from functions.payments.adapters.clients.portone import PortOne, portone_client
 from functions.payments.domain.payment_gateway import GatewayUnavailable, PaymentGateway
 from functions.payments.usecases.record_outcome import RecordOutcome
@@ -30,10 +30,10 @@ def portone_secret() -> Mapping[str, Any]:
 @cache
 def payment_gateway() -> PaymentGateway:
     settings = PortOneSettings.from_environment()
-    circuit = Circuit("portone", redis.client(), utc_now, failures=(GatewayUnavailable,))
+    circuit = CircuitBreaker("portone", redis_client(), utc_now, failures=(GatewayUnavailable,))
     portone = portone_secret()
     client = portone_client(settings.portone_url, portone["apiSecret"])
-    return PortOne(client, payment_repository().add_gateway_answer, circuit.guard, portone["channelKey"])
+    return PortOne(client, payment_repository().add_gateway_answer, circuit.attempt, portone["channelKey"])
 
 
 @cache

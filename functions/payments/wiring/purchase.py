@@ -2,11 +2,11 @@
 
 from functools import cache
 
-from common.contracts.internal_call import call
 from common.domain.clock import new_id, utc_now
 from common.runtime.settings import Settings
-from common.stores import redis
 from common.waitingroom.queue_tokens import QueueTokens
+from common.wiring.internal_caller import internal_caller
+from common.wiring.redis_client import redis_client
 from functions.payments.adapters.clients.reservations_client import ReservationsClient
 from functions.payments.usecases.confirm_payment import ConfirmPayment
 from functions.payments.usecases.create_payment import CreatePayment
@@ -20,12 +20,12 @@ class ReservationsSettings(Settings):
 
 @cache
 def queue_tokens() -> QueueTokens:
-    return QueueTokens(redis.client())
+    return QueueTokens(redis_client())
 
 
 @cache
 def reservations_client() -> ReservationsClient:
-    return ReservationsClient(call, ReservationsSettings.from_environment().payable_function)
+    return ReservationsClient(internal_caller(), ReservationsSettings.from_environment().payable_function)
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from common.stores.postgres import database
+from common.wiring.database import database
 from functions.payments.adapters.payment_repository import PaymentRepository
 from functions.payments.adapters.refund_repository import RefundRepository
 

@@ -8,7 +8,7 @@ from common.domain.clock import utc_now
 from common.messaging.consumer import Consumer
 from common.messaging.messages import ReservationCancelled
 from common.runtime.settings import Settings
-from common.stores.postgres import database
+from common.wiring.database import database
 from functions.payments.usecases.refunds import Refunds
 from functions.payments.usecases.settle_payments import SettlePayments
 from functions.payments.wiring.gateway_sync import payment_gateway, record_outcome, sync_with_gateway

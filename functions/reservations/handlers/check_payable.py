@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
-from common.contracts.internal_call import internal
 from common.contracts.payable import PayableAnswer, PayableAsked
 from common.domain.ids import ReservationId, UserId
+from common.http.internal_endpoint import internal
 from functions.reservations.wiring import purchases
 
 

@@ -2,8 +2,8 @@
 (EVT-003, EVT-028)."""
 
 from common.contracts.event_tally import EventTallyAnswer, EventTallyAsked
-from common.contracts.internal_call import internal
 from common.domain.ids import EventId
+from common.http.internal_endpoint import internal
 from functions.reservations.wiring import purchases
 
 

@@ -1,8 +1,8 @@
 """Internal: the seats of an event's live reservations and the holds in Redis, called by reconciliation (EVT-030)."""
 
-from common.contracts.internal_call import internal
 from common.contracts.seat_ledger import SeatLedgerAnswer, SeatLedgerAsked
 from common.domain.ids import EventId, ReservationId
+from common.http.internal_endpoint import internal
 from functions.reservations.wiring import purchases
 
 

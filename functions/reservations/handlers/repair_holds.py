@@ -1,8 +1,8 @@
 """Internal: release holds without a reservation, take missing ones again; called by reconciliation (EVT-030)."""
 
-from common.contracts.internal_call import internal
 from common.contracts.seat_ledger import MendHoldsAnswer, MendHoldsAsked
 from common.domain.ids import EventId, ReservationId
+from common.http.internal_endpoint import internal
 from functions.reservations.wiring import purchases
 
 

@@ -5,7 +5,7 @@ from functools import cache
 from common.domain.clock import utc_now
 from common.messaging.consumer import Consumer
 from common.messaging.messages import EventCancelled, EventRescheduled, PaymentFailed, PaymentSuccess
-from common.stores.postgres import database
+from common.wiring.database import database
 from functions.reservations.usecases.apply_event_changes import ApplyEventChanges
 from functions.reservations.usecases.apply_payment_outcomes import ApplyPaymentOutcomes
 from functions.reservations.wiring.purchases import free_seats, reservations

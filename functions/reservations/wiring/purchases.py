@@ -2,13 +2,13 @@
 
 from functools import cache
 
-from common.contracts.internal_call import call
 from common.domain.clock import new_id, utc_now
 from common.messaging.outbox import Outbox
 from common.runtime.settings import Settings
-from common.stores import redis
-from common.stores.postgres import database
-from common.stores.secrets import secret
+from common.wiring.database import database
+from common.wiring.internal_caller import internal_caller
+from common.wiring.redis_client import redis_client
+from common.wiring.secret_cache import secret
 from functions.reservations.adapters.clients.events_client import EventsClient
 from functions.reservations.adapters.reservation_repository import ReservationRepository
 from functions.reservations.adapters.seat_holds_redis import SeatHolds
@@ -43,7 +43,7 @@ def reservations() -> ReservationRepository:
 
 @cache
 def seat_holds() -> SeatHolds:
-    return SeatHolds(redis.client())
+    return SeatHolds(redis_client())
 
 
 @cache
@@ -58,7 +58,7 @@ def hold_seats() -> HoldSeats:
         database=database(),
         reservations=reservations(),
         seat_holds=seat_holds(),
-        offers=EventsClient(call, settings.seat_catalogue_function),
+        offers=EventsClient(internal_caller(), settings.seat_catalogue_function),
         payment_tokens=PaymentTokenIssuer(queue_tokens(), settings.payment_token_seconds),
         clock=utc_now,
         new_id=new_id,
@@ -73,7 +73,7 @@ def change_seats() -> ChangeSeats:
         database=database(),
         reservations=reservations(),
         seat_holds=seat_holds(),
-        offers=EventsClient(call, settings.seat_catalogue_function),
+        offers=EventsClient(internal_caller(), settings.seat_catalogue_function),
         payment_tokens=PaymentTokenIssuer(queue_tokens(), settings.payment_token_seconds),
         clock=utc_now,
     )

@@ -2,10 +2,10 @@
 
 from functools import cache, lru_cache
 
-from common.contracts.internal_call import call
 from common.domain.clock import utc_now
 from common.runtime.settings import Settings
-from common.stores import redis
+from common.wiring.internal_caller import internal_caller
+from common.wiring.redis_client import redis_client
 from functions.reservations.adapters.clients.events_client import EventsClient, SoldSeatsClient
 from functions.reservations.adapters.seat_holds_redis import SeatHolds
 from functions.reservations.usecases.read_seat_map import ReadSeatMap
@@ -20,9 +20,9 @@ class SeatMapSettings(Settings):
 def read_seat_map() -> ReadSeatMap:
     settings = SeatMapSettings.from_environment()
     return ReadSeatMap(
-        SeatHolds(redis.client()),
-        sold=SoldSeatsClient(call, settings.seat_status_function).sold,
+        SeatHolds(redis_client()),
+        sold=SoldSeatsClient(internal_caller(), settings.seat_status_function).sold,
         # An event's seats are made with it and never change.
-        seat_count=lru_cache(maxsize=64)(EventsClient(call, settings.seat_catalogue_function).seat_count),
+        seat_count=lru_cache(maxsize=64)(EventsClient(internal_caller(), settings.seat_catalogue_function).seat_count),
         clock=utc_now,
     )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from common.stores.secrets import secret
+from common.wiring.secret_cache import secret
 
 
 def ticket_keys() -> dict[str, Any]:

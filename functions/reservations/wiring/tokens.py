@@ -2,10 +2,10 @@
 
 from functools import cache
 
-from common.stores import redis
 from common.waitingroom.queue_tokens import QueueTokens
+from common.wiring.redis_client import redis_client
 
 
 @cache
 def queue_tokens() -> QueueTokens:
-    return QueueTokens(redis.client())
+    return QueueTokens(redis_client())

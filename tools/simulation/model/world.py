@@ -41,10 +41,11 @@ from common.messaging.messages import (
     ReservationCancelled,
 )
 from common.messaging.outbox import Outbox
-from common.protection.circuit_breaker import Circuit
+from common.protection.circuit_breaker import CircuitBreaker
 from common.stores.postgres import Database
 from common.stores.redis import connect
 from common.waitingroom.queue_tokens import RESERVATION, QueueTokens, new_secret, token_key, token_prefix
+from common.wiring.endpoint_settings import EndpointSettings
 from functions.events.adapters.event_repository import EventRepository
 from functions.events.adapters.seat_repository import SeatRepository
 from functions.events.domain.entity_tag import ANY_VERSION
@@ -232,9 +233,9 @@ class Payments(Container):
         super().__init__(world.fate, world.stores.login("payment_service"), world.stores.redis_url)
         self.tokens = QueueTokens(self.redis)
         payments, refunds = PaymentRepository(self.database), RefundRepository(self.database)
-        circuit = Circuit("portone", self.redis, world.clock, failures=(GatewayUnavailable,))
+        circuit = CircuitBreaker("portone", self.redis, world.clock, failures=(GatewayUnavailable,))
         wire: Any = _Wire(self, world.stores.client)
-        gateway = PortOne(wire, payments.add_gateway_answer, circuit.guard, SETTINGS.portone_channel_key)
+        gateway = PortOne(wire, payments.add_gateway_answer, circuit.attempt, SETTINGS.portone_channel_key)
         call: Any = self.mortal("another service", _payable_of(world), ServiceUnavailable)
         reservations = ReservationsClient(call, "ReservationsPayableFunction")
         outcome = RecordOutcome(self.database, payments, refunds, Outbox(world.clock, world.new_id))
@@ -424,7 +425,7 @@ class World:
             (gateway_sync, {"portone_secret": portone_secret}),
             (settlement, {"settle_payments": lambda: self.payments.settle_payments}),
             (settlement, {"refunds": lambda: self.payments.refunds}),
-            (edge, {"_settings": lambda: edge.EdgeSettings()}),
+            (edge, {"endpoint_settings": lambda: EndpointSettings()}),
         ):
             for name, part in parts.items():
                 self._patches.enter_context(patch.object(module, name, part))

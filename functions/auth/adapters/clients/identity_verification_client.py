@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from common.domain.model import Model, Text
 from common.domain.shared_errors import ServiceUnavailable
-from common.protection.circuit_breaker import CircuitOpen, Guard
+from common.protection.circuit_breaker import Attempt, CircuitOpen
 from common.runtime.log import log
 from functions.auth.domain.verified_person import VerifiedPerson
 
@@ -26,7 +26,7 @@ class _Verification(Model):
 
 
 class IdentityVerificationClient:
-    def __init__(self, client: httpx.Client, url: str, api_secret: str, guard: Guard) -> None:
+    def __init__(self, client: httpx.Client, url: str, api_secret: str, guard: Attempt) -> None:
         self._client = client
         self._guard = guard
         self._url = url.rstrip("/")

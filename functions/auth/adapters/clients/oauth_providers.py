@@ -18,7 +18,7 @@ from authlib.oauth2.client import OAuth2Client
 from pydantic import BaseModel, Field
 
 from common.domain.shared_errors import DomainError, ServiceUnavailable
-from common.protection.circuit_breaker import CircuitOpen, Guard
+from common.protection.circuit_breaker import Attempt, CircuitOpen
 from common.runtime.log import log
 from functions.auth.domain.errors import OAuthFailed
 from functions.auth.domain.social_identity import OAuthAttempt, Provider, SocialProfile
@@ -70,7 +70,7 @@ class OAuthProviders:
         client: httpx.Client,
         configs: Mapping[Provider, ProviderConfig],
         credentials: Callable[[Provider], ClientCredentials],
-        guard: Callable[[Provider], Guard],
+        guard: Callable[[Provider], Attempt],
     ) -> None:
         self._client = client
         self._configs = configs

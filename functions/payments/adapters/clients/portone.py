@@ -9,7 +9,7 @@ from urllib.parse import quote
 import httpx
 
 from common.domain.ids import PaymentId
-from common.protection.circuit_breaker import CircuitOpen, Guard
+from common.protection.circuit_breaker import Attempt, CircuitOpen
 from functions.payments.domain.payment_gateway import GatewayRejected, GatewayUnavailable, GatewayView
 
 TIMEOUT_SECONDS = 10.0  # PAY-008
@@ -22,7 +22,7 @@ def portone_client(url: str, api_secret: str) -> httpx.Client:
 
 
 class PortOne:
-    def __init__(self, client: httpx.Client, add_answer: AddAnswer, attempt: Guard, channel_key: str) -> None:
+    def __init__(self, client: httpx.Client, add_answer: AddAnswer, attempt: Attempt, channel_key: str) -> None:
         self._client = client
         self._channel_key = channel_key
         self._add_answer = add_answer

@@ -54,8 +54,7 @@ class _Masking(LambdaPowertoolsFormatter):
 
 
 def service() -> str | None:
-    """The service of this function by its handler: `queue` of `functions.queue.handlers.enter_queue.handler`, None outside
-    Lambda."""
+    """The service in this function's handler: `queue` of `functions.queue.handlers.…`; None outside Lambda."""
     match os.environ.get("_HANDLER", "").split("."):
         case ["functions", name, *_]:
             return name
