@@ -31,12 +31,8 @@ class DeployedFunction:
 
     @property
     def name(self) -> str:
-        """Of its sample event and, for a route, of its operation: `read_venue`.
-
-        A module that is not in handlers/ yet is named with its service: `events_venue_detail`.
-        """
-        _, service, *inner = self.module.split(".")
-        return inner[-1] if inner[0] == "handlers" else "_".join([service, *inner])
+        """Of its handler, its sample event and, for a route, its operation: `read_venue`."""
+        return self.module.split(".")[-1]
 
     @property
     def file(self) -> Path:
@@ -97,7 +93,7 @@ def template_routes(template: Path = TEMPLATE) -> list[TemplateRoute]:
 
 def handler_files() -> list[Path]:
     """Every file of functions/ that defines a handler, deployed or not."""
-    files = (path for pattern in ("*/*.py", "*/handlers/*.py") for path in (ROOT / "functions").glob(pattern))
+    files = (ROOT / "functions").glob("*/handlers/*.py")
     defines = re.compile(r"^(def handler\(|handler = )", re.MULTILINE)
     return sorted(path for path in files if defines.search(path.read_text(encoding="utf-8")))
 

@@ -22,7 +22,7 @@ HEADERS = (
 )
 TRIES = 3
 SIGNED_IN = json.loads(os.environ.get("ATTACK_TOKENS", "[]"))
-ENDS_A_SESSION = "auth_logout"
+ENDS_A_SESSION = "log_out"
 
 if SIGNED_IN:
 

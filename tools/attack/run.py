@@ -18,7 +18,7 @@ Role = Literal["anonymous", "user", "admin"]
 ROLES: tuple[Role, ...] = ("anonymous", "user", "admin")
 SESSIONS = 6
 # The same to whoever asks, and a password's hash each: nobody need attack them signed in.
-FOR_ANYBODY = ("auth_login", "auth_register", "auth_password_reset", "auth_refresh", "auth_oauth_callback")
+FOR_ANYBODY = ("log_in", "register_account", "reset_password", "refresh_tokens", "finish_oauth")
 
 
 @dataclass(frozen=True)

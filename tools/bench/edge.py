@@ -21,7 +21,7 @@ from emulator import services
 ROOT = Path(__file__).parents[2]
 WAYS = {"no edge": "bare", "thin decorator (ours)": "decorator", "Powertools REST resolver": "resolver"}
 ROUNDS = 15
-EVENT = ROOT / "events" / "queue_enter.json"
+EVENT = ROOT / "events" / "enter_queue.json"
 
 WARM = """
 import json, os, sys, time
