@@ -55,9 +55,7 @@ def test_every_error_has_one_shape_and_every_answer_the_headers(
 def test_messages_are_korean_unless_asked_otherwise(http: httpx.Client) -> None:
     assert http.get("/events/x").json()["message"] == "찾을 수 없습니다."
     assert http.get("/reservations").json()["message"] == "로그인이 필요합니다."
-    assert (
-        http.get("/reservations", headers={"Accept-Language": "en-US,ko;q=0.5"}).json()["message"] == "Log in first."
-    )
+    assert http.get("/reservations", headers={"Accept-Language": "en-US,ko;q=0.5"}).json()["message"] == "Log in first."
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,6 @@ from common.domain.shared_errors import ServiceUnavailable
 from common.stores.redis import Client
 from common.waitingroom.queue_keys import LIVE_QUEUES
 from common.waitingroom.sale_terms_writer import SaleTermsWriter
-from common.wiring.redis_client import redis_client
 from functions.admitter import wiring
 from functions.admitter.adapters.admission_redis import AdmissionRedis
 from functions.admitter.adapters.share_invoker import ShareInvoker
@@ -27,6 +26,7 @@ from functions.admitter.usecases import admission_run
 from functions.admitter.usecases.admission_run import QUEUES_A_RUN, SPARE_SECONDS, Admission, AdmissionRun
 from functions.queue.adapters.queue_redis import QueueRedis
 from functions.queue.domain.queue_status import Rejected
+from tests.fresh_wiring import forget_wiring
 from tests.on_sale import FakeEvents, new_event, sale, waiting_users
 
 
@@ -187,12 +187,10 @@ def unavailable_cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:9")
     monkeypatch.setenv("REDIS_CLUSTER", "true")
     monkeypatch.setenv("SALE_TERMS_FUNCTION", "EventsSaleTerms")
-    factories = (wiring.admission_run, redis_client)
-    for each in factories:
-        each.cache_clear()
+    monkeypatch.setenv("SERVICE_NAME", "admitter")
+    forget_wiring()
     yield
-    for each in factories:
-        each.cache_clear()
+    forget_wiring()
 
 
 @pytest.mark.usefixtures("unavailable_cluster")
