@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from common.domain.ids import EventId, UserId
+from common.domain.ids import EventId, ReservationId, UserId
 from common.stores.redis import Client, connect
 from common.waitingroom.queue_keys import LIVE_QUEUES, held_seats_key, last_seen_key, queue_key, sale_key
 from common.waitingroom.queue_tokens import RESERVATION, QueueTokens, token_key
@@ -379,7 +379,7 @@ def test_every_script_declares_its_keys_and_says_so(script: Path) -> None:
 
 
 def test_tokens_of_another_user_event_or_step_are_rejected(any_redis: NewClient) -> None:
-    redis, event_id, reservation_id = any_redis(), new_event(), uuid4()
+    redis, event_id, reservation_id = any_redis(), new_event(), ReservationId(uuid4())
     user, other = waiting_users(redis, event_id, 2)
     AdmissionRedis(redis, AdmissionPolicy()).tick([event_id])
     place = QueueRedis(redis).read_status(event_id, user, NOW)
@@ -402,7 +402,7 @@ def test_tokens_of_another_user_event_or_step_are_rejected(any_redis: NewClient)
     assert code(lambda: tokens.check_reservation(place.token, user, new_event())) == "QUEUE_TOKEN_MISMATCH"
     assert code(lambda: tokens.check_reservation(payment, user, event_id)) == "QUEUE_TOKEN_MISMATCH"
     assert code(lambda: tokens.check_payment(place.token, reservation_id)) == "QUEUE_TOKEN_MISMATCH"
-    assert code(lambda: tokens.check_payment(payment, uuid4())) == "QUEUE_TOKEN_MISMATCH"
+    assert code(lambda: tokens.check_payment(payment, ReservationId(uuid4()))) == "QUEUE_TOKEN_MISMATCH"
     assert code(lambda: tokens.check_payment(payment, reservation_id)) == "accepted"
     tokens.end(event_id, user, reservation_id)
     assert code(lambda: tokens.check_payment(payment, reservation_id)) == "QUEUE_TOKEN_INVALID"

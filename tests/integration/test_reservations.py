@@ -390,8 +390,8 @@ def test_an_admission_takes_seats_of_its_own_event_and_for_its_own_user_only(sho
     token = token_prefix(RESERVATION, EVENT, user) + new_secret()
     redis.set(token_key(RESERVATION, EVENT, user), token)
     assert shop.tokens.check_reservation(token, user, EVENT)
-    assert code_of(lambda: shop.tokens.check_reservation(token, user, uuid4())) == "QUEUE_TOKEN_MISMATCH"
-    assert code_of(lambda: shop.tokens.check_reservation(token, uuid4(), EVENT)) == "QUEUE_TOKEN_MISMATCH"
+    assert code_of(lambda: shop.tokens.check_reservation(token, user, EventId(uuid4()))) == "QUEUE_TOKEN_MISMATCH"
+    assert code_of(lambda: shop.tokens.check_reservation(token, UserId(uuid4()), EVENT)) == "QUEUE_TOKEN_MISMATCH"
 
 
 def test_a_message_exists_if_and_only_if_its_change_committed(shop: Shop, superuser: Database) -> None:

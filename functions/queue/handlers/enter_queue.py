@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from common.domain.clock import utc_now
-from common.domain.ids import EventId, UserId
+from common.domain.ids import EventId
 from common.domain.shared_errors import NotFound, SaleClosed, SaleNotOpen
 from common.http.endpoint import endpoint
 from common.http.request import Body, User
@@ -27,7 +27,7 @@ class EnterBody(Body):
 
 @endpoint(bots=True, raises=[NotFound, SaleNotOpen, SaleClosed, SoldOut, AlreadyWaiting, QueueFull])
 def handler(user: User, body: EnterBody) -> WaitingResponse | AdmittedResponse:
-    event_id, user_id, receipts = body.event_id, UserId(user.id), wiring.place_receipts()
+    event_id, user_id, receipts = body.event_id, user.id, wiring.place_receipts()
     receipt = receipts.read(event_id, user_id, body.ticket) if body.ticket else None
     with rejections_recorded(event_id):
         status = wiring.enter_queue().enter(event_id, user_id, receipt)

@@ -1,6 +1,6 @@
 """DELETE /queue/leave: give up the place, the reservation token and the queue membership."""
 
-from common.domain.ids import EventId, UserId
+from common.domain.ids import EventId
 from common.http.endpoint import endpoint
 from common.http.request import Query, User
 from functions.queue import wiring
@@ -13,5 +13,5 @@ class LeaveQuery(Query):
 
 @endpoint
 def handler(user: User, query: LeaveQuery) -> None:
-    wiring.queue().leave(query.event_id, UserId(user.id))
+    wiring.queue().leave(query.event_id, user.id)
     record(query.event_id, "LEFT")

@@ -1,7 +1,7 @@
 """GET /queue/status: the user's place or reservation token, polled every five seconds (QUEUE-002)."""
 
 from common.domain.clock import utc_now
-from common.domain.ids import EventId, UserId
+from common.domain.ids import EventId
 from common.domain.shared_errors import SaleClosed
 from common.http.endpoint import endpoint
 from common.http.request import Query, User
@@ -22,7 +22,7 @@ class StatusQuery(Query):
 
 @endpoint(limit=QUEUE_STATUS, raises=[NotInQueue, SaleClosed, SoldOut])
 def handler(user: User, query: StatusQuery) -> WaitingResponse | AdmittedResponse:
-    event_id, user_id = query.event_id, UserId(user.id)
+    event_id, user_id = query.event_id, user.id
     with rejections_recorded(event_id):
         status = wiring.read_queue().status(event_id, user_id)
     return queue_status_response(event_id, user_id, status, wiring.place_receipts(), utc_now())

@@ -585,10 +585,11 @@ class World:
             "body": json.dumps(body, default=str) if body is not None else None,
         }
 
-    def _admitted(self, user: UUID, event_id: UUID) -> str:
-        """The waiting room lets everybody in."""
-        token = token_prefix(RESERVATION, event_id, user) + new_secret()
-        self._redis.set(token_key(RESERVATION, event_id, user), token, ex=600)
+    def _admitted(self, user: UUID, event: UUID) -> str:
+        """The waiting room admits every user."""
+        user_id, event_id = UserId(user), EventId(event)
+        token = token_prefix(RESERVATION, event_id, user_id) + new_secret()
+        self._redis.set(token_key(RESERVATION, event_id, user_id), token, ex=600)
         return token
 
     def hold(self, user: UUID, event_id: UUID, seats: Sequence[UUID], fault: Fault | None = None) -> Answer:

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 
 from pydantic import Field, ValidationError
 
+from common.domain.ids import UserId
 from common.domain.model import Model
 from common.domain.shared_errors import (
     Forbidden,
@@ -115,7 +116,7 @@ def _trace_id(headers: Mapping[str, str], event: Mapping[str, Any]) -> str:
 class User:
     """The caller, as the authorizer identified them."""
 
-    id: UUID
+    id: UserId
     role: str
     session_id: UUID  # the access token's `sid`
     token_id: str  # its `jti`
@@ -125,7 +126,8 @@ class User:
     def of(cls, event: dict[str, Any]) -> Self:
         claims = event.get("requestContext", {}).get("authorizer") or {}
         try:
-            return cls(UUID(claims["sub"]), claims["role"], UUID(claims["sid"]), claims["jti"], int(claims["exp"]))
+            user_id, session_id = UserId(UUID(claims["sub"])), UUID(claims["sid"])
+            return cls(user_id, claims["role"], session_id, claims["jti"], int(claims["exp"]))
         except (KeyError, ValueError):
             # Only a route that was deployed without its authorizer gets here: fail closed.
             raise TokenMissing() from None

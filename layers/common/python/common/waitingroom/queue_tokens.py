@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from uuid import UUID
 
-from common.domain.ids import EventId
+from common.domain.ids import EventId, ReservationId, UserId
 from common.domain.shared_errors import QueueTokenInvalid, QueueTokenMismatch, QueueTokenMissing
 from common.stores.redis import Client
 
@@ -29,7 +29,7 @@ class QueueToken:
 
     kind: str
     event_id: EventId
-    owner: UUID
+    owner: UserId | ReservationId
     admission: UUID  # distinguishes the tokens of one owner
 
 
@@ -43,11 +43,11 @@ def admission_of(secret: str) -> UUID:
     return UUID(bytes=sha256(secret.encode()).digest()[:16])
 
 
-def token_key(kind: str, event_id: UUID, owner: UUID) -> str:
+def token_key(kind: str, event_id: EventId, owner: UserId | ReservationId) -> str:
     return f"queue:token:{{{event_id}}}:{kind}:{owner}"
 
 
-def token_prefix(kind: str, event_id: UUID, owner: UUID) -> str:
+def token_prefix(kind: str, event_id: EventId, owner: UserId | ReservationId) -> str:
     """A token without its secret."""
     return f"{kind}_{event_id.hex}_{owner.hex}_"
 
@@ -65,7 +65,13 @@ class QueueTokens:
         shape = _SHAPE.fullmatch(token)
         if shape is None:
             raise QueueTokenInvalid()
-        read = QueueToken(shape[1], EventId(UUID(shape[2])), UUID(shape[3]), admission_of(shape[4]))
+        owner = UUID(shape[3])
+        read = QueueToken(
+            kind=shape[1],
+            event_id=EventId(UUID(shape[2])),
+            owner=UserId(owner) if shape[1] == RESERVATION else ReservationId(owner),
+            admission=admission_of(shape[4]),
+        )
         live = self._redis.get(token_key(read.kind, read.event_id, read.owner))
         if not isinstance(live, str) or not hmac.compare_digest(live, token):
             raise QueueTokenInvalid()
@@ -73,26 +79,26 @@ class QueueTokens:
             raise QueueTokenMismatch()
         return read
 
-    def check_reservation(self, token: str | None, user_id: UUID, event_id: UUID) -> UUID:
+    def check_reservation(self, token: str | None, user_id: UserId, event_id: EventId) -> UUID:
         """The admission of `token`. Raises unless it is this user's live `qr_` for this event (RSV-008)."""
         read = self.check(token, RESERVATION)
         if (read.owner, read.event_id) != (user_id, event_id):
             raise QueueTokenMismatch()
         return read.admission
 
-    def check_payment(self, token: str | None, reservation_id: UUID) -> QueueToken:
+    def check_payment(self, token: str | None, reservation_id: ReservationId) -> QueueToken:
         """Raises unless `token` is the live `qp_` of this reservation (QUEUE-004)."""
         read = self.check(token, PAYMENT)
         if read.owner != reservation_id:
             raise QueueTokenMismatch()
         return read
 
-    def issue_payment(self, event_id: UUID, reservation_id: UUID, seconds: int) -> str:
+    def issue_payment(self, event_id: EventId, reservation_id: ReservationId, seconds: int) -> str:
         token = token_prefix(PAYMENT, event_id, reservation_id) + new_secret()
         self._redis.set(token_key(PAYMENT, event_id, reservation_id), token, ex=seconds)
         return token
 
-    def end(self, event_id: UUID, user_id: UUID | None, reservation_id: UUID) -> None:
+    def end(self, event_id: EventId, user_id: UserId | None, reservation_id: ReservationId) -> None:
         """End both tokens of a purchase that is over."""
         keys = [token_key(PAYMENT, event_id, reservation_id)]
         if user_id is not None:
