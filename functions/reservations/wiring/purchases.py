@@ -52,14 +52,23 @@ def free_seats() -> FreeSeats:
 
 
 @cache
+def events_client() -> EventsClient:
+    return EventsClient(internal_caller(), OfferSettings.from_environment().seat_catalogue_function)
+
+
+@cache
+def payment_tokens() -> PaymentTokenIssuer:
+    return PaymentTokenIssuer(queue_tokens(), OfferSettings.from_environment().payment_token_seconds)
+
+
+@cache
 def hold_seats() -> HoldSeats:
-    settings = OfferSettings.from_environment()
     return HoldSeats(
         database=database(),
         reservations=reservations(),
         seat_holds=seat_holds(),
-        offers=EventsClient(internal_caller(), settings.seat_catalogue_function),
-        payment_tokens=PaymentTokenIssuer(queue_tokens(), settings.payment_token_seconds),
+        offers=events_client(),
+        payment_tokens=payment_tokens(),
         clock=utc_now,
         new_id=new_id,
         hold_seconds=HoldSettings.from_environment().hold_seconds,
@@ -68,13 +77,12 @@ def hold_seats() -> HoldSeats:
 
 @cache
 def change_seats() -> ChangeSeats:
-    settings = OfferSettings.from_environment()
     return ChangeSeats(
         database=database(),
         reservations=reservations(),
         seat_holds=seat_holds(),
-        offers=EventsClient(internal_caller(), settings.seat_catalogue_function),
-        payment_tokens=PaymentTokenIssuer(queue_tokens(), settings.payment_token_seconds),
+        offers=events_client(),
+        payment_tokens=payment_tokens(),
         clock=utc_now,
     )
 
