@@ -116,25 +116,6 @@ def caller(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     lambda_client.cache_clear()
 
 
-@pytest.mark.parametrize(("code", "retryable"), [("RATE_LIMITED", True), ("SERVICE_KEY_INVALID", False)])
-def test_what_we_are_refused_for_is_not_put_on_our_own_caller(code: str, retryable: bool) -> None:
-    """He would sign in again, or his message would be a dead letter."""
-
-    class Payload:
-        def read(self) -> bytes:
-            return json.dumps({"error": {"code": code, "retryable": retryable, "details": {}}}).encode()
-
-    class Lambda:
-        def invoke(self, **_: str) -> dict[str, Any]:
-            return {"Payload": Payload()}
-
-    with pytest.raises(DomainError) as refused:
-        InternalCaller("queue", lambda _attempts: Lambda(), lambda: "key")("SaleTerms", Ping(), Ping, read=True)
-
-    assert type(refused.value) is ServiceUnavailable
-    assert refused.value.retry_after == 1
-
-
 @pytest.mark.measures_time(reason="a connection is given up within 1.9 to 2.9 s")
 def test_a_call_that_cannot_connect_is_given_up_after_two_seconds(caller: pytest.MonkeyPatch) -> None:
     with socket.socket() as full, socket.socket() as first, socket.socket() as second:
