@@ -87,7 +87,7 @@ class Request:
 
     @property
     def raw_body(self) -> bytes:
-        """The body as it came; refuses InvalidInput when it cannot be had."""
+        """The body as it was sent. Raises InvalidInput if it is not valid base64."""
         body = self.event.get("body") or ""
         if self.event.get("isBase64Encoded"):
             try:

@@ -4,7 +4,7 @@
         response = client.get(…)
 
 While it is closed, calls go out and are counted. When more than half of the last minute's calls failed, it opens: for a
-minute nobody waits for a party that does not answer, and the party gets a rest. Then one call at a time is a trial; a
+minute no call waits for a party that does not answer, and the party gets a rest. Then one call at a time is a trial; a
 success closes the breaker, a failure opens it for another minute. pybreaker shares its state too, but opens after
 failures in a row, which a party that fails every second call never reaches.
 

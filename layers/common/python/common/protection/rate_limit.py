@@ -41,8 +41,9 @@ class RateLimiter:
     def admit(self, kind: RouteClass, user: str | None, address: str | None) -> Allowance | None:
         """The tighter of the two allowances. Raises RateLimited.
 
-        None while Redis is unavailable. Limits keep a crowd fair; to reject everyone because nobody can count would do
-        what they are meant to prevent. Where guesses must not be free (login), the lockout fails closed on its own.
+        None while Redis is unavailable. Limits keep a crowd fair; to reject every request because none can be counted
+        would do what they are meant to prevent. Where guesses must not be free (login), the lockout fails closed on
+        its own.
         """
         limits = [
             (f"rate:{kind.name}:{scope}:{{{who}}}", limit)
