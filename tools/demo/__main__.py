@@ -116,7 +116,7 @@ def main() -> None:
     try:
         urls = json.loads(state.read_text(encoding="utf-8"))
         buy(urls["api"], urls["sandbox"])
-    except (FileNotFoundError, httpx.ConnectError):
+    except (FileNotFoundError, NotADirectoryError, httpx.ConnectError):
         sys.exit("Nothing runs here yet: `make up` first.")
     except (Refused, TimeoutError) as stopped:
         sys.exit(f"Stopped: {stopped}. `make logs` shows what happened.")
