@@ -13,10 +13,10 @@ from common.stores.postgres import Database
 from common.stores.redis import Client, connect
 from emulator import services
 from migrations.__main__ import LOGINS, migrate, set_passwords
-from tests.groups import new_scheduler
-from tests.redis_cluster import redis_cluster
-from tests.stolen_time import StolenTime
-from tests.turns import Turns
+from tests.support.exclusive_runs import Turns
+from tests.support.fixtures.redis_cluster import redis_cluster
+from tests.support.processor_steal import ProcessorSteal
+from tests.support.worker_groups import new_scheduler
 
 PASSWORD = "test-only"
 # Nothing is to outlive this run. That the emulator's Postgres is durable is tests/emulator/test_services.py's subject.
@@ -33,7 +33,7 @@ DO $$ DECLARE name text; BEGIN
 END $$
 """
 STOLEN_MUCH = 0.1  # of the processors' time
-STOLEN = StolenTime()
+STOLEN = ProcessorSteal()
 TURNS = pytest.StashKey[Turns | None]()
 TO_CLEAN_UP = 60  # seconds after its timeout in which a test may end its processes
 

@@ -12,8 +12,8 @@ import pytest
 
 from emulator.ports import free_port
 from tests.deploy.ministack import MiniStack
+from tests.deploy.outside_services import ARCHITECTURE, BUILT, ROOT, CannotStart, Children, start_outside_services
 from tests.deploy.sam_local import SamLocal, docker
-from tests.deploy.surroundings import ARCHITECTURE, BUILT, ROOT, CannotStart, Children, surround
 
 MAKE = shutil.which("make") or "make"
 
@@ -37,7 +37,7 @@ def built() -> Path:
 @pytest.fixture(scope="session")
 def deployed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MiniStack]:
     """The application on MiniStack, with everything around it, and its stack.json for the e2e suite."""
-    with surround(tmp_path_factory.mktemp("deployed"), aws=False) as around:
+    with start_outside_services(tmp_path_factory.mktemp("deployed"), aws=False) as around:
         stack = MiniStack(around)
         try:
             with timed("MiniStack starts"):
@@ -68,7 +68,9 @@ def sam_local(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         except CannotStart as reason:
             pytest.skip(str(reason))
         with timed("services"):
-            around = started.enter_context(surround(folder, aws=True, seen_at=bridge, also_seen=[lambda_port]))
+            around = started.enter_context(
+                start_outside_services(folder, aws=True, seen_at=bridge, also_seen=[lambda_port])
+            )
         with timed("seed"):
             around.seed(around.values["aws.url"])
         emulator = SamLocal(around, lambda_port)

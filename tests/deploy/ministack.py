@@ -13,7 +13,7 @@ from botocore.config import Config
 
 from emulator.ports import HOST, free_port
 from infra.deploy import pairs, with_settings
-from tests.deploy.surroundings import ARCHITECTURE, KEYS, REGION, ROOT, SAM, CannotStart, Surroundings
+from tests.deploy.outside_services import ARCHITECTURE, KEYS, REGION, ROOT, SAM, CannotStart, OutsideServices
 from tools.conformance.run_setup import answers
 
 BINARY = ROOT / ".ministack-venv" / "bin" / "ministack"
@@ -24,7 +24,7 @@ STAGE = "prod"
 class MiniStack:
     """One server for every AWS API, and each function in processes of its own."""
 
-    def __init__(self, around: Surroundings) -> None:
+    def __init__(self, around: OutsideServices) -> None:
         self._around = around
         self.description = around.folder / "stack.json"
         functions = around.folder / "functions"

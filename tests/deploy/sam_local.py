@@ -20,8 +20,18 @@ from emulator.ports import HOST, free_port
 from emulator.processes import Child
 from emulator.template import parameter_values
 from infra.deploy import pairs
+from tests.deploy.outside_services import (
+    ARCHITECTURE,
+    BUILT,
+    KEYS,
+    REGION,
+    ROOT,
+    SAM,
+    CannotStart,
+    Children,
+    OutsideServices,
+)
 from tests.deploy.samples import Broken, Sample, samples
-from tests.deploy.surroundings import ARCHITECTURE, BUILT, KEYS, REGION, ROOT, SAM, CannotStart, Children, Surroundings
 from tools.conformance.run_setup import DOCKER, answers, find_bridge
 
 IMAGE = f"public.ecr.aws/lambda/python:3.13-{ARCHITECTURE}"
@@ -105,7 +115,7 @@ def _docker(*words: str) -> str:
 class SamLocal:
     """`sam local` on what was built, among its surroundings."""
 
-    def __init__(self, around: Surroundings, lambda_port: int) -> None:
+    def __init__(self, around: OutsideServices, lambda_port: int) -> None:
         self._around = around
         self.description = around.folder / "stack.json"
         self.lambda_url = f"http://{HOST}:{lambda_port}"

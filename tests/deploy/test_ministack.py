@@ -15,8 +15,8 @@ import yaml
 
 from tests.deploy.conftest import timed
 from tests.deploy.ministack import MiniStack
+from tests.deploy.outside_services import ROOT
 from tests.deploy.samples import LONG, Sample, ask_all, samples
-from tests.deploy.surroundings import ROOT
 
 pytestmark = [
     pytest.mark.skipif(os.environ.get("DEPLOY") != "ministack", reason="a stack is deployed by `make test-deploy`"),
@@ -39,11 +39,21 @@ def test_every_function_is_deployed_and_answers_its_sample_event(deployed: MiniS
 
 
 def test_the_e2e_suite_passes_through_the_deployed_gateway(deployed: MiniStack) -> None:
-    command = [sys.executable, "-m", "pytest", "tests/e2e", "-p", "tests.deploy.lacks", "-p", "no:cacheprovider", "-q"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "tests/e2e",
+        "-p",
+        "tests.deploy.skip_unsupported",
+        "-p",
+        "no:cacheprovider",
+        "-q",
+    ]
     command += ["--no-fold-skipped"]  # each by its name
     # They attack a stack of their own, never the one E2E_STACK names.
     command += ["--ignore", "tests/e2e/test_attack.py", "--ignore", "tests/e2e/test_hostile_requests.py"]
-    variables = {**os.environ, "E2E_STACK": str(deployed.description), "LACKS": "ministack_lacks.toml"}
+    variables = {**os.environ, "E2E_STACK": str(deployed.description), "UNSUPPORTED": "ministack_unsupported.toml"}
     with timed("e2e suite"):
         done = subprocess.run([*command, "--timeout", "300"], cwd=ROOT, env=variables, timeout=800, check=False)
     assert done.returncode == 0

@@ -7,9 +7,9 @@ import sys
 import pytest
 
 from tests.deploy.conftest import timed
+from tests.deploy.outside_services import ROOT
 from tests.deploy.sam_local import SamLocal
 from tests.deploy.samples import ask_all, samples
-from tests.deploy.surroundings import ROOT
 
 pytestmark = [
     pytest.mark.skipif(os.environ.get("DEPLOY") != "sam-local", reason="Docker is driven by `make test-sam-local`"),

@@ -14,7 +14,7 @@ import pytest
 
 from emulator.state import State
 from tests.e2e.log_search import Overheard
-from tests.groups import OPEN_STACK, STACKS, group_of
+from tests.support.worker_groups import OPEN_STACK, STACKS, group_of
 from tools.demo.buyer import Api, Buyer, sign_in
 from tools.throwaway_stack import free_port, throwaway_stack
 
@@ -43,7 +43,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         group = group_of(item.nodeid)
         needed = getattr(item, "fixturenames", ())
         if "open_stack" in needed and group != OPEN_STACK:
-            raise pytest.UsageError(f"{item.nodeid} needs open_stack: name its file in tests/groups.py")
+            raise pytest.UsageError(f"{item.nodeid} needs open_stack: name its file in tests/support/worker_groups.py")
         stack = STACKS.index(group) if group in STACKS else -1
         return stack, item.get_closest_marker("last_of_all") is not None
 

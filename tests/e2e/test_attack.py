@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.undeclared import undeclared_refusals
+from tests.support.undeclared_errors import undeclared_errors
 from tools.attack.run import ROLES, Role, attack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -35,4 +35,4 @@ def test_the_api_does_what_its_document_says_at_every_bound_and_whatever_is_sent
 
 @pytest.mark.last_of_all
 def test_nothing_was_refused_under_attack_that_no_handler_declared(open_stack: dict[str, Any]) -> None:
-    assert undeclared_refusals(Path(open_stack["state"])) == []
+    assert undeclared_errors(Path(open_stack["state"])) == []

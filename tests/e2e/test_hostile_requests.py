@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.e2e.on_sale import put_on_sale
+from tests.e2e.event_on_sale import put_on_sale
 from tools.demo.buyer import Api, Buyer, eventually, sign_in
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]

@@ -14,7 +14,7 @@ import httpx
 import jwt
 import pytest
 
-from tests.e2e.on_sale import put_on_sale, rfc3339
+from tests.e2e.event_on_sale import put_on_sale, rfc3339
 from tools.demo.__main__ import free_seats, statuses
 from tools.demo.buyer import Api, Buyer, Refused, eventually
 from tools.demo.door import check

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.token_attacks import forgeries, mirrored, not_ascii, too_long
+from tests.support.clients.forged_tokens import forgeries, mirrored, not_ascii, too_long
 from tools.demo.buyer import Api, Buyer
 
 pytestmark = pytest.mark.e2e

@@ -23,7 +23,7 @@ from emulator.ports import free_port
 from emulator.progress import Step, silent
 from emulator.stack import StackError
 from emulator.state import State
-from tests.child import Child
+from tests.support.child_process import Child
 
 _TEMPLATE = """
 AWSTemplateFormatVersion: "2010-09-09"

@@ -20,8 +20,8 @@ from aiohttp import web
 from emulator.ports import free_port
 from emulator.stack import KafkaSource, Schedule, Stack, StackError
 from emulator.triggers.running import Triggers
-from tests.child import Child
 from tests.emulator.kafka_lambda import run, until
+from tests.support.child_process import Child
 
 FOREIGN = Path(__file__).parent / "foreign"
 EMULATOR = Path(__file__).parents[2] / "emulator"

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 from emulator.ports import free_port, release_claim
-from tests.child import Child
+from tests.support.child_process import Child
 
 
 def test_a_port_that_another_emulator_has_chosen_is_not_chosen_again_until_that_one_ends() -> None:

@@ -17,8 +17,8 @@ import pytest
 from emulator.environment import process_variables
 from emulator.runtime import FunctionNotFound, InvokeResult, Limits, PayloadTooLarge, Throttled
 from emulator.stack import Stack
-from tests.child import Child
 from tests.emulator.live_emulator import LiveEmulator, gone, wait_for
+from tests.support.child_process import Child
 
 Emulate = Callable[..., LiveEmulator]
 

@@ -28,7 +28,7 @@ from emulator.services import Running, unprivileged
 from emulator.services.postgres import Postgres
 from emulator.services.unprivileged import Nobody
 from emulator.stack import StackError
-from tests.child import Child
+from tests.support.child_process import Child
 
 WANTED: dict[str, dict[str, Any]] = {
     "postgres": {"database": "shop"},

@@ -10,7 +10,7 @@ from common.stores.postgres import Database
 from common.stores.redis import Client
 from local.sandbox.server import serve
 from local.sandbox.settings import Settings
-from tests.auth_service import AuthService
+from tests.support.fixtures.auth_service import AuthService
 
 
 @pytest.fixture(scope="session")

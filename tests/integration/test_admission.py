@@ -20,10 +20,10 @@ from functions.admitter.adapters.admission_redis import KEPT_AFTER_CLOSE, MOST_D
 from functions.admitter.domain.admission import AdmissionPolicy, QueueShare
 from functions.queue.adapters.queue_redis import QueueRedis
 from functions.queue.domain.queue_status import Admitted, Waiting
-from tests.admitter_process import admit_without_end
-from tests.concurrently import concurrently
-from tests.on_sale import NOW, new_event, sale, waiting_users
-from tests.redis_rounds import RoundTrips, round_trips
+from tests.support.concurrently import concurrently
+from tests.support.fixtures.admitter_process import admit_without_end
+from tests.support.fixtures.round_trips import RoundTrips, round_trips
+from tests.support.fixtures.waiting_room import NOW, new_event, sale, waiting_users
 
 __all__ = ["round_trips"]
 NewClient = Callable[[], Client]
@@ -132,7 +132,7 @@ def test_admitters_killed_and_restarted_on_skewed_clocks_keep_to_the_rate_and_th
     event_id, chance, rate = new_event(), random.Random(admitters), 10
     users = waiting_users(redis, event_id, 200, rate)
     processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["tests.admitter_process"])
+    processes.set_forkserver_preload(["tests.support.fixtures.admitter_process"])
 
     def start() -> multiprocessing.process.BaseProcess:
         arguments = (url, cluster, chance.uniform(-2, 2), event_id)

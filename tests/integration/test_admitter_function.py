@@ -26,8 +26,8 @@ from functions.admitter.usecases import admission_run
 from functions.admitter.usecases.admission_run import QUEUES_A_RUN, SPARE_SECONDS, Admission, AdmissionRun
 from functions.queue.adapters.queue_redis import QueueRedis
 from functions.queue.domain.queue_status import Rejected
-from tests.fresh_wiring import forget_wiring
-from tests.on_sale import FakeEvents, new_event, sale, waiting_users
+from tests.support.fixtures.waiting_room import FakeEvents, new_event, sale, waiting_users
+from tests.support.fresh_wiring import forget_wiring
 
 
 @dataclass

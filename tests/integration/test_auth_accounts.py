@@ -14,8 +14,8 @@ from common.stores.postgres import Database
 from functions.auth.adapters.account_repository import AccountRepository
 from functions.auth.domain.account import Account, Agreement, NewAccount, Role
 from functions.auth.domain.errors import EmailTaken, IdentityNotVerified, IdentityTaken
-from tests.concurrently import concurrently
-from tests.vault_in_memory import vault_in_memory
+from tests.support.concurrently import concurrently
+from tests.support.fakes.in_memory_vault import in_memory_vault
 
 NOW = datetime(2026, 5, 1, 11, tzinfo=UTC)
 AGREED = (Agreement("TERMS_OF_SERVICE", "1", agreed=True), Agreement("PRIVACY", "2", agreed=False))
@@ -33,7 +33,7 @@ def someone(
 
 @pytest.fixture
 def accounts(database_of: Callable[[str], Database]) -> AccountRepository:
-    return AccountRepository(database_of("user_service"), vault_in_memory())
+    return AccountRepository(database_of("user_service"), in_memory_vault())
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_of_equal_registrations_at_once_exactly_one_succeeds(
     applications: list[NewAccount],
     taken: type[DomainError],
 ) -> None:
-    stores = [AccountRepository(database_of("user_service"), vault_in_memory()) for _ in applications]
+    stores = [AccountRepository(database_of("user_service"), in_memory_vault()) for _ in applications]
     outcomes = concurrently([partial(store.add, new) for store, new in zip(stores, applications, strict=True)])
     errors = [outcome for outcome in outcomes if outcome is not None]
     assert len(errors) == len(applications) - 1

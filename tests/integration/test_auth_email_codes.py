@@ -12,8 +12,8 @@ from common.stores.postgres import Database
 from common.stores.redis import Client
 from functions.auth.adapters.email_code_redis import EmailCodes
 from functions.auth.domain.email_code import CODES_A_DAY, TRIES
-from tests.auth_service import AuthService
-from tests.concurrently import concurrently
+from tests.support.concurrently import concurrently
+from tests.support.fixtures.auth_service import AuthService
 
 RIGHT, WRONG = b"right", b"wrong"
 Stores = Callable[[], EmailCodes]

@@ -27,7 +27,7 @@ from functions.auth.wiring.access_token_verification import access_token_verifie
 from local.seed.accounts import seed_accounts
 from local.seed.personal_data import make_kms_key, open_vault
 from local.seed.secrets import make, publish
-from tests.fresh_wiring import forget_wiring
+from tests.support.fresh_wiring import forget_wiring
 
 SAMPLES = Path(__file__).parents[2] / "events"
 Event = dict[str, Any]

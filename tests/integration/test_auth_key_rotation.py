@@ -26,8 +26,8 @@ from functions.auth.domain.token_claims import TokenParties
 from functions.auth.handlers import list_verification_keys, rotate_signing_key
 from functions.auth.usecases.signing_key_rotation import SigningKeyRotation, Unpublished
 from local.seed.secrets import make, publish
-from tests.concurrently import concurrently
-from tests.fresh_wiring import forget_wiring
+from tests.support.concurrently import concurrently
+from tests.support.fresh_wiring import forget_wiring
 
 PREFIX = "ticketing/"
 PARTIES = TokenParties("ticketing", "ticketing-api")

@@ -12,7 +12,7 @@ from common.stores.redis import Client
 from functions.auth.adapters.lockout_redis import Lockout
 from functions.auth.domain.errors import AccountLocked
 from functions.auth.domain.lockout import LockoutTerms
-from tests.concurrently import concurrently
+from tests.support.concurrently import concurrently
 
 START = datetime(2026, 5, 1, 11, tzinfo=UTC)
 HONG, KIM = b"hong" * 8, b"kim." * 8

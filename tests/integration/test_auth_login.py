@@ -26,7 +26,6 @@ from functions.auth.usecases.login import Login
 from functions.auth.wiring.lockout import lockout
 from functions.auth.wiring.lookups import lookup
 from functions.auth.wiring.passwords import password_hasher
-from tests.concurrently import concurrently
 from tests.integration.test_auth_handlers import (
     Event,
     _aws,  # noqa: F401 - a fixture
@@ -39,6 +38,7 @@ from tests.integration.test_auth_handlers import (
     verified,  # noqa: F401 - a fixture
     verified_as,
 )
+from tests.support.concurrently import concurrently
 
 DEMO = "demo@example.com"
 PASSWORD = "local-demo-1234"

@@ -21,11 +21,11 @@ from functions.auth.domain.caller import Caller
 from functions.auth.domain.login_record import NO_HISTORY, CallerHistory, LoginMethod
 from functions.auth.domain.sealed_value import SealBroken
 from functions.auth.usecases.login_history import LoginHistory
-from tests.concurrently import concurrently
-from tests.vault_in_memory import vault_in_memory
+from tests.support.concurrently import concurrently
+from tests.support.fakes.in_memory_vault import in_memory_vault
 
 START = datetime(2026, 5, 1, 11, tzinfo=UTC)
-VAULT = vault_in_memory()
+VAULT = in_memory_vault()
 HOME = Caller("203.0.113.7", "Firefox on the service")
 PHONE_AT_HOME = Caller("203.0.113.99", "an app")
 DESK_ON_THE_ROAD = Caller("198.51.100.1", "Firefox on the service")

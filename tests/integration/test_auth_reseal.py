@@ -15,8 +15,8 @@ from functions.auth.adapters.sealed_row_repository import TABLES, SealedRowRepos
 from functions.auth.adapters.vault import Vault
 from functions.auth.domain.account import Account, NewAccount, Role
 from functions.auth.usecases.resealing import BATCH_ROWS, Resealing
-from tests.concurrently import concurrently
-from tests.vault_in_memory import LOOKUP_KEY, KeysInMemory
+from tests.support.concurrently import concurrently
+from tests.support.fakes.in_memory_vault import LOOKUP_KEY, InMemoryKeys
 
 NOW = datetime(2026, 5, 1, 11, tzinfo=UTC)
 
@@ -30,12 +30,12 @@ def always() -> bool:
 
 
 @pytest.fixture
-def keys() -> KeysInMemory:
-    return KeysInMemory()
+def keys() -> InMemoryKeys:
+    return InMemoryKeys()
 
 
 @pytest.fixture
-def vault(keys: KeysInMemory) -> Vault:
+def vault(keys: InMemoryKeys) -> Vault:
     return Vault(keys, lambda: LOOKUP_KEY)
 
 
@@ -69,7 +69,7 @@ def test_concurrent_writes_are_not_lost_and_every_value_gets_the_newest_key(
     superuser: Database,
     accounts: AccountRepository,
     vault: Vault,
-    keys: KeysInMemory,
+    keys: InMemoryKeys,
 ) -> None:
     users = people(accounts, 60)
     done = Event()
@@ -112,7 +112,7 @@ def test_two_runs_at_once_share_the_work(
     superuser: Database,
     accounts: AccountRepository,
     vault: Vault,
-    keys: KeysInMemory,
+    keys: InMemoryKeys,
 ) -> None:
     people(accounts, 2 * BATCH_ROWS + 30)
     keys.renew()
@@ -126,7 +126,7 @@ def test_a_run_that_crashes_leaves_every_value_readable_and_the_next_run_complet
     database_of: Callable[[str], Database],
     superuser: Database,
     accounts: AccountRepository,
-    keys: KeysInMemory,
+    keys: InMemoryKeys,
     vault: Vault,
 ) -> None:
     users = people(accounts, 5)
@@ -155,7 +155,7 @@ def test_a_run_that_crashes_leaves_every_value_readable_and_the_next_run_complet
 
 
 def test_a_run_without_time_left_reports_the_rest_and_the_next_run_does_it(
-    database_of: Callable[[str], Database], accounts: AccountRepository, vault: Vault, keys: KeysInMemory
+    database_of: Callable[[str], Database], accounts: AccountRepository, vault: Vault, keys: InMemoryKeys
 ) -> None:
     people(accounts, BATCH_ROWS + 7)
     keys.renew()
@@ -173,7 +173,7 @@ def test_a_row_that_does_not_open_is_counted_and_delays_no_other(
     superuser: Database,
     accounts: AccountRepository,
     vault: Vault,
-    keys: KeysInMemory,
+    keys: InMemoryKeys,
 ) -> None:
     one, other = people(accounts, 2)
     with superuser.transaction() as connection:  # a name is moved to another row

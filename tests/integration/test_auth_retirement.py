@@ -16,8 +16,8 @@ from functions.auth.domain.account import Role
 from functions.auth.domain.errors import EmailTaken, InvalidCredentials
 from functions.auth.usecases import retirement
 from functions.auth.usecases.retirement import Retirement, RetirementTerms
-from tests.auth_service import LIFE, START, AuthService, live_tokens, pairs
-from tests.concurrently import concurrently
+from tests.support.concurrently import concurrently
+from tests.support.fixtures.auth_service import LIFE, START, AuthService, live_tokens, pairs
 
 YEAR, MONTH = timedelta(days=365), timedelta(days=30)
 NewService = Callable[[], AuthService]

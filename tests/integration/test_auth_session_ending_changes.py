@@ -17,11 +17,11 @@ from functions.auth.domain.account import OwnershipProof, Role
 from functions.auth.domain.errors import EmailTaken, IdentityNotVerified, IdentityTaken, InvalidCredentials
 from functions.auth.domain.session import TokenPair
 from functions.auth.usecases.session_ending_changes import SessionEndingChanges
-from tests.auth_service import START, AuthService, live_tokens, pairs, session_of
-from tests.concurrently import concurrently
-from tests.vault_in_memory import vault_in_memory
+from tests.support.concurrently import concurrently
+from tests.support.fakes.in_memory_vault import in_memory_vault
+from tests.support.fixtures.auth_service import START, AuthService, live_tokens, pairs, session_of
 
-VAULT = vault_in_memory()
+VAULT = in_memory_vault()
 NewService = Callable[[], AuthService]
 
 

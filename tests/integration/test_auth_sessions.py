@@ -14,8 +14,8 @@ from common.stores.redis import Client
 from functions.auth.domain.account import Role
 from functions.auth.domain.errors import InvalidCredentials, TokenReused
 from functions.auth.domain.session import token_hash
-from tests.auth_service import LIFE, START, AuthService, RedisUnavailable, live_tokens, pairs
-from tests.concurrently import concurrently
+from tests.support.concurrently import concurrently
+from tests.support.fixtures.auth_service import LIFE, START, AuthService, RedisUnavailable, live_tokens, pairs
 
 
 @pytest.fixture

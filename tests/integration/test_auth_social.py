@@ -36,9 +36,9 @@ from functions.auth.usecases.social_linking import SocialLinking
 from functions.auth.usecases.social_login import SocialLogin
 from functions.auth.wiring.oauth_flow import OAuthSettings, provider_configs
 from local.sandbox.settings import Settings
-from tests.auth_service import START, AuthService
-from tests.concurrently import concurrently
-from tests.vault_in_memory import vault_in_memory
+from tests.support.concurrently import concurrently
+from tests.support.fakes.in_memory_vault import in_memory_vault
+from tests.support.fixtures.auth_service import START, AuthService
 from tools.demo.buyer import eventually
 
 CALLER = Caller("203.0.113.7", "a browser")
@@ -60,7 +60,7 @@ class SocialClient:
         providers = OAuthProviders(self.http, provider_configs(settings, self.http), _registered, lambda _: nullcontext)
         self.flow = OAuthFlow(providers, OAuthStates(redis), [ORIGIN], partial(token_urlsafe, 32))
         self.identities, self.link_tokens = SocialIdentityRepository(database), LinkTokens(redis)
-        vault = vault_in_memory()
+        vault = in_memory_vault()
         history = LoginHistory(LoginHistoryRepository(database, vault), lambda: service.now, new_id)
         self._login = SocialLogin(self.flow, vault.lookup, self.identities, self.link_tokens, history, service.sessions)
         self.linking = SocialLinking(self.identities, self.link_tokens, lambda: service.now)

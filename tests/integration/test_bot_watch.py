@@ -15,8 +15,8 @@ from common.protection.bot_check import BotCheck
 from common.protection.bot_score import DEVICE_ACCOUNTS, Verdict
 from common.protection.cloud_ranges import CloudRanges
 from common.stores.redis import Client, connect
-from tests.concurrently import concurrently
-from tests.redis_rounds import RoundTrips, round_trips
+from tests.support.concurrently import concurrently
+from tests.support.fixtures.round_trips import RoundTrips, round_trips
 
 __all__ = ["round_trips"]
 

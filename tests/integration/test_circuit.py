@@ -7,7 +7,7 @@ import pytest
 
 from common.protection.circuit_breaker import BreakerTerms, CircuitBreaker, CircuitOpen
 from common.stores.redis import Client, connect
-from tests.concurrently import concurrently
+from tests.support.concurrently import concurrently
 
 
 class Outage(Exception):

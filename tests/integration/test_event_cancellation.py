@@ -30,9 +30,9 @@ from functions.payments.domain.refund import Refund
 from functions.payments.usecases.record_outcome import RecordOutcome
 from functions.reservations.domain.errors import NotCancellable
 from functions.reservations.domain.reservation import CancelReason, Status
-from tests.box_office import BoxOffice
-from tests.concurrently import concurrently
-from tests.reservations_service import ReservationsService
+from tests.support.concurrently import concurrently
+from tests.support.fixtures.reservations_service import ReservationsService
+from tests.support.fixtures.sale_services import SaleServices
 from tools.demo.buyer import eventually
 from tools.simulation.events_service import SALE_STARTS, SHOW_ENDS, SHOW_STARTS
 
@@ -40,11 +40,11 @@ CANCELLED, CONFIRMED, PENDING = Status.CANCELLED, Status.CONFIRMED, Status.PENDI
 
 
 @pytest.fixture
-def office(database_of: Callable[[str], Database], superuser: Database, redis: Client) -> BoxOffice:
-    return BoxOffice(database_of, superuser, redis)
+def office(database_of: Callable[[str], Database], superuser: Database, redis: Client) -> SaleServices:
+    return SaleServices(database_of, superuser, redis)
 
 
-def second_worker(office: BoxOffice, database_of: Callable[[str], Database], redis: Client) -> ReservationsService:
+def second_worker(office: SaleServices, database_of: Callable[[str], Database], redis: Client) -> ReservationsService:
     """Another execution environment of the reservations service."""
     return ReservationsService(database_of("reservation_service"), redis, office, office.clock)
 
@@ -68,18 +68,18 @@ class Payments:
         return RefundTallyAnswer.model_validate({"event_id": event_id, **asdict(totals)})
 
 
-def delete(office: BoxOffice) -> None:
+def delete(office: SaleServices) -> None:
     events = office.events
     deletion = EventDeletion(events.database, events.events, events.outbox, events.cache, events.clock, office)
     deletion.delete(office.event.id, UserId(uuid4()), ANY_VERSION)
 
 
-def cancellation(office: BoxOffice, refunds: RefundRepository | None = None) -> CancellationProgress:
+def cancellation(office: SaleServices, refunds: RefundRepository | None = None) -> CancellationProgress:
     reader = CancellationReader(office.events.events, office, Payments(refunds))
     return reader.progress(office.event.id)
 
 
-def cancel(office: BoxOffice) -> None:
+def cancel(office: SaleServices) -> None:
     office.events.admin.cancel(office.event.id, "the singer is ill", UserId(uuid4()), ANY_VERSION)
 
 
@@ -89,14 +89,14 @@ def published_refunds(superuser: Database) -> dict[str, int]:
     return {each["reservationId"]: each["refundAmount"] for each in published if each["reason"] == "EVENT_CANCELLED"}
 
 
-def test_all_buyers_of_a_cancelled_event_are_refunded_in_full(office: BoxOffice, superuser: Database) -> None:
+def test_all_buyers_of_a_cancelled_event_are_refunded_in_full(office: SaleServices, superuser: Database) -> None:
     bought, other, held = office.buy(0), office.buy(1, 2), office.hold(3)
     cancel(office)
     cancel(office)
-    assert office.courier.deliver().count("EventCancelled") == 1, "cancelled twice, published once"
+    assert office.delivery.deliver().count("EventCancelled") == 1, "cancelled twice, published once"
     while office.reservations.cancel_event_reservations.cancel_batch(limit=2):
         pass
-    office.courier.deliver()
+    office.delivery.deliver()
 
     assert office.statuses(bought, other, held) == [CANCELLED] * 3
     assert {office.now(each).cancel_reason for each in (bought, other, held)} == {CancelReason.EVENT_CANCELLED}
@@ -111,12 +111,12 @@ def test_all_buyers_of_a_cancelled_event_are_refunded_in_full(office: BoxOffice,
 
 
 def test_a_buyer_who_cancels_before_the_event_cancellation_arrives_pays_no_fee(
-    office: BoxOffice, superuser: Database
+    office: SaleServices, superuser: Database
 ) -> None:
     bought = office.buy(0)
     office.events.now = SHOW_STARTS - timedelta(hours=3)
     cancel(office)
-    office.courier.deliver()
+    office.delivery.deliver()
     cancelled_reservation = office.reservations.cancel_reservation.cancel(bought.user_id, bought.id)
     assert (cancelled_reservation.fee, cancelled_reservation.refund_amount) == (0, bought.total_amount)
     assert office.reservations.cancel_event_reservations.cancel_batch(limit=10) == 0
@@ -124,11 +124,11 @@ def test_a_buyer_who_cancels_before_the_event_cancellation_arrives_pays_no_fee(
 
 
 def test_after_a_crash_between_batches_the_next_run_refunds_the_rest(
-    office: BoxOffice, superuser: Database, monkeypatch: pytest.MonkeyPatch
+    office: SaleServices, superuser: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bought = [office.buy(seat) for seat in range(6)]
     cancel(office)
-    office.courier.deliver()
+    office.delivery.deliver()
     assert office.reservations.cancel_event_reservations.cancel_batch(limit=2) == 2
 
     calls, real = [], office.repository.cancel
@@ -153,11 +153,11 @@ def test_after_a_crash_between_batches_the_next_run_refunds_the_rest(
 
 
 def test_concurrent_workers_refund_each_buyer_once(
-    office: BoxOffice, superuser: Database, database_of: Callable[[str], Database], redis: Client
+    office: SaleServices, superuser: Database, database_of: Callable[[str], Database], redis: Client
 ) -> None:
     bought = [office.buy(seat) for seat in range(8)]
     cancel(office)
-    office.courier.deliver()
+    office.delivery.deliver()
     workers = [second_worker(office, database_of, redis) for _ in range(4)]
 
     def refund_batches(worker: ReservationsService) -> int:
@@ -174,11 +174,11 @@ def test_concurrent_workers_refund_each_buyer_once(
 
 @pytest.mark.parametrize("seen_through", [False, True])
 def test_a_payment_after_the_cancellation_is_refunded(
-    office: BoxOffice, superuser: Database, seen_through: bool
+    office: SaleServices, superuser: Database, seen_through: bool
 ) -> None:
     late = office.hold(0)
     cancel(office)
-    office.courier.deliver()
+    office.delivery.deliver()
     while seen_through and office.reservations.cancel_event_reservations.cancel_batch():
         pass
     office.pay(late)
@@ -188,7 +188,7 @@ def test_a_payment_after_the_cancellation_is_refunded(
 
 
 def test_a_payment_during_the_cancellation_leaves_no_confirmed_reservation(
-    office: BoxOffice, superuser: Database, database_of: Callable[[str], Database], redis: Client
+    office: SaleServices, superuser: Database, database_of: Callable[[str], Database], redis: Client
 ) -> None:
     held = [office.hold(seat) for seat in range(8)]
     cancel(office)
@@ -214,7 +214,7 @@ def test_a_payment_during_the_cancellation_leaves_no_confirmed_reservation(
 
 
 def test_a_late_confirmation_during_the_cancellation_is_refunded_in_full(
-    office: BoxOffice, superuser: Database, database_of: Callable[[str], Database]
+    office: SaleServices, superuser: Database, database_of: Callable[[str], Database]
 ) -> None:
     """It expired and was then paid: it had no live row for the cancellation to wait for."""
     late = office.hold(0)
@@ -223,7 +223,7 @@ def test_a_late_confirmation_during_the_cancellation_is_refunded_in_full(
     cancel(office)
 
     def apply_cancellation() -> None:
-        office.courier.deliver()
+        office.delivery.deliver()
         while office.reservations.cancel_event_reservations.cancel_batch():
             pass
 
@@ -241,7 +241,7 @@ def test_a_late_confirmation_during_the_cancellation_is_refunded_in_full(
 
 
 def test_an_admin_sees_the_progress_of_the_refunds(
-    office: BoxOffice, superuser: Database, database_of: Callable[[str], Database]
+    office: SaleServices, superuser: Database, database_of: Callable[[str], Database]
 ) -> None:
     database = database_of("payment_service")
     refund_records = RefundRepository(database)
@@ -253,7 +253,7 @@ def test_an_admin_sees_the_progress_of_the_refunds(
     assert (seen.reservations_to_cancel, seen.reservations_cancelled, seen.done) == (3, 0, False)
     assert seen.reason == "the singer is ill"
 
-    office.courier.deliver()
+    office.delivery.deliver()
     while office.reservations.cancel_event_reservations.cancel_batch():
         pass
     seen = cancellation(office, refund_records)
@@ -295,13 +295,13 @@ def test_an_admin_sees_the_progress_of_the_refunds(
     assert seen.done
 
 
-def test_an_event_that_is_over_cannot_be_cancelled(office: BoxOffice) -> None:
+def test_an_event_that_is_over_cannot_be_cancelled(office: SaleServices) -> None:
     office.events.now = SHOW_ENDS
     expect_error(EventEnded, lambda: cancel(office))
 
 
 @pytest.mark.parametrize("reserve", ["hold", "buy"])
-def test_an_event_with_live_reservations_cannot_be_deleted(office: BoxOffice, reserve: str) -> None:
+def test_an_event_with_live_reservations_cannot_be_deleted(office: SaleServices, reserve: str) -> None:
     reservation = getattr(office, reserve)(0)
     expectation = pytest.raises(DomainError)
     with expectation as raised:
@@ -311,9 +311,9 @@ def test_an_event_with_live_reservations_cannot_be_deleted(office: BoxOffice, re
     delete(office)
 
 
-def test_a_reservation_made_during_the_deletion_is_refunded_in_full(office: BoxOffice, superuser: Database) -> None:
+def test_a_reservation_made_during_the_deletion_is_refunded_in_full(office: SaleServices, superuser: Database) -> None:
     delete(office)
-    office.courier.deliver()
+    office.delivery.deliver()
     with superuser.transaction() as connection:  # a hold that read the event just before the deletion
         connection.execute("UPDATE event_service.events SET deleted_at = NULL")
     late = office.hold(0)
@@ -325,15 +325,15 @@ def test_a_reservation_made_during_the_deletion_is_refunded_in_full(office: BoxO
 # -- rescheduling -----------------------------------------------------------------------------------------------------
 
 
-def reschedule(office: BoxOffice, days: int) -> None:
+def reschedule(office: SaleServices, days: int) -> None:
     by = timedelta(days=days)
     times = EventEdit.model_validate({"startsAt": SHOW_STARTS + by, "endsAt": SHOW_ENDS + by})
     office.events.admin.reschedule(office.event.id, times, "the hall is flooded", UserId(uuid4()), ANY_VERSION)
-    office.courier.deliver()
+    office.delivery.deliver()
 
 
 def test_a_reservation_older_than_the_reschedule_has_no_cancellation_fee(
-    office: BoxOffice,
+    office: SaleServices,
 ) -> None:
     early = office.buy(0)
     office.events.now = SHOW_STARTS - timedelta(days=2)
@@ -348,7 +348,7 @@ def test_a_reservation_older_than_the_reschedule_has_no_cancellation_fee(
     assert (cancelled_reservation.fee, cancelled_reservation.refund_amount) == (0, early.total_amount)
 
 
-def test_an_expired_hold_that_a_late_payment_revives_has_the_rescheduled_time(office: BoxOffice) -> None:
+def test_an_expired_hold_that_a_late_payment_revives_has_the_rescheduled_time(office: SaleServices) -> None:
     late = office.hold(0)
     office.later(minutes=10)
     office.reservations.expire_holds.expire()
@@ -359,14 +359,14 @@ def test_an_expired_hold_that_a_late_payment_revives_has_the_rescheduled_time(of
     assert office.reservations.cancel_reservation.cancel(late.user_id, late.id).fee == 0
 
 
-def test_a_rescheduled_show_cannot_be_cancelled_once_it_has_started(office: BoxOffice) -> None:
+def test_a_rescheduled_show_cannot_be_cancelled_once_it_has_started(office: SaleServices) -> None:
     early = office.buy(0)
     reschedule(office, days=1)
     office.events.now = SHOW_STARTS + timedelta(days=1)
     expect_error(NotCancellable, lambda: office.reservations.cancel_reservation.cancel(early.user_id, early.id))
 
 
-def test_a_show_is_rescheduled_only_while_it_is_on_sale(office: BoxOffice) -> None:
+def test_a_show_is_rescheduled_only_while_it_is_on_sale(office: SaleServices) -> None:
     office.events.now = SALE_STARTS - timedelta(days=1)
     expect_error(SaleNotStarted, lambda: reschedule(office, days=1))
     office.events.now = SHOW_ENDS
@@ -376,9 +376,9 @@ def test_a_show_is_rescheduled_only_while_it_is_on_sale(office: BoxOffice) -> No
     expect_error(EventIsCancelled, lambda: reschedule(office, days=1))
 
 
-def test_a_reschedule_to_the_same_time_publishes_nothing(office: BoxOffice) -> None:
+def test_a_reschedule_to_the_same_time_publishes_nothing(office: SaleServices) -> None:
     bought = office.buy(0)
-    office.courier.deliver()
+    office.delivery.deliver()
     reschedule(office, days=0)
-    assert office.courier.deliver() == []
+    assert office.delivery.deliver() == []
     assert office.now(bought).rescheduled_at is None

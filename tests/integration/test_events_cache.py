@@ -22,7 +22,7 @@ from functions.events.domain.event_edit import EventEdit
 from functions.events.domain.event_search import EventSearch
 from functions.events.domain.freshness import freshness
 from functions.events.handlers.responses.event_response import EventDetailResponse
-from tests.concurrently import concurrently
+from tests.support.concurrently import concurrently
 from tools.simulation.events_service import SALE_STARTS, SHOW_ENDS, EventsService, seat_messages
 
 SECOND = timedelta(seconds=1)

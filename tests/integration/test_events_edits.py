@@ -17,7 +17,7 @@ from functions.events.domain.event import Event
 from functions.events.domain.event_edit import EventEdit
 from functions.events.domain.seat_template import SeatTemplate, Section
 from functions.events.usecases.event_admin import EventAdmin
-from tests.concurrently import concurrently
+from tests.support.concurrently import concurrently
 from tools.simulation.events_service import SALE_STARTS, SHOW_ENDS, TEMPLATE, EventsService
 
 BEFORE_SALE = SALE_STARTS - timedelta(days=1)

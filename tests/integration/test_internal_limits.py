@@ -17,7 +17,7 @@ from common.http import internal_endpoint
 from common.protection.rate_limit import RateLimiter
 from common.stores.redis import Client, connect
 from common.wiring.internal_caller import lambda_client
-from tests.concurrently import concurrently
+from tests.support.concurrently import concurrently
 
 Invoke = Callable[..., dict[str, Any]]
 

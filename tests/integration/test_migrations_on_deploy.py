@@ -17,7 +17,7 @@ from psycopg import sql
 from emulator import services
 from migrations import on_deploy
 from migrations.__main__ import LOGINS, SQL, migrate, newest
-from tests.concurrently import concurrently
+from tests.support.concurrently import concurrently
 
 CONTEXT = SimpleNamespace(log_group_name="/schema")
 

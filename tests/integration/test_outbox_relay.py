@@ -23,7 +23,7 @@ from functions.outbox_relay.adapters.outbox_repository import OutboxRepository
 from functions.outbox_relay.domain.outbox_row import OutboxRow
 from functions.outbox_relay.domain.publisher import BrokerUnavailable
 from functions.outbox_relay.usecases.relay import Pass, Relay
-from tests.concurrently import concurrently
+from tests.support.concurrently import concurrently
 from tools.simulation.topic import Topic
 
 NOW = datetime(2026, 5, 1, 11, 0, tzinfo=UTC)

@@ -6,7 +6,7 @@ from functools import partial
 from common.stores.postgres import Database
 from functions.outbox_relay.adapters.retention_repository import RetentionRepository
 from functions.outbox_relay.usecases.prune_outbox import PruneOutbox
-from tests.concurrently import concurrently
+from tests.support.concurrently import concurrently
 
 GO_ON = lambda: True  # noqa: E731
 

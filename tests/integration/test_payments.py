@@ -33,7 +33,7 @@ from functions.payments.usecases.refunds import Refunds
 from functions.payments.usecases.settle_payments import SettlePayments
 from functions.payments.usecases.sync_with_gateway import SyncWithGateway
 from local.sandbox.settings import Settings
-from tests.concurrently import concurrently
+from tests.support.concurrently import concurrently
 from tools.simulation.fake_portone import fake_portone
 
 EVENT = uuid4()

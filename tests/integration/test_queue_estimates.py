@@ -16,7 +16,7 @@ from functions.admitter.domain.admission import AdmissionPolicy
 from functions.queue.adapters.queue_redis import QueueRedis
 from functions.queue.domain.queue_speed import QueueSpeed
 from functions.queue.domain.queue_status import Waiting
-from tests.on_sale import NOW, new_event, waiting_users
+from tests.support.fixtures.waiting_room import NOW, new_event, waiting_users
 
 SECOND = timedelta(seconds=1)
 

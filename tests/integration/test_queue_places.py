@@ -17,9 +17,9 @@ from functions.admitter.adapters.admission_redis import AdmissionRedis
 from functions.admitter.domain.admission import AdmissionPolicy
 from functions.queue.adapters.queue_redis import QueueRedis
 from functions.queue.domain.queue_status import QueueStatus, Waiting
-from tests.concurrently import concurrently
-from tests.on_sale import NOW, FakeEvents, WaitingRoom, new_event, new_user, sale
-from tests.redis_rounds import RoundTrips, round_trips
+from tests.support.concurrently import concurrently
+from tests.support.fixtures.round_trips import RoundTrips, round_trips
+from tests.support.fixtures.waiting_room import NOW, FakeEvents, WaitingRoom, new_event, new_user, sale
 
 __all__ = ["round_trips"]
 NewClient = Callable[[], Client]

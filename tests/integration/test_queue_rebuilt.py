@@ -16,7 +16,7 @@ from functions.admitter.domain.admission import AdmissionPolicy
 from functions.queue.adapters.queue_redis import RETURN_PERIOD, QueueRedis
 from functions.queue.domain.place_receipt import PlaceReceipt, PlaceReceiptSigner, QueuePosition
 from functions.queue.domain.queue_status import Admitted, Waiting
-from tests.on_sale import NOW, FakeEvents, WaitingRoom, new_event, new_user, sale
+from tests.support.fixtures.waiting_room import NOW, FakeEvents, WaitingRoom, new_event, new_user, sale
 
 SECOND = timedelta(seconds=1)
 KEYS = [b"the key of this test".ljust(32)]

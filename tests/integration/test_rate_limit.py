@@ -9,7 +9,7 @@ from common.domain.shared_errors import DomainError, RateLimited
 from common.protection.rate_class import BOOKING, LOGIN, PAYMENT, QUEUE_STATUS
 from common.protection.rate_limit import RateLimiter
 from common.stores.redis import Client, connect
-from tests.concurrently import concurrently
+from tests.support.concurrently import concurrently
 
 
 class Now:

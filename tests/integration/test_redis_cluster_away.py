@@ -16,8 +16,8 @@ from common.stores.redis import Client, connect
 from functions.events.adapters.read_cache_redis import CachedResponse, LoadResult, ReadCache
 from functions.events.domain.freshness import Freshness
 from functions.queue.adapters.queue_redis import QueueRedis
-from tests.on_sale import new_event, new_user
-from tests.redis_cluster import redis_cluster
+from tests.support.fixtures.redis_cluster import redis_cluster
+from tests.support.fixtures.waiting_room import new_event, new_user
 
 NOW = datetime(2026, 7, 1, 10, tzinfo=UTC)
 

@@ -25,7 +25,7 @@ from functions.outbox_relay.handlers import redrive_dead_letters
 from functions.outbox_relay.usecases.redrive import Redrive
 from functions.outbox_relay.usecases.relay import Relay
 from functions.outbox_relay.wiring import redriving
-from tests.concurrently import concurrently
+from tests.support.concurrently import concurrently
 from tools.simulation.msk_event import msk_event
 from tools.simulation.topic import Topic
 

@@ -19,8 +19,8 @@ from functions.reservations.domain.cancellation import cancel_unpaid
 from functions.reservations.domain.offer import Offer
 from functions.reservations.domain.reservation import CancelReason, Reservation, Seat, Status
 from functions.reservations.usecases.payable_hold import PayableHold as Held
-from tests.concurrently import concurrently
-from tests.reservations_service import ReservationsService
+from tests.support.concurrently import concurrently
+from tests.support.fixtures.reservations_service import ReservationsService
 
 NOW = datetime(2026, 5, 1, 11, 0, tzinfo=UTC)
 EVENT = EventId(uuid4())

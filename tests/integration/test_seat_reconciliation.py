@@ -13,7 +13,7 @@ from common.stores.redis import Client
 from functions.events.domain.seat_disagreements import Disagreements
 from functions.events.usecases.seat_reconciliation import reconcile
 from functions.events.usecases.seat_records import SeatRecords
-from tests.box_office import BoxOffice
+from tests.support.fixtures.sale_services import SaleServices
 from tools.simulation.events_service import seat_sales
 
 NONE = Disagreements()
@@ -23,7 +23,7 @@ LIFE = timedelta(minutes=5)
 class Reconciliation:
     """Runs the reconciliation over a box office."""
 
-    def __init__(self, office: BoxOffice) -> None:
+    def __init__(self, office: SaleServices) -> None:
         service = office.events
         self.office = office
         self.records = SeatRecords(service.database, service.events, service.seats, seat_sales(), office, service.cache)
@@ -39,57 +39,57 @@ class Reconciliation:
 
 
 @pytest.fixture
-def office(database_of: Callable[[str], Database], superuser: Database, redis: Client) -> BoxOffice:
-    return BoxOffice(database_of, superuser, redis)
+def office(database_of: Callable[[str], Database], superuser: Database, redis: Client) -> SaleServices:
+    return SaleServices(database_of, superuser, redis)
 
 
 @pytest.fixture
-def look(office: BoxOffice) -> Reconciliation:
+def look(office: SaleServices) -> Reconciliation:
     return Reconciliation(office)
 
 
-def sold(office: BoxOffice) -> list[SeatId]:
+def sold(office: SaleServices) -> list[SeatId]:
     return office.events.reads.sold_seats(office.event.id)
 
 
-def test_a_consistent_sale_needs_no_repair(office: BoxOffice, look: Reconciliation) -> None:
+def test_a_consistent_sale_needs_no_repair(office: SaleServices, look: Reconciliation) -> None:
     office.buy(0, 1)
     office.hold(2)
     cancelled_reservation = office.buy(3)
     office.reservations.cancel_reservation.cancel(cancelled_reservation.user_id, cancelled_reservation.id)
-    office.courier.deliver()
+    office.delivery.deliver()
     assert look() == NONE
 
 
-def test_a_lost_confirmation_is_repaired(office: BoxOffice, look: Reconciliation) -> None:
+def test_a_lost_confirmation_is_repaired(office: SaleServices, look: Reconciliation) -> None:
     bought = office.buy(0)
     assert sold(office) == []
     found = look()
     assert found == Disagreements(missing_sales=frozenset({(office.seat_ids[0], ReservationId(bought.id))}))
     assert sold(office) == [office.seat_ids[0]]
     assert look() == NONE
-    office.courier.deliver()  # the message arrives late
+    office.delivery.deliver()  # the message arrives late
     assert look() == NONE
 
 
-def test_a_message_under_way_is_waited_for(office: BoxOffice, look: Reconciliation) -> None:
+def test_a_message_under_way_is_waited_for(office: SaleServices, look: Reconciliation) -> None:
     office.buy(0)
-    assert look(meanwhile=office.courier.deliver) == NONE
+    assert look(meanwhile=office.delivery.deliver) == NONE
 
 
-def test_a_lost_cancellation_is_repaired(office: BoxOffice, look: Reconciliation, superuser: Database) -> None:
+def test_a_lost_cancellation_is_repaired(office: SaleServices, look: Reconciliation, superuser: Database) -> None:
     bought = office.buy(0)
-    office.courier.deliver()
+    office.delivery.deliver()
     office.reservations.cancel_reservation.cancel(bought.user_id, bought.id)
     assert look() == Disagreements(stale_claims=frozenset({(office.seat_ids[0], ReservationId(bought.id))}))
     assert (sold(office), look()) == ([], NONE)
 
 
 def test_a_sale_to_an_unknown_reservation_is_removed(
-    office: BoxOffice, look: Reconciliation, superuser: Database
+    office: SaleServices, look: Reconciliation, superuser: Database
 ) -> None:
     bought, unknown = office.buy(0), ReservationId(uuid4())
-    office.courier.deliver()
+    office.delivery.deliver()
     with superuser.transaction() as connection:
         connection.execute(
             "UPDATE event_service.seats SET claims = %s || claims WHERE id = %s", ([unknown], office.seat_ids[0])
@@ -99,14 +99,14 @@ def test_a_sale_to_an_unknown_reservation_is_removed(
     assert office.events.seats.sales(office.event.id) == {office.seat_ids[0]: [bought.id]}
 
 
-def test_a_hold_of_an_unknown_reservation_is_released(office: BoxOffice, look: Reconciliation) -> None:
+def test_a_hold_of_an_unknown_reservation_is_released(office: SaleServices, look: Reconciliation) -> None:
     unknown, seat = ReservationId(uuid4()), office.seat_ids[0]
     office.holds.take(office.event_id, unknown, [seat], LIFE, office.clock())
     assert look() == Disagreements(orphan_holds=frozenset({(seat, unknown)}))
     assert (office.holds.held(office.event_id, office.clock()), look()) == (set(), NONE)
 
 
-def test_a_hold_that_is_being_written_to_postgres_is_left_unchanged(office: BoxOffice, look: Reconciliation) -> None:
+def test_a_hold_that_is_being_written_to_postgres_is_left_unchanged(office: SaleServices, look: Reconciliation) -> None:
     held = office.hold(0)
     orphan = ReservationId(uuid4())
     office.holds.take(office.event_id, orphan, [office.seat_ids[1]], LIFE, office.clock())
@@ -114,7 +114,7 @@ def test_a_hold_that_is_being_written_to_postgres_is_left_unchanged(office: BoxO
     assert office.holds.holders(office.event_id, office.clock()) == {office.seat_ids[0]: held.id}
 
 
-def test_a_hold_whose_reservation_is_live_at_the_repair_is_left_unchanged(office: BoxOffice) -> None:
+def test_a_hold_whose_reservation_is_live_at_the_repair_is_left_unchanged(office: SaleServices) -> None:
     held, seat = office.hold(0), office.seat_ids[0]
     asked = MendHoldsAsked(
         event_id=office.event.id, release=[HeldSeat(seat_id=seat, reservation_id=held.id)], forgotten=[]
@@ -124,7 +124,7 @@ def test_a_hold_whose_reservation_is_live_at_the_repair_is_left_unchanged(office
 
 
 def test_a_seat_listed_as_held_without_a_hold_is_removed_from_the_list(
-    office: BoxOffice, look: Reconciliation, redis: Client
+    office: SaleServices, look: Reconciliation, redis: Client
 ) -> None:
     seat = office.seat_ids[0]
     office.holds.take(office.event_id, ReservationId(uuid4()), [seat], LIFE, office.clock())
@@ -133,7 +133,7 @@ def test_a_seat_listed_as_held_without_a_hold_is_removed_from_the_list(
     assert office.holds.held(office.event_id, office.clock()) == set()
 
 
-def test_a_hold_that_redis_lost_is_taken_again(office: BoxOffice, look: Reconciliation, redis: Client) -> None:
+def test_a_hold_that_redis_lost_is_taken_again(office: SaleServices, look: Reconciliation, redis: Client) -> None:
     held = office.hold(0, 1)
     redis.flushall()
     pairs = frozenset((seat, ReservationId(held.id)) for seat in office.seat_ids[:2])
@@ -143,7 +143,7 @@ def test_a_hold_that_redis_lost_is_taken_again(office: BoxOffice, look: Reconcil
 
 
 def test_a_seat_held_by_another_reservation_returns_to_its_own(
-    office: BoxOffice, look: Reconciliation, redis: Client
+    office: SaleServices, look: Reconciliation, redis: Client
 ) -> None:
     held, other, seat = office.hold(0), ReservationId(uuid4()), office.seat_ids[0]
     redis.flushall()
@@ -155,7 +155,7 @@ def test_a_seat_held_by_another_reservation_returns_to_its_own(
 
 
 def test_a_seat_sold_twice_is_reported_and_not_repaired(
-    office: BoxOffice, look: Reconciliation, superuser: Database, redis: Client
+    office: SaleServices, look: Reconciliation, superuser: Database, redis: Client
 ) -> None:
     first = office.buy(0)
     with superuser.transaction() as connection:  # which the unique index prevents
@@ -163,7 +163,7 @@ def test_a_seat_sold_twice_is_reported_and_not_repaired(
     redis.flushall()
     again = office.hold(0)
     office.pay(again)
-    office.courier.deliver()
+    office.delivery.deliver()
     found = look()
     assert found == Disagreements(oversold_seats=frozenset({office.seat_ids[0]}))
     claims = office.events.seats.sales(office.event.id)[office.seat_ids[0]]

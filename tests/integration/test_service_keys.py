@@ -20,8 +20,8 @@ from common.wiring import internal_caller as caller_wiring
 from common.wiring.internal_caller import CallerSettings
 from functions.gateway.domain.service_keys import follows, rotated
 from functions.gateway.usecases.service_key_rotation import READ_EVERYWHERE_AFTER, ServiceKeyRotation
-from tests.concurrently import concurrently
-from tests.fresh_wiring import forget_wiring
+from tests.support.concurrently import concurrently
+from tests.support.fresh_wiring import forget_wiring
 
 NAME = "ticketing/service-keys"
 Keys = dict[str, list[str]]

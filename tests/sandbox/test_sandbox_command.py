@@ -11,7 +11,7 @@ import urllib.request
 import pytest
 
 from local.sandbox.settings import Settings, SettingsError
-from tests.child import Child
+from tests.support.child_process import Child
 
 
 def start(*arguments: str, **environment: str) -> Child:

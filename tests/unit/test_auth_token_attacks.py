@@ -19,7 +19,7 @@ from functions.auth.domain.account import Role
 from functions.auth.domain.token_claims import TokenParties
 from functions.auth.handlers import authorize_request
 from local.seed.secrets import make
-from tests.token_attacks import forgeries, mirrored, not_ascii, segment, too_long
+from tests.support.clients.forged_tokens import forgeries, mirrored, not_ascii, segment, too_long
 
 SAMPLE = Path(__file__).parents[2] / "events" / "authorize_request.json"
 SECRETS = make()

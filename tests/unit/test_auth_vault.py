@@ -7,7 +7,7 @@ import pytest
 
 from functions.auth.adapters.vault import HEADER, NONCE_BYTES, Vault
 from functions.auth.domain.sealed_value import SealBroken
-from tests.vault_in_memory import LOOKUP_KEY, KeysInMemory, vault_in_memory
+from tests.support.fakes.in_memory_vault import LOOKUP_KEY, InMemoryKeys, in_memory_vault
 
 HONG, KIM = UUID(int=1), UUID(int=2)
 PHONE = "01012345678"
@@ -15,7 +15,7 @@ PHONE = "01012345678"
 
 @pytest.fixture
 def vault() -> Vault:
-    return vault_in_memory()
+    return in_memory_vault()
 
 
 @pytest.mark.parametrize("text", ["", "홍길동", "Hong@Example.com", "x" * 1000, "\x00"])
@@ -62,7 +62,7 @@ def test_a_value_cut_short_does_not_open(vault: Vault, kept: int) -> None:
 
 
 def test_a_value_of_an_older_key_opens_and_is_resealed_with_the_newest() -> None:
-    keys = KeysInMemory()
+    keys = InMemoryKeys()
     vault = Vault(keys, lambda: LOOKUP_KEY)
     old = vault.seal(HONG, "phone", PHONE)
     keys.renew()
@@ -80,7 +80,7 @@ def test_an_address_is_found_in_any_case_and_other_values_only_exactly(vault: Va
 
 
 def test_hashes_differ_by_kind_and_by_key(vault: Vault) -> None:
-    other_key = Vault(KeysInMemory(), lambda: bytes(32))
+    other_key = Vault(InMemoryKeys(), lambda: bytes(32))
     hashes = [
         vault.lookup("ci", "one"),
         vault.lookup("email", "one"),

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.concurrently import concurrently
-from tests.stolen_time import StolenTime
-from tests.turns import Turns
+from tests.support.concurrently import concurrently
+from tests.support.exclusive_runs import Turns
+from tests.support.processor_steal import ProcessorSteal
 
 pytest_plugins = ["pytester"]
 pytestmark = pytest.mark.starts_processes
@@ -50,7 +50,7 @@ def of(user: int, idle: int, steal: int) -> str:
 def test_what_others_had_is_counted_from_the_beginning_on(tmp_path: Path) -> None:
     stat = tmp_path / "stat"
     stat.write_text(of(100, 100, 800), encoding="ascii")
-    stolen = StolenTime(stat)
+    stolen = ProcessorSteal(stat)
     stat.write_text(of(160, 110, 830), encoding="ascii")
     assert stolen.share() == pytest.approx(0.3)
     stolen.begin()
@@ -58,7 +58,7 @@ def test_what_others_had_is_counted_from_the_beginning_on(tmp_path: Path) -> Non
 
 
 def test_a_machine_that_does_not_tell_has_lost_nothing(tmp_path: Path) -> None:
-    assert StolenTime(tmp_path / "nowhere").share() == 0
+    assert ProcessorSteal(tmp_path / "nowhere").share() == 0
 
 
 MARKED = "@pytest.mark.measures_time(reason='a deadline is what it tests')"

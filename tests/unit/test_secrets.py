@@ -11,7 +11,7 @@ from common.http.endpoint import endpoint
 from common.stores.secrets import KEEP_SECONDS, SecretCache
 from common.wiring import secret_cache
 from common.wiring.secret_cache import secret, secrets_manager
-from tests.fresh_wiring import forget_wiring
+from tests.support.fresh_wiring import forget_wiring
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from tools.bench.faults.suite import PYTEST, Suite
 NOTICED, NOT_NOTICED, DOES_NOT_APPLY = "noticed", "not noticed", "does not apply"
 OVERRAN = "out of time"  # neither noticed nor missed
 # Not in the wider set: they judge the test run itself, and what a start imports, and take minutes.
-NOT_WIDER = ("tests/unit/test_stolen_time.py", "tests/unit/test_init_budget.py")
+NOT_WIDER = ("tests/unit/test_measures_time.py", "tests/unit/test_init_budget.py")
 
 
 @dataclass(frozen=True)

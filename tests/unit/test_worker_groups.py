@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.groups import OPEN_STACK, STACK, group_of
+from tests.support.worker_groups import OPEN_STACK, STACK, group_of
 
 pytest_plugins = ["pytester"]
 ROOT = Path(__file__).parents[2]

@@ -1,7 +1,7 @@
-"""A pytest plugin (`-p tests.deploy.lacks`): skips what the emulator under test cannot do, by name and with the reason.
+"""Skips what the emulator under test cannot do, with the reason: a pytest plugin, `-p tests.deploy.skip_unsupported`.
 
-LACKS names a file of tests/deploy: reason → tests. A name that is no test any more ends the run, so that the list stays
-true.
+UNSUPPORTED names a file of tests/deploy: reason → tests. A name that is no test any more ends the run, so that the list
+stays true.
 """
 
 import os
@@ -12,7 +12,7 @@ import pytest
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    path = Path(__file__).with_name(os.environ["LACKS"])
+    path = Path(__file__).with_name(os.environ["UNSUPPORTED"])
     groups = tomllib.loads(path.read_text(encoding="utf-8"))
     unused = {name for names in groups.values() for name in names}
     collected = {item.path.name for item in items}

@@ -28,7 +28,7 @@ class CannotStart(Exception):
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class OutsideServices:
     """Stores that run, and the names of everything for the template's parameters."""
 
     folder: Path  # of this run: logs, data, secrets.json and stack.json
@@ -79,7 +79,9 @@ class Children:
 
 
 @contextmanager
-def surround(folder: Path, *, aws: bool, seen_at: str = HOST, also_seen: Sequence[int] = ()) -> Iterator[Surroundings]:
+def start_outside_services(
+    folder: Path, *, aws: bool, seen_at: str = HOST, also_seen: Sequence[int] = ()
+) -> Iterator[OutsideServices]:
     """Starts the services, `aws` (moto) only if wanted, and ends everything.
 
     `seen_at` is where the functions find this machine: there the services' ports, and those of `also_seen`, lead to
@@ -98,7 +100,7 @@ def surround(folder: Path, *, aws: bool, seen_at: str = HOST, also_seen: Sequenc
         started.callback(children.stop)
         if seen_at != HOST:
             passed = map(str, (*ports.values(), *also_seen))
-            children.start("passage", [sys.executable, "-m", "tests.deploy.passage", seen_at, *passed])
+            children.start("passage", [sys.executable, "-m", "tests.deploy.port_forwarding", seen_at, *passed])
         running = started.enter_context(services.start(wanted, folder))
         values = {"state": str(folder), "project": str(ROOT), "postgres.database": "ticketing"}
         for name, port in ports.items():
@@ -106,4 +108,4 @@ def surround(folder: Path, *, aws: bool, seen_at: str = HOST, also_seen: Sequenc
         values["kafka.bootstrap"] = f"{seen_at}:{ports['kafka']}"
         values["redis.url"] = f"redis://{seen_at}:{ports['redis']}/0"
         values["postgres.url"] = running.postgres
-        yield Surroundings(folder, values, children)
+        yield OutsideServices(folder, values, children)

@@ -1,4 +1,4 @@
-"""Passes connections on: `python -m tests.deploy.passage 172.17.0.1 15432 16379` → the same ports of 127.0.0.1.
+"""Passes connections on: `python -m tests.deploy.port_forwarding 172.17.0.1 15432 16379` → the same ports of 127.0.0.1.
 
 Containers reach this machine at Docker's bridge, and what serves them should listen nowhere but on 127.0.0.1.
 """

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 
-def undeclared_refusals(state: Path) -> list[str]:
+def undeclared_errors(state: Path) -> list[str]:
     """`POST /events/{id}/cancel 409 EVENT_ENDED`, each once, of the stack whose state folder this is."""
     refused = {}
     route_of = {}

@@ -6,7 +6,7 @@ STAT = Path("/proc/stat")
 USER, STEAL, GUEST = 1, 8, 9  # columns of the line "cpu" (proc_stat(5)); guest time is counted in user time already
 
 
-class StolenTime:
+class ProcessorSteal:
     """Since `begin`. On a machine that does not tell, nothing was stolen."""
 
     def __init__(self, stat: Path = STAT) -> None:

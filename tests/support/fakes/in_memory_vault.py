@@ -6,7 +6,7 @@ from functions.auth.domain.sealed_value import DataKey
 LOOKUP_KEY = bytes(range(32))
 
 
-class KeysInMemory:
+class InMemoryKeys:
     """Data key 1, and whichever are added with `renew`."""
 
     def __init__(self) -> None:
@@ -23,5 +23,5 @@ class KeysInMemory:
         self._keys.append(DataKey(number, bytes([number] * 32)))
 
 
-def vault_in_memory() -> Vault:
-    return Vault(KeysInMemory(), lambda: LOOKUP_KEY)
+def in_memory_vault() -> Vault:
+    return Vault(InMemoryKeys(), lambda: LOOKUP_KEY)

@@ -8,8 +8,8 @@ from common.messaging.consumer import Consumer
 from common.stores.postgres import Database
 
 
-class Courier:
-    """`Courier(superuser, {"event.events": [consumer]})`."""
+class MessageDelivery:
+    """`MessageDelivery(superuser, {"event.events": [consumer]})`."""
 
     def __init__(self, outbox: Database, consumers: Mapping[str, list[Consumer]]) -> None:
         self._outbox = outbox

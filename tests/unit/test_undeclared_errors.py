@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tests.undeclared import undeclared_refusals
+from tests.support.undeclared_errors import undeclared_errors
 
 
 def test_an_undeclared_refusal_is_found_with_its_route(tmp_path: Path) -> None:
@@ -15,4 +15,4 @@ def test_an_undeclared_refusal_is_found_with_its_route(tmp_path: Path) -> None:
     lines = [json.dumps({"function": "F", "line": json.dumps(each)}) for each in said]
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "functions.log").write_text("\n".join([*lines, "START route", "not JSON"]), encoding="utf-8")
-    assert undeclared_refusals(tmp_path) == ["POST /events/{id}/cancel 409 EVENT_ENDED"]
+    assert undeclared_errors(tmp_path) == ["POST /events/{id}/cancel 409 EVENT_ENDED"]
