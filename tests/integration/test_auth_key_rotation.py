@@ -18,7 +18,8 @@ from moto.secretsmanager.models import secretsmanager_backends
 from common.domain.ids import SessionId, UserId
 from common.domain.shared_errors import DomainError, TokenExpired
 from common.stores.secret_rotation import STEPS, Missing, Superseded, TooSoon
-from common.wiring.secret_cache import secret
+from common.stores.secrets import SecretCache
+from common.wiring.secret_cache import secrets_manager
 from functions.auth.adapters.access_token_jwt import AccessTokenSigner, AccessTokenVerifier
 from functions.auth.adapters.signing_key_pair import SigningKeyPairs
 from functions.auth.domain.account import Role
@@ -56,8 +57,7 @@ class Fakes:
 
     def secret(self, name: str) -> list[dict[str, str]]:
         """The keys as an execution environment without a cache reads them."""
-        forget_wiring()
-        keys: list[dict[str, str]] = secret(name)["keys"]
+        keys: list[dict[str, str]] = SecretCache(secrets_manager, PREFIX).read(name)["keys"]
         return keys
 
     def verification(self) -> Any:
