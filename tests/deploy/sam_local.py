@@ -49,20 +49,21 @@ def docker(children: Children) -> Iterator[str]:
     Gives this machine's address as its containers see it. Raises CannotStart.
     """
     engine = _engine(children) if find_bridge() is None else None
-    before = _containers(), _images()
+    before = _containers()
     try:
         ways = ([DOCKER, "image", "inspect", IMAGE], [str(IMAGE_BUILD)], [DOCKER, "pull", "--quiet", IMAGE])
         if not any(_succeeds(*way) for way in ways):
             raise CannotStart(f"the image {IMAGE} is not here, and can neither be made nor pulled")
+        # A run that was killed leaves SAM's image of the layers as they were then, and SAM would use it again.
+        _remove("rmi", _images())
         _add_layers()
         bridge = find_bridge()
         assert bridge
         yield bridge
     finally:
         # SAM forgets containers that it has replaced, and leaves them running.
-        for what, left in (("rm", _containers() - before[0]), ("rmi", _images() - before[1])):
-            if left:
-                _succeeds(DOCKER, what, "--force", *left)
+        _remove("rm", _containers() - before)
+        _remove("rmi", _images())
         if engine:
             engine.stop(30)
 
@@ -94,6 +95,11 @@ def _succeeds(*command: str) -> bool:
         return subprocess.run(command, capture_output=True, check=False, timeout=1200).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         return False
+
+
+def _remove(command: str, ids: set[str]) -> None:
+    if ids:
+        _succeeds(DOCKER, command, "--force", *ids)
 
 
 def _containers() -> set[str]:
