@@ -38,7 +38,7 @@ class PaymentsSettings(Settings):
 
 class SeatLedgerSettings(Settings):
     seat_ledger_function: str
-    mend_holds_function: str
+    repair_holds_function: str
 
 
 @cache
@@ -54,7 +54,7 @@ def payments_client() -> PaymentsClient:
 @cache
 def seat_ledger_client() -> SeatLedgerClient:
     settings = SeatLedgerSettings.from_environment()
-    return SeatLedgerClient(internal_caller(), settings.seat_ledger_function, settings.mend_holds_function)
+    return SeatLedgerClient(internal_caller(), settings.seat_ledger_function, settings.repair_holds_function)
 
 
 @cache

@@ -1,7 +1,8 @@
-"""The sample events of events/, and whether an answer to one is what a function in order gives."""
+"""The sample events of events/, and whether a function answers one as it should."""
 
 import json
 import re
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -42,22 +43,25 @@ class Broken(AssertionError):
 
 
 def ask_all(asked: Sequence[Sample], ask: Callable[[Sample], Any], at_once: int) -> dict[str, str]:
-    """What each answers, briefly, by the name of its file: a status, a refusal's code; printed.
+    """What each answers, briefly, by the name of its file: a status, an error's code; printed.
 
     Raises Broken, with all of them, where an answer is an error or a 5xx.
     """
     with ThreadPoolExecutor(at_once) as pool:
-        told = dict(zip((one.path.name for one in asked), pool.map(lambda one: _told(one, ask), asked), strict=True))
-    print("\n".join(f"          {name:<40} {answer}" for name, answer in told.items()))
-    if broken := {name: answer for name, answer in told.items() if answer.startswith("BROKEN")}:
+        outcomes = dict(
+            zip((one.path.name for one in asked), pool.map(lambda one: _outcome(one, ask), asked), strict=True)
+        )
+    print("\n".join(f"          {name:<40} {answer}" for name, answer in outcomes.items()))
+    if broken := {name: answer for name, answer in outcomes.items() if answer.startswith("BROKEN")}:
         raise Broken(json.dumps(broken, indent=2))
-    return told
+    return outcomes
 
 
-def _told(sample: Sample, ask: Callable[[Sample], Any], tries: int = 3) -> str:
-    # Again, since a function that starts, and starts another, may on a busy machine take longer than it has.
+def _outcome(sample: Sample, ask: Callable[[Sample], Any], tries: int = 5) -> str:
+    # A function that starts cold, and starts another, may on a busy machine take longer than it has: its 503 says so.
     problem = ""
-    for _ in range(tries):
+    for attempt in range(tries):
+        time.sleep(2 * attempt)
         try:
             return _brief(ask(sample))
         except Broken as error:
@@ -69,17 +73,17 @@ def _brief(answer: Any) -> str:
     text = json.dumps(answer, ensure_ascii=False)[:300]
     if isinstance(answer, dict):
         if TOO_SOON.search(str(answer.get("errorMessage"))):
-            return "refused: too soon"
+            return "rejected: too soon"
         if "errorType" in answer or "errorMessage" in answer:
             raise Broken(text)
         if "statusCode" in answer:
             if answer["statusCode"] >= 500:
                 raise Broken(text)
             return f"{answer['statusCode']} {_code(answer)}".strip()
-        if "refusal" in answer:
-            if answer["refusal"]["status"] >= 500:
+        if "error" in answer:  # of a function that only other services call
+            if answer["error"]["retryable"]:
                 raise Broken(text)
-            return f"refused: {answer['refusal']['code']}"
+            return f"rejected: {answer['error']['code']}"
         if "batchItemFailures" in answer:
             return f"{len(answer['batchItemFailures'])} of the batch to be repeated"
         if "policyDocument" in answer:

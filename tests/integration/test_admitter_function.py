@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from common.contracts.sale_terms import SaleTermsAnswer
+from common.contracts.sale_terms import SaleTermsResponse
 from common.domain.clock import utc_now
 from common.domain.ids import EventId
 from common.domain.shared_errors import ServiceUnavailable
@@ -86,7 +86,7 @@ def test_no_user_is_admitted_to_a_deleted_event(redis: Client) -> None:
 class UnavailableEvents(FakeEvents):
     """The events service while it is unavailable."""
 
-    def sale_terms(self, event_id: EventId) -> SaleTermsAnswer:
+    def sale_terms(self, event_id: EventId) -> SaleTermsResponse:
         time.sleep(1)  # the least that a call to an unavailable service takes
         raise ServiceUnavailable()
 

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from common.contracts.refund_tally import RefundTallyAnswer
+from common.contracts.refund_tally import RefundTallyResponse
 from common.domain.ids import EventId, PaymentId, RefundId, ReservationId, UserId
 from common.domain.shared_errors import DomainError, SaleClosed
 from common.messaging.outbox import Outbox
@@ -61,11 +61,11 @@ class Payments:
     def __init__(self, refunds: RefundRepository | None = None) -> None:
         self._refunds = refunds
 
-    def refunds(self, event_id: UUID) -> RefundTallyAnswer:
+    def refunds(self, event_id: UUID) -> RefundTallyResponse:
         if self._refunds is None:
-            return RefundTallyAnswer(event_id=event_id, due=0, done=0, amount_due=0, amount_done=0)
+            return RefundTallyResponse(event_id=event_id, due=0, done=0, amount_due=0, amount_done=0)
         totals = self._refunds.totals(EventId(event_id), "EVENT_CANCELLED")
-        return RefundTallyAnswer.model_validate({"event_id": event_id, **asdict(totals)})
+        return RefundTallyResponse.model_validate({"event_id": event_id, **asdict(totals)})
 
 
 def delete(office: SaleServices) -> None:

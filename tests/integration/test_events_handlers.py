@@ -14,9 +14,9 @@ import psycopg
 import pytest
 from moto import mock_aws
 
-from common.contracts.event_tally import EventTallyAnswer
-from common.contracts.refund_tally import RefundTallyAnswer
-from common.contracts.seat_ledger import SeatLedgerAnswer
+from common.contracts.event_tally import EventTallyResponse
+from common.contracts.refund_tally import RefundTallyResponse
+from common.contracts.seat_ledger import SeatLedgerResponse
 from common.domain.clock import new_id, utc_now
 from common.stores.postgres import Database
 from common.stores.redis import Client
@@ -50,16 +50,16 @@ class FakeServices:
 
     live = 0
 
-    def tally(self, event_id: UUID) -> EventTallyAnswer:
-        return EventTallyAnswer(
+    def tally(self, event_id: UUID) -> EventTallyResponse:
+        return EventTallyResponse(
             event_id=event_id, pending=0, confirmed=self.live, event_cancelled=0, refund_amount=0, seen_through=True
         )
 
-    def refunds(self, event_id: UUID) -> RefundTallyAnswer:
-        return RefundTallyAnswer(event_id=event_id, due=0, done=0, amount_due=0, amount_done=0)
+    def refunds(self, event_id: UUID) -> RefundTallyResponse:
+        return RefundTallyResponse(event_id=event_id, due=0, done=0, amount_due=0, amount_done=0)
 
-    def ledger(self, event_id: UUID, _after: UUID | None) -> SeatLedgerAnswer:
-        return SeatLedgerAnswer(event_id=event_id, seats=[], holds=[], more_after=None)
+    def ledger(self, event_id: UUID, _after: UUID | None) -> SeatLedgerResponse:
+        return SeatLedgerResponse(event_id=event_id, seats=[], holds=[], more_after=None)
 
 
 def clear_caches() -> None:

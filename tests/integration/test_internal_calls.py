@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from common.contracts.internal_call import InternalCaller
-from common.contracts.seat_status import SeatStatusAnswer, SeatStatusAsked
+from common.contracts.seat_status import SeatStatusRequest, SeatStatusResponse
 from common.domain.clock import new_id
 from common.domain.shared_errors import DomainError, ServiceUnavailable
 from common.wiring.internal_caller import lambda_client
@@ -69,9 +69,9 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
     made.server.server_close()
 
 
-def seat_status(*, read: bool) -> SeatStatusAnswer:
+def seat_status(*, read: bool) -> SeatStatusResponse:
     call = InternalCaller("reservations", lambda_client, lambda: "key")
-    return call("SeatStatus", SeatStatusAsked(event_id=EVENT_ID), SeatStatusAnswer, read=read)
+    return call("SeatStatus", SeatStatusRequest(event_id=EVENT_ID), SeatStatusResponse, read=read)
 
 
 def unavailable_after(call: Callable[[], object]) -> float:

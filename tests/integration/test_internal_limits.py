@@ -27,7 +27,7 @@ class Ping(Model):
 
 
 @internal_endpoint.internal
-def ping(asked: Ping) -> Ping:
+def ping(request: Ping) -> Ping:
     return Ping()
 
 

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from common.contracts.payable import GUARD_SECONDS, PayableAnswer
+from common.contracts.payable import EXTENSION_SECONDS, PayableResponse
 from common.domain.clock import new_id
 from common.domain.ids import PaymentId, RefundId, ReservationId, UserId
 from common.domain.shared_errors import DomainError, HoldExpired
@@ -57,8 +57,8 @@ class Desk:
         self.payments, self.refund_records = PaymentRepository(database), RefundRepository(database)
         self.outcome = RecordOutcome(database, self.payments, self.refund_records, Outbox(self.clock))
         self.hold_expired = False
-        self.payable: Callable[[UUID, UUID, int], PayableAnswer] = self._payable
-        self.extensions: list[int] = []  # the seconds that holds were asked to last at least
+        self.payable: Callable[[UUID, UUID, int], PayableResponse] = self._payable
+        self.extensions: list[int] = []  # the seconds that reservations was asked to keep holds at least
         circuit = CircuitBreaker("portone", redis, self.clock, failures=(GatewayUnavailable,))
         channel_key = Settings().portone_channel_key
         self.portone = PortOne(portone, self.payments.add_gateway_answer, circuit.attempt, channel_key)
@@ -73,15 +73,15 @@ class Desk:
         self.settle_payments = SettlePayments(self.payments, self.sync, self.clock, timedelta(seconds=340))
         self.refunds = Refunds(self.payments, self.refund_records, self.outcome, gateway, self.clock)
 
-    def _call(self, function: str, asked: Any, answer: Any, *, read: bool, raises: Any = ()) -> Any:
-        assert read is (asked.guard_seconds == 0), "extending a hold is not a read"
-        return self.payable(asked.reservation_id, asked.user_id, asked.guard_seconds)
+    def _call(self, function: str, request: Any, response: Any, *, read: bool, raises: Any = ()) -> Any:
+        assert read is (request.extension_seconds == 0), "extending a hold is not a read"
+        return self.payable(request.reservation_id, request.user_id, request.extension_seconds)
 
-    def _payable(self, reservation_id: UUID, user_id: UUID, extension_seconds: int) -> PayableAnswer:
+    def _payable(self, reservation_id: UUID, user_id: UUID, extension_seconds: int) -> PayableResponse:
         if self.hold_expired:
             raise HoldExpired()
         self.extensions.append(extension_seconds)
-        return PayableAnswer(
+        return PayableResponse(
             reservation_id=reservation_id,
             event_id=EVENT,
             event_title="Tour",
@@ -249,7 +249,7 @@ def test_a_hold_is_asked_to_outlast_the_bank_when_the_money_moves_and_not_before
     payment = desk.create()
     assert desk.extensions == [0]
     desk.confirm(payment, desk.pay(payment, "AUTHORIZED"))
-    assert desk.extensions == [0, GUARD_SECONDS]
+    assert desk.extensions == [0, EXTENSION_SECONDS]
 
 
 def test_a_declined_card_fails_the_payment(desk: Desk, superuser: Database) -> None:
@@ -304,7 +304,7 @@ def test_a_decline_that_the_webhook_brought_first_is_told_as_a_decline(desk: Des
     payment = desk.create()
     desk.pay(payment, "FAILED")
 
-    def expires_by_the_webhook(reservation_id: UUID, user_id: UUID, extension_seconds: int) -> PayableAnswer:
+    def expires_by_the_webhook(reservation_id: UUID, user_id: UUID, extension_seconds: int) -> PayableResponse:
         desk.sync.handle_webhook(payment.id)  # PaymentFailed has cancelled the reservation by now
         raise HoldExpired()
 
@@ -360,7 +360,7 @@ def test_while_portone_fails_its_circuit_opens_for_all_and_what_was_left_is_sett
     assert refused.value.code == "PAYMENT_UNAVAILABLE"
     assert "Do not pay again" in ERROR_CATALOGUE[refused.value.code].en
     assert 50 <= (refused.value.retry_after or 0) <= 60
-    assert len(superuser.rows("SELECT 1 FROM payment_service.portone_answers")) == answers, "PortOne was asked"
+    assert len(superuser.rows("SELECT 1 FROM payment_service.portone_answers")) == answers, "PortOne was called"
 
     desk.faults("none")
     assert code_of(lambda: other.confirm(left, token)) == "PAYMENT_UNAVAILABLE"  # not yet
@@ -491,7 +491,7 @@ def test_a_give_up_on_a_stale_reading_never_touches_the_money_of_a_success(desk:
     payment = desk.create()
     desk.pay(payment, "PAID")
 
-    def confirmed_by_another_click(reservation_id: UUID, user_id: UUID, extension_seconds: int) -> PayableAnswer:
+    def confirmed_by_another_click(reservation_id: UUID, user_id: UUID, extension_seconds: int) -> PayableResponse:
         desk.sync.handle_webhook(payment.id)
         raise HoldExpired()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from common.contracts.sale_terms import SaleTermsAnswer
+from common.contracts.sale_terms import SaleTermsResponse
 from common.domain.clock import microseconds
 from common.domain.ids import EventId
 from common.domain.shared_errors import DomainError, ServiceUnavailable
@@ -34,7 +34,7 @@ def event_id() -> EventId:
 def room(any_redis: NewClient, event_id: EventId) -> Callable[..., WaitingRoom]:
     queue = QueueRedis(any_redis())
 
-    def make(terms: SaleTermsAnswer | None = None, now: datetime = NOW) -> WaitingRoom:
+    def make(terms: SaleTermsResponse | None = None, now: datetime = NOW) -> WaitingRoom:
         return WaitingRoom(queue, FakeEvents(terms or sale(event_id)), lambda: now)
 
     return make
@@ -311,7 +311,7 @@ def test_an_event_that_does_not_exist_has_no_queue(any_redis: NewClient, event_i
 class UnavailableEvents(FakeEvents):
     """The events service while it is unavailable."""
 
-    def sale_terms(self, event_id: EventId) -> SaleTermsAnswer:
+    def sale_terms(self, event_id: EventId) -> SaleTermsResponse:
         self.calls += 1
         raise ServiceUnavailable()
 

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from common.contracts.seat_ledger import HeldSeat, MendHoldsAnswer, MendHoldsAsked
+from common.contracts.seat_ledger import HeldSeat, RepairHoldsRequest, RepairHoldsResponse
 from common.domain.ids import ReservationId, SeatId
 from common.stores.postgres import Database
 from common.stores.redis import Client
@@ -116,10 +116,10 @@ def test_a_hold_that_is_being_written_to_postgres_is_left_unchanged(office: Sale
 
 def test_a_hold_whose_reservation_is_live_at_the_repair_is_left_unchanged(office: SaleServices) -> None:
     held, seat = office.hold(0), office.seat_ids[0]
-    asked = MendHoldsAsked(
+    asked = RepairHoldsRequest(
         event_id=office.event.id, release=[HeldSeat(seat_id=seat, reservation_id=held.id)], forgotten=[]
     )
-    assert office.mend(asked) == MendHoldsAnswer(released=0, remembered=0)
+    assert office.repair_holds(asked) == RepairHoldsResponse(released=0, remembered=0)
     assert office.holds.holders(office.event_id, office.clock()) == {seat: held.id}
 
 

@@ -66,7 +66,7 @@ def called(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A function of another service, and what it says to a caller who read `theirs` while it has read `ours`."""
 
     @internal_endpoint.internal
-    def ping(asked: Ping) -> Ping:
+    def ping(request: Ping) -> Ping:
         return Ping()
 
     def call(theirs: Keys, ours: Keys, caller: str = "queue") -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 from common.domain.model import Model, Text
 from common.domain.shared_errors import DomainError, StoreUnavailable
 from common.http import endpoint as edge
-from common.http.endpoint import Answer, created, endpoint
+from common.http.endpoint import Response, created, endpoint
 from common.http.error_catalogue import ERROR_CATALOGUE, CatalogueEntry
 from common.http.request import Admin, Body, IdPath, Paging, Request, User
 from common.wiring.endpoint_settings import EndpointSettings
@@ -66,7 +66,7 @@ def test_a_model_is_200_created_is_201_and_none_is_204() -> None:
     assert call(endpoint(lambda: None), event())[:2] == (204, None)
 
     @endpoint
-    def make(body: Order) -> Answer:
+    def make(body: Order) -> Response:
         return created(Echo(event_id=body.event_id, note=""))
 
     assert call(make, event(body))[0] == 201
@@ -266,10 +266,10 @@ def test_the_watch_is_told_whose_account_it_is(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(edge, "endpoint_settings", lambda: EndpointSettings(bot_guard="observe"))
     monkeypatch.setattr("common.wiring.bot_checker.bot_checker", Recorder)
 
-    @endpoint(bots=True)
+    @endpoint(bot_check=True)
     def line_up(user: User, body: Order) -> None: ...
 
-    @endpoint(bots=True)
+    @endpoint(bot_check=True)
     def sign_up(body: Offer) -> None: ...
 
     @endpoint

@@ -106,7 +106,7 @@ def test_what_a_new_route_lacks_is_said_in_sentences() -> None:
         ("def other(): ...", "has no function `handler`"),
         ("def handler(): ...", "is not an endpoint: decorate it with `@endpoint`"),
         ("@endpoint\ndef handler(): ...", "add `from common.http.endpoint import endpoint`"),
-        ("from common.http.endpoint import Answer\n@endpoint(raises=[])\ndef handler(): ...", "does not import"),
+        ("from common.http.endpoint import Response\n@endpoint(raises=[])\ndef handler(): ...", "does not import"),
     ],
 )
 def test_a_file_that_is_no_endpoint_says_what_it_lacks(source: str, lacks: str) -> None:

@@ -23,7 +23,7 @@ from uuid import UUID, uuid4
 
 from redis import Connection
 
-from common.contracts.sale_terms import SaleTermsAnswer
+from common.contracts.sale_terms import SaleTermsResponse
 from common.domain.clock import microseconds
 from common.domain.ids import EventId, UserId
 from common.stores.redis import Client, run_together
@@ -71,9 +71,9 @@ def main() -> None:
     crowd.over_http()
 
 
-def _sale(event_id: EventId, capacity: int = 10_000_000, rate: int = 10) -> SaleTermsAnswer:
+def _sale(event_id: EventId, capacity: int = 10_000_000, rate: int = 10) -> SaleTermsResponse:
     now = datetime.now(UTC)
-    return SaleTermsAnswer(
+    return SaleTermsResponse(
         event_id=event_id,
         sale_starts_at=now - timedelta(hours=1),
         sale_ends_at=now + timedelta(hours=5),

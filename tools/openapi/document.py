@@ -10,7 +10,7 @@ from types import NoneType
 from typing import Any, get_args
 
 from common.domain.model import Model
-from common.http.endpoint import Answer
+from common.http.endpoint import Response
 from common.http.error_catalogue import ERROR_CATALOGUE
 from common.http.request import Body, Path, Query
 from tools.openapi.routes import ROOT, Route
@@ -178,7 +178,7 @@ def _parameters(route: Route, schemas: Schemas) -> list[Schema]:
         raise Undeclared(f"{route.name}: its Path names other variables than {route.path}")
     codes = {error.code for error in route.operation.errors()}
     made += [parameter for code, read in READ_BY.items() if code in codes for parameter in read]
-    if HTTPStatus.NOT_MODIFIED in route.operation.answers:
+    if HTTPStatus.NOT_MODIFIED in route.operation.responses:
         made.append(IF_NONE_MATCH)
     return [*made, TRACE_ID, LANGUAGE]
 
@@ -209,16 +209,16 @@ def _request_body(route: Route, schemas: Schemas) -> Schema | None:
 def _answers(route: Route) -> dict[int, tuple[type[Model] | str | None, ...]]:
     """By status, every kind of answer there is."""
     returns = route.operation.returns
-    kinds = tuple(kind for kind in get_args(returns) or (returns,) if kind is not Answer)
+    kinds = tuple(kind for kind in get_args(returns) or (returns,) if kind is not Response)
     found: dict[int, tuple[type[Model] | str | None, ...]] = {}
     if any(kind in (None, NoneType) for kind in kinds):
         found[204] = (None,)
     models = tuple(kind for kind in kinds if kind not in (None, NoneType))
     if models:
         found[200] = models
-    found |= {status: (*found.get(status, ()), kind) for status, kind in route.operation.answers.items()}
+    found |= {status: (*found.get(status, ()), kind) for status, kind in route.operation.responses.items()}
     if not found:
-        raise Undeclared(f"{route.name} returns an Answer and does not declare what may be in it")
+        raise Undeclared(f"{route.name} returns a Response and does not declare what may be in it")
     return dict(sorted(found.items()))
 
 
@@ -226,7 +226,7 @@ def _responses(route: Route, schemas: Schemas, errors_by_name: dict[str, Schema]
     made: Schema = {}
     for status, kinds in _answers(route).items():
         named = ["X-Trace-Id", *(COUNTED if route.operation.limit else ())]
-        if HTTPStatus.NOT_MODIFIED in route.operation.answers and status in (200, 304):
+        if HTTPStatus.NOT_MODIFIED in route.operation.responses and status in (200, 304):
             named.append("ETag")
         made[str(status)] = {"description": HTTPStatus(status).phrase, "headers": _headers(named)}
         content = _content(kinds, schemas)

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, Protocol
 
-from common.contracts.sale_terms import SaleTermsAnswer
+from common.contracts.sale_terms import SaleTermsResponse
 from common.domain.clock import Clock
 from common.domain.ids import EventId
 from common.domain.shared_errors import NotFound, ServiceUnavailable, StoreUnavailable
@@ -29,7 +29,7 @@ SPARE_SECONDS = 12.0  # before the timeout: a call in progress takes at most two
 class SaleTermsSource(Protocol):
     """The events service, or a fake in tests."""
 
-    def sale_terms(self, event_id: EventId) -> SaleTermsAnswer:
+    def sale_terms(self, event_id: EventId) -> SaleTermsResponse:
         """Raises NotFound if the event does not exist, ServiceUnavailable if the events service is unavailable."""
 
 

@@ -2,7 +2,7 @@
 browser (AUTH-007)."""
 
 from common.domain.model import Model
-from common.http.endpoint import Answer, endpoint
+from common.http.endpoint import Response, endpoint
 from common.http.request import Body, Path, Request
 from functions.auth.domain.account_fields import OAuthCode, OAuthState
 from functions.auth.domain.caller import Caller
@@ -27,10 +27,10 @@ class LinkOfferResponse(Model):
     name: str | None
 
 
-@endpoint(answers={202: LinkOfferResponse}, raises=[OAuthFailed])
-def handler(request: Request, path: CallbackPath, body: CallbackBody) -> TokenPairResponse | Answer:
+@endpoint(responses={202: LinkOfferResponse}, raises=[OAuthFailed])
+def handler(request: Request, path: CallbackPath, body: CallbackBody) -> TokenPairResponse | Response:
     state, code = body.state.get_secret_value(), body.code.get_secret_value()
     result = social_login().log_in(path.provider, state, code, Caller.of(request.source_ip, request.headers))
     if isinstance(result, LinkOffer):
-        return Answer(LinkOfferResponse(link_token=result.link_token, email=result.email, name=result.name), 202)
+        return Response(LinkOfferResponse(link_token=result.link_token, email=result.email, name=result.name), 202)
     return token_pair_response(result)

@@ -6,7 +6,7 @@ The key that will sign after the next rotation is included, so a client that cac
 from typing import Literal
 
 from common.domain.model import Model
-from common.http.endpoint import Answer, endpoint
+from common.http.endpoint import Response, endpoint
 from common.wiring.secret_cache import secret
 from functions.auth.domain.signing_keys import JWKS_MAX_AGE_SECONDS
 
@@ -27,9 +27,9 @@ class JwksResponse(Model):
     keys: list[PublicKeyResponse]
 
 
-@endpoint(limit=None, answers={200: JwksResponse})
-def handler() -> Answer:
-    return Answer(
+@endpoint(limit=None, responses={200: JwksResponse})
+def handler() -> Response:
+    return Response(
         JwksResponse.model_validate(secret("jwt/verification")),
         headers={"Cache-Control": f"public, max-age={JWKS_MAX_AGE_SECONDS}"},
     )

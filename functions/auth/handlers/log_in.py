@@ -18,7 +18,7 @@ class LoginBody(Body):
     captcha_token: CaptchaToken
 
 
-@endpoint(limit=LOGIN, bots=True, raises=[CaptchaFailed, InvalidCredentials, AccountLocked])
+@endpoint(limit=LOGIN, bot_check=True, raises=[CaptchaFailed, InvalidCredentials, AccountLocked])
 def handler(request: Request, body: LoginBody) -> TokenPairResponse:
     count(LOGIN, lookup()("email", body.email).hex())
     password, captcha_token = body.password.get_secret_value(), body.captcha_token.get_secret_value()

@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 from common.domain.ids import UserId
 from common.domain.model import Model, Text, VisibleText
 from common.domain.shared_errors import CaptchaFailed
-from common.http.endpoint import Answer, created, endpoint
+from common.http.endpoint import Response, created, endpoint
 from common.http.request import Body
 from functions.auth.domain.account import Agreement, Role
 from functions.auth.domain.account_fields import CaptchaToken, Email, LinkToken, NewPassword, PersonName, Phone
@@ -56,8 +56,8 @@ class RegisteredResponse(Model):
 
 
 @endpoint(
-    bots=True,
-    answers={201: RegisteredResponse},
+    bot_check=True,
+    responses={201: RegisteredResponse},
     raises=[
         AgreementRequired,
         CaptchaFailed,
@@ -68,7 +68,7 @@ class RegisteredResponse(Model):
         AlreadyLinked,
     ],
 )
-def handler(body: RegisterBody) -> Answer:
+def handler(body: RegisterBody) -> Response:
     account = registration().register(
         RegistrationRequest(
             email=body.email,

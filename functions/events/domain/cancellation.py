@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from common.contracts.event_tally import EventTallyAnswer
-from common.contracts.refund_tally import RefundTallyAnswer
+from common.contracts.event_tally import EventTallyResponse
+from common.contracts.refund_tally import RefundTallyResponse
 from common.domain.ids import EventId
 from functions.events.domain.event import Cancellation
 
@@ -26,7 +26,7 @@ class CancellationProgress:
 
 
 def cancellation_progress(
-    event_id: EventId, cancellation: Cancellation, tally: EventTallyAnswer, refunds: RefundTallyAnswer
+    event_id: EventId, cancellation: Cancellation, tally: EventTallyResponse, refunds: RefundTallyResponse
 ) -> CancellationProgress:
     """Done when no reservation is live, the cancellation has reached every reservation, and no amount is due.
 

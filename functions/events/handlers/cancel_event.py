@@ -1,7 +1,7 @@
 """POST /events/{id}/cancel: cancels the event; every buyer is refunded in full, through messages (EVT-028)."""
 
 from common.domain.ids import UserId
-from common.http.endpoint import Answer, endpoint
+from common.http.endpoint import Response, endpoint
 from common.http.request import Admin, Body, Request
 from functions.events import wiring
 from functions.events.domain.errors import EventEnded, PreconditionFailed
@@ -16,7 +16,7 @@ class CancelBody(Body):
     reason: Reason
 
 
-@endpoint(answers={202: EventResponse}, raises=[PreconditionFailed, EventEnded])
-def handler(request: Request, admin: Admin, path: EventIdPath, body: CancelBody) -> Answer:
+@endpoint(responses={202: EventResponse}, raises=[PreconditionFailed, EventEnded])
+def handler(request: Request, admin: Admin, path: EventIdPath, body: CancelBody) -> Response:
     event = wiring.event_admin().cancel(path.id, body.reason, UserId(admin.id), expected_versions(request))
     return with_version(EventResponse.of(event), event.version, 202)

@@ -1,7 +1,7 @@
 """POST /events: an event and all of its seats (EVT-001, EVT-019)."""
 
 from common.domain.shared_errors import NotFound
-from common.http.endpoint import Answer, endpoint
+from common.http.endpoint import Response, endpoint
 from common.http.request import Admin, Body
 from functions.events import wiring
 from functions.events.domain.event_proposal import EventProposal
@@ -13,7 +13,7 @@ class EventBody(EventProposal, Body):
     pass
 
 
-@endpoint(answers={201: EventResponse}, raises=[NotFound])
-def handler(_admin: Admin, body: EventBody) -> Answer:
+@endpoint(responses={201: EventResponse}, raises=[NotFound])
+def handler(_admin: Admin, body: EventBody) -> Response:
     event = wiring.event_admin().create(body)
     return with_version(EventResponse.of(event), event.version, 201)

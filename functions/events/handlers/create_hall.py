@@ -1,6 +1,6 @@
 """POST /venues/{id}/halls: a hall and the template its events' seats are made from (EVT-013)."""
 
-from common.http.endpoint import Answer, endpoint
+from common.http.endpoint import Response, endpoint
 from common.http.request import Admin, Body
 from functions.events import wiring
 from functions.events.domain.input_bounds import Label
@@ -15,7 +15,7 @@ class HallBody(Body):
     seat_template: SeatTemplate
 
 
-@endpoint(answers={201: HallResponse})
-def handler(_admin: Admin, path: VenueIdPath, body: HallBody) -> Answer:
+@endpoint(responses={201: HallResponse})
+def handler(_admin: Admin, path: VenueIdPath, body: HallBody) -> Response:
     hall = wiring.venue_admin().create_hall(path.id, body.name, body.seat_template)
     return with_version(HallResponse.of(hall), hall.version, 201)

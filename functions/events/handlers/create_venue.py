@@ -1,6 +1,6 @@
 """POST /venues: a venue without halls (EVT-010)."""
 
-from common.http.endpoint import Answer, endpoint
+from common.http.endpoint import Response, endpoint
 from common.http.request import Admin, Body
 from functions.events import wiring
 from functions.events.domain.input_bounds import Label
@@ -14,7 +14,7 @@ class VenueBody(Body):
     city: Label
 
 
-@endpoint(answers={201: VenueResponse})
-def handler(_admin: Admin, body: VenueBody) -> Answer:
+@endpoint(responses={201: VenueResponse})
+def handler(_admin: Admin, body: VenueBody) -> Response:
     venue = wiring.venue_admin().create_venue(body.name, body.address, body.city)
     return with_version(VenueResponse.of(venue), venue.version, 201)

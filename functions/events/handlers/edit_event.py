@@ -1,6 +1,6 @@
 """PUT /events/{id}: changes what may still be changed (EVT-002)."""
 
-from common.http.endpoint import Answer, endpoint
+from common.http.endpoint import Response, endpoint
 from common.http.request import Admin, Body, Request
 from functions.events import wiring
 from functions.events.domain.errors import EventIsCancelled, PreconditionFailed, SaleStarted
@@ -15,7 +15,7 @@ class EventEditBody(EventEdit, Body):
     pass
 
 
-@endpoint(answers={200: EventResponse}, raises=[PreconditionFailed, EventIsCancelled, SaleStarted])
-def handler(request: Request, _admin: Admin, path: EventIdPath, body: EventEditBody) -> Answer:
+@endpoint(responses={200: EventResponse}, raises=[PreconditionFailed, EventIsCancelled, SaleStarted])
+def handler(request: Request, _admin: Admin, path: EventIdPath, body: EventEditBody) -> Response:
     event = wiring.event_admin().edit(path.id, body, expected_versions(request))
     return with_version(EventResponse.of(event), event.version)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from common.http.endpoint import Answer, endpoint
+from common.http.endpoint import Response, endpoint
 from common.http.request import Admin, Body, Request
 from functions.events import wiring
 from functions.events.domain.errors import HallInUse, PreconditionFailed
@@ -23,8 +23,8 @@ class HallEditBody(Body):
     seat_template: Annotated[SeatTemplate, Field(default=None)]
 
 
-@endpoint(answers={200: HallResponse}, raises=[PreconditionFailed, HallInUse])
-def handler(request: Request, _admin: Admin, path: HallPath, body: HallEditBody) -> Answer:
+@endpoint(responses={200: HallResponse}, raises=[PreconditionFailed, HallInUse])
+def handler(request: Request, _admin: Admin, path: HallPath, body: HallEditBody) -> Response:
     expected = expected_versions(request)
     hall = wiring.venue_admin().edit_hall(path.id, path.hall_id, body.name, body.seat_template, expected)
     return with_version(HallResponse.of(hall), hall.version)

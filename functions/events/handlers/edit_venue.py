@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from common.http.endpoint import Answer, endpoint
+from common.http.endpoint import Response, endpoint
 from common.http.request import Admin, Body, Request
 from functions.events import wiring
 from functions.events.domain.errors import PreconditionFailed
@@ -23,8 +23,8 @@ class VenueEditBody(Body):
     city: Annotated[Label, Field(default=None)]
 
 
-@endpoint(answers={200: VenueDetailResponse}, raises=[PreconditionFailed])
-def handler(request: Request, _admin: Admin, path: VenueIdPath, body: VenueEditBody) -> Answer:
+@endpoint(responses={200: VenueDetailResponse}, raises=[PreconditionFailed])
+def handler(request: Request, _admin: Admin, path: VenueIdPath, body: VenueEditBody) -> Response:
     changes = body.model_dump(exclude_unset=True)
     venue = wiring.venue_admin().edit_venue(path.id, changes, expected_versions(request))
     return with_version(VenueDetailResponse.of(venue), venue.version)

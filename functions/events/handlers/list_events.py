@@ -1,6 +1,6 @@
 """GET /events: a page of events, searched and sorted (EVT-004, EVT-018, EVT-025)."""
 
-from common.http.endpoint import Answer, endpoint
+from common.http.endpoint import Response, endpoint
 from common.http.page import Page
 from common.http.request import Paging, Request
 from functions.events import wiring
@@ -13,7 +13,7 @@ class EventQuery(Paging, EventSearch):
     __doc__ = EventSearch.__doc__
 
 
-@endpoint(answers={200: Page[EventResponse], 304: None})
-def handler(request: Request, query: EventQuery) -> Answer:
+@endpoint(responses={200: Page[EventResponse], 304: None})
+def handler(request: Request, query: EventQuery) -> Response:
     page = wiring.event_reader().page(query, lambda found: render_page(found, query))
     return not_modified_or(request, page.etag, lambda: page.json)

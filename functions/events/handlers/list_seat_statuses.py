@@ -1,6 +1,6 @@
 """GET /events/{id}/seats/status: which of the layout's seats are sold, one bit for each seat (EVT-006)."""
 
-from common.http.endpoint import Answer, endpoint
+from common.http.endpoint import Response, endpoint
 from common.http.request import Request
 from functions.events import wiring
 from functions.events.handlers.resource_paths import EventIdPath
@@ -8,7 +8,7 @@ from functions.events.handlers.responses.conditional_response import not_modifie
 from functions.events.handlers.responses.seat_response import SeatStatusesResponse
 
 
-@endpoint(answers={200: SeatStatusesResponse, 304: None})
-def handler(request: Request, path: EventIdPath) -> Answer:
+@endpoint(responses={200: SeatStatusesResponse, 304: None})
+def handler(request: Request, path: EventIdPath) -> Response:
     statuses = wiring.event_reader().seat_statuses(path.id)
     return not_modified_or(request, statuses.etag, statuses.to_json)

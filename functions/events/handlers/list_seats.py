@@ -1,6 +1,6 @@
 """GET /events/{id}/seats: every seat by grade, AVAILABLE or SOLD (EVT-006)."""
 
-from common.http.endpoint import Answer, endpoint
+from common.http.endpoint import Response, endpoint
 from common.http.request import Request
 from functions.events import wiring
 from functions.events.domain.errors import SeatListTooLarge
@@ -9,8 +9,8 @@ from functions.events.handlers.responses.conditional_response import not_modifie
 from functions.events.handlers.responses.seat_response import SeatListResponse
 
 
-@endpoint(answers={200: SeatListResponse, 304: None}, raises=[SeatListTooLarge])
-def handler(request: Request, path: EventIdPath) -> Answer:
+@endpoint(responses={200: SeatListResponse, 304: None}, raises=[SeatListTooLarge])
+def handler(request: Request, path: EventIdPath) -> Response:
     reader = wiring.event_reader()
     statuses = reader.seat_statuses(path.id)
     return not_modified_or(request, statuses.etag, lambda: reader.seat_list(statuses))

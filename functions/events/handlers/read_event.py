@@ -1,6 +1,6 @@
 """GET /events/{id}: an event, its venue and hall, and the seats left of each grade (EVT-005)."""
 
-from common.http.endpoint import Answer, endpoint
+from common.http.endpoint import Response, endpoint
 from common.http.request import Request
 from functions.events import wiring
 from functions.events.handlers.resource_paths import EventIdPath
@@ -8,7 +8,7 @@ from functions.events.handlers.responses.conditional_response import not_modifie
 from functions.events.handlers.responses.event_response import EventDetailResponse, render_event
 
 
-@endpoint(answers={200: EventDetailResponse, 304: None})
-def handler(request: Request, path: EventIdPath) -> Answer:
+@endpoint(responses={200: EventDetailResponse, 304: None})
+def handler(request: Request, path: EventIdPath) -> Response:
     event = wiring.event_reader().event(path.id, render_event)
     return not_modified_or(request, event.etag, lambda: event.json)

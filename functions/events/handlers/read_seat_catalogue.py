@@ -1,12 +1,12 @@
 """Internal: an event's sale and the requested seats, for reservations before a hold (RSV-001)."""
 
-from common.contracts.seat_catalogue import SeatCatalogueAnswer, SeatCatalogueAsked
+from common.contracts.seat_catalogue import SeatCatalogueRequest, SeatCatalogueResponse
 from common.domain.ids import EventId, SeatId
 from common.http.internal_endpoint import internal
 from functions.events import wiring
 
 
 @internal
-def handler(asked: SeatCatalogueAsked) -> SeatCatalogueAnswer:
-    offer = wiring.seat_repository().offer(EventId(asked.event_id), list(map(SeatId, asked.seat_ids)))
-    return SeatCatalogueAnswer.model_validate(offer, from_attributes=True)
+def handler(request: SeatCatalogueRequest) -> SeatCatalogueResponse:
+    offer = wiring.seat_repository().offer(EventId(request.event_id), list(map(SeatId, request.seat_ids)))
+    return SeatCatalogueResponse.model_validate(offer, from_attributes=True)

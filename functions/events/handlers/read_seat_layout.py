@@ -4,7 +4,7 @@ Until the sale starts it may change. A client or cache that names the version it
 may store the response for a day.
 """
 
-from common.http.endpoint import Answer, endpoint
+from common.http.endpoint import Response, endpoint
 from common.http.request import Query, Request
 from functions.events import wiring
 from functions.events.handlers.resource_paths import EventIdPath
@@ -16,8 +16,8 @@ class LayoutQuery(Query):
     version: int | None = None
 
 
-@endpoint(answers={200: SeatLayoutResponse, 304: None})
-def handler(request: Request, path: EventIdPath, query: LayoutQuery) -> Answer:
+@endpoint(responses={200: SeatLayoutResponse, 304: None})
+def handler(request: Request, path: EventIdPath, query: LayoutQuery) -> Response:
     version, layout = wiring.event_reader().current_seat_layout(path.id)
     cache_control = A_DAY if query.version == version else REVALIDATE
     return not_modified_or(request, layout.etag, lambda: layout.json, cache_control)

@@ -1,6 +1,6 @@
 """GET /venues/{id}: a venue, its halls and their seat templates."""
 
-from common.http.endpoint import Answer, endpoint
+from common.http.endpoint import Response, endpoint
 from common.http.request import Request
 from functions.events import wiring
 from functions.events.domain.entity_tag import etag
@@ -9,8 +9,8 @@ from functions.events.handlers.responses.conditional_response import not_modifie
 from functions.events.handlers.responses.venue_response import VenueDetailResponse
 
 
-@endpoint(answers={200: VenueDetailResponse, 304: None})
-def handler(request: Request, path: VenueIdPath) -> Answer:
+@endpoint(responses={200: VenueDetailResponse, 304: None})
+def handler(request: Request, path: VenueIdPath) -> Response:
     venue = wiring.venue_repository().venue(path.id)
     text = VenueDetailResponse.of(venue).to_json()
     return not_modified_or(request, etag(venue.version, text), lambda: text)

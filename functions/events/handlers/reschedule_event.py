@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from common.domain.ids import UserId
-from common.http.endpoint import Answer, endpoint
+from common.http.endpoint import Response, endpoint
 from common.http.request import Admin, Body, Request
 from functions.events import wiring
 from functions.events.domain.errors import EventEnded, EventIsCancelled, PreconditionFailed, SaleNotStarted
@@ -24,8 +24,8 @@ class RescheduleBody(Body):
     reason: Reason
 
 
-@endpoint(answers={200: EventResponse}, raises=[PreconditionFailed, EventIsCancelled, EventEnded, SaleNotStarted])
-def handler(request: Request, admin: Admin, path: EventIdPath, body: RescheduleBody) -> Answer:
+@endpoint(responses={200: EventResponse}, raises=[PreconditionFailed, EventIsCancelled, EventEnded, SaleNotStarted])
+def handler(request: Request, admin: Admin, path: EventIdPath, body: RescheduleBody) -> Response:
     times = EventEdit.model_validate(body.model_dump(exclude_unset=True, exclude={"reason"}))
     expected = expected_versions(request)
     event = wiring.event_admin().reschedule(path.id, times, body.reason, UserId(admin.id), expected)

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from common.contracts.refund_tally import RefundTallyAnswer
+from common.contracts.refund_tally import RefundTallyResponse
 from common.domain.ids import EventId
 from functions.events.adapters.event_repository import EventRepository
 from functions.events.domain.cancellation import CancellationProgress, cancellation_progress
@@ -12,7 +12,7 @@ from functions.events.usecases.event_deletion import Reservations
 class Payments(Protocol):
     """`PaymentsClient`, or a fake in tests."""
 
-    def refunds(self, event_id: EventId) -> RefundTallyAnswer: ...
+    def refunds(self, event_id: EventId) -> RefundTallyResponse: ...
 
 
 class CancellationReader:

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from common.contracts.event_tally import EventTallyAnswer
+from common.contracts.event_tally import EventTallyResponse
 from common.domain.clock import Clock
 from common.domain.ids import EventId, UserId
 from common.messaging.messages import EventCancelled
@@ -17,7 +17,7 @@ from functions.events.domain.errors import EventHasReservations
 class Reservations(Protocol):
     """`ReservationsClient`, or a fake in tests."""
 
-    def tally(self, event_id: EventId) -> EventTallyAnswer: ...
+    def tally(self, event_id: EventId) -> EventTallyResponse: ...
 
 
 class EventDeletion:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Protocol, TypeVar
 
-from common.contracts.seat_ledger import HeldSeat, MendHoldsAnswer, MendHoldsAsked, SeatLedgerAnswer
+from common.contracts.seat_ledger import HeldSeat, RepairHoldsRequest, RepairHoldsResponse, SeatLedgerResponse
 from common.domain.ids import EventId, ReservationId, SeatId
 from common.stores.postgres import Database
 from functions.events.adapters.event_repository import EventRepository
@@ -14,14 +14,14 @@ from functions.events.usecases.seat_sales import SeatSales
 
 ItemT = TypeVar("ItemT")
 
-HOLDS_PER_CALL = 1000  # as many as `MendHoldsAsked` takes
+HOLDS_PER_CALL = 1000  # as many as `RepairHoldsRequest` takes
 
 
 class SeatLedger(Protocol):
     """The reservations service: `SeatLedgerClient`, or a fake in tests."""
 
-    def ledger(self, event_id: EventId, after: ReservationId | None) -> SeatLedgerAnswer: ...
-    def mend(self, asked: MendHoldsAsked) -> MendHoldsAnswer: ...
+    def ledger(self, event_id: EventId, after: ReservationId | None) -> SeatLedgerResponse: ...
+    def repair_holds(self, request: RepairHoldsRequest) -> RepairHoldsResponse: ...
 
 
 class SeatRecords:
@@ -81,10 +81,10 @@ class SeatRecords:
         orphans = [HeldSeat(seat_id=seat, reservation_id=holder) for seat, holder in found.orphan_holds]
         forgotten = sorted({reservation for _, reservation in found.forgotten_holds})
         for release in _batches(orphans):
-            self._ledger.mend(MendHoldsAsked(event_id=event_id, release=release, forgotten=[]))
+            self._ledger.repair_holds(RepairHoldsRequest(event_id=event_id, release=release, forgotten=[]))
         # After the release: an orphan may hold a seat of a forgotten hold.
         for again in _batches(forgotten):
-            self._ledger.mend(MendHoldsAsked(event_id=event_id, release=[], forgotten=[*again]))
+            self._ledger.repair_holds(RepairHoldsRequest(event_id=event_id, release=[], forgotten=[*again]))
 
 
 def _batches(items: Sequence[ItemT]) -> Iterator[list[ItemT]]:

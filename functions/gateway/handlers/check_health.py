@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from common.domain.model import Model
-from common.http.endpoint import Answer, endpoint
+from common.http.endpoint import Response, endpoint
 from common.runtime.log import log
 from functions.gateway.wiring import health
 
@@ -31,12 +31,12 @@ def _state(name: str, check: Callable[[], None]) -> State:
     return "UP"
 
 
-@endpoint(limit=None, answers={200: Health, 503: Health})
-def handler() -> Answer:
+@endpoint(limit=None, responses={200: Health, 503: Health})
+def handler() -> Response:
     checks = Checks(
         postgres=_state("postgres", health.check_postgres),
         redis=_state("redis", health.check_redis),
         kafka=_state("kafka", health.check_kafka),
     )
     up = all(state == "UP" for state in (checks.postgres, checks.redis, checks.kafka))
-    return Answer(Health(status="UP" if up else "DOWN", checks=checks), 200 if up else 503)
+    return Response(Health(status="UP" if up else "DOWN", checks=checks), 200 if up else 503)

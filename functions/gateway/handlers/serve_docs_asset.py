@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from common.http import request
-from common.http.endpoint import Answer, endpoint
+from common.http.endpoint import Response, endpoint
 from functions.gateway.wiring import docs
 
 TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
@@ -14,7 +14,7 @@ class AssetPath(request.Path):
     file: Literal["init.js", "swagger-ui-bundle.js", "swagger-ui.css"]
 
 
-@endpoint(limit=None, answers={200: "text/*"})
-def handler(path: AssetPath) -> Answer:
+@endpoint(limit=None, responses={200: "text/*"})
+def handler(path: AssetPath) -> Response:
     kind = TYPES[Path(path.file).suffix]
-    return Answer(docs.asset(path.file), headers={"Content-Type": kind, "Cache-Control": "public, max-age=86400"})
+    return Response(docs.asset(path.file), headers={"Content-Type": kind, "Cache-Control": "public, max-age=86400"})

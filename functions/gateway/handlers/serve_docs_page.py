@@ -1,6 +1,6 @@
 """GET /docs: the document as a page to read and try (Swagger UI)."""
 
-from common.http.endpoint import Answer, endpoint
+from common.http.endpoint import Response, endpoint
 from functions.gateway.wiring import docs
 
 HEADERS = {
@@ -14,6 +14,6 @@ HEADERS = {
 }
 
 
-@endpoint(limit=None, answers={200: "text/html"})
-def handler() -> Answer:
-    return Answer(docs.page(), headers=HEADERS)
+@endpoint(limit=None, responses={200: "text/html"})
+def handler() -> Response:
+    return Response(docs.page(), headers=HEADERS)

@@ -7,7 +7,7 @@ from pydantic import Field
 from common.domain.ids import PaymentId, ReservationId, UserId
 from common.domain.model import Model
 from common.domain.shared_errors import HoldExpired, NotFound
-from common.http.endpoint import Answer, endpoint
+from common.http.endpoint import Response, endpoint
 from common.http.request import Body, Request, User
 from common.protection.rate_class import PAYMENT
 from common.waitingroom.queue_tokens import QUEUE_TOKEN_ERRORS
@@ -35,7 +35,7 @@ class CreatedResponse(Model):
 
 @endpoint(
     limit=PAYMENT,
-    answers={200: CreatedResponse, 201: CreatedResponse},
+    responses={200: CreatedResponse, 201: CreatedResponse},
     raises=[
         *QUEUE_TOKEN_ERRORS,
         NotFound,
@@ -45,7 +45,7 @@ class CreatedResponse(Model):
         PaymentUnavailable,
     ],
 )
-def handler(request: Request, user: User, body: CreateBody) -> Answer:
+def handler(request: Request, user: User, body: CreateBody) -> Response:
     purchase.queue_tokens().check_payment(request.queue_token, body.reservation_id)
     created = purchase.create_payment().create(UserId(user.id), body.reservation_id, body.payment_key, body.method)
     portone = gateway_sync.portone_secret()
@@ -59,4 +59,4 @@ def handler(request: Request, user: User, body: CreateBody) -> Answer:
         channel_key=portone["channelKey"],
         order_name=created.payment.order_name,
     )
-    return Answer(response, 201 if created.is_new else 200)
+    return Response(response, 201 if created.is_new else 200)

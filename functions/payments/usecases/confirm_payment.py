@@ -2,7 +2,7 @@
 
 import hashlib
 
-from common.contracts.payable import GUARD_SECONDS
+from common.contracts.payable import EXTENSION_SECONDS
 from common.domain.ids import PaymentId, UserId
 from common.domain.shared_errors import HoldExpired, NotFound
 from functions.payments.adapters.clients.reservations_client import ReservationsClient
@@ -51,7 +51,7 @@ class ConfirmPayment:
         if payment.status is not PaymentStatus.PENDING:
             return _paid_or_raise(payment)
         try:
-            self._reservations.payable(payment.reservation_id, user_id, extension_seconds=GUARD_SECONDS)
+            self._reservations.payable(payment.reservation_id, user_id, extension_seconds=EXTENSION_SECONDS)
         except HoldExpired:
             # Or the hold ended with the payment a moment ago: by another click, or by the webhook.
             return _paid_or_raise(self._sync.fail_and_sync(payment, HoldExpired.code))

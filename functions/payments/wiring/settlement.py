@@ -3,7 +3,7 @@
 from datetime import timedelta
 from functools import cache
 
-from common.contracts.payable import GUARD_SECONDS
+from common.contracts.payable import EXTENSION_SECONDS
 from common.domain.clock import utc_now
 from common.messaging.consumer import Consumer
 from common.messaging.messages import ReservationCancelled
@@ -23,7 +23,7 @@ class SettleSettings(Settings):
 def settle_payments() -> SettlePayments:
     # A payment is abandoned once its hold, and the extension it may have been given, are surely over.
     hold_seconds = SettleSettings.from_environment().hold_seconds
-    settle_after = timedelta(seconds=hold_seconds + GUARD_SECONDS + 10)
+    settle_after = timedelta(seconds=hold_seconds + EXTENSION_SECONDS + 10)
     return SettlePayments(payment_repository(), sync_with_gateway(), utc_now, settle_after)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from common.contracts.sale_terms import SaleTermsAnswer
+from common.contracts.sale_terms import SaleTermsResponse
 from common.domain.clock import microseconds
 from common.domain.ids import EventId, UserId
 from common.stores.redis import Client, Script, run_together
@@ -99,7 +99,7 @@ class QueueRedis:
         arguments: list[str | int] = [str(event_id), microseconds(now), _stored(replaces), MEMBERSHIP_SECONDS]
         return _membership(self._take_membership(self._redis, [membership_key(user_id)], arguments))
 
-    def write_sale_terms(self, terms: SaleTermsAnswer, now: datetime) -> None:
+    def write_sale_terms(self, terms: SaleTermsResponse, now: datetime) -> None:
         self._terms.write(terms, now)
 
     def extend_terms_until(self, event_id: EventId, until: datetime) -> None:

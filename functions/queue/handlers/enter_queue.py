@@ -25,7 +25,7 @@ class EnterBody(Body):
     ticket: Annotated[str | None, Field(max_length=200)] = None  # a place receipt; an invalid one counts as none
 
 
-@endpoint(bots=True, raises=[NotFound, SaleNotOpen, SaleClosed, SoldOut, AlreadyWaiting, QueueFull])
+@endpoint(bot_check=True, raises=[NotFound, SaleNotOpen, SaleClosed, SoldOut, AlreadyWaiting, QueueFull])
 def handler(user: User, body: EnterBody) -> WaitingResponse | AdmittedResponse:
     event_id, user_id, receipts = body.event_id, user.id, wiring.place_receipts()
     receipt = receipts.read(event_id, user_id, body.ticket) if body.ticket else None

@@ -7,7 +7,7 @@ A cache in front (CloudFront) sends one request a second from each of its locati
 from common.domain.ids import EventId
 from common.domain.model import Model
 from common.domain.shared_errors import NotFound
-from common.http.endpoint import Answer, ErrorWithHeaders, endpoint
+from common.http.endpoint import ErrorWithHeaders, Response, endpoint
 from common.http.request import Path
 from functions.queue import wiring
 from functions.queue.domain.queue_stats import SaleState, ServingPosition
@@ -43,10 +43,10 @@ def _response(event_id: EventId, found: ServingPosition) -> ServingPositionRespo
 
 # Without a rate limit: behind CloudFront, all requests have its address. It costs one script, and WAF's flood rule is
 # in front of it.
-@endpoint(limit=None, answers={200: ServingPositionResponse})
-def handler(path: EventPath) -> Answer:
+@endpoint(limit=None, responses={200: ServingPositionResponse})
+def handler(path: EventPath) -> Response:
     try:
         found = wiring.read_queue().serving_position(path.event_id)
     except NotFound as error:
         raise ErrorWithHeaders(error, NOT_FOUND_HEADERS) from None
-    return Answer(_response(path.event_id, found), headers=FOUND_HEADERS)
+    return Response(_response(path.event_id, found), headers=FOUND_HEADERS)

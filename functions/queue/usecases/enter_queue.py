@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from common.contracts.sale_terms import SaleTermsAnswer
+from common.contracts.sale_terms import SaleTermsResponse
 from common.domain.clock import Clock
 from common.domain.ids import EventId, UserId
 from common.domain.shared_errors import DomainError, ServiceUnavailable
@@ -20,7 +20,7 @@ RETRY_TERMS_AFTER = timedelta(seconds=5)
 class SaleTermsSource(Protocol):
     """The events service, or a fake in tests."""
 
-    def sale_terms(self, event_id: EventId) -> SaleTermsAnswer:
+    def sale_terms(self, event_id: EventId) -> SaleTermsResponse:
         """Raises NotFound if the event does not exist, ServiceUnavailable if the events service is unavailable."""
 
 

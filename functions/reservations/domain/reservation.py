@@ -6,12 +6,12 @@ from enum import StrEnum
 from typing import Literal
 from uuid import UUID
 
-from common.contracts.payable import GUARD_SECONDS
+from common.contracts.payable import EXTENSION_SECONDS
 from common.domain.ids import EventId, PaymentId, ReservationId, SeatId, UserId
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # base 32 without I, L, O, U, so that it can be read aloud at a door
 # The most a hold can be extended while a payment is being confirmed. Redis keeps every hold this much longer.
-HOLD_EXTENSION = timedelta(seconds=GUARD_SECONDS)
+HOLD_EXTENSION = timedelta(seconds=EXTENSION_SECONDS)
 
 
 class Status(StrEnum):

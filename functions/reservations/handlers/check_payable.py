@@ -2,18 +2,18 @@
 
 from datetime import timedelta
 
-from common.contracts.payable import PayableAnswer, PayableAsked
+from common.contracts.payable import PayableRequest, PayableResponse
 from common.domain.ids import ReservationId, UserId
 from common.http.internal_endpoint import internal
 from functions.reservations.wiring import purchases
 
 
 @internal
-def handler(asked: PayableAsked) -> PayableAnswer:
-    extension = timedelta(seconds=asked.guard_seconds)
-    user_id, reservation_id = UserId(asked.user_id), ReservationId(asked.reservation_id)
+def handler(request: PayableRequest) -> PayableResponse:
+    extension = timedelta(seconds=request.extension_seconds)
+    user_id, reservation_id = UserId(request.user_id), ReservationId(request.reservation_id)
     reservation = purchases.check_payable().check(user_id, reservation_id, extension)
-    return PayableAnswer(
+    return PayableResponse(
         reservation_id=reservation.id,
         event_id=reservation.event_id,
         event_title=reservation.event_title,

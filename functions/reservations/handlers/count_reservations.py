@@ -1,17 +1,17 @@
 """Internal: how many reservations an event has, called by events before it deletes an event and after it cancelled one
 (EVT-003, EVT-028)."""
 
-from common.contracts.event_tally import EventTallyAnswer, EventTallyAsked
+from common.contracts.event_tally import EventTallyRequest, EventTallyResponse
 from common.domain.ids import EventId
 from common.http.internal_endpoint import internal
 from functions.reservations.wiring import purchases
 
 
 @internal
-def handler(asked: EventTallyAsked) -> EventTallyAnswer:
-    counts = purchases.reservations().count(EventId(asked.event_id))
-    return EventTallyAnswer(
-        event_id=asked.event_id,
+def handler(request: EventTallyRequest) -> EventTallyResponse:
+    counts = purchases.reservations().count(EventId(request.event_id))
+    return EventTallyResponse(
+        event_id=request.event_id,
         pending=counts.pending,
         confirmed=counts.confirmed,
         event_cancelled=counts.event_cancelled,

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from common.domain.ids import EventId, SeatId, UserId
 from common.domain.shared_errors import NotFound, SaleClosed, SaleNotOpen, SeatNotFound
-from common.http.endpoint import Answer, created, endpoint
+from common.http.endpoint import Response, created, endpoint
 from common.http.request import Body, Request, User
 from common.protection.rate_class import BOOKING
 from common.waitingroom.queue_tokens import QUEUE_TOKEN_ERRORS
@@ -23,8 +23,8 @@ class HoldBody(Body):
 
 @endpoint(
     limit=BOOKING,
-    bots=True,
-    answers={201: HeldResponse},
+    bot_check=True,
+    responses={201: HeldResponse},
     raises=[
         *QUEUE_TOKEN_ERRORS,
         NotFound,
@@ -36,7 +36,7 @@ class HoldBody(Body):
         SaleClosed,
     ],
 )
-def handler(request: Request, user: User, body: HoldBody) -> Answer:
+def handler(request: Request, user: User, body: HoldBody) -> Response:
     admission = tokens.queue_tokens().check_reservation(request.queue_token, user.id, body.event_id)
     held = purchases.hold_seats().hold(UserId(user.id), body.event_id, body.seat_ids, admission)
     return created(HeldResponse.of(held))

@@ -7,7 +7,7 @@ A door fetches them once before the event. A new key is put into `ticket/verific
 from typing import Literal
 
 from common.domain.model import Model
-from common.http.endpoint import Answer, endpoint
+from common.http.endpoint import Response, endpoint
 from functions.reservations.wiring.ticket_keys import ticket_keys
 
 CACHE_SECONDS = 3600
@@ -28,9 +28,9 @@ class TicketKeysResponse(Model):
     keys: list[TicketKeyResponse]
 
 
-@endpoint(limit=None, answers={200: TicketKeysResponse})
-def handler() -> Answer:
-    return Answer(
+@endpoint(limit=None, responses={200: TicketKeysResponse})
+def handler() -> Response:
+    return Response(
         TicketKeysResponse.model_validate(ticket_keys()),
         headers={"Cache-Control": f"public, max-age={CACHE_SECONDS}"},
     )

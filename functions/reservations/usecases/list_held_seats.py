@@ -1,6 +1,6 @@
 """The seats of an event's live reservations and the holds in Redis, for reconciliation (EVT-030)."""
 
-from common.contracts.seat_ledger import LEDGER_PAGE, HeldSeat, LedgerSeat, SeatLedgerAnswer
+from common.contracts.seat_ledger import LEDGER_PAGE, HeldSeat, LedgerSeat, SeatLedgerResponse
 from common.domain.clock import Clock
 from common.domain.ids import EventId, ReservationId
 from functions.reservations.adapters.reservation_repository import ReservationRepository
@@ -13,12 +13,12 @@ class ListHeldSeats:
         self._seat_holds = seat_holds
         self._clock = clock
 
-    def page(self, event_id: EventId, after: ReservationId | None) -> SeatLedgerAnswer:
+    def page(self, event_id: EventId, after: ReservationId | None) -> SeatLedgerResponse:
         """A page of the event's live seats; the first page has the holds, too."""
         # Holds first: if a reservation is written in between, its seats are listed, and its hold is no orphan.
         holders = self._seat_holds.holders(event_id, self._clock()) if after is None else {}
         live = self._reservations.live_seats(event_id, after, LEDGER_PAGE)
-        return SeatLedgerAnswer(
+        return SeatLedgerResponse(
             event_id=event_id,
             seats=[
                 LedgerSeat(seat_id=seat, reservation_id=each.reservation_id, status=each.status)

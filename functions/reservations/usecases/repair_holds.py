@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from common.contracts.seat_ledger import HeldSeat, MendHoldsAnswer
+from common.contracts.seat_ledger import HeldSeat, RepairHoldsResponse
 from common.domain.clock import Clock
 from common.domain.ids import EventId, ReservationId, SeatId
 from functions.reservations.adapters.reservation_repository import ReservationRepository
@@ -26,7 +26,7 @@ class RepairHolds:
 
     def repair(
         self, event_id: EventId, release: Sequence[HeldSeat], missing: Sequence[ReservationId]
-    ) -> MendHoldsAnswer:
+    ) -> RepairHoldsResponse:
         """Release the holds `release`, and take those of the reservations `missing` again."""
         now = self._clock()
         holders = [ReservationId(held.reservation_id) for held in release if held.reservation_id]
@@ -47,4 +47,4 @@ class RepairHolds:
                 event_id, reservation_id, reservation.seat_ids, left, now
             ):
                 restored += 1
-        return MendHoldsAnswer(released=released, remembered=restored)
+        return RepairHoldsResponse(released=released, remembered=restored)

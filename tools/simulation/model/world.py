@@ -23,9 +23,9 @@ import httpx
 import psycopg
 from standardwebhooks import Webhook
 
-from common.contracts.payable import PayableAnswer, PayableAsked
-from common.contracts.seat_catalogue import SeatCatalogueAnswer
-from common.contracts.seat_ledger import MendHoldsAnswer, MendHoldsAsked, SeatLedgerAnswer
+from common.contracts.payable import PayableRequest, PayableResponse
+from common.contracts.seat_catalogue import SeatCatalogueResponse
+from common.contracts.seat_ledger import RepairHoldsRequest, RepairHoldsResponse, SeatLedgerResponse
 from common.domain.ids import EventId, ReservationId, SeatId, UserId
 from common.domain.shared_errors import ServiceUnavailable, StoreUnavailable
 from common.http import endpoint as edge
@@ -296,37 +296,39 @@ class _Offers:
     def _offer(self, event_id: UUID, seat_ids: Sequence[UUID]) -> Offer:
         asked = EventId(event_id), list(map(SeatId, seat_ids))
         offer = self._world.invoke("events", lambda: self._world.events.seats.offer(*asked))
-        return offer_of(SeatCatalogueAnswer.model_validate(offer, from_attributes=True))
+        return offer_of(SeatCatalogueResponse.model_validate(offer, from_attributes=True))
 
 
 class _Ledger:
     def __init__(self, world: "World", asking: Container) -> None:
         self._world = world
 
-    def ledger(self, event_id: UUID, after: UUID | None) -> SeatLedgerAnswer:
+    def ledger(self, event_id: UUID, after: UUID | None) -> SeatLedgerResponse:
         return self._world.invoke("reservations", lambda: _page(self._world, event_id, after))
 
-    def mend(self, asked: MendHoldsAsked) -> MendHoldsAnswer:
+    def repair_holds(self, request: RepairHoldsRequest) -> RepairHoldsResponse:
         return self._world.invoke(
             "reservations",
-            lambda: _repair(self._world, asked),
+            lambda: _repair(self._world, request),
         )
 
 
-def _page(world: "World", event_id: UUID, after: UUID | None) -> SeatLedgerAnswer:
+def _page(world: "World", event_id: UUID, after: UUID | None) -> SeatLedgerResponse:
     return world.reservations.list_held_seats.page(EventId(event_id), ReservationId(after) if after else None)
 
 
-def _repair(world: "World", asked: MendHoldsAsked) -> MendHoldsAnswer:
-    missing = [ReservationId(each) for each in asked.forgotten]
-    return world.reservations.repair_holds.repair(EventId(asked.event_id), asked.release, missing)
+def _repair(world: "World", request: RepairHoldsRequest) -> RepairHoldsResponse:
+    missing = [ReservationId(each) for each in request.forgotten]
+    return world.reservations.repair_holds.repair(EventId(request.event_id), request.release, missing)
 
 
-def _payable_of(world: "World") -> Callable[..., PayableAnswer]:
-    def call(_function: str, asked: PayableAsked, _answer: type[PayableAnswer], **_options: Any) -> PayableAnswer:
+def _payable_of(world: "World") -> Callable[..., PayableResponse]:
+    def call(
+        _function: str, request: PayableRequest, _response: type[PayableResponse], **_options: Any
+    ) -> PayableResponse:
         handle = check_payable.handler.__wrapped__  # type: ignore[attr-defined]
-        answer: PayableAnswer = world.invoke("reservations", lambda: handle(asked))
-        return answer
+        response: PayableResponse = world.invoke("reservations", lambda: handle(request))
+        return response
 
     return call
 

@@ -1,6 +1,6 @@
 """Calls to the reservations service: an event's reservations (EVT-003, EVT-028)."""
 
-from common.contracts.event_tally import EventTallyAnswer, EventTallyAsked
+from common.contracts.event_tally import EventTallyRequest, EventTallyResponse
 from common.contracts.internal_call import Call
 from common.domain.ids import EventId
 
@@ -10,6 +10,6 @@ class ReservationsClient:
         self._call = call
         self._function = function
 
-    def tally(self, event_id: EventId) -> EventTallyAnswer:
+    def tally(self, event_id: EventId) -> EventTallyResponse:
         """Raises ServiceUnavailable."""
-        return self._call(self._function, EventTallyAsked(event_id=event_id), EventTallyAnswer, read=True)
+        return self._call(self._function, EventTallyRequest(event_id=event_id), EventTallyResponse, read=True)

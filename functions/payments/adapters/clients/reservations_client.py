@@ -1,24 +1,24 @@
 """The reservations service, as payments calls it."""
 
 from common.contracts.internal_call import Call
-from common.contracts.payable import PayableAnswer, PayableAsked
+from common.contracts.payable import PayableRequest, PayableResponse
 from common.domain.ids import ReservationId, UserId
 from common.domain.shared_errors import HoldExpired, NotFound
 
 
 class ReservationsClient:
-    """`function` is the name of the function that answers `PayableAsked`."""
+    """`function` is the name of the function that answers `PayableRequest`."""
 
     def __init__(self, call: Call, function: str) -> None:
         self._call = call
         self._function = function
 
-    def payable(self, reservation_id: ReservationId, user_id: UserId, extension_seconds: int = 0) -> PayableAnswer:
+    def payable(self, reservation_id: ReservationId, user_id: UserId, extension_seconds: int = 0) -> PayableResponse:
         """What the user must pay for the reservation; extends its hold if it ends within `extension_seconds`.
 
         A call that may extend a hold is not a read, and is not retried: the payment gateway needs the time that a retry
         would take. Raises NotFound, HoldExpired or ServiceUnavailable.
         """
-        asked = PayableAsked(reservation_id=reservation_id, user_id=user_id, guard_seconds=extension_seconds)
+        request = PayableRequest(reservation_id=reservation_id, user_id=user_id, extension_seconds=extension_seconds)
         is_read = extension_seconds == 0
-        return self._call(self._function, asked, PayableAnswer, read=is_read, raises=(NotFound, HoldExpired))
+        return self._call(self._function, request, PayableResponse, read=is_read, raises=(NotFound, HoldExpired))

@@ -1,7 +1,7 @@
 """Calls to the events service."""
 
 from common.contracts.internal_call import Call
-from common.contracts.sale_terms import SaleTermsAnswer, SaleTermsAsked
+from common.contracts.sale_terms import SaleTermsRequest, SaleTermsResponse
 from common.domain.ids import EventId
 from common.domain.shared_errors import NotFound
 
@@ -11,7 +11,7 @@ class EventsClient:
         self._call = call
         self._sale_terms_function = sale_terms_function
 
-    def sale_terms(self, event_id: EventId) -> SaleTermsAnswer:
+    def sale_terms(self, event_id: EventId) -> SaleTermsResponse:
         """Raises NotFound if the event does not exist, ServiceUnavailable if the events service is unavailable."""
-        asked = SaleTermsAsked(event_id=event_id)
-        return self._call(self._sale_terms_function, asked, SaleTermsAnswer, read=True, raises=(NotFound,))
+        request = SaleTermsRequest(event_id=event_id)
+        return self._call(self._sale_terms_function, request, SaleTermsResponse, read=True, raises=(NotFound,))

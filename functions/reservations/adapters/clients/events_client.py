@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 
 from common.contracts.internal_call import Call
-from common.contracts.seat_catalogue import SeatCatalogueAnswer, SeatCatalogueAsked
-from common.contracts.seat_status import SeatStatusAnswer, SeatStatusAsked
+from common.contracts.seat_catalogue import SeatCatalogueRequest, SeatCatalogueResponse
+from common.contracts.seat_status import SeatStatusRequest, SeatStatusResponse
 from common.domain.ids import EventId, SeatId
 from common.domain.shared_errors import NotFound
 from functions.reservations.domain.offer import Offer
 from functions.reservations.domain.reservation import Seat
 
 
-def offer_of(answer: SeatCatalogueAnswer) -> Offer:
+def offer_of(answer: SeatCatalogueResponse) -> Offer:
     return Offer(
         title=answer.title,
         starts_at=answer.starts_at,
@@ -37,9 +37,9 @@ class EventsClient:
     def seat_count(self, event_id: EventId) -> int:
         return self._read(event_id, []).seat_count
 
-    def _read(self, event_id: EventId, seat_ids: Sequence[SeatId]) -> SeatCatalogueAnswer:
-        asked = SeatCatalogueAsked(event_id=event_id, seat_ids=list(seat_ids))
-        return self._call(self._function, asked, SeatCatalogueAnswer, read=True, raises=(NotFound,))
+    def _read(self, event_id: EventId, seat_ids: Sequence[SeatId]) -> SeatCatalogueResponse:
+        request = SeatCatalogueRequest(event_id=event_id, seat_ids=list(seat_ids))
+        return self._call(self._function, request, SeatCatalogueResponse, read=True, raises=(NotFound,))
 
 
 class SoldSeatsClient:
@@ -51,6 +51,6 @@ class SoldSeatsClient:
 
     def sold(self, event_id: EventId) -> list[SeatId]:
         """Raises NotFound if the event does not exist."""
-        asked = SeatStatusAsked(event_id=event_id)
-        answer = self._call(self._function, asked, SeatStatusAnswer, read=True, raises=(NotFound,))
+        request = SeatStatusRequest(event_id=event_id)
+        answer = self._call(self._function, request, SeatStatusResponse, read=True, raises=(NotFound,))
         return [SeatId(seat) for seat in answer.sold_seat_ids]

@@ -6,11 +6,11 @@ from uuid import UUID
 from common.domain.model import Model
 
 
-class EventTallyAsked(Model):
+class EventTallyRequest(Model):
     event_id: UUID
 
 
-class EventTallyAnswer(Model):
+class EventTallyResponse(Model):
     event_id: UUID
     pending: int
     confirmed: int

@@ -13,7 +13,7 @@ from common.domain.shared_errors import DomainError, RateLimited, ServiceKeyInva
 from common.runtime.log import log
 from common.runtime.trace import trace_id
 
-AnswerT = TypeVar("AnswerT", bound=Model)
+ResponseT = TypeVar("ResponseT", bound=Model)
 
 CONNECT_SECONDS, ANSWER_SECONDS = 2, 3
 # Another service rejects us, not the buyer behind the call: the buyer gets a 503, and a message is retried.
@@ -26,12 +26,12 @@ class Call(Protocol):
     def __call__(
         self,
         function: str,
-        asked: Model,
-        answer: type[AnswerT],
+        request: Model,
+        response: type[ResponseT],
         *,
         read: bool,
         raises: Sequence[type[DomainError]] = (),
-    ) -> AnswerT: ...
+    ) -> ResponseT: ...
 
 
 class UndeclaredError(Exception):
@@ -49,13 +49,13 @@ class InternalCaller:
     def __call__(
         self,
         function: str,
-        asked: Model,
-        answer: type[AnswerT],
+        request: Model,
+        response: type[ResponseT],
         *,
         read: bool,
         raises: Sequence[type[DomainError]] = (),
-    ) -> AnswerT:
-        """What another service's `function` answers to `asked`; `read=True` allows one retry.
+    ) -> ResponseT:
+        """What another service's `function` answers to `request`; `read=True` allows one retry.
 
         Raises the other service's error if it is one of `raises`, ServiceUnavailable when the service does not answer
         in time or is unavailable itself, UndeclaredError for any other error.
@@ -66,15 +66,15 @@ class InternalCaller:
                 "X-Service": self._service,
                 "X-Trace-Id": trace_id.get(),
             },
-            "body": asked.to_dict(),
+            "body": request.to_dict(),
         }
         try:
-            response = self._lambda_client(2 if read else 1).invoke(FunctionName=function, Payload=json.dumps(payload))
-            answered = json.loads(response["Payload"].read())
+            invoked = self._lambda_client(2 if read else 1).invoke(FunctionName=function, Payload=json.dumps(payload))
+            answered = json.loads(invoked["Payload"].read())
         except Exception as error:  # botocore's own types, without importing botocore for functions that never call
             log.warning("no answer from another service", extra={"function": function, "error": type(error).__name__})
             raise ServiceUnavailable(retry_after=1) from error
-        if response.get("FunctionError"):
+        if invoked.get("FunctionError"):
             log.warning("another service failed", extra={"function": function})
             raise ServiceUnavailable(retry_after=1)
         if "error" in answered:
@@ -82,7 +82,7 @@ class InternalCaller:
         if "body" not in answered:  # another version's form, while a deployment replaces it
             log.warning("unknown answer from another service", extra={"function": function})
             raise ServiceUnavailable(retry_after=1)
-        return answer.model_validate(answered["body"])
+        return response.model_validate(answered["body"])
 
 
 def _error_of(error: Mapping[str, Any], function: str, raises: Sequence[type[DomainError]]) -> Exception:

@@ -9,16 +9,17 @@ from common.domain.model import Model, Moment
 
 # The hold extension while a payment is being confirmed: PortOne's two calls of 10 s and a margin. However often it is
 # asked for, a hold ends at most this long after its own end.
-GUARD_SECONDS = 30
+EXTENSION_SECONDS = 30
 
 
-class PayableAsked(Model):
+class PayableRequest(Model):
     reservation_id: UUID
     user_id: UUID
-    guard_seconds: Annotated[int, Field(ge=0, le=60)] = 0  # the hold must last at least this much longer
+    # The hold must last at least this much longer. It keeps its first name on the wire: versions call each other.
+    extension_seconds: Annotated[int, Field(ge=0, le=60, alias="guardSeconds")] = 0
 
 
-class PayableAnswer(Model):
+class PayableResponse(Model):
     reservation_id: UUID
     event_id: UUID
     event_title: str

@@ -5,11 +5,11 @@ from uuid import UUID
 from common.domain.model import Model
 
 
-class RefundTallyAsked(Model):
+class RefundTallyRequest(Model):
     event_id: UUID
 
 
-class RefundTallyAnswer(Model):
+class RefundTallyResponse(Model):
     """Only refunds with the reason EVENT_CANCELLED; amounts in won."""
 
     event_id: UUID

@@ -5,11 +5,11 @@ from uuid import UUID
 from common.domain.model import Model, Moment
 
 
-class SaleTermsAsked(Model):
+class SaleTermsRequest(Model):
     event_id: UUID
 
 
-class SaleTermsAnswer(Model):
+class SaleTermsResponse(Model):
     event_id: UUID
     sale_starts_at: Moment
     sale_ends_at: Moment

@@ -13,7 +13,7 @@ from common.domain.limits import MAX_SEATS_PER_RESERVATION
 from common.domain.model import Model, Moment
 
 
-class SeatCatalogueAsked(Model):
+class SeatCatalogueRequest(Model):
     event_id: UUID
     seat_ids: Annotated[list[UUID], Field(default_factory=list, max_length=MAX_SEATS_PER_RESERVATION)]
 
@@ -26,7 +26,7 @@ class SeatOffer(Model):
     status: Literal["AVAILABLE", "SOLD"]
 
 
-class SeatCatalogueAnswer(Model):
+class SeatCatalogueResponse(Model):
     event_id: UUID
     title: str
     starts_at: Moment

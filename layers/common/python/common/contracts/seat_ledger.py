@@ -12,7 +12,7 @@ from common.domain.model import Model
 LEDGER_PAGE = 5_000  # reservations; four seats each stay below Lambda's 6 MB
 
 
-class SeatLedgerAsked(Model):
+class SeatLedgerRequest(Model):
     event_id: UUID
     after: UUID | None = None  # the last reservation of the previous page
 
@@ -32,14 +32,14 @@ class HeldSeat(Model):
     reservation_id: UUID | None
 
 
-class SeatLedgerAnswer(Model):
+class SeatLedgerResponse(Model):
     event_id: UUID
     seats: list[LedgerSeat]
     holds: list[HeldSeat]  # of the whole event, on the first page
     more_after: UUID | None  # the next page starts after this one, if any
 
 
-class MendHoldsAsked(Model):
+class RepairHoldsRequest(Model):
     """`release`: holds that belong to no reservation. `forgotten`: PENDING reservations whose holds are to be taken
     again."""
 
@@ -48,6 +48,6 @@ class MendHoldsAsked(Model):
     forgotten: Annotated[list[UUID], Field(max_length=1000)]  # reservations
 
 
-class MendHoldsAnswer(Model):
+class RepairHoldsResponse(Model):
     released: int
     remembered: int

@@ -5,10 +5,10 @@ from uuid import UUID
 from common.domain.model import Model
 
 
-class SeatStatusAsked(Model):
+class SeatStatusRequest(Model):
     event_id: UUID
 
 
-class SeatStatusAnswer(Model):
+class SeatStatusResponse(Model):
     event_id: UUID
     sold_seat_ids: list[UUID]

@@ -31,7 +31,7 @@ from common.domain.shared_errors import (
     StoreUnavailable,
 )
 from common.http.error_catalogue import ERROR_CATALOGUE
-from common.http.operation import Answers, Limit, Operation
+from common.http.operation import Limit, Operation, Responses
 from common.http.request import Body, Path, Query, Request, User, parse_body, parse_path, parse_query
 from common.protection.rate_class import OTHERS, READS, RouteClass
 from common.runtime.log import log, write
@@ -63,7 +63,7 @@ METRICS = {
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """A response with a status or headers of its own."""
 
     body: Model | str | None  # a str is JSON already: a cached body
@@ -80,11 +80,11 @@ class ErrorWithHeaders(Exception):
         self.headers = headers
 
 
-def created(body: Model) -> Answer:
-    return Answer(body, 201)
+def created(body: Model) -> Response:
+    return Response(body, 201)
 
 
-Result = Model | Answer | None
+Result = Model | Response | None
 Event = dict[str, Any]
 Handle = Callable[..., Result]
 Handler = Callable[[Event, Any], Event]
@@ -98,9 +98,9 @@ def endpoint(handle: Handle) -> Handler: ...
 def endpoint(
     *,
     limit: Limit = "by method",
-    bots: bool = False,
+    bot_check: bool = False,
     raises: Sequence[type[DomainError]] = (),
-    answers: Answers | None = None,
+    responses: Responses | None = None,
 ) -> Callable[[Handle], Handler]: ...
 
 
@@ -108,34 +108,34 @@ def endpoint(
     handle: Handle | None = None,
     *,
     limit: Limit = "by method",
-    bots: bool = False,
+    bot_check: bool = False,
     raises: Sequence[type[DomainError]] = (),
-    answers: Answers | None = None,
+    responses: Responses | None = None,
 ) -> Handler | Callable[[Handle], Handler]:
     """Make `handle` a Lambda proxy handler that fills its parameters from the event by their kind.
 
     `limit` is the rate class it is counted in; "by method" is READS or OTHERS, None is no limit.
-    `bots` turns the bot check on: the handler must take a `User`, or a body with an `email`.
-    `raises` names the errors of its own that it may end with, `answers` what an `Answer` may hold, by status.
+    `bot_check` turns the bot check on: the handler must take a `User`, or a body with an `email`.
+    `raises` names the errors of its own that it may end with, `responses` what a `Response` may hold, by status.
     """
     if handle is None:
-        return lambda handle: _endpoint(handle, limit, bots, raises, answers)
-    return _endpoint(handle, limit, bots, raises, answers)
+        return lambda handle: _endpoint(handle, limit, bot_check, raises, responses)
+    return _endpoint(handle, limit, bot_check, raises, responses)
 
 
 def _endpoint(
-    handle: Handle, limit: Limit, bots: bool, raises: Sequence[type[DomainError]], answers: Answers | None
+    handle: Handle, limit: Limit, bot_check: bool, raises: Sequence[type[DomainError]], responses: Responses | None
 ) -> Handler:
     signature = inspect.signature(handle, eval_str=True)
     kinds = {name: parameter.annotation for name, parameter in signature.parameters.items()}
     fill = {name: _source(kind) for name, kind in kinds.items()}
-    operation = Operation(kinds, signature.return_annotation, limit, raises, answers or {}, bots)
+    operation = Operation(kinds, signature.return_annotation, limit, raises, responses or {}, bot_check)
     declared = frozenset(error.code for error in operation.errors())
     for code in declared:
         ERROR_CATALOGUE[code]  # an error without status and text fails at import, not at the first request
     if limit is not None:
         import common.wiring.rate_limiter  # loads Redis's client with the function rather than at its first call
-    if bots:
+    if bot_check:
         import common.wiring.bot_checker  # noqa: F401
 
     @wraps(handle)
@@ -150,7 +150,7 @@ def _endpoint(
             _check_token(request)
             limits = _limits(limit, request)
             arguments = {name: source(request) for name, source in fill.items()}
-            if bots and endpoint_settings().bot_guard != "off":
+            if bot_check and endpoint_settings().bot_guard != "off":
                 _check_bot(request, arguments)
             answer = _answer(handle(**arguments))
         except Exception as error:
@@ -245,7 +245,7 @@ def _signed_in(kind: type[User], request: Request) -> User:
 
 
 def _answer(result: Result) -> Event:
-    answer = result if isinstance(result, Answer) else Answer(result, 204 if result is None else 200)
+    answer = result if isinstance(result, Response) else Response(result, 204 if result is None else 200)
     headers = dict(answer.headers)
     body = answer.body
     if body is None:

@@ -29,16 +29,16 @@ from common.runtime.trace import trace_id
 from common.wiring.rate_limiter import rate_limiter
 from common.wiring.secret_cache import secret
 
-AskedT = TypeVar("AskedT", bound=Model)
+RequestT = TypeVar("RequestT", bound=Model)
 
 
 class InternalEndpointSettings(Settings):
     internal_calls_per_minute: int = 6000
 
 
-def internal(handle: Callable[[AskedT], Model]) -> Callable[[Mapping[str, Any], Any], dict[str, Any]]:
+def internal(handle: Callable[[RequestT], Model]) -> Callable[[Mapping[str, Any], Any], dict[str, Any]]:
     """Make `handle` a function that only other services can call."""
-    asked_kind = next(iter(handle.__annotations__.values()))
+    request_kind = next(iter(handle.__annotations__.values()))
 
     @wraps(handle)
     def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
@@ -50,10 +50,10 @@ def internal(handle: Callable[[AskedT], Model]) -> Callable[[Mapping[str, Any], 
             caller = _check_key(headers, handle.__module__)
             _count(caller, handle.__module__)
             try:
-                asked = asked_kind.model_validate(event.get("body"))
+                request = request_kind.model_validate(event.get("body"))
             except ValidationError:
                 raise InvalidInput() from None
-            body = handle(asked).to_dict()
+            body = handle(request).to_dict()
             duration_ms = round((time.perf_counter() - started) * 1000, 1)
             log.info("called", extra={"caller": caller, "duration_ms": duration_ms})
             return {"body": body}

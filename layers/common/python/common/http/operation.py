@@ -27,7 +27,7 @@ from common.http.request import Admin, Body, Path, Query, User
 from common.protection.rate_class import RouteClass
 
 Limit = RouteClass | Literal["by method"] | None
-Answers = Mapping[int, type[Model] | str | None]  # by status: a model, a media type of its own, or no body
+Responses = Mapping[int, type[Model] | str | None]  # by status: a model, a media type of its own, or no body
 TakenT = TypeVar("TakenT")
 
 FOLLOWS: Mapping[type, Sequence[type[DomainError]]] = {  # what may be raised when a handler takes it
@@ -48,8 +48,8 @@ class Operation:
     returns: Any
     limit: Limit
     raises: Sequence[type[DomainError]]
-    answers: Answers
-    bots: bool = False
+    responses: Responses
+    bot_check: bool = False
 
     def taken(self, base: type[TakenT]) -> type[TakenT] | None:
         """The kind it takes that is a `base`: `LoginBody` for Body, of a `LogoutBody | None` too."""
@@ -59,5 +59,5 @@ class Operation:
     def errors(self) -> list[type[DomainError]]:
         """Every error it may end with: its own, and those that follow from what it takes."""
         derived = (each for base, errors in FOLLOWS.items() if self.taken(base) for each in errors)
-        bots = BOT_CHECK if self.bots else ()
-        return list(dict.fromkeys([*derived, *self.raises, *bots, *ALWAYS]))
+        bot_check = BOT_CHECK if self.bot_check else ()
+        return list(dict.fromkeys([*derived, *self.raises, *bot_check, *ALWAYS]))

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from common.contracts.sale_terms import SaleTermsAnswer
+from common.contracts.sale_terms import SaleTermsResponse
 from common.domain.clock import microseconds
 from common.domain.ids import EventId
 from common.stores.redis import Client, Script
@@ -17,7 +17,7 @@ class SaleTermsWriter:
         self._redis = redis
         self._write = Script(Path(__file__).parent / "lua" / "write_sale_terms.lua")
 
-    def write(self, terms: SaleTermsAnswer, now: datetime) -> None:
+    def write(self, terms: SaleTermsResponse, now: datetime) -> None:
         event_id = EventId(terms.event_id)
         # First the list that the admitter reads: a queue that accepts users but is on no list would never move.
         self._redis.zadd(LIVE_QUEUES, {str(event_id): terms.sale_ends_at.timestamp()})
