@@ -1,4 +1,4 @@
-"""Every producer's message against every consumer's reader, and last release's messages against today's readers.
+"""Every producer's message against every consumer's reader, and the first release's messages against today's readers.
 
 `tests/messages/v1/` holds each message as it was first released. A file there is never changed: other services, and the
 seven days of a topic, still hold such messages. A new message gets its file with its release.
@@ -6,19 +6,20 @@ seven days of a topic, still hold such messages. A new message gets its file wit
 
 import json
 import re
-from functools import cache
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import Any
-from unittest.mock import Mock
+from typing import NamedTuple
 from uuid import UUID
 
 import pytest
-import yaml
 
 from common.domain.clock import new_id, utc_now
 from common.messaging.consumer import Consumer
 from common.messaging.messages import DEAD_LETTERS, Envelope, Payload, UnknownVersion, envelope, read
+from functions.payments.wiring import gateway_sync
+from tests.support.fresh_wiring import forget_wiring
+from tools.handlers import DeployedFunction, deployed_functions
 
 ROOT = Path(__file__).parents[2]
 FROZEN = {path.stem: path for path in (ROOT / "tests/messages/v1").glob("*.json")}
@@ -30,22 +31,12 @@ def _kinds(parent: type[Payload]) -> list[type[Payload]]:
 
 
 KINDS = {kind.__name__: kind for kind in _kinds(Payload)}  # type: ignore[type-abstract]
-CONSUMERS = sorted(path.relative_to(ROOT).with_suffix("") for path in (ROOT / "functions").glob("*/on_*.py"))
+CONSUMERS = [function for function in deployed_functions() if function.triggered_by("MSK")]
 
 
-class _Tolerant(yaml.SafeLoader):
-    """Reads CloudFormation's short forms (`!Ref x`) as whatever they hold."""
-
-
-def _plain(loader: yaml.SafeLoader, _tag: str, node: yaml.Node) -> Any:
-    if isinstance(node, yaml.ScalarNode):
-        return node.value
-    if isinstance(node, yaml.SequenceNode):
-        return loader.construct_sequence(node, deep=True)
-    return loader.construct_mapping(node, deep=True)  # type: ignore[arg-type]
-
-
-_Tolerant.add_multi_constructor("!", _plain)
+class Consuming(NamedTuple):
+    function: DeployedFunction
+    consumer: Consumer
 
 
 def frozen(name: str) -> Envelope:
@@ -61,53 +52,37 @@ def produced_today(name: str) -> str:
     return message.to_json()
 
 
-def consumer_of(module_path: Path, monkeypatch: pytest.MonkeyPatch) -> Consumer:
-    """The consumer as its module makes it, with nothing behind it."""
-    module = import_module(".".join(module_path.parts))
-    for name, value in vars(module).items():
-        if getattr(value, "__module__", "").endswith((".composition", "_store", "common.wiring.database")) and callable(
-            value
-        ):
-            monkeypatch.setattr(module, name, Mock())
-    made: Consumer = module.consumer.__wrapped__()
-    return made
+@pytest.fixture(params=CONSUMERS, ids=lambda function: function.name)
+def consuming(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Consuming]:
+    """A function that reads a topic and its consumer, as the wiring builds it, with no store behind it."""
+    for name in ("DATABASE_HOST", "DATABASE_NAME", "DATABASE_USER"):
+        monkeypatch.setenv(name, "unused")
+    monkeypatch.setenv("REDIS_URL", "redis://unused")
+    monkeypatch.setenv("REDIS_CLUSTER", "false")
+    monkeypatch.setenv("PORTONE_URL", "https://unused")
+    monkeypatch.setattr(gateway_sync, "secret", lambda _name: {"apiSecret": "unused", "channelKey": "unused"})
+    monkeypatch.setattr(Consumer, "__call__", lambda consumer, _event: consumer)
+    forget_wiring()
+    yield Consuming(request.param, import_module(request.param.module).handler({}, None))
+    forget_wiring()
 
 
-@cache
-def template() -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.load((ROOT / "template.yaml").read_text(encoding="utf-8"), Loader=_Tolerant)  # noqa: S506
-    return loaded
-
-
-def topics_in_template(module_path: Path) -> list[str]:
-    handler = ".".join((*module_path.parts, "handler"))
-    (function,) = [
-        each["Properties"] for each in template()["Resources"].values() if each["Properties"].get("Handler") == handler
-    ]
-    return [topic for event in function["Events"].values() for topic in event["Properties"]["Topics"]]
-
-
-@pytest.mark.parametrize("path", CONSUMERS, ids=str)
-def test_a_consumer_reads_what_is_on_its_topic_and_every_producers_message_of_it(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    consumer = consumer_of(path, monkeypatch)
-    assert consumer.reads
-    for kind in consumer.reads:
-        assert [kind.topic] == topics_in_template(path)
+def test_a_consumer_reads_what_is_on_its_topic_and_every_producers_message_of_it(consuming: Consuming) -> None:
+    assert consuming.consumer.reads
+    for kind in consuming.consumer.reads:
+        assert [[kind.topic]] == [trigger["Topics"] for trigger in consuming.function.triggered_by("MSK")]
         message = Envelope.model_validate_json(produced_today(kind.__name__))
         assert message.event_type == kind.__name__
         assert read(kind, message).to_dict() == message.payload
 
 
-@pytest.mark.parametrize("path", CONSUMERS, ids=str)
-def test_a_consumer_reads_last_releases_messages(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for kind in consumer_of(path, monkeypatch).reads:
+def test_a_consumer_reads_messages_of_the_first_release(consuming: Consuming) -> None:
+    for kind in consuming.consumer.reads:
         assert read(kind, frozen(kind.__name__)).aggregate_id == frozen(kind.__name__).aggregate_id
 
 
 @pytest.mark.parametrize("name", FROZEN)
-def test_what_was_released_is_still_said_under_the_same_names(name: str) -> None:
+def test_released_fields_keep_their_names_and_values(name: str) -> None:
     was, now = json.loads(FROZEN[name].read_bytes()), json.loads(produced_today(name))
     assert now.keys() >= was.keys()
     assert {field: now["payload"].get(field) for field in was["payload"]} == was["payload"]
@@ -119,7 +94,7 @@ def test_what_was_released_is_still_said_under_the_same_names(name: str) -> None
 
 
 @pytest.mark.parametrize("name", [name for name in FROZEN if "reservationId" in frozen(name).payload])
-def test_what_happens_to_a_reservation_has_one_key_whoever_tells_of_it(name: str) -> None:
+def test_every_message_about_a_reservation_has_its_id_as_ordering_key(name: str) -> None:
     payload = KINDS[name].model_validate(frozen(name).payload)
     assert payload.partition_key == frozen(name).payload["reservationId"]
 
