@@ -1,4 +1,4 @@
-"""The stores that the health check asks. Each function raises if its store does not answer."""
+"""The stores that the health check calls. Each function raises if its store does not answer."""
 
 from common.runtime.settings import Settings
 from common.wiring.database import database

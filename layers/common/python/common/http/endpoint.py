@@ -33,7 +33,7 @@ from common.domain.shared_errors import (
 from common.http.error_catalogue import ERROR_CATALOGUE
 from common.http.operation import Limit, Operation, Responses
 from common.http.request import Body, Path, Query, Request, User, parse_body, parse_path, parse_query
-from common.protection.rate_class import OTHERS, READS, RouteClass
+from common.protection.rate_class import OTHERS, READS, RateClass
 from common.runtime.log import log, write
 from common.runtime.metrics import NAMESPACE
 from common.runtime.trace import trace_id
@@ -193,15 +193,15 @@ def _limits(kind: Limit, request: Request) -> Mapping[str, str]:
     return _rate_limit_headers(left.limit, left.shown_remaining) if left else {}
 
 
-def count(kind: RouteClass, who: str) -> None:
-    """Count somebody whom the gateway does not know: an address that signs in. Raises RATE_LIMITED.
+def count_request(kind: RateClass, caller: str) -> None:
+    """Count a caller that the gateway does not know, such as an address that logs in. Raises RateLimited.
 
-    Only where addresses are counted, too: on a developer's machine everybody is the demo account.
+    Only where addresses are counted, too: on a developer's machine every caller is the demo account.
     """
     if endpoint_settings().rate_limits == "on":
         from common.wiring.rate_limiter import rate_limiter
 
-        rate_limiter(address_limits=True).admit(kind, who, None)
+        rate_limiter(address_limits=True).admit(kind, caller, None)
 
 
 def _check_bot(request: Request, arguments: Mapping[str, Any]) -> None:

@@ -21,7 +21,7 @@ from common.domain.shared_errors import (
     ServiceUnavailable,
     StoreUnavailable,
 )
-from common.protection.rate_class import RouteClass
+from common.protection.rate_class import RateClass
 from common.runtime.log import log
 from common.runtime.metrics import emit
 from common.runtime.settings import Settings
@@ -84,7 +84,7 @@ def _count(caller: str, function: str) -> None:
     """Raises RateLimited. While Redis is unavailable calls are not counted, as for public endpoints."""
     most = InternalEndpointSettings.from_environment().internal_calls_per_minute
     try:
-        rate_limiter(address_limits=False).admit(RouteClass(f"internal:{function}", most, None), caller, None)
+        rate_limiter(address_limits=False).admit(RateClass(f"internal:{function}", most, None), caller, None)
     except RateLimited:
         log.warning("a service calls too often", extra={"caller": caller, "function": function})
         emit({"function": function}, InternalCallsRefused=1)

@@ -24,9 +24,9 @@ from common.domain.shared_errors import (
     UnsupportedMediaType,
 )
 from common.http.request import Admin, Body, Path, Query, User
-from common.protection.rate_class import RouteClass
+from common.protection.rate_class import RateClass
 
-Limit = RouteClass | Literal["by method"] | None
+Limit = RateClass | Literal["by method"] | None
 Responses = Mapping[int, type[Model] | str | None]  # by status: a model, a media type of its own, or no body
 TakenT = TypeVar("TakenT")
 

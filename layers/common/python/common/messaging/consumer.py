@@ -108,7 +108,7 @@ class Consumer:
         except DomainError as error:
             if error.retryable:
                 raise  # another service is unavailable: the same as a store
-            self._send_to_dead_letter(record, f"refused: {error}")
+            self._send_to_dead_letter(record, f"rejected: {error}")
             return
         except StoreUnavailable:
             raise

@@ -6,7 +6,7 @@ BURST = 1.2  # GW-028
 
 
 @dataclass(frozen=True)
-class RouteClass:
+class RateClass:
     """Routes that share their limits: a user's reads are counted together, whichever they are."""
 
     name: str
@@ -14,11 +14,11 @@ class RouteClass:
     address_per_minute: int | None
 
 
-READS = RouteClass("read", 200, 300)
-OTHERS = RouteClass("other", 200, 100)
-QUEUE_STATUS = RouteClass("queue-status", 60, 300)
-# Seats and money, where they change hands. Reading one's reservations or payments is a read: whoever waits for a ticket
-# asks often.
-BOOKING = RouteClass("booking", 20, 100)
-PAYMENT = RouteClass("payment", 20, 50)  # GW-024; the 1,000 a second of everybody are the method's throttle
-LOGIN = RouteClass("login", 10, 100)
+READS = RateClass("read", 200, 300)
+OTHERS = RateClass("other", 200, 100)
+QUEUE_STATUS = RateClass("queue-status", 60, 300)
+# Seats and money, where they change hands. Reading one's reservations or payments is a read: a buyer who waits for a
+# ticket polls.
+BOOKING = RateClass("booking", 20, 100)
+PAYMENT = RateClass("payment", 20, 50)  # GW-024; the 1,000 a second of all buyers are the method's throttle
+LOGIN = RateClass("login", 10, 100)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from common.domain.clock import Clock
 from common.domain.shared_errors import RateLimited
-from common.protection.rate_class import BURST, RouteClass
+from common.protection.rate_class import BURST, RateClass
 from common.runtime.log import log
 from common.stores.redis import REDIS_FAILURES, Client, Script, run_together
 
@@ -38,7 +38,7 @@ class RateLimiter:
         self._address_limits = address_limits
         self._take = Script(Path(__file__).parent / "lua" / "take_turn.lua")
 
-    def admit(self, kind: RouteClass, user: str | None, address: str | None) -> Allowance | None:
+    def admit(self, kind: RateClass, user: str | None, address: str | None) -> Allowance | None:
         """The tighter of the two allowances. Raises RateLimited.
 
         None while Redis is unavailable. Limits keep a crowd fair; to reject every request because none can be counted

@@ -77,7 +77,7 @@ def _store_unavailable() -> Iterator[None]:
 
 
 def connect(url: str, *, cluster: bool) -> Client:
-    """A client that fails within a second rather than hold a request, and reconnects on a dead connection."""
+    """A client that fails within a second rather than hold a request, and reconnects if the connection was closed."""
     options: dict[str, Any] = {"decode_responses": True, "socket_timeout": 1, "socket_connect_timeout": 1}
     made: Callable[[], Any]
     if cluster:
