@@ -493,7 +493,7 @@ def test_a_message_a_rule_refuses_becomes_a_dead_letter_with_its_reason(
     letter = superuser.row("SELECT payload, headers FROM common.outbox_events WHERE event_type = 'DeadLetter'")
     assert letter is not None
     assert json.loads(letter["payload"]) == json.loads(value)
-    assert letter["headers"]["reason"] == "refused: NOT_FOUND"
+    assert letter["headers"]["reason"] == "rejected: NOT_FOUND"
 
 
 def test_a_reader_ignores_what_it_does_not_know(

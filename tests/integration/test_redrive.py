@@ -106,7 +106,7 @@ def test_a_letter_says_what_it_was_whose_and_why(desk: Desk, servers: list[str])
     reservation = uuid4()
     (letter,) = dead_letters_of(desk, servers, reservation)
     assert letter.topic == RESERVATION_EVENTS
-    assert letter.reason == "refused: NOT_FOUND"
+    assert letter.reason == "rejected: NOT_FOUND"
     assert letter.headers["consumer"] == "events"
     assert letter.event_type == "ReservationConfirmed"
     assert json.loads(letter.value)["payload"]["reservationId"] == str(reservation)
@@ -176,7 +176,7 @@ def test_the_function_lists_shows_and_puts_back(
     monkeypatch.setattr(redriving, "redrive", desk.redrive)
     listed = redrive_dead_letters.handler({"action": "list", "limit": 1000}, None)["letters"]
     (line,) = [each for each in listed if each["id"] == letter.id]
-    assert line["reason"] == "refused: NOT_FOUND"
+    assert line["reason"] == "rejected: NOT_FOUND"
     assert line["putBackAt"] is None
     assert "value" not in line
     (shown,) = redrive_dead_letters.handler({"action": "show", "ids": [letter.id]}, None)["letters"]

@@ -3,10 +3,10 @@
 from common.domain.shared_errors import NotFound
 from common.http.endpoint import Response, endpoint
 from common.http.request import Admin, Body
-from functions.events import wiring
 from functions.events.domain.event_proposal import EventProposal
 from functions.events.handlers.responses.conditional_response import with_version
 from functions.events.handlers.responses.event_response import EventResponse
+from functions.events.wiring import administration
 
 
 class EventBody(EventProposal, Body):
@@ -15,5 +15,5 @@ class EventBody(EventProposal, Body):
 
 @endpoint(responses={201: EventResponse}, raises=[NotFound])
 def handler(_admin: Admin, body: EventBody) -> Response:
-    event = wiring.event_admin().create(body)
+    event = administration.event_admin().create(body)
     return with_version(EventResponse.of(event), event.version, 201)

@@ -2,10 +2,10 @@
 
 from common.http.endpoint import Response, endpoint
 from common.http.request import Admin, Body
-from functions.events import wiring
 from functions.events.domain.input_bounds import Label
 from functions.events.handlers.responses.conditional_response import with_version
 from functions.events.handlers.responses.venue_response import VenueResponse
+from functions.events.wiring import venues
 
 
 class VenueBody(Body):
@@ -16,5 +16,5 @@ class VenueBody(Body):
 
 @endpoint(responses={201: VenueResponse})
 def handler(_admin: Admin, body: VenueBody) -> Response:
-    venue = wiring.venue_admin().create_venue(body.name, body.address, body.city)
+    venue = venues.venue_admin().create_venue(body.name, body.address, body.city)
     return with_version(VenueResponse.of(venue), venue.version, 201)

@@ -6,7 +6,6 @@ from pydantic import Field
 
 from common.http.endpoint import Response, endpoint
 from common.http.request import Admin, Body, Request
-from functions.events import wiring
 from functions.events.domain.errors import HallInUse, PreconditionFailed
 from functions.events.domain.input_bounds import Label
 from functions.events.domain.seat_template import SeatTemplate
@@ -14,6 +13,7 @@ from functions.events.handlers.preconditions import expected_versions
 from functions.events.handlers.resource_paths import HallPath
 from functions.events.handlers.responses.conditional_response import with_version
 from functions.events.handlers.responses.venue_response import HallResponse
+from functions.events.wiring import venues
 
 
 class HallEditBody(Body):
@@ -26,5 +26,5 @@ class HallEditBody(Body):
 @endpoint(responses={200: HallResponse}, raises=[PreconditionFailed, HallInUse])
 def handler(request: Request, _admin: Admin, path: HallPath, body: HallEditBody) -> Response:
     expected = expected_versions(request)
-    hall = wiring.venue_admin().edit_hall(path.id, path.hall_id, body.name, body.seat_template, expected)
+    hall = venues.venue_admin().edit_hall(path.id, path.hall_id, body.name, body.seat_template, expected)
     return with_version(HallResponse.of(hall), hall.version)

@@ -3,10 +3,10 @@
 from common.http.endpoint import Response, endpoint
 from common.http.page import Page
 from common.http.request import Paging, Request
-from functions.events import wiring
 from functions.events.domain.event_search import EventSearch
 from functions.events.handlers.responses.conditional_response import not_modified_or
 from functions.events.handlers.responses.event_response import EventResponse, render_page
+from functions.events.wiring import reading
 
 
 class EventQuery(Paging, EventSearch):
@@ -15,5 +15,5 @@ class EventQuery(Paging, EventSearch):
 
 @endpoint(responses={200: Page[EventResponse], 304: None})
 def handler(request: Request, query: EventQuery) -> Response:
-    page = wiring.event_reader().page(query, lambda found: render_page(found, query))
+    page = reading.event_reader().page(query, lambda found: render_page(found, query))
     return not_modified_or(request, page.etag, lambda: page.json)

@@ -2,13 +2,13 @@
 
 from common.http.endpoint import Response, endpoint
 from common.http.request import Request
-from functions.events import wiring
 from functions.events.handlers.resource_paths import EventIdPath
 from functions.events.handlers.responses.conditional_response import not_modified_or
 from functions.events.handlers.responses.seat_response import SeatStatusesResponse
+from functions.events.wiring import reading
 
 
 @endpoint(responses={200: SeatStatusesResponse, 304: None})
 def handler(request: Request, path: EventIdPath) -> Response:
-    statuses = wiring.event_reader().seat_statuses(path.id)
+    statuses = reading.event_reader().seat_statuses(path.id)
     return not_modified_or(request, statuses.etag, statuses.to_json)

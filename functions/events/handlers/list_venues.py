@@ -8,8 +8,8 @@ from common.domain.model import Text
 from common.http.endpoint import endpoint
 from common.http.page import Page
 from common.http.request import Paging
-from functions.events import wiring
 from functions.events.handlers.responses.venue_response import VenueResponse
+from functions.events.wiring import venues
 
 
 class VenueQuery(Paging):
@@ -18,6 +18,6 @@ class VenueQuery(Paging):
 
 @endpoint
 def handler(query: VenueQuery) -> Page[VenueResponse]:
-    page = wiring.venue_repository().page(query.city, limit=query.size, offset=query.offset)
+    page = venues.venue_repository().page(query.city, limit=query.size, offset=query.offset)
     items = [VenueResponse.of(venue) for venue in page.items]
     return Page[VenueResponse](items=items, page=query.page, size=query.size, total=page.total)

@@ -3,10 +3,10 @@
 from common.contracts.sale_terms import SaleTermsRequest, SaleTermsResponse
 from common.domain.ids import EventId
 from common.http.internal_endpoint import internal
-from functions.events import wiring
+from functions.events.wiring import repositories
 
 
 @internal
 def handler(request: SaleTermsRequest) -> SaleTermsResponse:
-    terms = wiring.event_repository().sale_terms(EventId(request.event_id))
+    terms = repositories.event_repository().sale_terms(EventId(request.event_id))
     return SaleTermsResponse.model_validate(terms, from_attributes=True)

@@ -3,10 +3,10 @@
 from common.contracts.seat_catalogue import SeatCatalogueRequest, SeatCatalogueResponse
 from common.domain.ids import EventId, SeatId
 from common.http.internal_endpoint import internal
-from functions.events import wiring
+from functions.events.wiring import repositories
 
 
 @internal
 def handler(request: SeatCatalogueRequest) -> SeatCatalogueResponse:
-    offer = wiring.seat_repository().offer(EventId(request.event_id), list(map(SeatId, request.seat_ids)))
+    offer = repositories.seat_repository().offer(EventId(request.event_id), list(map(SeatId, request.seat_ids)))
     return SeatCatalogueResponse.model_validate(offer, from_attributes=True)

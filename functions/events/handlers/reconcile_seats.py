@@ -7,9 +7,9 @@ from typing import Any
 from common.domain.ids import EventId
 from common.runtime.log import log
 from common.runtime.metrics import emit
-from functions.events import wiring
 from functions.events.domain.seat_disagreements import Disagreements
 from functions.events.usecases.seat_reconciliation import reconcile
+from functions.events.wiring import seat_sales
 
 
 def handler(event: dict[str, Any], context: Any) -> None:
@@ -19,7 +19,7 @@ def handler(event: dict[str, Any], context: Any) -> None:
         log.warning("not reconciled", extra={"event_id": str(event_id), "error": type(error).__name__})
         failures.append(event_id)
 
-    found = reconcile(wiring.seat_records(), time.sleep, failed)
+    found = reconcile(seat_sales.seat_records(), time.sleep, failed)
     totals = Counter(Disagreements().counts())
     for event_id, disagreements in found.items():
         counts = disagreements.counts()

@@ -7,7 +7,6 @@ from pydantic import Field
 from common.domain.ids import UserId
 from common.http.endpoint import Response, endpoint
 from common.http.request import Admin, Body, Request
-from functions.events import wiring
 from functions.events.domain.errors import EventEnded, EventIsCancelled, PreconditionFailed, SaleNotStarted
 from functions.events.domain.event_edit import EventEdit
 from functions.events.domain.input_bounds import Date, Reason
@@ -15,6 +14,7 @@ from functions.events.handlers.preconditions import expected_versions
 from functions.events.handlers.resource_paths import EventIdPath
 from functions.events.handlers.responses.conditional_response import with_version
 from functions.events.handlers.responses.event_response import EventResponse
+from functions.events.wiring import administration
 
 
 class RescheduleBody(Body):
@@ -28,5 +28,5 @@ class RescheduleBody(Body):
 def handler(request: Request, admin: Admin, path: EventIdPath, body: RescheduleBody) -> Response:
     times = EventEdit.model_validate(body.model_dump(exclude_unset=True, exclude={"reason"}))
     expected = expected_versions(request)
-    event = wiring.event_admin().reschedule(path.id, times, body.reason, UserId(admin.id), expected)
+    event = administration.event_admin().reschedule(path.id, times, body.reason, UserId(admin.id), expected)
     return with_version(EventResponse.of(event), event.version)

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from functions.events import wiring
+from functions.events.wiring import seat_sales
 
 
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
-    return wiring.seat_sales_consumer()(event)
+    return seat_sales.seat_sales_consumer()(event)

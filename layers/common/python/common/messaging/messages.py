@@ -11,6 +11,8 @@ from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
+from pydantic import ConfigDict
+
 from common.domain.model import Model, Moment
 
 PAYMENT_EVENTS = "payment.events"
@@ -40,6 +42,8 @@ class Envelope(Model):
 
 class Payload(Model, ABC):
     """The content of an envelope; the class's name is the `event_type`."""
+
+    model_config = ConfigDict(defer_build=True)  # a function uses one or two of them, and importing builds none
 
     topic: ClassVar[str]
     aggregate_type: ClassVar[str]
