@@ -207,7 +207,7 @@ def test_a_confirmation_of_an_unknown_seat_or_event_becomes_a_dead_letter(
     )
     assert new_consumer()(batch(message)) == DONE
     assert seats.state(seats.ids[0]) == (None, 0)
-    assert seats.dead_letters() == ["refused: SEAT_NOT_FOUND"]
+    assert seats.dead_letters() == ["rejected: SEAT_NOT_FOUND"]
 
 
 def test_a_seat_that_changed_since_it_was_read_is_not_written(
