@@ -27,7 +27,7 @@ from common.contracts.sale_terms import SaleTermsResponse
 from common.domain.clock import microseconds
 from common.domain.ids import EventId, UserId
 from common.stores.redis import Client, run_together
-from common.waitingroom.queue_keys import admitted_since_birth_key, last_seen_key, membership_key, queue_key, sale_key
+from common.waitingroom.queue_keys import early_admissions_key, last_seen_key, membership_key, queue_key, sale_key
 from common.wiring import secret_cache
 from common.wiring.redis_client import redis_client
 from emulator import services
@@ -132,7 +132,7 @@ def _latencies(redis: Client, event_id: EventId) -> dict[str, list[float]]:
     def bare_enter(user: UserId) -> object:
         keys, now = queue._user_keys(event_id, user), microseconds(datetime.now(UTC))
         return queue._enter(
-            redis, [*keys, admitted_since_birth_key(event_id)], [str(user), now, "0", 300_000_000, 10_000_000]
+            redis, [*keys, early_admissions_key(event_id)], [str(user), now, "0", 300_000_000, 10_000_000]
         )
 
     def bare_both(user: UserId) -> object:
@@ -141,7 +141,7 @@ def _latencies(redis: Client, event_id: EventId) -> dict[str, list[float]]:
         membership_arguments: list[str | int] = [str(event_id), now, "", 86_400]
         calls = [
             (queue._take_membership, [membership_key(user)], membership_arguments),
-            (queue._enter, [*keys, admitted_since_birth_key(event_id)], arguments),
+            (queue._enter, [*keys, early_admissions_key(event_id)], arguments),
         ]
         return run_together(redis, calls)
 

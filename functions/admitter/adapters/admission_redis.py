@@ -12,8 +12,8 @@ from common.runtime.log import log
 from common.stores.redis import Client, Script, run_together
 from common.waitingroom.queue_keys import (
     LIVE_QUEUES,
-    admitted_since_birth_key,
     clock_key,
+    early_admissions_key,
     held_seats_key,
     last_seen_key,
     live_tokens_key,
@@ -91,7 +91,7 @@ class AdmissionRedis:
     def _call(self, event_id: EventId, now: datetime | None) -> tuple[Script, list[str], list[str | int]]:
         keys = [
             *(queue_key(event_id), sale_key(event_id), last_seen_key(event_id), live_tokens_key(event_id)),
-            *(clock_key(event_id), held_seats_key(event_id), admitted_since_birth_key(event_id)),
+            *(clock_key(event_id), held_seats_key(event_id), early_admissions_key(event_id)),
         ]
         arguments: list[str | int] = [
             "" if now is None else microseconds(now),
@@ -118,7 +118,7 @@ class AdmissionRedis:
         for event_id in closed:
             self._redis.unlink(
                 *(queue_key(event_id), sale_key(event_id), last_seen_key(event_id), live_tokens_key(event_id)),
-                *(clock_key(event_id), admitted_since_birth_key(event_id)),
+                *(clock_key(event_id), early_admissions_key(event_id)),
             )
             self._next.pop(event_id, None)
             self._unfilled.discard(event_id)

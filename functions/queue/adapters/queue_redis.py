@@ -12,7 +12,7 @@ from common.stores.redis import Client, Script, run_together
 from common.waitingroom.queue_keys import (
     LIVE_QUEUES,
     WAITER_GRACE_SECONDS,
-    admitted_since_birth_key,
+    early_admissions_key,
     last_seen_key,
     live_tokens_key,
     membership_key,
@@ -56,7 +56,7 @@ class QueueRedis:
         The status is None if the sale terms are not known or, unless `accept_stale`, no longer fresh.
         """
         at = microseconds(now)
-        keys = [*self._user_keys(event_id, user_id), admitted_since_birth_key(event_id)]
+        keys = [*self._user_keys(event_id, user_id), early_admissions_key(event_id)]
         arguments: list[str | int] = [str(user_id), at, int(accept_stale), _us(self._grace), _us(RETURN_PERIOD)]
         if receipt is not None:
             old = receipt.position

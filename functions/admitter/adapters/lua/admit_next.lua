@@ -11,7 +11,7 @@
 --         next, "1" if the caller is to ask for the sale terms, users left waiting, the next users,
 --         how many more this second may admit}
 local queue, sale, seen, live_tokens = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local clock, held, admitted_since_birth = KEYS[5], KEYS[6], KEYS[7]
+local clock, held, early_admissions = KEYS[5], KEYS[6], KEYS[7]
 local life, grace, most_dropped, refresh_every = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local follow_seats, most_next = ARGV[6] == '1', tonumber(ARGV[7])
 local SECOND = 1000000
@@ -96,8 +96,8 @@ if #admitted > 0 then
     'spent_until', whole(spent_until + #admitted * SECOND / rate))
   -- While receipts with an older birth are accepted: each user is admitted once.
   if now < tonumber(terms[20]) + grace then
-    redis.call('SADD', admitted_since_birth, unpack(admitted))
-    redis.call('PEXPIRE', admitted_since_birth, whole(grace / 1000))
+    redis.call('SADD', early_admissions, unpack(admitted))
+    redis.call('PEXPIRE', early_admissions, whole(grace / 1000))
   end
   -- Tokens expire by themselves; their entries here are deleted with the next admission.
   redis.call('ZREMRANGEBYSCORE', live_tokens, '-inf', whole(now / 1000))

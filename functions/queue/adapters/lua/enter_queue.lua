@@ -6,7 +6,7 @@
 -- ARGV 1 user id  2 now in µs  3 "1" to accept terms that are no longer fresh  4 grace of waiting users in µs
 --      5 µs for the other users to return too  6.. of a valid receipt, if any: place, front, birth, time of signing (µs)
 -- Result a reply of `queue_reply.py`: ADMITTED | WAITING | UNKNOWN | NOT_OPEN, CLOSED, SOLD_OUT or FULL
-local queue, sale, seen, token_key, admitted_since_birth = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local queue, sale, seen, token_key, early_admissions = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local user, now, accept_stale = ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1'
 local grace, return_period = tonumber(ARGV[4]), tonumber(ARGV[5])
 
@@ -61,7 +61,7 @@ if ARGV[6] then
         again = redis.call('ZRANGEBYSCORE', queue, '-inf', whole(spent), 'LIMIT', 0, 1000)
       end
     end
-    if old_place > spent and redis.call('SISMEMBER', admitted_since_birth, user) == 0 then
+    if old_place > spent and redis.call('SISMEMBER', early_admissions, user) == 0 then
       place, outcome = old_place, 'RETURNED'
     end
   end

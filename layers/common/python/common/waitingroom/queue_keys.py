@@ -30,10 +30,8 @@ def live_tokens_key(event_id: EventId) -> str:
     return f"queue:admitted:{{{event_id}}}"
 
 
-def admitted_since_birth_key(event_id: EventId) -> str:
-    """Set: users admitted in the first minutes after the queue's birth. Their old places are spent
-    (`enter_queue.lua`).
-    """
+def early_admissions_key(event_id: EventId) -> str:
+    """Set: users admitted in the queue's first minutes. Their place receipts are spent (`enter_queue.lua`)."""
     return f"queue:let_in:{{{event_id}}}"
 
 
