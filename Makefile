@@ -79,7 +79,7 @@ test-unit: $(STAMP) ## The tests that start no service and no other process
 	@$(PYTEST) -n $(WORKERS) -m "not starts_processes" tests/unit tests/sandbox $(ARGS)
 
 test-apache: $(STAMP) ## What speaks Kafka, again on Apache Kafka (jars from Maven Central, needs Java 17 and mvn)
-	@EMULATOR_KAFKA=apache $(PY) -m pytest tests/integration/test_outbox_relay.py tests/integration/test_outbox_relay_lives.py \
+	@EMULATOR_KAFKA=apache $(PY) -m pytest tests/integration/test_outbox_relay.py tests/integration/test_outbox_relay_processes.py \
 		tests/integration/test_redrive.py tests/integration/test_kafka_security.py tests/chaos \
 		tests/e2e/test_purchase.py tests/e2e/test_logs.py $(ARGS) # what the rest of e2e asks no broker sees
 

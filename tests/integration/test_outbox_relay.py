@@ -42,7 +42,7 @@ def write(database: Database, *payloads: ReservationConfirmed) -> None:
 
 
 def drain_all(relay: Relay) -> int:
-    """Sweep until there is nothing to do now; how many records were published."""
+    """Sweep until nothing more can be published now. Returns how many rows were published."""
     published = 0
     while done := relay.sweep().published:
         published += done
@@ -50,26 +50,26 @@ def drain_all(relay: Relay) -> int:
 
 
 class FakePublisher:
-    """A broker that keeps what it is sent, and refuses what `refuse` says."""
+    """Keeps the rows it is sent, except those for which `rejects` or `unavailable` is true."""
 
     def __init__(
         self,
-        refuse: Callable[[OutboxRow], bool] = lambda row: False,
-        away: Callable[[OutboxRow], bool] = lambda row: False,
+        rejects: Callable[[OutboxRow], bool] = lambda row: False,
+        unavailable: Callable[[OutboxRow], bool] = lambda row: False,
     ) -> None:
         self.sent: list[OutboxRow] = []
-        self.refuse = refuse
-        self.away = away
+        self.rejects = rejects
+        self.unavailable = unavailable
 
     def connect(self) -> None:
-        """Always there."""
+        """Never fails."""
 
     def publish(self, rows: Sequence[OutboxRow]) -> list[Exception | None]:
         outcomes: list[Exception | None] = []
         for row in rows:
-            if self.refuse(row):
+            if self.rejects(row):
                 outcomes.append(ValueError("too large"))
-            elif self.away(row):
+            elif self.unavailable(row):
                 outcomes.append(BrokerUnavailable("no leader"))
             else:
                 self.sent.append(row)
@@ -95,7 +95,7 @@ def topic(kafka_servers: list[str]) -> Iterator[Topic]:
         yield topic
 
 
-def test_what_committed_is_published_once_per_pass_in_order_per_key(
+def test_committed_messages_are_published_once_and_in_order_for_each_key(
     writer: Database, database_of: Callable[[str], Database], publisher: KafkaPublisher, topic: Topic
 ) -> None:
     keys = [uuid4() for _ in range(10)]
@@ -115,38 +115,40 @@ def test_what_committed_is_published_once_per_pass_in_order_per_key(
         assert notes == list(range(10))
 
 
-def test_what_rolled_back_is_never_published(writer: Database, database_of: Callable[[str], Database]) -> None:
-    def die() -> None:
+def test_messages_of_a_rolled_back_transaction_are_never_published(
+    writer: Database, database_of: Callable[[str], Database]
+) -> None:
+    def crash_before_commit() -> None:
         with writer.transaction() as connection:
             Outbox().write(connection, confirmed(uuid4()), user_id=uuid4())
             raise psycopg.errors.AdminShutdown
 
     with pytest.raises(StoreUnavailable):
-        die()
+        crash_before_commit()
     fake = FakePublisher()
     assert drain_all(Relay(OutboxRepository(database_of("relay")), fake, 100)) == 0
     assert fake.sent == []
 
 
-def test_a_relay_that_dies_after_publishing_leaves_the_rows_to_the_next(
+def test_rows_of_a_relay_that_crashed_after_publishing_are_published_by_the_next(
     writer: Database, database_of: Callable[[str], Database]
 ) -> None:
     write(writer, confirmed(uuid4()))
 
-    class DiesAfterPublishing(FakePublisher):
+    class CrashesAfterPublishing(FakePublisher):
         def publish(self, rows: Sequence[OutboxRow]) -> list[Exception | None]:
             super().publish(rows)
             raise SystemExit
 
-    dying = DiesAfterPublishing()
+    crashing = CrashesAfterPublishing()
     with pytest.raises(SystemExit):
-        drain_all(Relay(OutboxRepository(database_of("relay")), dying, 100))
-    next_one = FakePublisher()
-    assert drain_all(Relay(OutboxRepository(database_of("relay")), next_one, 100)) == 1
-    assert [row.id for row in next_one.sent] == [row.id for row in dying.sent]
+        drain_all(Relay(OutboxRepository(database_of("relay")), crashing, 100))
+    next_publisher = FakePublisher()
+    assert drain_all(Relay(OutboxRepository(database_of("relay")), next_publisher, 100)) == 1
+    assert [row.id for row in next_publisher.sent] == [row.id for row in crashing.sent]
 
 
-def test_relays_that_run_at_once_never_publish_a_row_twice_or_out_of_order(
+def test_concurrent_relays_never_publish_a_row_twice_or_out_of_order(
     writer: Database, database_of: Callable[[str], Database]
 ) -> None:
     keys = [uuid4() for _ in range(20)]
@@ -164,7 +166,7 @@ def test_relays_that_run_at_once_never_publish_a_row_twice_or_out_of_order(
         assert ids == sorted(ids)
 
 
-def test_a_slow_commit_with_an_earlier_id_is_not_stepped_over(
+def test_a_row_with_an_earlier_id_that_commits_late_is_not_skipped(
     writer: Database, database_of: Callable[[str], Database]
 ) -> None:
     slow = database_of("payment_service")
@@ -178,13 +180,13 @@ def test_a_slow_commit_with_an_earlier_id_is_not_stepped_over(
     assert [row.id for row in fake.sent] == sorted((row.id for row in fake.sent), reverse=True)
 
 
-def test_one_bad_record_holds_back_only_its_key_and_is_a_dead_letter_when_its_third_repeat_fails(
+def test_a_bad_record_delays_only_its_key_and_becomes_a_dead_letter_after_three_retries(
     writer: Database, database_of: Callable[[str], Database], superuser: Database
 ) -> None:
     bad, good = _same_shard()
     write(writer, confirmed(bad, 1), confirmed(good, 2), confirmed(bad, 3), confirmed(good, 4))
     first_bad = superuser.rows("SELECT min(id) AS id FROM common.outbox_events")[0]["id"]
-    fake = FakePublisher(refuse=lambda row: row.id == first_bad and row.topic == RESERVATION_EVENTS)
+    fake = FakePublisher(rejects=lambda row: row.id == first_bad and row.topic == RESERVATION_EVENTS)
     relay = Relay(OutboxRepository(database_of("relay")), fake, 100, backoff=(0, 0, 0))
     for _ in range(1 + 3):
         assert relay.sweep().failed == 1
@@ -198,17 +200,17 @@ def test_one_bad_record_holds_back_only_its_key_and_is_a_dead_letter_when_its_th
     assert len(fake.sent) == 4
 
 
-def test_a_refused_record_waits_one_two_and_four_seconds_and_the_later_ones_of_its_key_with_it(
+def test_a_rejected_record_and_later_ones_of_its_key_wait_one_two_and_four_seconds(
     writer: Database, database_of: Callable[[str], Database], superuser: Database
 ) -> None:
     key = uuid4()
     write(writer, confirmed(key), confirmed(key))
     relay = Relay(
-        OutboxRepository(database_of("relay")), FakePublisher(refuse=lambda row: row.topic == RESERVATION_EVENTS), 100
+        OutboxRepository(database_of("relay")), FakePublisher(rejects=lambda row: row.topic == RESERVATION_EVENTS), 100
     )
     for wait in (1, 2, 4):
         assert relay.sweep().failed == 1
-        assert relay.sweep() == Pass(), "it waits, and so does the one behind it"
+        assert relay.sweep() == Pass(), "the rejected record and the one after it wait"
         row = superuser.row(
             "SELECT extract(epoch FROM retry_at - clock_timestamp())::float8 AS seconds FROM common.outbox_events"
             " ORDER BY id LIMIT 1"
@@ -218,20 +220,20 @@ def test_a_refused_record_waits_one_two_and_four_seconds_and_the_later_ones_of_i
         _make_due(superuser)
 
 
-def test_a_key_with_more_records_than_a_batch_behind_a_bad_one_does_not_keep_its_shard(
+def test_a_key_with_more_blocked_records_than_a_batch_does_not_block_its_shard(
     writer: Database, database_of: Callable[[str], Database], superuser: Database
 ) -> None:
     bad, good = _same_shard()
     write(writer, *(confirmed(bad, note) for note in range(30)), confirmed(good))
     first_bad = superuser.rows("SELECT min(id) AS id FROM common.outbox_events")[0]["id"]
-    fake = FakePublisher(refuse=lambda row: row.id == first_bad)
+    fake = FakePublisher(rejects=lambda row: row.id == first_bad)
     relay = Relay(OutboxRepository(database_of("relay")), fake, batch=10)
     assert relay.sweep() == Pass(failed=1)
     assert relay.sweep() == Pass(published=1)
     assert [row.partition_key for row in fake.sent] == [str(good)]
 
 
-def test_a_record_too_large_even_for_the_dead_letters_goes_there_by_its_number(
+def test_a_record_too_large_for_any_topic_becomes_a_dead_letter_with_its_outbox_id(
     writer: Database,
     database_of: Callable[[str], Database],
     publisher: KafkaPublisher,
@@ -260,18 +262,18 @@ def test_a_record_too_large_even_for_the_dead_letters_goes_there_by_its_number(
     assert sorted(record.key for record in topic.read()) == sorted([str(huge).encode(), str(next_one).encode()])
 
 
-def test_what_a_part_of_the_broker_cannot_take_waits_uncounted_while_the_rest_goes_on_in_order(
+def test_rows_for_an_unavailable_part_of_the_broker_wait_without_a_retry_count_while_others_are_published(
     writer: Database, database_of: Callable[[str], Database], superuser: Database
 ) -> None:
     stuck, moving = uuid4(), uuid4()
     write(writer, confirmed(stuck, 1), confirmed(moving, 2), confirmed(stuck, 3), confirmed(moving, 4))
-    fake = FakePublisher(away=lambda row: row.partition_key == str(stuck))
+    fake = FakePublisher(unavailable=lambda row: row.partition_key == str(stuck))
     relay = Relay(OutboxRepository(database_of("relay")), fake, 100)
     drain_all(relay)
     assert [row.partition_key for row in fake.sent] == [str(moving)] * 2
     counts = superuser.rows("SELECT retry_count FROM common.outbox_events WHERE published_at IS NULL")
     assert [row["retry_count"] for row in counts] == [0, 0]
-    fake.away = lambda row: False
+    fake.unavailable = lambda row: False
     _make_due(superuser)
     drain_all(relay)
     ids = [row.id for row in fake.sent if row.partition_key == str(stuck)]
@@ -279,24 +281,24 @@ def test_what_a_part_of_the_broker_cannot_take_waits_uncounted_while_the_rest_go
     assert ids == sorted(ids)
 
 
-@pytest.mark.skipif(os.environ.get("EMULATOR_KAFKA") != "apache", reason="Tansu makes any topic that is asked for")
-def test_a_topic_that_is_missing_holds_back_only_its_own(
+@pytest.mark.skipif(os.environ.get("EMULATOR_KAFKA") != "apache", reason="Tansu creates any topic that is used")
+def test_a_missing_topic_delays_only_its_own_rows(
     writer: Database, database_of: Callable[[str], Database], superuser: Database, publisher: KafkaPublisher
 ) -> None:
     write(writer, confirmed(uuid4()), confirmed(uuid4()))
     with superuser.transaction() as connection:
         connection.execute(
-            "UPDATE common.outbox_events SET topic = 'nobody.made'"
+            "UPDATE common.outbox_events SET topic = 'not.created'"
             " WHERE id = (SELECT min(id) FROM common.outbox_events)"
         )
     relay = Relay(OutboxRepository(database_of("relay")), publisher, 100)
     while not relay.sweep().published:
         pass
     left = superuser.rows("SELECT topic, retry_count FROM common.outbox_events WHERE published_at IS NULL")
-    assert left == [{"topic": "nobody.made", "retry_count": 0}]
+    assert left == [{"topic": "not.created", "retry_count": 0}]
 
 
-def test_a_topic_that_is_away_with_more_than_a_batch_lets_those_behind_it_go_on_while_it_is_tried_again_and_again(
+def test_an_unavailable_topic_with_more_rows_than_a_batch_does_not_block_the_rows_after_it(
     writer: Database, database_of: Callable[[str], Database], superuser: Database
 ) -> None:
     stuck = [_key_of_shard(0) for _ in range(30)]
@@ -304,30 +306,30 @@ def test_a_topic_that_is_away_with_more_than_a_batch_lets_those_behind_it_go_on_
     write(writer, *(confirmed(key) for key in stuck))
     with superuser.transaction() as connection:
         connection.execute("UPDATE common.outbox_events SET topic = 'event.events'")
-    fake = FakePublisher(away=lambda row: row.topic == "event.events")
+    fake = FakePublisher(unavailable=lambda row: row.topic == "event.events")
     relay = Relay(OutboxRepository(database_of("relay")), fake, batch=8)
     for _ in range(3):
         write(writer, confirmed(moving))
-        more = len(fake.sent) + 1
+        expected = len(fake.sent) + 1
         for _ in range(8):
             with suppress(BrokerUnavailable):
                 relay.sweep()
-            # So long does a pass last whose broker does not answer: all that was held may be due before the next one.
+            # A pass in which the broker does not answer takes long: all held rows may be due before the next pass.
             _make_due(superuser)
-        assert len(fake.sent) == more
+        assert len(fake.sent) == expected
     assert {row.partition_key for row in fake.sent} == {str(moving)}
-    fake.away = lambda row: False
+    fake.unavailable = lambda row: False
     drain_all(relay)
     assert len(fake.sent) == len({row.id for row in fake.sent}) == 33
 
 
-def test_when_nothing_of_a_batch_can_be_published_it_is_held_and_the_next_pass_takes_what_is_behind_it(
+def test_a_batch_that_cannot_be_published_is_held_and_the_next_pass_publishes_the_rows_after_it(
     writer: Database, database_of: Callable[[str], Database], superuser: Database
 ) -> None:
     stuck = [_key_of_shard(0) for _ in range(5)]
     moving = _key_of_shard(0)
     write(writer, *(confirmed(key) for key in (*stuck, moving)))
-    fake = FakePublisher(away=lambda row: row.partition_key != str(moving))
+    fake = FakePublisher(unavailable=lambda row: row.partition_key != str(moving))
     relay = Relay(OutboxRepository(database_of("relay")), fake, batch=5)
     with pytest.raises(BrokerUnavailable):
         relay.sweep()
@@ -336,28 +338,28 @@ def test_when_nothing_of_a_batch_can_be_published_it_is_held_and_the_next_pass_t
         " common.outbox_events WHERE retry_at IS NOT NULL"
     )
     assert len(held) == 5
-    assert all(each["seconds"] > ANSWER_SECONDS for each in held), "or they are due again when the next pass reads"
+    assert all(each["seconds"] > ANSWER_SECONDS for each in held), "they would be due again when the next pass reads"
     assert relay.sweep() == Pass(published=1)
     assert [row.partition_key for row in fake.sent] == [str(moving)]
 
 
-def test_a_broker_that_answers_late_ends_no_pass_in_the_middle_and_nothing_is_published_twice(
+def test_with_a_slow_broker_a_pass_ends_between_rounds_and_nothing_is_published_twice(
     writer: Database, database_of: Callable[[str], Database]
 ) -> None:
     key, now = uuid4(), [0.0]
     write(writer, *(confirmed(key, note) for note in range(5)))
 
-    class Late(FakePublisher):
+    class SlowPublisher(FakePublisher):
         def publish(self, rows: Sequence[OutboxRow]) -> list[Exception | None]:
             now[0] += 4
             return super().publish(rows)
 
-    fake = Late()
+    fake = SlowPublisher()
     relay = Relay(OutboxRepository(database_of("relay")), fake, 100, clock=lambda: now[0])
     passes = []
     while relay.backlog().lag:
         passes.append(relay.sweep().published)
-    assert passes == [2, 2, 1], "a third round might be answered when Postgres has ended the transaction"
+    assert passes == [2, 2, 1], "Postgres could end the transaction before a third round is answered"
     ids = [row.id for row in fake.sent]
     assert len(ids) == 5
     assert ids == sorted(ids)
@@ -382,20 +384,20 @@ def _same_shard() -> tuple[UUID, UUID]:
             return bad, good
 
 
-def test_a_broker_that_is_away_marks_nothing_published(
+def test_an_unavailable_broker_marks_nothing_published(
     writer: Database, database_of: Callable[[str], Database], superuser: Database
 ) -> None:
     write(writer, confirmed(uuid4()))
-    nowhere = KafkaPublisher({"bootstrap_servers": ["127.0.0.1:9"]}, connect_seconds=1)
+    unreachable = KafkaPublisher({"bootstrap_servers": ["127.0.0.1:9"]}, connect_seconds=1)
     with pytest.raises(BrokerUnavailable):
-        drain_all(Relay(OutboxRepository(database_of("relay")), nowhere, 100))
+        drain_all(Relay(OutboxRepository(database_of("relay")), unreachable, 100))
     assert superuser.rows("SELECT retry_count, published_at FROM common.outbox_events") == [
         {"retry_count": 0, "published_at": None}
     ]
 
 
-def test_a_key_stays_in_its_shard_for_good() -> None:
-    """A changed mapping would break the order of what is unpublished at the deploy."""
+def test_the_shard_of_a_key_never_changes() -> None:
+    """A changed mapping would break the order of the rows that are unpublished at the deploy."""
     assert SHARDS == 16
     assert [shard_of(f"reservation-{n}") for n in range(8)] == [1, 7, 13, 11, 8, 14, 4, 2]
 
@@ -421,7 +423,7 @@ def message(superuser: Database, writer: Database) -> str:
 
 @pytest.fixture
 def effects(superuser: Database) -> Iterator[Callable[[], int]]:
-    """A table for a consumer to leave its mark in; the count of marks."""
+    """Creates a table in which a consumer records its effects. Returns their count."""
     with superuser.transaction() as connection:
         connection.execute("CREATE TABLE event_service.marks (message_id uuid)")
     yield lambda: len(superuser.rows("SELECT * FROM event_service.marks"))
@@ -433,7 +435,7 @@ def mark(connection: Connection, envelope: Envelope, payload: ReservationConfirm
     connection.execute("INSERT INTO event_service.marks VALUES (%s)", (envelope.event_id,))
 
 
-def test_a_message_that_comes_many_times_at_once_takes_effect_once(
+def test_a_message_delivered_many_times_at_once_takes_effect_once(
     superuser: Database, writer: Database, database_of: Callable[[str], Database], effects: Callable[[], int]
 ) -> None:
     value = message(superuser, writer)
@@ -443,7 +445,7 @@ def test_a_message_that_comes_many_times_at_once_takes_effect_once(
     assert effects() == 1
 
 
-def test_an_effect_that_fails_leaves_no_trace_and_the_partition_waits_for_it(
+def test_a_failed_effect_is_rolled_back_and_its_partition_waits(
     superuser: Database, writer: Database, database_of: Callable[[str], Database], effects: Callable[[], int]
 ) -> None:
     first, second, third = (message(superuser, writer) for _ in range(3))
@@ -464,7 +466,7 @@ def test_an_effect_that_fails_leaves_no_trace_and_the_partition_waits_for_it(
 
 
 @pytest.mark.parametrize("value", ["", "not json", "{}", '{"eventType": "ReservationConfirmed"}', "\x00{"])
-def test_what_cannot_be_read_becomes_one_dead_letter_and_nothing_waits_for_it(
+def test_an_unreadable_message_becomes_one_dead_letter_and_delays_no_others(
     superuser: Database,
     writer: Database,
     database_of: Callable[[str], Database],
@@ -481,14 +483,14 @@ def test_what_cannot_be_read_becomes_one_dead_letter_and_nothing_waits_for_it(
     assert letters[0]["headers"]["reason"].startswith("unreadable")
 
 
-def test_a_message_a_rule_refuses_becomes_a_dead_letter_with_its_reason(
+def test_a_message_that_a_rule_rejects_becomes_a_dead_letter_with_the_reason(
     superuser: Database, writer: Database, database_of: Callable[[str], Database]
 ) -> None:
-    def refuse(connection: Connection, envelope: Envelope, payload: ReservationConfirmed) -> None:
+    def reject(connection: Connection, envelope: Envelope, payload: ReservationConfirmed) -> None:
         raise NotFound()
 
     value = message(superuser, writer)
-    consumer = Consumer("events", database_of("event_service"), {ReservationConfirmed: refuse})
+    consumer = Consumer("events", database_of("event_service"), {ReservationConfirmed: reject})
     assert consumer(batch(value)) == {"batchItemFailures": []}
     letter = superuser.row("SELECT payload, headers FROM common.outbox_events WHERE event_type = 'DeadLetter'")
     assert letter is not None
@@ -496,18 +498,18 @@ def test_a_message_a_rule_refuses_becomes_a_dead_letter_with_its_reason(
     assert letter["headers"]["reason"] == "rejected: NOT_FOUND"
 
 
-def test_a_reader_ignores_what_it_does_not_know(
+def test_a_consumer_ignores_unknown_fields_and_messages(
     superuser: Database, writer: Database, database_of: Callable[[str], Database], effects: Callable[[], int]
 ) -> None:
     value = json.loads(message(superuser, writer))
     newer = {**value, "region": "seoul", "payload": {**value["payload"], "seatColours": ["red"]}}
-    unknown = {**value, "eventType": "ReservationSung", "eventId": str(uuid4())}
+    unknown = {**value, "eventType": "ReservationUnknown", "eventId": str(uuid4())}
     consumer = Consumer("events", database_of("event_service"), {ReservationConfirmed: mark})
     assert consumer(batch(json.dumps(newer), json.dumps(unknown))) == {"batchItemFailures": []}
     assert effects() == 1
 
 
-def test_a_message_of_a_version_the_reader_does_not_know_becomes_a_dead_letter(
+def test_a_message_of_an_unknown_version_becomes_a_dead_letter(
     superuser: Database, writer: Database, database_of: Callable[[str], Database], effects: Callable[[], int]
 ) -> None:
     newer = {**json.loads(message(superuser, writer)), "version": "v2"}
@@ -519,43 +521,43 @@ def test_a_message_of_a_version_the_reader_does_not_know_becomes_a_dead_letter(
     assert letter["headers"]["reason"] == "unreadable: ReservationConfirmed v2 is not v1"
 
 
-def test_what_fails_by_a_fault_of_ours_is_repeated_three_times_and_then_a_dead_letter(
+def test_a_message_that_fails_because_of_a_bug_becomes_a_dead_letter_after_three_retries(
     superuser: Database, writer: Database, database_of: Callable[[str], Database], effects: Callable[[], int]
 ) -> None:
     bad, good = message(superuser, writer), message(superuser, writer)
 
-    def stumble(connection: Connection, envelope: Envelope, payload: ReservationConfirmed) -> None:
+    def fail(connection: Connection, envelope: Envelope, payload: ReservationConfirmed) -> None:
         mark(connection, envelope, payload)
         if str(envelope.event_id) in bad:
             raise KeyError("colour")
 
-    # Each time in a new environment: the count is not the memory of one.
+    # Each try in a new execution environment: the count is kept in Postgres.
     for _ in range(1 + 3):
         assert not superuser.rows("SELECT FROM common.outbox_events WHERE event_type = 'DeadLetter'")
-        answer = Consumer("events", database_of("event_service"), {ReservationConfirmed: stumble})(batch(bad, good))
+        answer = Consumer("events", database_of("event_service"), {ReservationConfirmed: fail})(batch(bad, good))
         last = answer == {"batchItemFailures": []}
         assert last or answer["batchItemFailures"][0]["itemIdentifier"]["offset"] == 0
     assert last
-    assert effects() == 1, "the good one, once; of the bad one nothing is left"
+    assert effects() == 1, "only the good message has an effect"
     letter = superuser.row("SELECT headers FROM common.outbox_events WHERE event_type = 'DeadLetter'")
     assert letter is not None
     assert letter["headers"]["reason"] == "failed: KeyError"
 
 
-@pytest.mark.parametrize("away", [psycopg.errors.DeadlockDetected, ServiceUnavailable])
-def test_what_fails_because_something_is_away_is_repeated_for_as_long_as_that_lasts(
+@pytest.mark.parametrize("error", [psycopg.errors.DeadlockDetected, ServiceUnavailable])
+def test_a_message_that_fails_because_a_store_is_unavailable_is_retried_without_limit(
     superuser: Database,
     writer: Database,
     database_of: Callable[[str], Database],
     effects: Callable[[], int],
-    away: Callable[[], Exception],
+    error: Callable[[], Exception],
 ) -> None:
     value = message(superuser, writer)
     failing = {"on": True}
 
     def flaky(connection: Connection, envelope: Envelope, payload: ReservationConfirmed) -> None:
         if failing["on"]:
-            raise away()
+            raise error()
         mark(connection, envelope, payload)
 
     consumer = Consumer("events", database_of("event_service"), {ReservationConfirmed: flaky})
@@ -567,7 +569,7 @@ def test_what_fails_because_something_is_away_is_repeated_for_as_long_as_that_la
     assert not superuser.rows("SELECT FROM common.outbox_events WHERE event_type = 'DeadLetter'")
 
 
-def test_a_record_that_fails_leaves_the_other_partitions_to_go_on(
+def test_a_record_that_fails_does_not_block_other_partitions(
     superuser: Database, writer: Database, database_of: Callable[[str], Database], effects: Callable[[], int]
 ) -> None:
     stuck, free = message(superuser, writer), message(superuser, writer)

@@ -1,4 +1,4 @@
-"""What is deleted after its days, in small batches, by however many at once, and what never is."""
+"""Old outbox rows are deleted in small batches, also by concurrent runs; unpublished ones never."""
 
 from collections.abc import Callable
 from functools import partial
@@ -8,7 +8,7 @@ from functions.outbox_relay.adapters.retention_repository import RetentionReposi
 from functions.outbox_relay.usecases.prune_outbox import PruneOutbox
 from tests.support.concurrently import concurrently
 
-GO_ON = lambda: True  # noqa: E731
+CONTINUE = lambda: True  # noqa: E731
 
 
 def fill(superuser: Database, rows: int, *, published_days_ago: float | None, created_days_ago: float = 90) -> None:
@@ -40,19 +40,19 @@ def left(superuser: Database, table: str) -> int:
     return len(superuser.rows(f"SELECT FROM common.{table}"))
 
 
-def test_messages_go_seven_days_after_publication_and_their_memory_after_thirty(
+def test_messages_are_deleted_seven_days_after_publication_and_processed_events_after_thirty(
     superuser: Database, database_of: Callable[[str], Database]
 ) -> None:
     fill(superuser, 12, published_days_ago=7.01)
     fill(superuser, 3, published_days_ago=6.99)
     fill_processed(superuser, 9, days_ago=30.01)
     fill_processed(superuser, 4, days_ago=29.99)
-    deleted = PruneOutbox(RetentionRepository(database_of("relay")), batch=5).prune(GO_ON)
+    deleted = PruneOutbox(RetentionRepository(database_of("relay")), batch=5).prune(CONTINUE)
     assert deleted == {"common.outbox_events": 12, "common.processed_events": 9, "common.failed_attempts": 0}
     assert (left(superuser, "outbox_events"), left(superuser, "processed_events")) == (3, 4)
 
 
-def test_what_was_put_back_and_what_a_letter_refers_to_are_kept_for_longer_than_any_letter(
+def test_rows_of_dead_letters_and_redriven_rows_are_kept_for_thirty_days(
     superuser: Database, database_of: Callable[[str], Database]
 ) -> None:
     fill(superuser, 3, published_days_ago=30.01)
@@ -62,7 +62,7 @@ def test_what_was_put_back_and_what_a_letter_refers_to_are_kept_for_longer_than_
         connection.execute(
             "UPDATE common.outbox_events SET headers = jsonb_build_object('outbox_id', id) WHERE id %% 3 = 1", ()
         )
-    deleted = PruneOutbox(RetentionRepository(database_of("relay")), batch=1).prune(GO_ON)
+    deleted = PruneOutbox(RetentionRepository(database_of("relay")), batch=1).prune(CONTINUE)
     assert deleted["common.outbox_events"] == 4
     kept = superuser.rows(
         "SELECT origin, headers, published_at < now() - interval '30 days' AS old FROM common.outbox_events"
@@ -71,27 +71,25 @@ def test_what_was_put_back_and_what_a_letter_refers_to_are_kept_for_longer_than_
     assert all(row["origin"] or row["headers"] for row in kept)
 
 
-def test_a_message_that_was_never_published_is_kept_however_old(
-    superuser: Database, database_of: Callable[[str], Database]
-) -> None:
+def test_an_unpublished_message_is_kept_at_any_age(superuser: Database, database_of: Callable[[str], Database]) -> None:
     fill(superuser, 2, published_days_ago=None, created_days_ago=365)
-    PruneOutbox(RetentionRepository(database_of("relay"))).prune(GO_ON)
+    PruneOutbox(RetentionRepository(database_of("relay"))).prune(CONTINUE)
     assert left(superuser, "outbox_events") == 2
 
 
-def test_a_run_that_is_stopped_leaves_whole_batches_and_the_next_goes_on(
+def test_a_run_stops_between_batches_and_the_next_run_continues(
     superuser: Database, database_of: Callable[[str], Database]
 ) -> None:
     fill(superuser, 25, published_days_ago=8)
     allowed = iter([True, True])
     retention = PruneOutbox(RetentionRepository(database_of("relay")), batch=10)
     assert retention.prune(lambda: next(allowed, False))["common.outbox_events"] == 20
-    assert retention.prune(GO_ON)["common.outbox_events"] == 5
+    assert retention.prune(CONTINUE)["common.outbox_events"] == 5
 
 
-def test_two_at_once_delete_everything_once(superuser: Database, database_of: Callable[[str], Database]) -> None:
+def test_concurrent_runs_delete_every_row_once(superuser: Database, database_of: Callable[[str], Database]) -> None:
     fill(superuser, 200, published_days_ago=8)
-    runs = [partial(PruneOutbox(RetentionRepository(database_of("relay")), batch=7).prune, GO_ON) for _ in range(4)]
+    runs = [partial(PruneOutbox(RetentionRepository(database_of("relay")), batch=7).prune, CONTINUE) for _ in range(4)]
     deleted = [each for each in concurrently(runs) if not isinstance(each, Exception)]
     assert sum(each["common.outbox_events"] for each in deleted) == 200
     assert left(superuser, "outbox_events") == 0

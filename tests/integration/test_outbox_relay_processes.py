@@ -1,4 +1,4 @@
-"""Relays as processes on a real Postgres and broker: killed, relieved, idle, and without a broker for a while."""
+"""Relay processes on a real Postgres and broker: killed, replaced, idle, and while the broker is unavailable."""
 
 import threading
 import time
@@ -28,18 +28,18 @@ from tools.simulation.topic import Topic
 
 @pytest.fixture(scope="module")
 def kafka(state_folder: Path) -> Iterator[services.Running]:
-    """A broker of its own: it is stopped and resumed here."""
+    """A broker that only these tests use: they stop and resume it."""
     with services.start({"kafka": {"topics": {RESERVATION_EVENTS: 2}}}, state_folder / "kafka-of-relays") as running:
         yield running
 
 
 @pytest.fixture
 def start(postgres_url: str, superuser: Database, kafka: services.Running) -> Iterator[Callable[..., RelayProcess]]:
-    """Starts a relay in a process of its own; those that still live at the end are killed."""
+    """Starts a relay in its own process, and kills at the end those that still run."""
     started: list[RelayProcess] = []
 
-    def begin(**life: float) -> RelayProcess:
-        started.append(RelayProcess(relay_login(postgres_url, PASSWORD), kafka.kafka, **life))
+    def begin(**options: float) -> RelayProcess:
+        started.append(RelayProcess(relay_login(postgres_url, PASSWORD), kafka.kafka, **options))
         return started[-1]
 
     yield begin
@@ -48,7 +48,7 @@ def start(postgres_url: str, superuser: Database, kafka: services.Running) -> It
 
 
 class Writer:
-    """Commits messages at a steady rate in a thread, each numbered within its key."""
+    """Commits messages at a steady rate in a thread, numbered within each key."""
 
     def __init__(self, database: Database, a_second: float) -> None:
         self._database = database
@@ -72,7 +72,7 @@ class Writer:
             self.written += 1
 
     @contextmanager
-    def at_work(self) -> Iterator["Writer"]:
+    def writing(self) -> Iterator["Writer"]:
         self._thread.start()
         try:
             yield self
@@ -83,17 +83,17 @@ class Writer:
 
 @pytest.fixture
 def writer(postgres_url: str, superuser: Database) -> Iterator[Writer]:
-    # How fast a disk can sync is not what is tested.
-    quick = psycopg.conninfo.make_conninfo(postgres_url, options="-c synchronous_commit=off")
-    database = Database(quick)
+    # The speed of the disk is not tested.
+    conninfo = psycopg.conninfo.make_conninfo(postgres_url, options="-c synchronous_commit=off")
+    database = Database(conninfo)
     yield Writer(database, 200)
     database.close()
 
 
-def until(condition: Callable[[], bool], seconds: float) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "waited too long"
+        assert time.monotonic() < deadline, f"still not true after {seconds:g} s"
         time.sleep(0.02)
 
 
@@ -102,19 +102,19 @@ def published(superuser: Database) -> int:
     return int(row["n"]) if row else 0
 
 
-def go_on(superuser: Database, writer: Writer) -> None:
-    """Until thirty messages more are written and published."""
-    more = writer.written + 30
-    until(lambda: published(superuser) >= more, 20)
+def wait_for_progress(superuser: Database, writer: Writer) -> None:
+    """Waits until thirty more messages are written and published."""
+    target = writer.written + 30
+    wait_until(lambda: published(superuser) >= target, 20)
 
 
-def connected(superuser: Database) -> int:
-    """Relays that have begun: they reach for the broker first and for Postgres then."""
+def connected_relays(superuser: Database) -> int:
+    """How many relays have started: they connect to the broker first, then to Postgres."""
     return len(superuser.rows("SELECT FROM pg_stat_activity WHERE usename = 'relay'"))
 
 
 def longest_wait(superuser: Database) -> float:
-    """Seconds between a commit and its mark, at the worst."""
+    """The longest time between a commit and its `published_at`, in seconds."""
     row = superuser.row(
         "SELECT extract(epoch FROM max(published_at - created_at))::float8 AS s FROM common.outbox_events"
     )
@@ -122,13 +122,13 @@ def longest_wait(superuser: Database) -> float:
     return float(row["s"])
 
 
-def assert_all_there_in_order(topic: Topic, writer: Writer) -> list[UUID]:
-    """Every message that was committed is there, each key's first appearances in order; all ids, with repeats."""
+def assert_all_published_in_order(topic: Topic, writer: Writer) -> list[UUID]:
+    """Every committed message was published, in order for each key. Returns all message ids, with repeats."""
     seen: dict[bytes, list[int]] = {str(key).encode(): [] for key in writer.keys}
     ids: list[UUID] = []
     for record in topic.read():
         if record.key not in seen:
-            continue  # a late repeat of the test before
+            continue  # a late repeat from the previous test
         message = Envelope.model_validate_json(record.value)
         if message.event_id not in ids:
             seen[record.key].append(UUID(message.payload["eventId"]).int)
@@ -139,94 +139,94 @@ def assert_all_there_in_order(topic: Topic, writer: Writer) -> list[UUID]:
 
 
 def warm_up(superuser: Database, writer: Writer) -> None:
-    """Until a relay publishes; what waited for it to start is not measured."""
-    until(lambda: published(superuser) >= 1, 20)
+    """Waits until a relay publishes, and excludes the messages that waited for its start from the measurement."""
+    wait_until(lambda: published(superuser) >= 1, 20)
     with superuser.transaction() as connection:
         connection.execute("UPDATE common.outbox_events SET created_at = now()")
-    until(lambda: writer.written - published(superuser) < 20, 10)
+    wait_until(lambda: writer.written - published(superuser) < 20, 10)
     with superuser.transaction() as connection:
         connection.execute("UPDATE common.outbox_events SET created_at = published_at WHERE published_at IS NOT NULL")
 
 
 @pytest.mark.timeout(90)
-def test_when_the_working_relay_is_killed_the_other_has_its_shards_within_two_seconds(
+def test_when_the_active_relay_is_killed_the_standby_takes_its_shards_within_two_seconds(
     superuser: Database, writer: Writer, start: Callable[..., RelayProcess], kafka: services.Running
 ) -> None:
     with Topic(kafka.kafka, RESERVATION_EVENTS) as topic:
-        start(shift=0)  # stands by
-        with writer.at_work():
+        start(shift=0)  # on standby
+        with writer.writing():
             warm_up(superuser, writer)
             for _ in range(3):
-                working = start()
-                until(lambda: connected(superuser) == 2, 40)
-                go_on(superuser, writer)
-                working.kill()
-                go_on(superuser, writer)
-        until(lambda: published(superuser) == writer.written, 5)
+                active = start()
+                wait_until(lambda: connected_relays(superuser) == 2, 40)
+                wait_for_progress(superuser, writer)
+                active.kill()
+                wait_for_progress(superuser, writer)
+        wait_until(lambda: published(superuser) == writer.written, 5)
         assert longest_wait(superuser) < 2
-        assert_all_there_in_order(topic, writer)
+        assert_all_published_in_order(topic, writer)
 
 
 @pytest.mark.timeout(90)
-def test_a_relay_that_ends_hands_over_without_a_gap_or_a_repeat(
+def test_a_relay_that_ends_hands_over_without_a_delay_or_a_repeat(
     superuser: Database, writer: Writer, start: Callable[..., RelayProcess], kafka: services.Running
 ) -> None:
     with Topic(kafka.kafka, RESERVATION_EVENTS) as topic:
-        leaving = start()
-        with writer.at_work():
+        ending = start()
+        with writer.writing():
             warm_up(superuser, writer)
             start()
-            until(lambda: connected(superuser) == 2, 40)
-            leaving.end()
-            go_on(superuser, writer)
-        until(lambda: published(superuser) == writer.written, 5)
-        assert leaving.process.returncode == 0
+            wait_until(lambda: connected_relays(superuser) == 2, 40)
+            ending.end()
+            wait_for_progress(superuser, writer)
+        wait_until(lambda: published(superuser) == writer.written, 5)
+        assert ending.process.returncode == 0
         assert longest_wait(superuser) < 2
-        ids = assert_all_there_in_order(topic, writer)
+        ids = assert_all_published_in_order(topic, writer)
         assert len(ids) == len(set(ids))
 
 
 @pytest.mark.timeout(120)
-def test_a_broker_that_is_gone_for_a_while_costs_neither_a_message_nor_order_nor_memory_nor_threads(
+def test_a_broker_outage_loses_no_message_keeps_the_order_and_leaks_no_memory_or_threads(
     superuser: Database, writer: Writer, start: Callable[..., RelayProcess], kafka: services.Running
 ) -> None:
     child = kafka["kafka"].child
     if child is None:
-        pytest.skip("the broker is not ours to stop")
+        pytest.skip("the broker is not a child process that this test can stop")
     broker = psutil.Process(child.pid)
     with Topic(kafka.kafka, RESERVATION_EVENTS) as topic:
         relay = start()
-        with writer.at_work():
+        with writer.writing():
             warm_up(superuser, writer)
-            threads = relay.threads
+            threads_before = relay.threads
             broker.send_signal(SIGSTOP)
             try:
                 stopped_at = writer.written
-                until(lambda: writer.written > stopped_at + 600, 60)
+                wait_until(lambda: writer.written > stopped_at + 600, 60)
                 early = relay.megabytes
-                until(lambda: writer.written > stopped_at + 2400, 40)
+                wait_until(lambda: writer.written > stopped_at + 2400, 40)
                 assert relay.megabytes < early + 20
                 assert published(superuser) < stopped_at + 100
             finally:
                 broker.send_signal(SIGCONT)
-        until(lambda: published(superuser) == writer.written, 30)
-        until(lambda: relay.threads <= threads, 10)  # producers that were given up are gone
-        assert_all_there_in_order(topic, writer)
+        wait_until(lambda: published(superuser) == writer.written, 30)
+        wait_until(lambda: relay.threads <= threads_before, 10)  # closed producers ended their threads
+        assert_all_published_in_order(topic, writer)
 
 
-def test_an_idle_minute_costs_six_hundred_small_reads_and_a_standby_a_fifth_of_it(
+def test_an_idle_relay_reads_six_hundred_times_a_minute_and_a_standby_a_fifth_of_that(
     database_of: Callable[[str], Database], kafka: services.Running
 ) -> None:
-    class Counting(Database):
-        asked = 0
+    class CountingDatabase(Database):
+        reads = 0
 
         def rows(self, sql: str, parameters: object = None) -> list[dict[str, object]]:
-            self.asked += 1
+            self.reads += 1
             return super().rows(sql, parameters)  # type: ignore[arg-type]
 
     def reads_in_a_minute(shift: float) -> int:
         real = database_of("relay")
-        database, publisher = Counting(real._conninfo), KafkaPublisher({"bootstrap_servers": kafka.kafka})
+        database, publisher = CountingDatabase(real._conninfo), KafkaPublisher({"bootstrap_servers": kafka.kafka})
         slept = [0.0]
         run(
             Relay(OutboxRepository(database), publisher, 100),
@@ -236,7 +236,7 @@ def test_an_idle_minute_costs_six_hundred_small_reads_and_a_standby_a_fifth_of_i
         )
         database.close()
         publisher.close()
-        return database.asked
+        return database.reads
 
     assert 300 < reads_in_a_minute(shift=60) < 620
     assert 60 < reads_in_a_minute(shift=0) < 140

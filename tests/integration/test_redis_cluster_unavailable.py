@@ -1,4 +1,4 @@
-"""A Redis Cluster that is away is known to be away, in whatever words: ElastiCache Serverless is one."""
+"""Every error of an unavailable Redis Cluster is handled as such; ElastiCache Serverless is a cluster."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -22,19 +22,19 @@ from tests.support.fixtures.waiting_room import new_event, new_user
 NOW = datetime(2026, 7, 1, 10, tzinfo=UTC)
 
 
-@pytest.fixture(scope="module", params=["never there", "gone"])
-def away(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Client:
-    """A container's client of a cluster that it never reached, or that died under it."""
-    if request.param == "never there":
+@pytest.fixture(scope="module", params=["never reached", "stopped"])
+def unavailable(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Client:
+    """A client of a cluster that it never reached, or that stopped after the client connected."""
+    if request.param == "never reached":
         return connect("redis://127.0.0.1:9", cluster=True)
-    with redis_cluster(tmp_path_factory.mktemp("away")) as url:
+    with redis_cluster(tmp_path_factory.mktemp("stopped-cluster")) as url:
         client = connect(url, cluster=True)
-        client.set("it is", "warm")
+        client.set("key", "value")  # connects
     return client
 
 
 def status_of(step: Callable[[], object]) -> int:
-    """What an endpoint that ends as `step` does is answered with."""
+    """The HTTP status of an endpoint that runs `step`."""
 
     @endpoint(limit=None)
     def handler() -> None:
@@ -43,31 +43,31 @@ def status_of(step: Callable[[], object]) -> int:
     return int(handler({}, None)["statusCode"])
 
 
-def test_a_queue_is_unavailable_and_not_a_bug(away: Client) -> None:
-    assert status_of(lambda: QueueRedis(away).read_status(new_event(), new_user(), NOW)) == 503
+def test_the_queue_answers_503(unavailable: Client) -> None:
+    assert status_of(lambda: QueueRedis(unavailable).read_status(new_event(), new_user(), NOW)) == 503
 
 
-def test_nobody_is_counted_or_watched_and_nobody_shut_out(away: Client) -> None:
-    assert RateLimiter(away, lambda: NOW).admit(BOOKING, "u1", "198.51.100.7") is None
-    watch = BotCheck(away, lambda: NOW, CloudRanges([]), lambda _token: None)
-    assert watch.verdict("u1", "203.0.113.7", None, logged_in=True) is None
+def test_rate_limits_and_bot_checks_accept_every_request(unavailable: Client) -> None:
+    assert RateLimiter(unavailable, lambda: NOW).admit(BOOKING, "u1", "198.51.100.7") is None
+    bot_check = BotCheck(unavailable, lambda: NOW, CloudRanges([]), lambda _token: None)
+    assert bot_check.verdict("u1", "203.0.113.7", None, logged_in=True) is None
 
 
-def test_calls_go_out(away: Client) -> None:
+def test_the_circuit_breaker_allows_calls(unavailable: Client) -> None:
     called = 0
-    with CircuitBreaker("portone", away, lambda: NOW, failures=(OSError,)).attempt():
+    with CircuitBreaker("portone", unavailable, lambda: NOW, failures=(OSError,)).attempt():
         called += 1
     assert called == 1
 
 
-def test_everybody_reads_all_the_same(away: Client) -> None:
+def test_the_read_cache_loads_every_response(unavailable: Client) -> None:
     fresh = Freshness(NOW + timedelta(seconds=1), NOW + timedelta(seconds=1))
     kept = CachedResponse('"tag"', "{}")
-    assert ReadCache(lambda: away, lambda: NOW).get("key", "field", lambda _: LoadResult(kept, fresh)) == kept
+    assert ReadCache(lambda: unavailable, lambda: NOW).get("key", "field", lambda _: LoadResult(kept, fresh)) == kept
 
 
 @pytest.mark.parametrize("error", [ClusterDownError, ReadOnlyError, OutOfMemoryError, TryAgainError])
-def test_a_cluster_that_does_not_take_it_now_is_away_too(
+def test_a_cluster_that_rejects_a_command_for_now_is_unavailable(
     error: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*_: object) -> None:
@@ -78,7 +78,7 @@ def test_a_cluster_that_does_not_take_it_now_is_away_too(
     assert status_of(lambda: client.get("key")) == 503
 
 
-def test_a_bug_is_no_outage() -> None:
+def test_a_script_error_is_a_bug_and_answers_500() -> None:
     def bug() -> None:
         raise ResponseError("Error running script")
 

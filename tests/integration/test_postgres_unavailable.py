@@ -1,4 +1,4 @@
-"""What Postgres says when it is away for what was asked, in the classes of errors that do not tell it by their base."""
+"""Postgres errors that mean it is unavailable although their base class does not say so."""
 
 from collections.abc import Callable
 
@@ -12,32 +12,32 @@ def write(connection: Connection) -> None:
     connection.execute("INSERT INTO common.failed_attempts (origin, attempts, last_error) VALUES ('here', 1, '')")
 
 
-def gone(superuser: Database) -> bool:
+def is_disconnected(superuser: Database) -> bool:
     return not superuser.rows("SELECT FROM pg_stat_activity WHERE usename = 'event_service'")
 
 
 @pytest.mark.parametrize("setting", ["idle_in_transaction_session_timeout", "transaction_timeout"])
-def test_a_transaction_that_took_too_long_is_worth_another_try(
+def test_a_transaction_that_timed_out_raises_store_unavailable(
     superuser: Database, database_of: Callable[[str], Database], setting: str
 ) -> None:
     database = database_of("event_service")
 
-    def dawdle() -> None:
+    def exceed_the_timeout() -> None:
         with database.transaction() as connection:
             connection.execute(f"SET LOCAL {setting} = '50ms'")
-            while not gone(superuser):
+            while not is_disconnected(superuser):
                 pass
             write(connection)
 
     if not superuser.rows("SELECT FROM pg_settings WHERE name = %s", (setting,)):
-        pytest.skip("this Postgres does not know it yet")
+        pytest.skip("this version of Postgres does not have the setting")
     with pytest.raises(StoreUnavailable):
-        dawdle()
+        exceed_the_timeout()
     with database.transaction() as connection:
         write(connection)
 
 
-def test_a_writer_that_became_a_replica_is_worth_another_try_on_a_new_connection(
+def test_a_write_on_a_replica_raises_store_unavailable_and_the_next_one_uses_a_new_connection(
     superuser: Database, database_of: Callable[[str], Database]
 ) -> None:
     database = database_of("event_service")
