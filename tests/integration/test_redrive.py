@@ -1,4 +1,4 @@
-"""Dead letters on a real broker: listed, shown and put back, each once however often it is asked for."""
+"""Dead letters on a real broker: listed, shown, and put back once each, however often that is requested."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -34,14 +34,14 @@ NOW = datetime(2026, 5, 1, 11, 0, tzinfo=UTC)
 
 @pytest.fixture(scope="module")
 def servers(state_folder: Path) -> Iterator[list[str]]:
-    """A broker of its own: its dead letters are these tests' alone."""
+    """A broker that only these tests use, so that all its dead letters are theirs."""
     topics = {RESERVATION_EVENTS: 2, **dict.fromkeys(DEAD_LETTERS.values(), 1)}
     with services.start({"kafka": {"topics": topics}}, state_folder / "kafka-of-letters") as running:
         yield running.kafka
 
 
-class Desk:
-    """A consumer that refuses until told otherwise, the relay, and the dead letters."""
+class Pipeline:
+    """A consumer that rejects every message while `rejects` is true, the relay, and the redrive."""
 
     def __init__(self, database_of: Callable[[str], Database], servers: list[str]) -> None:
         self._writer = database_of("reservation_service")
@@ -50,11 +50,11 @@ class Desk:
         self._relay = Relay(OutboxRepository(database_of("relay")), self._publisher, 100)
         topics = DeadLetterTopics({"bootstrap_servers": servers})
         self.redrive = lambda: Redrive(topics, RedriveRepository(database_of("relay")))
-        self.refuses = True
+        self.rejects = True
         self.applied: list[UUID] = []
 
     def _handle(self, connection: Connection, message: Envelope, payload: ReservationConfirmed) -> None:
-        if self.refuses:
+        if self.rejects:
             raise NotFound()
         self.applied.append(payload.reservation_id)
 
@@ -78,33 +78,33 @@ class Desk:
 
 
 @pytest.fixture
-def desk(database_of: Callable[[str], Database], servers: list[str]) -> Iterator[Desk]:
-    desk = Desk(database_of, servers)
-    yield desk
-    desk.close()
+def pipeline(database_of: Callable[[str], Database], servers: list[str]) -> Iterator[Pipeline]:
+    pipeline = Pipeline(database_of, servers)
+    yield pipeline
+    pipeline.close()
 
 
-def dead_letters_of(desk: Desk, servers: list[str], *reservation_ids: UUID) -> list[DeadLetter]:
-    """Messages that the consumer refused, as letters; those of other tests are left aside."""
+def dead_letters_of(pipeline: Pipeline, servers: list[str], *reservation_ids: UUID) -> list[DeadLetter]:
+    """The dead letters of messages that the consumer rejected, without those of other tests."""
     with Topic(servers, RESERVATION_EVENTS) as topic:
-        desk.write(*reservation_ids)
-        desk.publish()
-        desk.consume(topic.read())
-        desk.publish()
-    found = desk.redrive().find(LetterFilter(limit=1000), with_done=False)
+        pipeline.write(*reservation_ids)
+        pipeline.publish()
+        pipeline.consume(topic.read())
+        pipeline.publish()
+    found = pipeline.redrive().find(LetterFilter(limit=1000), with_done=False)
     return [letter for letter, _ in found if letter.key in map(str, reservation_ids)]
 
 
-def test_a_letter_at_the_place_of_another_is_another() -> None:
-    """A broker that lost its log counts from 0 again; what was put back before is no reason to leave this one."""
+def test_a_letter_with_the_offset_of_another_is_a_different_letter() -> None:
+    """A broker that lost its log counts offsets from 0 again, and the new letter was not put back yet."""
     one = DeadLetter("dlq.reservation", 0, 0, NOW, "key", "first", {})
     assert one.origin == DeadLetter("dlq.reservation", 0, 0, NOW, "key", "first", {"reason": "again"}).origin
     assert one.origin != DeadLetter("dlq.reservation", 0, 0, NOW, "key", "second", {}).origin
 
 
-def test_a_letter_says_what_it_was_whose_and_why(desk: Desk, servers: list[str]) -> None:
+def test_a_letter_has_its_message_its_consumer_and_the_reason(pipeline: Pipeline, servers: list[str]) -> None:
     reservation = uuid4()
-    (letter,) = dead_letters_of(desk, servers, reservation)
+    (letter,) = dead_letters_of(pipeline, servers, reservation)
     assert letter.topic == RESERVATION_EVENTS
     assert letter.reason == "rejected: NOT_FOUND"
     assert letter.headers["consumer"] == "events"
@@ -112,76 +112,78 @@ def test_a_letter_says_what_it_was_whose_and_why(desk: Desk, servers: list[str])
     assert json.loads(letter.value)["payload"]["reservationId"] == str(reservation)
 
 
-def test_a_letter_put_back_is_applied_once_however_many_ask_at_once(desk: Desk, servers: list[str]) -> None:
+def test_concurrent_requests_put_a_letter_back_once(pipeline: Pipeline, servers: list[str]) -> None:
     reservation = uuid4()
-    (letter,) = dead_letters_of(desk, servers, reservation)
-    desk.refuses = False
+    (letter,) = dead_letters_of(pipeline, servers, reservation)
+    pipeline.rejects = False
     with Topic(servers, RESERVATION_EVENTS) as topic:
-        asked = [partial(desk.redrive().put_back, LetterFilter(ids=[letter.id])) for _ in range(6)]
-        outcomes = [next(iter(each.values())) for each in concurrently(asked) if not isinstance(each, Exception)]
+        calls = [partial(pipeline.redrive().put_back, LetterFilter(ids=[letter.id])) for _ in range(6)]
+        outcomes = [next(iter(each.values())) for each in concurrently(calls) if not isinstance(each, Exception)]
         assert len(outcomes) == 6
         assert outcomes.count(f"put back on {RESERVATION_EVENTS}") == 1
-        desk.publish()
+        pipeline.publish()
         records = topic.read()
         assert [record.key.decode() for record in records] == [str(reservation)]
-        desk.consume(records)
-    assert desk.applied == [reservation]
-    assert "was put back at" in desk.redrive().put_back(LetterFilter(ids=[letter.id]))[letter.id]
+        pipeline.consume(records)
+    assert pipeline.applied == [reservation]
+    assert "was put back at" in pipeline.redrive().put_back(LetterFilter(ids=[letter.id]))[letter.id]
 
 
-def test_a_dry_run_says_what_it_would_do_and_does_nothing(desk: Desk, servers: list[str], superuser: Database) -> None:
-    (letter,) = dead_letters_of(desk, servers, uuid4())
-    outcomes = desk.redrive().put_back(LetterFilter(ids=[letter.id, "dlq.payment/0/999"]), dry_run=True)
+def test_a_dry_run_reports_the_outcomes_and_changes_nothing(
+    pipeline: Pipeline, servers: list[str], superuser: Database
+) -> None:
+    (letter,) = dead_letters_of(pipeline, servers, uuid4())
+    outcomes = pipeline.redrive().put_back(LetterFilter(ids=[letter.id, "dlq.payment/0/999"]), dry_run=True)
     assert outcomes == {letter.id: f"would be put back on {RESERVATION_EVENTS}", "dlq.payment/0/999": "is not there"}
     assert superuser.rows("SELECT FROM common.outbox_events WHERE origin LIKE 'redrive/%%'", ()) == []
 
 
-def test_all_that_fit_are_put_back_in_their_order_and_what_is_done_is_left(desk: Desk, servers: list[str]) -> None:
+def test_all_matching_letters_are_put_back_except_those_put_back_before(pipeline: Pipeline, servers: list[str]) -> None:
     reservations = [uuid4() for _ in range(5)]
-    letters = dead_letters_of(desk, servers, *reservations)
-    first = desk.redrive().put_back(LetterFilter(reason="NOT_FOUND", event_type="ReservationConfirmed", limit=1000))
+    letters = dead_letters_of(pipeline, servers, *reservations)
+    first = pipeline.redrive().put_back(LetterFilter(reason="NOT_FOUND", event_type="ReservationConfirmed", limit=1000))
     assert first.keys() >= {letter.id for letter in letters}
-    assert desk.redrive().put_back(LetterFilter(reason="NOT_FOUND", limit=1000)) == {}
-    assert desk.redrive().put_back(LetterFilter(reason="no such reason")) == {}
+    assert pipeline.redrive().put_back(LetterFilter(reason="NOT_FOUND", limit=1000)) == {}
+    assert pipeline.redrive().put_back(LetterFilter(reason="no such reason")) == {}
 
 
-def test_the_limit_is_of_what_is_looked_for_and_not_of_what_is_named(desk: Desk, servers: list[str]) -> None:
-    letters = dead_letters_of(desk, servers, *(uuid4() for _ in range(3)))
+def test_the_limit_does_not_apply_to_letters_named_by_id(pipeline: Pipeline, servers: list[str]) -> None:
+    letters = dead_letters_of(pipeline, servers, *(uuid4() for _ in range(3)))
     named = LetterFilter(ids=[letter.id for letter in letters], limit=1)
-    assert len(desk.redrive().find(named)) == 3
-    assert set(desk.redrive().put_back(named).values()) == {f"put back on {RESERVATION_EVENTS}"}
-    assert len(desk.redrive().find(LetterFilter(limit=1))) == 1
+    assert len(pipeline.redrive().find(named)) == 3
+    assert set(pipeline.redrive().put_back(named).values()) == {f"put back on {RESERVATION_EVENTS}"}
+    assert len(pipeline.redrive().find(LetterFilter(limit=1))) == 1
 
 
-def test_what_fails_again_comes_back_as_another_letter(desk: Desk, servers: list[str]) -> None:
+def test_a_letter_that_fails_again_becomes_another_letter(pipeline: Pipeline, servers: list[str]) -> None:
     reservation = uuid4()
-    (letter,) = dead_letters_of(desk, servers, reservation)
+    (letter,) = dead_letters_of(pipeline, servers, reservation)
     with Topic(servers, RESERVATION_EVENTS) as topic:
-        desk.redrive().put_back(LetterFilter(ids=[letter.id]))
-        desk.publish()
-        desk.consume(topic.read())
-        desk.publish()
-    found = [each for each, _ in desk.redrive().find(LetterFilter(limit=1000)) if each.key == str(reservation)]
+        pipeline.redrive().put_back(LetterFilter(ids=[letter.id]))
+        pipeline.publish()
+        pipeline.consume(topic.read())
+        pipeline.publish()
+    found = [each for each, _ in pipeline.redrive().find(LetterFilter(limit=1000)) if each.key == str(reservation)]
     assert len(found) == 2
     again = found[-1]
     assert again.id != letter.id
     assert again.value == letter.value
-    assert desk.redrive().put_back(LetterFilter(ids=[again.id])) == {again.id: f"put back on {RESERVATION_EVENTS}"}
+    assert pipeline.redrive().put_back(LetterFilter(ids=[again.id])) == {again.id: f"put back on {RESERVATION_EVENTS}"}
 
 
-def test_the_function_lists_shows_and_puts_back(
-    desk: Desk, servers: list[str], monkeypatch: pytest.MonkeyPatch
+def test_the_handler_lists_shows_and_puts_back(
+    pipeline: Pipeline, servers: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (letter,) = dead_letters_of(desk, servers, uuid4())
-    monkeypatch.setattr(redriving, "redrive", desk.redrive)
+    (letter,) = dead_letters_of(pipeline, servers, uuid4())
+    monkeypatch.setattr(redriving, "redrive", pipeline.redrive)
     listed = redrive_dead_letters.handler({"action": "list", "limit": 1000}, None)["letters"]
-    (line,) = [each for each in listed if each["id"] == letter.id]
-    assert line["reason"] == "rejected: NOT_FOUND"
-    assert line["putBackAt"] is None
-    assert "value" not in line
+    (summary,) = [each for each in listed if each["id"] == letter.id]
+    assert summary["reason"] == "rejected: NOT_FOUND"
+    assert summary["putBackAt"] is None
+    assert "value" not in summary
     (shown,) = redrive_dead_letters.handler({"action": "show", "ids": [letter.id]}, None)["letters"]
     assert shown["value"] == letter.value
-    asked = {"action": "put-back", "ids": [letter.id], "dryRun": True}
-    assert redrive_dead_letters.handler(asked, None) == {
+    request = {"action": "put-back", "ids": [letter.id], "dryRun": True}
+    assert redrive_dead_letters.handler(request, None) == {
         "outcomes": {letter.id: f"would be put back on {RESERVATION_EVENTS}"}
     }
