@@ -1,6 +1,6 @@
-"""The ways to MSK, as far as they can be walked here: TLS and SASL against an Apache Kafka of our own.
+"""How the relay connects to MSK, as far as that can be tested here: TLS and SASL with a local Apache Kafka.
 
-Only AWS can check an IAM signature; here its broker is a stranger to the mechanism, and what we would send is read.
+Only AWS can verify an IAM signature. Apache Kafka does not support the mechanism, so the test reads what would be sent.
 """
 
 import datetime
@@ -36,7 +36,7 @@ PASSWORD = {"username": "relay", "password": "test-only"}
 
 
 class SecureBroker(ApacheKafka):
-    """A node with a second listener: SASL over TLS, as MSK's port 9096 (SCRAM) or 9098 (IAM)."""
+    """A node with a second listener: SASL over TLS, like MSK's ports 9096 (SCRAM) and 9098 (IAM)."""
 
     secure_port = 0
     keystore: Path
@@ -58,7 +58,7 @@ class SecureBroker(ApacheKafka):
 
 
 @dataclass(frozen=True)
-class Secure:
+class SecureServer:
     plain: list[str]
     server: str
     ca_file: str
@@ -95,9 +95,9 @@ def _certificate(folder: Path) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secure]:
+def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureServer]:
     if os.environ.get("EMULATOR_KAFKA") != "apache" or not (shutil.which("java") and shutil.which("mvn")):
-        pytest.skip("TLS and SASL are Apache Kafka's: make test-apache, with Java and Maven")
+        pytest.skip("TLS and SASL need Apache Kafka: make test-apache, with Java and Maven")
     folder = tmp_path_factory.mktemp("secure")
     port = free_port()
     broker = SecureBroker(
@@ -118,7 +118,7 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secure]:
             ]
         )
         admin.close()
-        yield Secure([broker.url], f"{HOST}:{broker.secure_port}", str(ca_file))
+        yield SecureServer([broker.url], f"{HOST}:{broker.secure_port}", str(ca_file))
     finally:
         if broker.child:
             broker.child.kill()
@@ -128,20 +128,20 @@ def row(number: int) -> OutboxRow:
     return OutboxRow(number, TOPIC, "k", f"message {number}", {}, 0)
 
 
-def refused(publisher: KafkaPublisher, why: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Every connect fails, until one was told why.
+def assert_connection_fails(publisher: KafkaPublisher, reason: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Every attempt to connect fails, and one of them logs the reason.
 
-    A broker answers and closes in one breath; kafka-python 3.0.12 drops an answer it reads together with the end of the
-    connection, and says "socket disconnected" then.
+    The broker closes the connection right after its answer. kafka-python 3.0.12 drops an answer that it reads together
+    with the end of the connection, and logs only "socket disconnected" then.
     """
     deadline = time.monotonic() + 60
-    while why not in caplog.text and time.monotonic() < deadline:
+    while reason not in caplog.text and time.monotonic() < deadline:
         with pytest.raises(BrokerUnavailable):
             publisher.connect()
-    assert why in caplog.text
+    assert reason in caplog.text
 
 
-def test_the_relay_signs_in_by_scram_over_tls_and_publishes(secure: Secure) -> None:
+def test_the_relay_logs_in_with_scram_over_tls_and_publishes(secure: SecureServer) -> None:
     assert TOPIC in DEAD_LETTERS.values()
     publisher = KafkaPublisher(kafka_options(secure.settings("SCRAM"), PASSWORD))
     with Topic(secure.plain, TOPIC) as topic:
@@ -150,50 +150,50 @@ def test_the_relay_signs_in_by_scram_over_tls_and_publishes(secure: Secure) -> N
         assert [record.value for record in topic.read()] == [b"message 1", b"message 2"]
 
 
-def test_a_wrong_password_publishes_nothing_and_blames_no_record(
-    secure: Secure, caplog: pytest.LogCaptureFixture
+def test_with_a_wrong_password_the_broker_is_unavailable_and_nothing_is_published(
+    secure: SecureServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     publisher = KafkaPublisher(kafka_options(secure.settings("SCRAM"), PASSWORD | {"password": "wrong"}), 3)
     with Topic(secure.plain, TOPIC) as topic:
-        refused(publisher, "SaslAuthenticationFailed", caplog)
+        assert_connection_fails(publisher, "SaslAuthenticationFailed", caplog)
         assert topic.read() == []
 
 
-def test_a_broker_whose_certificate_nobody_vouches_for_is_not_spoken_to(
-    secure: Secure, caplog: pytest.LogCaptureFixture
+def test_a_broker_with_an_untrusted_certificate_is_not_connected_to(
+    secure: SecureServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     publisher = KafkaPublisher(kafka_options(secure.settings("SCRAM", ca_file=""), PASSWORD), 3)
-    refused(publisher, "CERTIFICATE_VERIFY_FAILED", caplog)
+    assert_connection_fails(publisher, "CERTIFICATE_VERIFY_FAILED", caplog)
 
 
-def test_iam_goes_as_far_as_a_broker_that_is_not_msk_lets_it(
-    secure: Secure, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_iam_requests_its_sasl_mechanism_over_tls(
+    secure: SecureServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """TLS is made and the mechanism named; the broker says which ones it knows."""
-    _role(monkeypatch)
+    """After the TLS handshake, a broker other than MSK answers that it does not support the mechanism."""
+    _set_role_credentials(monkeypatch)
     publisher = KafkaPublisher(kafka_options(secure.settings("AWS_MSK_IAM")), 3)
-    refused(publisher, "UnsupportedSaslMechanism", caplog)
+    assert_connection_fails(publisher, "UnsupportedSaslMechanism", caplog)
 
 
-def test_iam_signs_the_hosts_name_with_the_functions_own_role(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What AWS's own client sends (aws-msk-iam-auth, 2020_10_22)."""
+def test_iam_signs_the_host_name_with_the_role_of_the_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The request is the one that AWS's own client sends (aws-msk-iam-auth, 2020_10_22)."""
     from kafka.net.sasl.msk import SaslMechanismAwsMskIam
 
-    _role(monkeypatch)
+    _set_role_credentials(monkeypatch)
     options = kafka_options(KafkaSettings(kafka_bootstrap_servers="b-1.example:9098", kafka_security="AWS_MSK_IAM"))
     mechanism = SaslMechanismAwsMskIam(host="b-1.example", **options)
-    said = json.loads(mechanism.auth_bytes())
-    assert said["host"] == "b-1.example"
-    assert said["action"] == "kafka-cluster:Connect"
-    assert said["x-amz-credential"].startswith("AKIDROLE/")
-    assert said["x-amz-credential"].endswith("/ap-northeast-2/kafka-cluster/aws4_request")
-    assert said["x-amz-security-token"] == "role-session"
-    assert int(said["x-amz-expires"]) <= 900
-    assert len(said["x-amz-signature"]) == 64
+    sent = json.loads(mechanism.auth_bytes())
+    assert sent["host"] == "b-1.example"
+    assert sent["action"] == "kafka-cluster:Connect"
+    assert sent["x-amz-credential"].startswith("AKIDROLE/")
+    assert sent["x-amz-credential"].endswith("/ap-northeast-2/kafka-cluster/aws4_request")
+    assert sent["x-amz-security-token"] == "role-session"
+    assert int(sent["x-amz-expires"]) <= 900
+    assert len(sent["x-amz-signature"]) == 64
 
 
-def _role(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What Lambda gives a function of its role."""
+def _set_role_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The credentials that Lambda gives a function."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDROLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "role-secret")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "role-session")

@@ -1,4 +1,4 @@
-"""Services' keys change and no call is refused: whatever step is repeated, or runs beside another's (INT-009)."""
+"""Service keys are rotated and no call is rejected, even if steps are repeated or run concurrently (INT-009)."""
 
 import json
 from collections.abc import Iterator
@@ -31,19 +31,19 @@ class Ping(Model):
     pass
 
 
-class Vault:
-    """Secrets Manager with the keys of two services, a rotation, and a clock to move."""
+class ServiceKeys:
+    """Secrets Manager with the keys of two services, their rotation, and a clock that the test moves."""
 
     def __init__(self, keys: Keys) -> None:
         self.now = datetime.now(UTC) + timedelta(days=1)
         self.manager = boto3.client("secretsmanager")
         self.manager.create_secret(Name=NAME, SecretString=json.dumps(keys))
-        self._fresh = count()
-        self.rotation = self.another()
+        self._numbers = count()
+        self.rotation = self.new_rotation()
 
-    def another(self) -> ServiceKeyRotation:
+    def new_rotation(self) -> ServiceKeyRotation:
         manager = boto3.client("secretsmanager")
-        return ServiceKeyRotation(manager, "ticketing/", lambda: self.now, lambda: f"fresh-{next(self._fresh)}")
+        return ServiceKeyRotation(manager, "ticketing/", lambda: self.now, lambda: f"new-{next(self._numbers)}")
 
     def keys(self) -> Keys:
         found: Keys = json.loads(
@@ -53,118 +53,122 @@ class Vault:
 
 
 @pytest.fixture
-def vault(monkeypatch: pytest.MonkeyPatch) -> Iterator[Vault]:
+def service_keys(monkeypatch: pytest.MonkeyPatch) -> Iterator[ServiceKeys]:
     for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SECRETS_MANAGER"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "ap-northeast-2")
     with mock_aws():
-        yield Vault({"queue": ["q0"], "events": ["e0"]})
+        yield ServiceKeys({"queue": ["q0"], "events": ["e0"]})
 
 
 @pytest.fixture
-def called(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A function of another service, and what it says to a caller who read `theirs` while it has read `ours`."""
+def call_ping(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Calls a function that has read the keys `functions_keys`, as a caller that has read `callers_keys`."""
 
     @internal_endpoint.internal
     def ping(request: Ping) -> Ping:
         return Ping()
 
-    def call(theirs: Keys, ours: Keys, caller: str = "queue") -> dict[str, Any]:
-        monkeypatch.setattr(internal_endpoint, "secret", lambda _name: ours)
-        headers = {"X-Service": caller, "X-Service-Api-Key": theirs[caller][0], "X-Trace-Id": str(uuid4())}
+    def call(callers_keys: Keys, functions_keys: Keys, caller: str = "queue") -> dict[str, Any]:
+        monkeypatch.setattr(internal_endpoint, "secret", lambda _name: functions_keys)
+        headers = {"X-Service": caller, "X-Service-Api-Key": callers_keys[caller][0], "X-Trace-Id": str(uuid4())}
         return ping({"headers": headers, "body": {}}, None)
 
     monkeypatch.setattr(internal_endpoint, "_count", lambda *_: None)
     return call
 
 
-def test_calls_succeed_throughout_whoever_has_read_what(vault: Vault, called: Any) -> None:
-    """Around each of ten rotations there are containers that know the list before it and others that know the next."""
+def test_calls_succeed_while_only_some_environments_have_read_the_new_keys(
+    service_keys: ServiceKeys, call_ping: Any
+) -> None:
+    """Around each rotation, some execution environments know the old keys and others the new ones."""
     for _ in range(10):
-        before = vault.keys()
-        vault.now += READ_EVERYWHERE_AFTER
-        vault.rotation.rotate()
-        after = vault.keys()
-        for theirs, ours, caller in product((before, after), (before, after), before):
-            assert "body" in called(theirs, ours, caller)
+        before = service_keys.keys()
+        service_keys.now += READ_EVERYWHERE_AFTER
+        service_keys.rotation.rotate()
+        after = service_keys.keys()
+        for callers_keys, functions_keys, caller in product((before, after), (before, after), before):
+            assert "body" in call_ping(callers_keys, functions_keys, caller)
 
 
-def test_a_key_is_gone_after_three_rotations(vault: Vault, called: Any) -> None:
-    vault.rotation.rotate()  # from one key to two
-    leaked = vault.keys()
+def test_a_key_is_invalid_after_three_rotations(service_keys: ServiceKeys, call_ping: Any) -> None:
+    service_keys.rotation.rotate()  # from one key to two
+    leaked = service_keys.keys()
     for _ in range(3):
-        vault.now += READ_EVERYWHERE_AFTER
-        vault.rotation.rotate()
+        service_keys.now += READ_EVERYWHERE_AFTER
+        service_keys.rotation.rotate()
 
-    assert not set(leaked["queue"][:1]) & set(vault.keys()["queue"])
-    assert called(leaked, vault.keys())["error"]["code"] == ServiceKeyInvalid.code
+    assert not set(leaked["queue"][:1]) & set(service_keys.keys()["queue"])
+    assert call_ping(leaked, service_keys.keys())["error"]["code"] == ServiceKeyInvalid.code
 
 
-def test_a_rotation_waits_until_everybody_knows_the_last(vault: Vault) -> None:
-    vault.now = datetime.now(UTC)
-    before = vault.keys()
+def test_a_rotation_waits_until_every_environment_has_read_the_last_one(service_keys: ServiceKeys) -> None:
+    service_keys.now = datetime.now(UTC)
+    before = service_keys.keys()
 
     with pytest.raises(TooSoon):
-        vault.rotation.rotate()
-    assert vault.keys() == before
+        service_keys.rotation.rotate()
+    assert service_keys.keys() == before
 
-    vault.now += READ_EVERYWHERE_AFTER + timedelta(seconds=5)
-    vault.rotation.rotate()
-    assert follows(vault.keys(), before)
+    service_keys.now += READ_EVERYWHERE_AFTER + timedelta(seconds=5)
+    service_keys.rotation.rotate()
+    assert follows(service_keys.keys(), before)
 
 
 @pytest.mark.parametrize("repeated", STEPS)
-def test_each_step_may_be_repeated(vault: Vault, repeated: str) -> None:
-    before, token = vault.keys(), str(uuid4())
+def test_each_step_can_be_repeated(service_keys: ServiceKeys, repeated: str) -> None:
+    before, token = service_keys.keys(), str(uuid4())
     for step in STEPS:
-        vault.rotation.step(step, token)
+        service_keys.rotation.step(step, token)
         if step == repeated:
-            vault.rotation.step(step, token)
+            service_keys.rotation.step(step, token)
 
-    assert follows(vault.keys(), before)
-    assert [len(keys) for keys in vault.keys().values()] == [2, 2]
+    assert follows(service_keys.keys(), before)
+    assert [len(keys) for keys in service_keys.keys().values()] == [2, 2]
 
 
-def test_of_rotations_at_the_same_time_one_wins_and_calls_succeed(vault: Vault, called: Any) -> None:
-    vault.rotation.rotate()
-    before = vault.keys()
-    vault.now += READ_EVERYWHERE_AFTER
-    rotations, tokens = [vault.another() for _ in range(4)], [str(uuid4()) for _ in range(4)]
+def test_one_of_several_concurrent_rotations_takes_effect_and_calls_succeed(
+    service_keys: ServiceKeys, call_ping: Any
+) -> None:
+    service_keys.rotation.rotate()
+    before = service_keys.keys()
+    service_keys.now += READ_EVERYWHERE_AFTER
+    rotations, tokens = [service_keys.new_rotation() for _ in range(4)], [str(uuid4()) for _ in range(4)]
     for step in STEPS:
         concurrently([partial(rotations[i].step, step, tokens[i]) for i in range(4)])
 
-    after = vault.keys()
+    after = service_keys.keys()
     assert after != before
-    for theirs, ours in product((before, after), repeat=2):
-        assert "body" in called(theirs, ours)
+    for callers_keys, functions_keys in product((before, after), repeat=2):
+        assert "body" in call_ping(callers_keys, functions_keys)
 
 
-def test_a_rotation_that_was_overtaken_changes_nothing(vault: Vault) -> None:
-    vault.rotation.rotate()
+def test_a_superseded_rotation_changes_nothing(service_keys: ServiceKeys) -> None:
+    service_keys.rotation.rotate()
     slow = str(uuid4())
-    vault.now += READ_EVERYWHERE_AFTER
-    vault.rotation.step("createSecret", slow)
+    service_keys.now += READ_EVERYWHERE_AFTER
+    service_keys.rotation.step("createSecret", slow)
     for _ in range(2):
-        vault.now += READ_EVERYWHERE_AFTER
-        vault.rotation.rotate()
-    before = vault.keys()
+        service_keys.now += READ_EVERYWHERE_AFTER
+        service_keys.rotation.rotate()
+    before = service_keys.keys()
 
     with pytest.raises(Superseded):
-        vault.rotation.step("finishSecret", slow)
-    assert vault.keys() == before
+        service_keys.rotation.step("finishSecret", slow)
+    assert service_keys.keys() == before
 
 
-def test_a_service_keeps_at_most_three_keys_that_are_all_different() -> None:
-    keys, fresh = {"queue": ["q0"]}, count()
+def test_a_service_keeps_at_most_three_different_keys() -> None:
+    keys, numbers = {"queue": ["q0"]}, count()
     for _ in range(5):
-        after = rotated(keys, lambda: f"q{next(fresh) + 1}")
+        after = rotated(keys, lambda: f"q{next(numbers) + 1}")
         assert follows(after, keys)
         keys = after
         assert len(set(keys["queue"])) == len(keys["queue"]) <= 3
 
 
-def test_a_caller_uses_the_first_of_its_keys(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What `call` sends is what the rotation reckons with."""
+def test_a_caller_sends_the_first_of_its_keys(service_keys: ServiceKeys, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rotation relies on this."""
     monkeypatch.setenv("SERVICE_NAME", "queue")
     assert CallerSettings.from_environment().service_name == "queue"
     sent = []
@@ -176,11 +180,11 @@ def test_a_caller_uses_the_first_of_its_keys(vault: Vault, monkeypatch: pytest.M
 
     monkeypatch.setattr(caller_wiring, "lambda_client", lambda _attempts: Lambda())
     monkeypatch.setenv("SECRETS_PREFIX", "ticketing/")
-    vault.rotation.rotate()
+    service_keys.rotation.rotate()
     forget_wiring()
     try:
         with pytest.raises(Exception, match="SERVICE_UNAVAILABLE"):
             caller_wiring.internal_caller()("SaleTerms", Ping(), Ping, read=True)
-        assert sent == [vault.keys()["queue"][0]]
+        assert sent == [service_keys.keys()["queue"][0]]
     finally:
         forget_wiring()
