@@ -18,7 +18,7 @@ from functions.reservations.adapters.seat_holds_redis import SeatHolds
 from functions.reservations.domain.cancellation import cancel_unpaid
 from functions.reservations.domain.offer import Offer
 from functions.reservations.domain.reservation import CancelReason, Reservation, Seat, Status
-from functions.reservations.usecases.payable_hold import PayableHold as Held
+from functions.reservations.usecases.payable_hold import PayableHold
 from tests.support.concurrently import concurrently
 from tests.support.fixtures.reservations_service import ReservationsService
 
@@ -47,8 +47,8 @@ class Clock:
         return self.now
 
 
-class Shop(ReservationsService):
-    """A buyer's way into the service: connections of its own, a clock that can be moved."""
+class ReservationsWithClock(ReservationsService):
+    """The service on its own connections, with a clock that the test moves and shortcuts to its use cases."""
 
     def __init__(
         self, database: Database, redis: Client, offers: FakeOffers | None = None, seat_holds: SeatHolds | None = None
@@ -59,7 +59,7 @@ class Shop(ReservationsService):
         self.cancel, self.expire = self.cancel_reservation.cancel, self.expire_holds.expire
         self.payable = self.check_payable.check
 
-    def hold(self, *seats: Seat, user: UserId | None = None, admission: UUID | None = None) -> Held:
+    def hold(self, *seats: Seat, user: UserId | None = None, admission: UUID | None = None) -> PayableHold:
         return self.hold_seats.hold(user or UserId(uuid4()), EVENT, [seat.id for seat in seats], admission or uuid4())
 
     def paid(self, reservation: Reservation) -> None:
@@ -94,17 +94,23 @@ class Shop(ReservationsService):
             after()
 
 
+NewServices = Callable[[int], list[ReservationsWithClock]]
+
+
 @pytest.fixture
-def shops(database_of: Callable[[str], Database], redis: Client, redis_url: str) -> Callable[[int], list[Shop]]:
-    def make(count: int) -> list[Shop]:
-        return [Shop(database_of("reservation_service"), connect(redis_url, cluster=False)) for _ in range(count)]
+def new_services(database_of: Callable[[str], Database], redis: Client, redis_url: str) -> NewServices:
+    def make(count: int) -> list[ReservationsWithClock]:
+        return [
+            ReservationsWithClock(database_of("reservation_service"), connect(redis_url, cluster=False))
+            for _ in range(count)
+        ]
 
     return make
 
 
 @pytest.fixture
-def shop(shops: Callable[[int], list[Shop]]) -> Shop:
-    return shops(1)[0]
+def service(new_services: NewServices) -> ReservationsWithClock:
+    return new_services(1)[0]
 
 
 def live_seats(superuser: Database) -> list[UUID]:
@@ -121,34 +127,36 @@ def messages(superuser: Database) -> list[str]:
 
 
 def code_of(call: Callable[[], object]) -> str:
-    with pytest.raises(DomainError) as refused:
+    with pytest.raises(DomainError) as raised:
         call()
-    return refused.value.code
+    return raised.value.code
 
 
-def test_of_thirty_buyers_on_one_seat_one_gets_it(shops: Callable[[int], list[Shop]], superuser: Database) -> None:
-    outcomes = concurrently([partial(each.hold, SEATS[0]) for each in shops(30)])
-    assert len([each for each in outcomes if isinstance(each, Held)]) == 1
+def test_one_of_thirty_concurrent_buyers_gets_a_seat(new_services: NewServices, superuser: Database) -> None:
+    outcomes = concurrently([partial(each.hold, SEATS[0]) for each in new_services(30)])
+    assert len([each for each in outcomes if isinstance(each, PayableHold)]) == 1
     assert {str(each) for each in outcomes if isinstance(each, Exception)} == {"SEAT_TAKEN"}
     assert live_seats(superuser) == [SEATS[0].id]
 
 
 def test_a_seat_is_sold_once_even_if_redis_forgets_every_hold(
-    shops: Callable[[int], list[Shop]], redis: Client, superuser: Database
+    new_services: NewServices, redis: Client, superuser: Database
 ) -> None:
-    class Amnesia(SeatHolds):
+    class ForgetfulHolds(SeatHolds):
         def take(self, *args: object, **kwargs: object) -> list[SeatId]:
             return []
 
-    buyers = [Shop(each.database, redis, seat_holds=Amnesia(redis)) for each in shops(20)]
-    # Overlapping pairs, asked for in opposite orders: they must neither share a seat nor deadlock.
+    buyers = [
+        ReservationsWithClock(each.database, redis, seat_holds=ForgetfulHolds(redis)) for each in new_services(20)
+    ]
+    # Overlapping pairs, requested in opposite orders: they must neither share a seat nor deadlock.
     pairs = [(SEATS[n % 4], SEATS[(n + 1) % 4]) for n in range(20)]
     calls = [
         partial(each.hold, *(pair if n % 2 else pair[::-1]))
         for n, (each, pair) in enumerate(zip(buyers, pairs, strict=True))
     ]
     outcomes = concurrently(calls)
-    held = [each for each in outcomes if isinstance(each, Held)]
+    held = [each for each in outcomes if isinstance(each, PayableHold)]
     assert {str(each) for each in outcomes if isinstance(each, Exception)} <= {"SEAT_TAKEN"}
     seats = [seat.id for each in held for seat in each.reservation.seats]
     assert sorted(seats) == live_seats(superuser)
@@ -156,35 +164,35 @@ def test_a_seat_is_sold_once_even_if_redis_forgets_every_hold(
     assert held
 
 
-def test_all_seats_or_none(shop: Shop, superuser: Database) -> None:
-    shop.hold(SEATS[1])
-    assert code_of(lambda: shop.hold(SEATS[0], SEATS[1], SEATS[2])) == "SEAT_TAKEN"
-    shop.hold(SEATS[0], SEATS[2])
+def test_a_hold_takes_all_its_seats_or_none(service: ReservationsWithClock, superuser: Database) -> None:
+    service.hold(SEATS[1])
+    assert code_of(lambda: service.hold(SEATS[0], SEATS[1], SEATS[2])) == "SEAT_TAKEN"
+    service.hold(SEATS[0], SEATS[2])
     assert set(live_seats(superuser)) == {SEATS[0].id, SEATS[1].id, SEATS[2].id}
 
 
-def test_the_error_names_the_seats_that_are_taken(shop: Shop) -> None:
-    shop.hold(SEATS[1])
-    with pytest.raises(DomainError) as refused:
-        shop.hold(SEATS[0], SEATS[1])
-    assert refused.value.details == {"seatIds": [str(SEATS[1].id)]}
+def test_the_error_names_the_seats_that_are_taken(service: ReservationsWithClock) -> None:
+    service.hold(SEATS[1])
+    with pytest.raises(DomainError) as raised:
+        service.hold(SEATS[0], SEATS[1])
+    assert raised.value.details == {"seatIds": [str(SEATS[1].id)]}
 
 
 def test_a_user_has_one_live_hold_for_each_event_however_many_requests_come(
-    shops: Callable[[int], list[Shop]], superuser: Database
+    new_services: NewServices, superuser: Database
 ) -> None:
     user = UserId(uuid4())
-    outcomes = concurrently([partial(each.hold, SEATS[n], user=user) for n, each in enumerate(shops(8))])
-    assert len([each for each in outcomes if isinstance(each, Held)]) == 1
+    outcomes = concurrently([partial(each.hold, SEATS[n], user=user) for n, each in enumerate(new_services(8))])
+    assert len([each for each in outcomes if isinstance(each, PayableHold)]) == 1
     assert {str(each) for each in outcomes if isinstance(each, Exception)} == {"HOLD_EXISTS"}
     assert len(live_seats(superuser)) == 1
 
 
-def test_seats_of_a_rejected_second_hold_stay_free_for_others(shop: Shop) -> None:
+def test_seats_of_a_rejected_second_hold_stay_free_for_others(service: ReservationsWithClock) -> None:
     user = UserId(uuid4())
-    shop.hold(SEATS[0], user=user)
-    assert code_of(lambda: shop.hold(SEATS[1], user=user)) == "HOLD_EXISTS"
-    assert shop.hold(SEATS[1])
+    service.hold(SEATS[0], user=user)
+    assert code_of(lambda: service.hold(SEATS[1], user=user)) == "HOLD_EXISTS"
+    assert service.hold(SEATS[1])
 
 
 @pytest.mark.parametrize(
@@ -200,16 +208,18 @@ def test_seats_of_a_rejected_second_hold_stay_free_for_others(shop: Shop) -> Non
 def test_a_hold_that_breaks_a_rule_is_rejected_with_its_code(
     database_of: Callable[[str], Database], redis: Client, seats: tuple[Seat, ...], offers: FakeOffers, code: str
 ) -> None:
-    shop = Shop(database_of("reservation_service"), redis, offers)
-    assert code_of(lambda: shop.hold(*seats)) == code
+    service = ReservationsWithClock(database_of("reservation_service"), redis, offers)
+    assert code_of(lambda: service.hold(*seats)) == code
 
 
-def test_an_expired_hold_gives_way_even_before_it_is_cancelled(shop: Shop, superuser: Database, redis: Client) -> None:
-    late = shop.hold(SEATS[0])
-    shop.clock.now += timedelta(seconds=301)
-    redis.flushall()  # as its time to live would have done
-    taken = shop.hold(SEATS[0])
-    found = shop.repository.find(late.reservation.id, late.reservation.user_id)
+def test_seats_of_an_expired_hold_can_be_held_even_before_it_is_cancelled(
+    service: ReservationsWithClock, superuser: Database, redis: Client
+) -> None:
+    late = service.hold(SEATS[0])
+    service.clock.now += timedelta(seconds=301)
+    redis.flushall()  # as if the keys had expired
+    taken = service.hold(SEATS[0])
+    found = service.repository.find(late.reservation.id, late.reservation.user_id)
     assert found is not None
     assert (found.status, found.cancel_reason) == (Status.CANCELLED, CancelReason.HOLD_TIMEOUT)
     assert live_seats(superuser) == [SEATS[0].id]
@@ -217,29 +227,27 @@ def test_an_expired_hold_gives_way_even_before_it_is_cancelled(shop: Shop, super
     assert messages(superuser) == ["ReservationCancelled"]
 
 
-def test_the_first_rejected_hold_restores_holds_that_redis_lost(shop: Shop, redis: Client) -> None:
-    held = shop.hold(SEATS[0], SEATS[1]).reservation
+def test_the_first_rejected_hold_restores_holds_that_redis_lost(service: ReservationsWithClock, redis: Client) -> None:
+    held = service.hold(SEATS[0], SEATS[1]).reservation
     redis.flushall()
-    assert shop.seat_holds.held(EVENT, NOW) == set()
-    assert code_of(lambda: shop.hold(SEATS[0], SEATS[2])) == "SEAT_TAKEN"
-    assert shop.seat_holds.held(EVENT, NOW) == set(held.seat_ids)
-    shop.release(held.user_id, held.id)
-    assert shop.hold(SEATS[0], SEATS[1])
+    assert service.seat_holds.held(EVENT, NOW) == set()
+    assert code_of(lambda: service.hold(SEATS[0], SEATS[2])) == "SEAT_TAKEN"
+    assert service.seat_holds.held(EVENT, NOW) == set(held.seat_ids)
+    service.release(held.user_id, held.id)
+    assert service.hold(SEATS[0], SEATS[1])
 
 
 def test_a_late_release_leaves_the_hold_of_another_reservation(redis: Client) -> None:
     holds, seat, life = SeatHolds(redis), SEATS[0].id, timedelta(minutes=5)
-    ours, late = ReservationId(uuid4()), ReservationId(uuid4())
-    assert holds.take(EVENT, ours, [seat], life, NOW) == []
+    holder, late = ReservationId(uuid4()), ReservationId(uuid4())
+    assert holds.take(EVENT, holder, [seat], life, NOW) == []
     holds.release(EVENT, late, [seat])
     assert holds.take(EVENT, late, [seat], life, NOW) == [seat]
     assert holds.held(EVENT, NOW) == {seat}
 
 
-def test_expiry_frees_seats_in_both_stores_and_publishes_once(
-    shops: Callable[[int], list[Shop]], superuser: Database
-) -> None:
-    sweepers = shops(4)
+def test_expiry_frees_seats_in_both_stores_and_publishes_once(new_services: NewServices, superuser: Database) -> None:
+    sweepers = new_services(4)
     held = sweepers[0].hold(SEATS[0], SEATS[1])
     for each in sweepers:
         each.clock.now += timedelta(seconds=300)
@@ -252,30 +260,30 @@ def test_expiry_frees_seats_in_both_stores_and_publishes_once(
     )
 
 
-def test_release_expiry_and_payment_racing_have_one_winner(
-    shops: Callable[[int], list[Shop]], superuser: Database
+def test_of_concurrent_release_expiry_and_payment_one_takes_effect(
+    new_services: NewServices, superuser: Database
 ) -> None:
     for _ in range(15):
-        releaser, sweeper, payer = shops(3)
+        releaser, sweeper, payer = new_services(3)
         reservation = releaser.hold(SEATS[0]).reservation
         sweeper.clock.now += timedelta(seconds=300)
         concurrently(
             [
-                lambda shop=releaser, r=reservation: shop.release(r.user_id, r.id),  # type: ignore[misc]
+                lambda service=releaser, r=reservation: service.release(r.user_id, r.id),  # type: ignore[misc]
                 sweeper.expire,
-                lambda shop=payer, r=reservation: shop.paid(r),  # type: ignore[misc]
+                lambda service=payer, r=reservation: service.paid(r),  # type: ignore[misc]
             ]
         )
         found = payer.repository.find(reservation.id, reservation.user_id)
         assert found is not None
-        told = messages(superuser)
+        published = messages(superuser)
         if found.status is Status.CONFIRMED:
-            assert told[-1] == "ReservationConfirmed"
+            assert published[-1] == "ReservationConfirmed"
             assert live_seats(superuser) == [SEATS[0].id]
         else:
-            # Cancelled first by the user, then the money came: told again, with a refund.
+            # The user cancelled before the payment arrived: a second message has the refund.
             assert found.cancel_reason is CancelReason.USER_REQUEST
-            assert told == ["ReservationCancelled", "ReservationCancelled"]
+            assert published == ["ReservationCancelled", "ReservationCancelled"]
             assert live_seats(superuser) == []
         with superuser.transaction() as connection:
             connection.execute(
@@ -284,36 +292,41 @@ def test_release_expiry_and_payment_racing_have_one_winner(
         releaser.seat_holds.release(EVENT, reservation.id, reservation.seat_ids)
 
 
-def test_a_payment_confirms_once_and_ends_both_tokens(shop: Shop, superuser: Database) -> None:
-    held = shop.hold(SEATS[0], SEATS[1])
-    shop.paid(held.reservation)
-    shop.paid(held.reservation)
-    found = shop.repository.find(held.reservation.id, held.reservation.user_id)
+def test_a_payment_confirms_once_and_ends_both_tokens(service: ReservationsWithClock, superuser: Database) -> None:
+    held = service.hold(SEATS[0], SEATS[1])
+    service.paid(held.reservation)
+    service.paid(held.reservation)
+    found = service.repository.find(held.reservation.id, held.reservation.user_id)
     assert found is not None
     assert found.status is Status.CONFIRMED
     assert found.ticket_number is not None
     assert len(found.ticket_number) == 12
     assert messages(superuser) == ["ReservationConfirmed"]
-    assert code_of(lambda: shop.tokens.check_payment(held.payment_token, held.reservation.id)) == "QUEUE_TOKEN_INVALID"
+    check = partial(service.tokens.check_payment, held.payment_token, held.reservation.id)
+    assert code_of(check) == "QUEUE_TOKEN_INVALID"
 
 
-def test_a_failed_payment_cancels_and_frees_the_seats_for_the_next_buyer(shop: Shop, superuser: Database) -> None:
-    held = shop.hold(SEATS[0])
-    shop.failed(held.reservation)
-    shop.failed(held.reservation)
-    found = shop.repository.find(held.reservation.id, held.reservation.user_id)
+def test_a_failed_payment_cancels_and_frees_the_seats_for_the_next_buyer(
+    service: ReservationsWithClock, superuser: Database
+) -> None:
+    held = service.hold(SEATS[0])
+    service.failed(held.reservation)
+    service.failed(held.reservation)
+    found = service.repository.find(held.reservation.id, held.reservation.user_id)
     assert found is not None
     assert found.cancel_reason is CancelReason.PAYMENT_FAILED
     assert messages(superuser) == ["ReservationCancelled"]
-    assert shop.hold(SEATS[0])
+    assert service.hold(SEATS[0])
 
 
-def test_a_payment_for_an_expired_hold_confirms_it_if_its_seats_are_free(shop: Shop, superuser: Database) -> None:
-    held = shop.hold(SEATS[0])
-    shop.clock.now += timedelta(seconds=300)
-    shop.expire()
-    shop.paid(held.reservation)
-    found = shop.repository.find(held.reservation.id, held.reservation.user_id)
+def test_a_payment_for_an_expired_hold_confirms_it_if_its_seats_are_free(
+    service: ReservationsWithClock, superuser: Database
+) -> None:
+    held = service.hold(SEATS[0])
+    service.clock.now += timedelta(seconds=300)
+    service.expire()
+    service.paid(held.reservation)
+    found = service.repository.find(held.reservation.id, held.reservation.user_id)
     assert found is not None
     assert (found.status, found.cancel_reason) == (Status.CONFIRMED, None)
     assert live_seats(superuser) == [SEATS[0].id]
@@ -321,27 +334,29 @@ def test_a_payment_for_an_expired_hold_confirms_it_if_its_seats_are_free(shop: S
 
 @pytest.mark.parametrize("give_up", ["release", "cancel"])
 def test_a_payment_for_an_expired_hold_is_refunded_if_the_buyer_gave_it_up(
-    shop: Shop, superuser: Database, give_up: str
+    service: ReservationsWithClock, superuser: Database, give_up: str
 ) -> None:
-    late = shop.hold(SEATS[0]).reservation
-    shop.clock.now += timedelta(seconds=400)
-    shop.expire()
-    getattr(shop, give_up)(late.user_id, late.id)
-    shop.paid(late)
-    found = shop.repository.find(late.id, late.user_id)
+    late = service.hold(SEATS[0]).reservation
+    service.clock.now += timedelta(seconds=400)
+    service.expire()
+    getattr(service, give_up)(late.user_id, late.id)
+    service.paid(late)
+    found = service.repository.find(late.id, late.user_id)
     assert found is not None
     assert (found.status, found.cancel_reason) == (Status.CANCELLED, CancelReason.USER_REQUEST)
     assert found.refund_amount == late.total_amount
     assert messages(superuser) == ["ReservationCancelled", "ReservationCancelled"]
 
 
-def test_a_payment_for_seats_that_are_taken_is_refunded_in_full(shop: Shop, superuser: Database) -> None:
-    late = shop.hold(SEATS[0], SEATS[1]).reservation
-    shop.clock.now += timedelta(seconds=300)
-    shop.expire()
-    shop.hold(SEATS[1])
-    shop.paid(late)
-    found = shop.repository.find(late.id, late.user_id)
+def test_a_payment_for_seats_that_are_taken_is_refunded_in_full(
+    service: ReservationsWithClock, superuser: Database
+) -> None:
+    late = service.hold(SEATS[0], SEATS[1]).reservation
+    service.clock.now += timedelta(seconds=300)
+    service.expire()
+    service.hold(SEATS[1])
+    service.paid(late)
+    found = service.repository.find(late.id, late.user_id)
     assert found is not None
     assert found.status is Status.CANCELLED
     assert live_seats(superuser) == [SEATS[1].id]
@@ -350,58 +365,62 @@ def test_a_payment_for_seats_that_are_taken_is_refunded_in_full(shop: Shop, supe
     assert Envelope.model_validate_json(last["payload"]).payload["refundAmount"] == 300_000
 
 
-def test_a_hold_is_extended_while_its_payment_is_confirmed(shop: Shop) -> None:
-    held = shop.hold(SEATS[0]).reservation
-    shop.clock.now += timedelta(seconds=299)
-    shop.payable(held.user_id, held.id, timedelta(seconds=30))
-    shop.clock.now += timedelta(seconds=20)
-    assert shop.expire() == 0
-    shop.clock.now += timedelta(seconds=11)
-    assert shop.expire() == 1
+def test_a_hold_is_extended_while_its_payment_is_confirmed(service: ReservationsWithClock) -> None:
+    held = service.hold(SEATS[0]).reservation
+    service.clock.now += timedelta(seconds=299)
+    service.payable(held.user_id, held.id, timedelta(seconds=30))
+    service.clock.now += timedelta(seconds=20)
+    assert service.expire() == 0
+    service.clock.now += timedelta(seconds=11)
+    assert service.expire() == 1
 
 
-def test_creating_a_payment_extends_no_hold(shop: Shop) -> None:
-    held = shop.hold(SEATS[0]).reservation
-    shop.payable(held.user_id, held.id, timedelta())
-    assert find(shop, held).hold_expires_at == held.hold_expires_at
+def test_creating_a_payment_extends_no_hold(service: ReservationsWithClock) -> None:
+    held = service.hold(SEATS[0]).reservation
+    service.payable(held.user_id, held.id, timedelta())
+    assert find(service, held).hold_expires_at == held.hold_expires_at
 
 
-def test_repeated_payments_do_not_extend_a_hold_without_end(shop: Shop) -> None:
-    held = shop.hold(SEATS[0]).reservation
+def test_repeated_payments_do_not_extend_a_hold_without_end(service: ReservationsWithClock) -> None:
+    held = service.hold(SEATS[0]).reservation
     for _ in range(32):
-        shop.clock.now += timedelta(seconds=10)
-        shop.payable(held.user_id, held.id, timedelta(seconds=30))
-    shop.clock.now += timedelta(seconds=10)
-    assert code_of(lambda: shop.payable(held.user_id, held.id, timedelta(seconds=30))) == "HOLD_EXPIRED"
-    assert SEATS[0].id in shop.seat_holds.held(EVENT, shop.clock() - timedelta(seconds=1)), (
-        "the map forgot an extended hold"
+        service.clock.now += timedelta(seconds=10)
+        service.payable(held.user_id, held.id, timedelta(seconds=30))
+    service.clock.now += timedelta(seconds=10)
+    assert code_of(lambda: service.payable(held.user_id, held.id, timedelta(seconds=30))) == "HOLD_EXPIRED"
+    assert SEATS[0].id in service.seat_holds.held(EVENT, service.clock() - timedelta(seconds=1)), (
+        "the seat map does not show an extended hold"
     )
 
 
-def test_a_user_cannot_release_or_pay_for_a_reservation_of_another_user(shop: Shop) -> None:
-    held = shop.hold(SEATS[0]).reservation
-    assert code_of(lambda: shop.release(UserId(uuid4()), held.id)) == "NOT_FOUND"
-    assert code_of(lambda: shop.payable(UserId(uuid4()), held.id, timedelta())) == "NOT_FOUND"
-    assert shop.repository.find(held.id, UserId(uuid4())) is None
+def test_a_user_cannot_release_or_pay_for_a_reservation_of_another_user(service: ReservationsWithClock) -> None:
+    held = service.hold(SEATS[0]).reservation
+    assert code_of(lambda: service.release(UserId(uuid4()), held.id)) == "NOT_FOUND"
+    assert code_of(lambda: service.payable(UserId(uuid4()), held.id, timedelta())) == "NOT_FOUND"
+    assert service.repository.find(held.id, UserId(uuid4())) is None
 
 
-def test_an_admission_takes_seats_of_its_own_event_and_for_its_own_user_only(shop: Shop, redis: Client) -> None:
+def test_a_reservation_token_is_valid_only_for_its_user_and_event(
+    service: ReservationsWithClock, redis: Client
+) -> None:
     user = UserId(uuid4())
     token = token_prefix(RESERVATION, EVENT, user) + new_secret()
     redis.set(token_key(RESERVATION, EVENT, user), token)
-    assert shop.tokens.check_reservation(token, user, EVENT)
-    assert code_of(lambda: shop.tokens.check_reservation(token, user, EventId(uuid4()))) == "QUEUE_TOKEN_MISMATCH"
-    assert code_of(lambda: shop.tokens.check_reservation(token, UserId(uuid4()), EVENT)) == "QUEUE_TOKEN_MISMATCH"
+    assert service.tokens.check_reservation(token, user, EVENT)
+    assert code_of(lambda: service.tokens.check_reservation(token, user, EventId(uuid4()))) == "QUEUE_TOKEN_MISMATCH"
+    assert code_of(lambda: service.tokens.check_reservation(token, UserId(uuid4()), EVENT)) == "QUEUE_TOKEN_MISMATCH"
 
 
-def test_a_message_exists_if_and_only_if_its_change_committed(shop: Shop, superuser: Database) -> None:
-    held = shop.hold(SEATS[0]).reservation
+def test_a_message_exists_if_and_only_if_its_change_committed(
+    service: ReservationsWithClock, superuser: Database
+) -> None:
+    held = service.hold(SEATS[0]).reservation
 
     def crash_before_commit() -> None:
-        with shop.database.transaction() as connection:
-            found = shop.repository.lock(connection, held.id)
+        with service.database.transaction() as connection:
+            found = service.repository.lock(connection, held.id)
             assert found is not None
-            shop.repository.cancel(connection, found, cancel_unpaid(CancelReason.USER_REQUEST, NOW))
+            service.repository.cancel(connection, found, cancel_unpaid(CancelReason.USER_REQUEST, NOW))
             raise psycopg.errors.AdminShutdown
 
     with pytest.raises(StoreUnavailable):
@@ -410,158 +429,166 @@ def test_a_message_exists_if_and_only_if_its_change_committed(shop: Shop, superu
     assert live_seats(superuser) == [SEATS[0].id]
 
 
-def test_the_list_is_the_users_own_newest_first(shop: Shop) -> None:
+def test_the_list_is_the_users_own_newest_first(service: ReservationsWithClock) -> None:
     user = UserId(uuid4())
-    first = shop.hold(SEATS[0], user=user).reservation
-    shop.release(user, first.id)
-    shop.clock.now += timedelta(seconds=1)
-    second = shop.hold(SEATS[1], user=user).reservation
-    shop.hold(SEATS[2])
-    found, total = shop.repository.of_user(user, None, 1, 0)
+    first = service.hold(SEATS[0], user=user).reservation
+    service.release(user, first.id)
+    service.clock.now += timedelta(seconds=1)
+    second = service.hold(SEATS[1], user=user).reservation
+    service.hold(SEATS[2])
+    found, total = service.repository.of_user(user, None, 1, 0)
     assert ([each.id for each in found], total) == ([second.id], 2)
-    assert shop.repository.of_user(user, Status.CANCELLED, 20, 0)[0][0].id == first.id
-    assert shop.repository.of_user(UserId(uuid4()), None, 20, 0) == ([], 0)
-    assert shop.repository.of_user(user, None, 20, 40) == ([], 2)
+    assert service.repository.of_user(user, Status.CANCELLED, 20, 0)[0][0].id == first.id
+    assert service.repository.of_user(UserId(uuid4()), None, 20, 0) == ([], 0)
+    assert service.repository.of_user(user, None, 20, 40) == ([], 2)
 
 
-def find(shop: Shop, reservation: Reservation) -> Reservation:
-    found = shop.repository.find(reservation.id, reservation.user_id)
+def find(service: ReservationsWithClock, reservation: Reservation) -> Reservation:
+    found = service.repository.find(reservation.id, reservation.user_id)
     assert found is not None
     return found
 
 
-def test_a_hold_is_changed_all_or_none_and_keeps_its_end(shop: Shop, superuser: Database) -> None:
-    held = shop.hold(SEATS[0], SEATS[1])
-    shop.hold(SEATS[3])
-    shop.clock.now += timedelta(seconds=100)
-    assert code_of(lambda: shop.change(held.reservation, [SEATS[2].id, SEATS[3].id])) == "SEAT_TAKEN"
+def test_a_change_takes_all_its_seats_or_none_and_keeps_the_expiry(
+    service: ReservationsWithClock, superuser: Database
+) -> None:
+    held = service.hold(SEATS[0], SEATS[1])
+    service.hold(SEATS[3])
+    service.clock.now += timedelta(seconds=100)
+    assert code_of(lambda: service.change(held.reservation, [SEATS[2].id, SEATS[3].id])) == "SEAT_TAKEN"
     assert {SEATS[0].id, SEATS[1].id} < set(live_seats(superuser))
-    assert SEATS[2].id not in shop.seat_holds.held(EVENT, shop.clock())
+    assert SEATS[2].id not in service.seat_holds.held(EVENT, service.clock())
 
-    changed = shop.change(held.reservation, [SEATS[1].id, SEATS[2].id, SEATS[4].id])
+    changed = service.change(held.reservation, [SEATS[1].id, SEATS[2].id, SEATS[4].id])
     assert changed.reservation.hold_expires_at == held.reservation.hold_expires_at
     assert changed.reservation.total_amount == 450_000
-    assert find(shop, held.reservation).seat_ids == sorted([SEATS[1].id, SEATS[2].id, SEATS[4].id])
-    assert shop.hold(SEATS[0])
-    shop.tokens.check_payment(changed.payment_token, held.reservation.id)
+    assert find(service, held.reservation).seat_ids == sorted([SEATS[1].id, SEATS[2].id, SEATS[4].id])
+    assert service.hold(SEATS[0])
+    service.tokens.check_payment(changed.payment_token, held.reservation.id)
 
 
-def test_a_seat_held_and_changed_to_at_once_has_one_holder(
-    shops: Callable[[int], list[Shop]], superuser: Database, redis: Client
+def test_concurrent_holds_and_changes_give_a_seat_to_one_reservation(
+    new_services: NewServices, superuser: Database, redis: Client
 ) -> None:
-    several = shops(12)
-    changers = [each.hold(SEATS[n]).reservation for n, each in enumerate(several[:6])]
-    redis.flushall()  # with nothing but Postgres to decide
-    calls = [partial(each.change, mine, [SEATS[7].id]) for each, mine in zip(several, changers, strict=False)]
-    outcomes = concurrently([*calls, *(partial(each.hold, SEATS[7]) for each in several[6:])])
-    assert len([each for each in outcomes if isinstance(each, Held)]) == 1
+    services = new_services(12)
+    changers = [each.hold(SEATS[n]).reservation for n, each in enumerate(services[:6])]
+    redis.flushall()  # only Postgres decides
+    calls = [partial(each.change, mine, [SEATS[7].id]) for each, mine in zip(services, changers, strict=False)]
+    outcomes = concurrently([*calls, *(partial(each.hold, SEATS[7]) for each in services[6:])])
+    assert len([each for each in outcomes if isinstance(each, PayableHold)]) == 1
     assert live_seats(superuser).count(SEATS[7].id) == 1
 
 
-def test_of_many_changes_at_once_no_seat_is_left_held_that_is_not_the_reservations(
-    shops: Callable[[int], list[Shop]], superuser: Database
+def test_concurrent_changes_leave_no_seats_held_that_the_reservation_does_not_have(
+    new_services: NewServices, superuser: Database
 ) -> None:
-    several = shops(10)
-    shop = several[0]
-    held = shop.hold(SEATS[0]).reservation
+    services = new_services(10)
+    service = services[0]
+    held = service.hold(SEATS[0]).reservation
     groups = [[SEATS[(start + step) % 8].id for step in range(3)] for start in range(8)]
     for _ in range(4):
-        # Each has read the reservation as it was before all of them.
-        stale = find(shop, held)
-        concurrently([partial(each.change, stale, group) for each, group in zip(several, groups, strict=False)])
+        # Each call has the reservation as it was before all of the changes.
+        stale = find(service, held)
+        concurrently([partial(each.change, stale, group) for each, group in zip(services, groups, strict=False)])
         seats = set(live_seats(superuser))
         assert len(seats) == 3
-        assert shop.seat_holds.held(EVENT, shop.clock()) == seats
-    shop.release(held.user_id, held.id)
-    assert shop.seat_holds.held(EVENT, shop.clock()) == set()
+        assert service.seat_holds.held(EVENT, service.clock()) == seats
+    service.release(held.user_id, held.id)
+    assert service.seat_holds.held(EVENT, service.clock()) == set()
 
 
-@pytest.mark.parametrize("forgotten", [False, True])  # by Redis: then Postgres refuses
-def test_a_change_that_fails_takes_no_seat_from_one_that_does_not(
-    shops: Callable[[int], list[Shop]], superuser: Database, redis: Client, *, forgotten: bool
+@pytest.mark.parametrize("forgotten", [False, True])  # whether Redis lost the holds: then Postgres rejects the change
+def test_a_failed_change_takes_no_seat_from_a_successful_one(
+    new_services: NewServices, superuser: Database, redis: Client, *, forgotten: bool
 ) -> None:
-    several = shops(8)
-    shop = several[0]
-    held = shop.hold(SEATS[0]).reservation
-    shop.hold(SEATS[7])
+    services = new_services(8)
+    service = services[0]
+    held = service.hold(SEATS[0]).reservation
+    service.hold(SEATS[7])
     if forgotten:
         redis.flushall()
-    failing = [partial(each.change, held, [SEATS[1].id, SEATS[7].id]) for each in several[:4]]
-    outcomes = concurrently([*failing, *(partial(each.change, held, [SEATS[1].id]) for each in several[4:])])
-    assert len([each for each in outcomes if isinstance(each, Held)]) == 4
+    failing = [partial(each.change, held, [SEATS[1].id, SEATS[7].id]) for each in services[:4]]
+    outcomes = concurrently([*failing, *(partial(each.change, held, [SEATS[1].id]) for each in services[4:])])
+    assert len([each for each in outcomes if isinstance(each, PayableHold)]) == 4
     assert set(live_seats(superuser)) == {SEATS[1].id, SEATS[7].id}
-    assert shop.seat_holds.held(EVENT, shop.clock()) == ({SEATS[1].id} if forgotten else {SEATS[1].id, SEATS[7].id})
+    assert service.seat_holds.held(EVENT, service.clock()) == (
+        {SEATS[1].id} if forgotten else {SEATS[1].id, SEATS[7].id}
+    )
 
 
-def test_one_admission_is_one_purchase_however_the_holds_race_with_its_confirmation(
-    shops: Callable[[int], list[Shop]], superuser: Database
+def test_concurrent_holds_and_a_confirmation_make_one_purchase_for_each_admission(
+    new_services: NewServices, superuser: Database
 ) -> None:
-    several = shops(8)
-    shop, user, admission = several[0], UserId(uuid4()), uuid4()
-    first = shop.hold(SEATS[0], user=user, admission=admission).reservation
-    again = [partial(each.hold, SEATS[n], user=user, admission=admission) for n, each in enumerate(several[1:], 1)]
-    calls: list[Callable[[], object]] = [partial(shop.paid, first), *again]
+    services = new_services(8)
+    service, user, admission = services[0], UserId(uuid4()), uuid4()
+    first = service.hold(SEATS[0], user=user, admission=admission).reservation
+    again = [partial(each.hold, SEATS[n], user=user, admission=admission) for n, each in enumerate(services[1:], 1)]
+    calls: list[Callable[[], object]] = [partial(service.paid, first), *again]
     concurrently(calls)
-    assert code_of(lambda: shop.hold(SEATS[1], user=user, admission=admission)) == "QUEUE_TOKEN_INVALID"
+    assert code_of(lambda: service.hold(SEATS[1], user=user, admission=admission)) == "QUEUE_TOKEN_INVALID"
     assert live_seats(superuser) == [SEATS[0].id]
-    assert shop.seat_holds.held(EVENT, shop.clock()) <= {SEATS[0].id}
-    assert shop.hold(SEATS[1], user=user).reservation.status is Status.PENDING  # who was let in once more
+    assert service.seat_holds.held(EVENT, service.clock()) <= {SEATS[0].id}
+    assert service.hold(SEATS[1], user=user).reservation.status is Status.PENDING  # with another admission
 
 
-def test_a_late_payment_is_refunded_if_its_admission_holds_other_seats(shop: Shop, superuser: Database) -> None:
+def test_a_late_payment_is_refunded_if_its_admission_holds_other_seats(
+    service: ReservationsWithClock, superuser: Database
+) -> None:
     user, admission = UserId(uuid4()), uuid4()
-    late = shop.hold(SEATS[0], user=user, admission=admission).reservation
-    shop.clock.now += timedelta(seconds=301)
-    assert shop.expire() == 1
-    other = shop.hold(SEATS[1], user=user, admission=admission).reservation
-    shop.paid(late)
-    assert (find(shop, late).status, find(shop, late).refund_amount) == (Status.CANCELLED, late.total_amount)
-    shop.paid(other)
-    assert find(shop, other).status is Status.CONFIRMED
+    late = service.hold(SEATS[0], user=user, admission=admission).reservation
+    service.clock.now += timedelta(seconds=301)
+    assert service.expire() == 1
+    other = service.hold(SEATS[1], user=user, admission=admission).reservation
+    service.paid(late)
+    assert (find(service, late).status, find(service, late).refund_amount) == (Status.CANCELLED, late.total_amount)
+    service.paid(other)
+    assert find(service, other).status is Status.CONFIRMED
     assert live_seats(superuser) == [SEATS[1].id]
 
 
-def test_a_change_after_the_payment_started_is_rejected(shop: Shop) -> None:
-    held = shop.hold(SEATS[0]).reservation
-    shop.payable(held.user_id, held.id, timedelta())
-    assert code_of(lambda: shop.change(held, [SEATS[1].id])) == "PAYMENT_STARTED"
-    assert shop.hold(SEATS[1])
-    shop.clock.now += timedelta(seconds=301)
-    assert code_of(lambda: shop.change(held, [SEATS[2].id])) == "HOLD_EXPIRED"
+def test_a_change_after_the_payment_started_is_rejected(service: ReservationsWithClock) -> None:
+    held = service.hold(SEATS[0]).reservation
+    service.payable(held.user_id, held.id, timedelta())
+    assert code_of(lambda: service.change(held, [SEATS[1].id])) == "PAYMENT_STARTED"
+    assert service.hold(SEATS[1])
+    service.clock.now += timedelta(seconds=301)
+    assert code_of(lambda: service.change(held, [SEATS[2].id])) == "HOLD_EXPIRED"
 
 
 @pytest.mark.parametrize(
     ("days_before", "fee"),
     [(20, 0), (10, 0), (9, 15_000), (7, 15_000), (6, 30_000), (3, 30_000), (2, 45_000), (1, 45_000)],
 )
-def test_a_cancellation_costs_the_fee_of_its_day(shop: Shop, superuser: Database, days_before: int, fee: int) -> None:
-    reservation = shop.hold(SEATS[0]).reservation
-    shop.paid(reservation)
-    shop.clock.now = reservation.event_starts_at - timedelta(days=days_before)
-    cancelled = shop.cancel(reservation.user_id, reservation.id)
+def test_a_cancellation_costs_the_fee_of_its_day(
+    service: ReservationsWithClock, superuser: Database, days_before: int, fee: int
+) -> None:
+    reservation = service.hold(SEATS[0]).reservation
+    service.paid(reservation)
+    service.clock.now = reservation.event_starts_at - timedelta(days=days_before)
+    cancelled = service.cancel(reservation.user_id, reservation.id)
     assert (cancelled.status, cancelled.fee, cancelled.refund_amount) == (Status.CANCELLED, fee, 150_000 - fee)
-    assert shop.cancel(reservation.user_id, reservation.id).refund_amount == 150_000 - fee
+    assert service.cancel(reservation.user_id, reservation.id).refund_amount == 150_000 - fee
     assert messages(superuser) == ["ReservationConfirmed", "ReservationCancelled"]
     assert live_seats(superuser) == []
 
 
-def test_cancelling_within_a_day_is_free_but_impossible_on_the_day_of_the_event(shop: Shop) -> None:
-    reservation = shop.hold(SEATS[0]).reservation
-    show = reservation.event_starts_at
-    shop.clock.now = show - timedelta(days=1)
-    with shop.database.transaction() as connection:
-        connection.execute("UPDATE reservation_service.reservations SET hold_expires_at = %s", (show,))
-    shop.paid(reservation)
-    shop.clock.now = show - timedelta(hours=6)  # both on the show's day in Korea
-    assert code_of(lambda: shop.cancel(reservation.user_id, reservation.id)) == "NOT_CANCELLABLE"
-    shop.clock.now = show - timedelta(hours=21)  # the evening before
-    assert shop.cancel(reservation.user_id, reservation.id).fee == 0
+def test_cancelling_within_a_day_is_free_but_impossible_on_the_day_of_the_event(service: ReservationsWithClock) -> None:
+    reservation = service.hold(SEATS[0]).reservation
+    starts_at = reservation.event_starts_at
+    service.clock.now = starts_at - timedelta(days=1)
+    with service.database.transaction() as connection:
+        connection.execute("UPDATE reservation_service.reservations SET hold_expires_at = %s", (starts_at,))
+    service.paid(reservation)
+    service.clock.now = starts_at - timedelta(hours=6)  # on the same day in Korea
+    assert code_of(lambda: service.cancel(reservation.user_id, reservation.id)) == "NOT_CANCELLABLE"
+    service.clock.now = starts_at - timedelta(hours=21)  # the evening before
+    assert service.cancel(reservation.user_id, reservation.id).fee == 0
 
 
-def test_of_many_cancellations_at_once_one_refunds(shops: Callable[[int], list[Shop]], superuser: Database) -> None:
-    several = shops(8)
-    reservation = several[0].hold(SEATS[0]).reservation
-    several[0].paid(reservation)
-    outcomes = concurrently([partial(each.cancel, reservation.user_id, reservation.id) for each in several])
+def test_concurrent_cancellations_refund_once(new_services: NewServices, superuser: Database) -> None:
+    services = new_services(8)
+    reservation = services[0].hold(SEATS[0]).reservation
+    services[0].paid(reservation)
+    outcomes = concurrently([partial(each.cancel, reservation.user_id, reservation.id) for each in services])
     assert [each for each in outcomes if isinstance(each, Exception)] == []
     assert messages(superuser).count("ReservationCancelled") == 1
