@@ -1,4 +1,4 @@
-"""Calls between services: an answer within 3 s, and one more try for reads alone (docs/requirements.md, INT)."""
+"""Internal calls: a timeout of 3 s, and one retry for reads only (docs/requirements.md, INT)."""
 
 import json
 import threading
@@ -19,10 +19,10 @@ HANGS, FAILS, ANSWERS = "hangs", "fails", "answers"
 
 
 class Endpoint:
-    """A Lambda Invoke endpoint that does to each call what it was told."""
+    """A Lambda Invoke endpoint that handles each call as the next item of `behaviour` says."""
 
     def __init__(self) -> None:
-        self.does: list[str] = []
+        self.behaviour: list[str] = []
         self.calls = 0
         self.over = threading.Event()
         endpoint = self
@@ -31,11 +31,11 @@ class Endpoint:
             def do_POST(self) -> None:
                 self.rfile.read(int(self.headers["Content-Length"]))
                 endpoint.calls += 1
-                what = endpoint.does.pop(0)
-                if what == HANGS:
+                action = endpoint.behaviour.pop(0)
+                if action == HANGS:
                     endpoint.over.wait(20)
                 body = json.dumps({"body": {"eventId": str(EVENT_ID), "soldSeatIds": []}}).encode()
-                self.send_response(500 if what == FAILS else 200)
+                self.send_response(500 if action == FAILS else 200)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
@@ -76,28 +76,28 @@ def seat_status(*, read: bool) -> SeatStatusResponse:
 
 def unavailable_after(call: Callable[[], object]) -> float:
     began = time.monotonic()
-    with pytest.raises(DomainError) as refusal:
+    with pytest.raises(DomainError) as raised:
         call()
-    assert type(refusal.value) is ServiceUnavailable
+    assert type(raised.value) is ServiceUnavailable
     return time.monotonic() - began
 
 
 @pytest.mark.parametrize("first", [HANGS, FAILS])
-def test_a_read_is_tried_once_more(endpoint: Endpoint, first: str) -> None:
-    endpoint.does = [first, ANSWERS]
+def test_a_failed_read_is_retried_once(endpoint: Endpoint, first: str) -> None:
+    endpoint.behaviour = [first, ANSWERS]
     assert seat_status(read=True).sold_seat_ids == []
     assert endpoint.calls == 2
 
 
 @pytest.mark.measures_time(reason="two tries of 3 s end within 12")
-def test_a_read_nobody_answers_is_given_up_after_the_second_try(endpoint: Endpoint) -> None:
-    endpoint.does = [HANGS, HANGS, ANSWERS]
+def test_an_unanswered_read_fails_after_the_second_try(endpoint: Endpoint) -> None:
+    endpoint.behaviour = [HANGS, HANGS, ANSWERS]
     assert 6 <= unavailable_after(lambda: seat_status(read=True)) < 12
     assert endpoint.calls == 2
 
 
 @pytest.mark.measures_time(reason="one try of 3 s ends within 6")
-def test_what_is_not_a_read_is_tried_once(endpoint: Endpoint) -> None:
-    endpoint.does = [HANGS, ANSWERS]
+def test_a_write_is_not_retried(endpoint: Endpoint) -> None:
+    endpoint.behaviour = [HANGS, ANSWERS]
     assert 3 <= unavailable_after(lambda: seat_status(read=False)) < 6
     assert endpoint.calls == 1

@@ -1,4 +1,4 @@
-"""Who may call a service from inside, how often, and what is written down about the others (INT-004 to INT-010)."""
+"""Which internal calls are accepted, how many, and what is logged about rejected ones (INT-004 to INT-010)."""
 
 import json
 import socket
@@ -46,9 +46,9 @@ def invoke(monkeypatch: pytest.MonkeyPatch, redis: Client) -> Invoke:
 
 
 @pytest.mark.parametrize(
-    ("service", "key"), [("queue", "wrong"), ("queue", ""), ("queue", "other"), ("nobody", "right"), ("", "")]
+    ("service", "key"), [("queue", "wrong"), ("queue", ""), ("queue", "other"), ("unknown", "right"), ("", "")]
 )
-def test_a_wrong_key_is_refused_and_written_down(
+def test_a_wrong_key_is_rejected_and_logged(
     invoke: Invoke,
     service: str,
     key: str,
@@ -65,37 +65,37 @@ def test_a_wrong_key_is_refused_and_written_down(
     assert (metric["ServiceKeyRefused"], metric["function"]) == ([1.0], ping.__module__)
 
 
-def test_both_keys_of_a_service_open(invoke: Invoke) -> None:
+def test_both_keys_of_a_service_are_accepted(invoke: Invoke) -> None:
     assert "body" in invoke(key="right")
     assert "body" in invoke(key="next")
 
 
 @pytest.mark.usefixtures("invoke")
 @pytest.mark.parametrize("event", [{}, {"headers": None}, {"headers": {"X-Service": "queue"}, "body": {}}])
-def test_an_event_without_a_key_is_refused(event: dict[str, Any]) -> None:
+def test_a_call_without_a_key_is_rejected(event: dict[str, Any]) -> None:
     assert ping(event, None)["error"]["code"] == "SERVICE_KEY_INVALID"
 
 
-def test_calls_are_counted_by_caller_however_many_come_at_once(invoke: Invoke) -> None:
+def test_concurrent_calls_are_counted_for_each_caller(invoke: Invoke) -> None:
     answers = concurrently([partial(invoke) for _ in range(30)])
 
-    assert sum("body" in answer for answer in answers if isinstance(answer, dict)) == 12  # 10, and a fifth
+    assert sum("body" in answer for answer in answers if isinstance(answer, dict)) == 12  # 10, and a fifth more
     assert {answer["error"]["code"] for answer in answers if isinstance(answer, dict) and "error" in answer} == {
         "RATE_LIMITED"
     }
     assert "body" in invoke("events", "other")
 
 
-def test_whoever_has_no_key_uses_up_nobodys_calls(invoke: Invoke) -> None:
+def test_calls_with_a_wrong_key_are_not_counted(invoke: Invoke) -> None:
     for _ in range(50):
         invoke(key="wrong")
 
     assert "body" in invoke()
 
 
-def test_without_redis_services_call_each_other_uncounted(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
-    away = RateLimiter(connect("redis://127.0.0.1:9", cluster=False), utc_now)
-    monkeypatch.setattr(internal_endpoint, "rate_limiter", lambda address_limits: away)
+def test_while_redis_is_unavailable_calls_are_not_limited(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    limiter = RateLimiter(connect("redis://127.0.0.1:9", cluster=False), utc_now)
+    monkeypatch.setattr(internal_endpoint, "rate_limiter", lambda address_limits: limiter)
 
     assert all("body" in invoke() for _ in range(20))
 
@@ -116,18 +116,18 @@ def caller(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     lambda_client.cache_clear()
 
 
-@pytest.mark.measures_time(reason="a connection is given up within 1.9 to 2.9 s")
-def test_a_call_that_cannot_connect_is_given_up_after_two_seconds(caller: pytest.MonkeyPatch) -> None:
+@pytest.mark.measures_time(reason="a connection attempt ends within 1.9 to 2.9 s")
+def test_a_call_that_cannot_connect_fails_after_two_seconds(caller: pytest.MonkeyPatch) -> None:
     with socket.socket() as full, socket.socket() as first, socket.socket() as second:
         full.bind(("127.0.0.1", 0))
-        full.listen(0)  # nobody accepts: two fill the line, and the kernel leaves the next unanswered
+        full.listen(0)  # nothing accepts: two connections fill the backlog, and the kernel does not answer the next
         for filler in (first, second):
             filler.setblocking(False)
             filler.connect_ex(full.getsockname())
         caller.setenv("AWS_ENDPOINT_URL_LAMBDA", f"http://127.0.0.1:{full.getsockname()[1]}")
         began = time.monotonic()
-        with pytest.raises(DomainError) as refused:
+        with pytest.raises(DomainError) as raised:
             InternalCaller("queue", lambda_client, lambda: "key")("SaleTerms", Ping(), Ping, read=False)
 
-    assert type(refused.value) is ServiceUnavailable
+    assert type(raised.value) is ServiceUnavailable
     assert 1.9 <= time.monotonic() - began < 2.9

@@ -1,4 +1,4 @@
-"""The limits on real Redis: how many get through, and what the others are told."""
+"""Rate limits on a real Redis: how many requests are allowed, and what the error of the others says."""
 
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -12,67 +12,67 @@ from common.stores.redis import Client, connect
 from tests.support.concurrently import concurrently
 
 
-class Now:
+class Clock:
     def __init__(self) -> None:
-        self.moment = datetime(2026, 5, 1, 20, tzinfo=UTC)
+        self.now = datetime(2026, 5, 1, 20, tzinfo=UTC)
 
     def __call__(self) -> datetime:
-        return self.moment
+        return self.now
 
 
 @pytest.fixture
-def now() -> Now:
-    return Now()
+def clock() -> Clock:
+    return Clock()
 
 
 @pytest.fixture
-def limiter(redis: Client, now: Now) -> RateLimiter:
-    return RateLimiter(redis, now)
+def limiter(redis: Client, clock: Clock) -> RateLimiter:
+    return RateLimiter(redis, clock)
 
 
-def let_through(limiter: RateLimiter, tries: int, user: str | None = "u1", address: str | None = None) -> int:
-    passed = 0
+def count_allowed(limiter: RateLimiter, tries: int, user: str | None = "u1", address: str | None = None) -> int:
+    allowed = 0
     for _ in range(tries):
         try:
             limiter.admit(BOOKING, user, address)
         except DomainError:
             continue
-        passed += 1
-    return passed
+        allowed += 1
+    return allowed
 
 
-def test_a_fifth_more_than_a_minutes_worth_may_come_at_once(limiter: RateLimiter) -> None:
-    assert let_through(limiter, 100) == 24
+def test_a_burst_of_a_fifth_more_than_the_limit_is_allowed(limiter: RateLimiter) -> None:
+    assert count_allowed(limiter, 100) == 24
 
 
-def test_a_hundred_at_the_same_moment_are_counted_exactly(redis_url: str, redis: Client, now: Now) -> None:
-    limiters = [RateLimiter(connect(redis_url, cluster=False), now) for _ in range(10)]
+def test_concurrent_requests_are_counted_exactly(redis_url: str, redis: Client, clock: Clock) -> None:
+    limiters = [RateLimiter(connect(redis_url, cluster=False), clock) for _ in range(10)]
 
     results = concurrently([partial(limiters[i % 10].admit, BOOKING, "u1", None) for i in range(100)])
 
     assert sum(isinstance(result, DomainError) for result in results) == 76
 
 
-def test_after_the_burst_it_is_the_limit_and_no_more(limiter: RateLimiter, now: Now) -> None:
-    let_through(limiter, 100)
-    passed = 0
+def test_after_the_burst_the_limit_applies_exactly(limiter: RateLimiter, clock: Clock) -> None:
+    count_allowed(limiter, 100)
+    allowed = 0
     for _ in range(600):  # a minute, ten tries a second
-        now.moment += timedelta(milliseconds=100)
-        passed += let_through(limiter, 1)
+        clock.now += timedelta(milliseconds=100)
+        allowed += count_allowed(limiter, 1)
 
-    assert passed == 20
+    assert allowed == 20
 
 
-def test_a_refusal_says_how_many_and_when(limiter: RateLimiter) -> None:
-    let_through(limiter, 24)
+def test_the_error_has_the_limit_and_the_time_to_wait(limiter: RateLimiter) -> None:
+    count_allowed(limiter, 24)
 
-    with pytest.raises(RateLimited) as refused:
+    with pytest.raises(RateLimited) as raised:
         limiter.admit(BOOKING, "u1", None)
 
-    assert (refused.value.limit, refused.value.remaining, refused.value.retry_after) == (20, 0, 3)
+    assert (raised.value.limit, raised.value.remaining, raised.value.retry_after) == (20, 0, 3)
 
 
-def test_no_more_is_said_to_be_left_than_the_limit(limiter: RateLimiter) -> None:
+def test_the_remaining_count_that_clients_see_is_at_most_the_limit(limiter: RateLimiter) -> None:
     allowance = limiter.admit(BOOKING, "u1", None)
 
     assert allowance is not None
@@ -80,54 +80,54 @@ def test_no_more_is_said_to_be_left_than_the_limit(limiter: RateLimiter) -> None
     assert (allowance.limit, allowance.shown_remaining) == (20, 20)
 
 
-def test_whoever_waits_as_long_as_told_gets_through(limiter: RateLimiter, now: Now) -> None:
-    let_through(limiter, 24)
-    now.moment += timedelta(seconds=3)
+def test_after_the_time_to_wait_one_request_is_allowed(limiter: RateLimiter, clock: Clock) -> None:
+    count_allowed(limiter, 24)
+    clock.now += timedelta(seconds=3)
 
-    assert let_through(limiter, 1) == 1
-
-
-def test_one_user_does_not_use_up_anothers(limiter: RateLimiter) -> None:
-    let_through(limiter, 24, "u1")
-
-    assert let_through(limiter, 24, "u2") == 24
+    assert count_allowed(limiter, 1) == 1
 
 
-def test_classes_are_counted_apart(limiter: RateLimiter) -> None:
-    let_through(limiter, 24)
+def test_users_are_counted_separately(limiter: RateLimiter) -> None:
+    count_allowed(limiter, 24, "u1")
+
+    assert count_allowed(limiter, 24, "u2") == 24
+
+
+def test_rate_classes_are_counted_separately(limiter: RateLimiter) -> None:
+    count_allowed(limiter, 24)
 
     limiter.admit(QUEUE_STATUS, "u1", None)
 
 
-def test_many_users_at_one_address_share_its_limit(limiter: RateLimiter) -> None:
-    through = 0
+def test_users_at_one_address_share_its_limit(limiter: RateLimiter) -> None:
+    allowed = 0
     for user in range(100):
         try:
             limiter.admit(PAYMENT, f"u{user}", "198.51.100.7")
-            through += 1
+            allowed += 1
         except DomainError:
             pass
 
-    assert through == 60  # 50 a minute, and a fifth
+    assert allowed == 60  # 50 a minute, and a fifth more
 
 
-def test_an_ipv6_customer_cannot_hide_in_his_network(limiter: RateLimiter) -> None:
-    passed = sum(let_through(limiter, 1, None, f"2001:db8:0:1::{host:x}") for host in range(200))
+def test_addresses_of_one_ipv6_network_share_its_limit(limiter: RateLimiter) -> None:
+    allowed = sum(count_allowed(limiter, 1, None, f"2001:db8:0:1::{host:x}") for host in range(200))
 
-    assert passed == 120
-    assert let_through(limiter, 1, None, "2001:db8:0:2::1") == 1
+    assert allowed == 120
+    assert count_allowed(limiter, 1, None, "2001:db8:0:2::1") == 1
 
 
-def test_address_limits_can_be_off_where_all_have_one_address(redis: Client, now: Now) -> None:
-    limiter = RateLimiter(redis, now, address_limits=False)
+def test_address_limits_can_be_switched_off(redis: Client, clock: Clock) -> None:
+    limiter = RateLimiter(redis, clock, address_limits=False)
 
     assert all(limiter.admit(LOGIN, None, "127.0.0.1") is None for _ in range(500))
 
 
-def test_user_and_address_are_asked_in_one_round_trip(redis_url: str, redis: Client, now: Now) -> None:
+def test_user_and_address_limits_take_one_round_trip(redis_url: str, redis: Client, clock: Clock) -> None:
     client = connect(redis_url, cluster=False)
-    limiter = RateLimiter(client, now)
-    limiter.admit(BOOKING, "u1", "198.51.100.7")  # the script is known from here on
+    limiter = RateLimiter(client, clock)
+    limiter.admit(BOOKING, "u1", "198.51.100.7")  # loads the script
     sent: list[bytes] = []
     connection = client.connection_pool.get_connection()
     send = connection.send_packed_command
@@ -144,13 +144,13 @@ def test_user_and_address_are_asked_in_one_round_trip(redis_url: str, redis: Cli
     assert len(sent) == 1
 
 
-def test_without_redis_nobody_is_counted_and_nobody_shut_out(now: Now) -> None:
-    limiter = RateLimiter(connect("redis://127.0.0.1:9", cluster=False), now)
+def test_while_redis_is_unavailable_every_request_is_allowed(clock: Clock) -> None:
+    limiter = RateLimiter(connect("redis://127.0.0.1:9", cluster=False), clock)
 
     assert limiter.admit(BOOKING, "u1", "198.51.100.7") is None
 
 
-def test_no_address_is_kept_in_the_clear_and_no_limit_for_ever(limiter: RateLimiter, redis: Client) -> None:
+def test_addresses_are_stored_hashed_and_every_key_expires(limiter: RateLimiter, redis: Client) -> None:
     limiter.admit(BOOKING, "u1", "198.51.100.7")
 
     keys = [str(key) for key in redis.scan_iter()]

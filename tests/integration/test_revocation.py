@@ -1,4 +1,4 @@
-"""A kept answer of the authorizer, and a token that has ended since."""
+"""A cached authorizer answer, and a token that was revoked or expired after it."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -32,25 +32,25 @@ def greet(_user: User) -> Hello:
 
 @pytest.fixture
 def call(redis: Client, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
-    """An answer of `greet` to a token's claims, under one of the template's authorizers."""
-    moments = [NOW]
+    """Calls `greet` with a token's claims, behind one of the template's authorizers."""
+    now = [NOW]
 
-    def called(
+    def call_greet(
         claims: dict[str, Any], authorizer: Literal["Jwt", "JwtCached"] = "JwtCached", at: datetime = NOW
     ) -> dict[str, Any]:
-        moments[0] = at
+        now[0] = at
         settings = EndpointSettings(authorizer=authorizer)
         monkeypatch.setattr(edge, "endpoint_settings", lambda: settings)
         answer: dict[str, Any] = greet({"requestContext": {"authorizer": claims}, "headers": {}}, None)
         return answer
 
-    checking = Revocation(redis, lambda: moments[0])
-    monkeypatch.setattr("common.wiring.token_revocation.token_revocation", lambda: checking)
-    return called
+    revocation = Revocation(redis, lambda: now[0])
+    monkeypatch.setattr("common.wiring.token_revocation.token_revocation", lambda: revocation)
+    return call_greet
 
 
 def claims_of(token: AccessToken) -> dict[str, Any]:
-    """As the authorizer's context arrives: every value a string."""
+    """The authorizer's context as a function gets it: every value is a string."""
     return {
         "sub": str(uuid4()),
         "role": "USER",
@@ -65,40 +65,40 @@ def token() -> AccessToken:
     return AccessToken(str(uuid4()), NOW + timedelta(hours=1))
 
 
-def test_a_sign_out_bites_at_once_although_the_gateway_keeps_the_authorizers_answer(
+def test_a_logout_takes_effect_at_once_although_the_gateway_caches_the_authorizers_answer(
     call: Callable[..., dict[str, Any]], redis: Client, token: AccessToken
 ) -> None:
-    kept = claims_of(token)
-    assert call(kept)["statusCode"] == 200
+    claims = claims_of(token)
+    assert call(claims)["statusCode"] == 200
     TokenBlacklist(redis).add([token], NOW)
-    refused = call(kept)
-    assert (refused["statusCode"], "TOKEN_REVOKED" in refused["body"]) == (401, True)
+    response = call(claims)
+    assert (response["statusCode"], "TOKEN_REVOKED" in response["body"]) == (401, True)
 
 
-def test_a_token_does_not_outlive_its_hour_in_the_gateways_cache(
+def test_a_token_expires_on_time_although_the_gateway_caches_the_authorizers_answer(
     call: Callable[..., dict[str, Any]], token: AccessToken
 ) -> None:
-    kept = claims_of(token)
-    assert call(kept, at=token.expires_at - timedelta(seconds=1))["statusCode"] == 200
-    refused = call(kept, at=token.expires_at)
-    assert (refused["statusCode"], "TOKEN_EXPIRED" in refused["body"]) == (401, True)
+    claims = claims_of(token)
+    assert call(claims, at=token.expires_at - timedelta(seconds=1))["statusCode"] == 200
+    response = call(claims, at=token.expires_at)
+    assert (response["statusCode"], "TOKEN_EXPIRED" in response["body"]) == (401, True)
 
 
-def test_where_every_request_is_authorized_no_function_asks_again(
+def test_without_authorizer_caching_functions_do_not_check_the_blacklist(
     call: Callable[..., dict[str, Any]], redis: Client, token: AccessToken
 ) -> None:
     TokenBlacklist(redis).add([token], NOW)
     assert call(claims_of(token), authorizer="Jwt")["statusCode"] == 200
 
 
-def test_while_redis_is_away_nobody_passes_on_a_kept_answer(
+def test_while_redis_is_unavailable_cached_answers_are_not_accepted(
     call: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch, token: AccessToken
 ) -> None:
-    class Away:
+    class UnavailableRedis:
         def exists(self, _key: str) -> int:
             raise StoreUnavailable("Redis")
 
-    away: Any = Away()
-    checking = Revocation(away, lambda: NOW)
-    monkeypatch.setattr("common.wiring.token_revocation.token_revocation", lambda: checking)
+    unavailable: Any = UnavailableRedis()
+    revocation = Revocation(unavailable, lambda: NOW)
+    monkeypatch.setattr("common.wiring.token_revocation.token_revocation", lambda: revocation)
     assert call(claims_of(token))["statusCode"] == 503
