@@ -1,4 +1,4 @@
-"""The checker of invariants finds what is planted, by its name, and nothing in a world where all is well."""
+"""The invariant checker finds every planted violation by its rule, and none in consistent stores."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,18 +17,18 @@ from tools.simulation.fake_portone import SETTINGS, fake_portone
 from tools.simulation.model.world import BEGIN, USERS, Stores, World, logins
 
 
-class Sound:
-    """A world in which seats were bought, given back, declined and left alone, and all of it has settled."""
+class ConsistentStores:
+    """Services with a bought, a cancelled, a declined and a held reservation, after everything has settled."""
 
     def __init__(self, world: World, redis: Client) -> None:
         self.world, self.redis = world, redis
         event = world.event_ids[0]
         first, second, third, fourth = world.seat_ids[event]
-        self.bought, self.given_back = self.buy(0, first), self.buy(1, second)
+        self.bought, self.cancelled = self.buy(0, first), self.buy(1, second)
         self.declined = self.buy(2, third, outcome="FAILED")
         world.settle_down()
         world.next_day()
-        world.cancel(self.given_back)
+        world.cancel(self.cancelled)
         world.settle_down()
         self.held = UUID(world.hold(USERS[3], event, [fourth]).body["reservationId"])
         self.bank = world.stores.portone.holdings()
@@ -45,15 +45,15 @@ class Sound:
         return payment
 
     def found(self, planted: str = "SELECT") -> set[str]:
-        """The rules that are broken once that SQL was run; it is undone. `{bought}` and others are reservations."""
+        """The rules that are violated after the SQL `planted`, which is rolled back. `{bought}` is a reservation id."""
         ids = {name: f"'{value}'" for name, value in vars(self).items() if isinstance(value, UUID)}
         with connect(self.world.stores.superuser) as postgres, postgres.transaction(force_rollback=True):
             postgres.execute(planted.format(**ids).encode())
             return {each.rule for each in violations(postgres, self.redis, self.bank, self.world.now)}
 
     @contextmanager
-    def as_it_was(self) -> Iterator[None]:
-        """Redis and the bank are put back afterwards."""
+    def restored(self) -> Iterator[None]:
+        """Restores Redis and the bank at the end."""
         bank, keys = dict(self.bank), set(self.redis.scan_iter())
         tokens = {str(key): str(self.redis.get(str(key))) for key in self.redis.scan_iter("queue:token:*")}
         yield
@@ -66,11 +66,11 @@ class Sound:
 
 
 @pytest.fixture
-def sound(postgres_url: str, superuser: Database, redis_url: str, redis: Client) -> Iterator[Sound]:
+def stores(postgres_url: str, superuser: Database, redis_url: str, redis: Client) -> Iterator[ConsistentStores]:
     with fake_portone() as portone, portone_client("http://127.0.0.1:9", SETTINGS.portone_api_secret) as client:
         world = World(Stores(logins(postgres_url, PASSWORD), postgres_url, redis_url, portone, client))
         world.open()
-        yield Sound(world, redis)
+        yield ConsistentStores(world, redis)
         world.close()
 
 
@@ -101,7 +101,7 @@ PLANTED_IN_POSTGRES = {
                paid_at
           FROM {PAYMENTS} WHERE reservation_id = {{bought}}""",
     "2 a refund that is not what was due": f"""
-        UPDATE {PAYMENTS} SET refunded_amount = refunded_amount - 1 WHERE reservation_id = {{given_back}}""",
+        UPDATE {PAYMENTS} SET refunded_amount = refunded_amount - 1 WHERE reservation_id = {{cancelled}}""",
     "3 a message that is not published": f"""
         UPDATE {OUTBOX} SET published_at = NULL WHERE event_type = 'PaymentSuccess'""",
     "3 a dead letter": f"""
@@ -126,81 +126,81 @@ PLANTED_IN_POSTGRES = {
 }
 
 
-def money_of_nobody(sound: Sound) -> None:
-    sound.bank[uuid4()] = BankPayment(1000, 0)
+def payment_of_unknown_origin(stores: ConsistentStores) -> None:
+    stores.bank[uuid4()] = BankPayment(1000, 0)
 
 
-def no_money(sound: Sound) -> None:
-    del sound.bank[sound.payment_of(sound.bought)]
+def payment_missing_at_the_bank(stores: ConsistentStores) -> None:
+    del stores.bank[stores.payment_of(stores.bought)]
 
 
-def kept_too_much(sound: Sound) -> None:
-    taken = sound.bank[sound.payment_of(sound.given_back)]
-    sound.bank[sound.payment_of(sound.given_back)] = BankPayment(taken.paid, taken.cancelled - 1)
+def refund_too_small(stores: ConsistentStores) -> None:
+    payment = stores.bank[stores.payment_of(stores.cancelled)]
+    stores.bank[stores.payment_of(stores.cancelled)] = BankPayment(payment.paid, payment.cancelled - 1)
 
 
-def kept_of_a_failure(sound: Sound) -> None:
-    sound.bank[sound.payment_of(sound.declined)] = BankPayment(1, 0)
+def failed_payment_not_returned(stores: ConsistentStores) -> None:
+    stores.bank[stores.payment_of(stores.declined)] = BankPayment(1, 0)
 
 
-def hold_of_nobody(sound: Sound) -> None:
-    sound.redis.set(f"seat:hold:{{{uuid4()}}}:{uuid4()}", str(uuid4()), ex=300)
+def hold_without_reservation(stores: ConsistentStores) -> None:
+    stores.redis.set(f"seat:hold:{{{uuid4()}}}:{uuid4()}", str(uuid4()), ex=300)
 
 
-def hold_without_end(sound: Sound) -> None:
-    key = next(iter(sound.redis.scan_iter("seat:hold:*")))
-    sound.redis.persist(str(key))
+def hold_without_expiry(stores: ConsistentStores) -> None:
+    key = next(iter(stores.redis.scan_iter("seat:hold:*")))
+    stores.redis.persist(str(key))
 
 
-def shown_as_held(sound: Sound) -> None:
-    until = (sound.world.now + timedelta(minutes=1)).timestamp() * 1000
-    sound.redis.zadd(f"hold_seats:{{{uuid4()}}}", {str(uuid4()): until})
+def listed_hold_without_reservation(stores: ConsistentStores) -> None:
+    until = (stores.world.now + timedelta(minutes=1)).timestamp() * 1000
+    stores.redis.zadd(f"hold_seats:{{{uuid4()}}}", {str(uuid4()): until})
 
 
-def token_that_outlived(sound: Sound) -> None:
-    event = sound.world.event_ids[0]
-    sound.redis.set(f"queue:token:{{{event}}}:qp:{sound.bought}", f"qp_{event.hex}_{sound.bought.hex}_secret", ex=60)
+def token_of_a_paid_reservation(stores: ConsistentStores) -> None:
+    event = stores.world.event_ids[0]
+    stores.redis.set(f"queue:token:{{{event}}}:qp:{stores.bought}", f"qp_{event.hex}_{stores.bought.hex}_secret", ex=60)
 
 
-def token_of_another(sound: Sound) -> None:
-    event = sound.world.event_ids[0]
-    sound.redis.set(f"queue:token:{{{event}}}:qp:{sound.held}", f"qp_{event.hex}_{sound.bought.hex}_secret", ex=60)
+def token_of_another_reservation(stores: ConsistentStores) -> None:
+    event = stores.world.event_ids[0]
+    stores.redis.set(f"queue:token:{{{event}}}:qp:{stores.held}", f"qp_{event.hex}_{stores.bought.hex}_secret", ex=60)
 
 
-PLANTED_ELSEWHERE: list[tuple[str, Callable[[Sound], None]]] = [
-    ("2 money of a payment that nobody knows", money_of_nobody),
-    ("2 a payment recorded as paid that the bank was never paid", no_money),
-    ("2 money kept that is not owed, or owed and not kept", kept_too_much),
-    ("2 money kept that is not owed, or owed and not kept", kept_of_a_failure),
-    ("7 a seat held in Redis by no live reservation", hold_of_nobody),
-    ("7 a hold in Redis that never ends", hold_without_end),
-    ("7 a seat shown as held by no live reservation", shown_as_held),
-    ("6 a payment token that is not its own reservation's, or outlived it", token_that_outlived),
-    ("6 a payment token that is not its own reservation's, or outlived it", token_of_another),
+PLANTED_ELSEWHERE: list[tuple[str, Callable[[ConsistentStores], None]]] = [
+    ("2 money of a payment that nobody knows", payment_of_unknown_origin),
+    ("2 a payment recorded as paid that the bank was never paid", payment_missing_at_the_bank),
+    ("2 money kept that is not owed, or owed and not kept", refund_too_small),
+    ("2 money kept that is not owed, or owed and not kept", failed_payment_not_returned),
+    ("7 a seat held in Redis by no live reservation", hold_without_reservation),
+    ("7 a hold in Redis that never ends", hold_without_expiry),
+    ("7 a seat shown as held by no live reservation", listed_hold_without_reservation),
+    ("6 a payment token that is not its own reservation's, or outlived it", token_of_a_paid_reservation),
+    ("6 a payment token that is not its own reservation's, or outlived it", token_of_another_reservation),
 ]
 
 
-def test_where_all_is_well_nothing_is_found(sound: Sound) -> None:
-    assert sound.found() == set()
-    rows = {row["id"]: row["status"] for row in sound.world.reservation_rows()}
-    assert [rows[each] for each in (sound.bought, sound.given_back, sound.declined, sound.held)] == [
+def test_consistent_stores_have_no_violations(stores: ConsistentStores) -> None:
+    assert stores.found() == set()
+    rows = {row["id"]: row["status"] for row in stores.world.reservation_rows()}
+    assert [rows[each] for each in (stores.bought, stores.cancelled, stores.declined, stores.held)] == [
         *("CONFIRMED", "CANCELLED", "CANCELLED", "PENDING")
     ]
-    kept = sound.bank[sound.payment_of(sound.given_back)]
-    assert kept.paid > kept.kept > 0, "a fee is kept, and the rest given back"
-    assert sound.world.now > BEGIN
+    payment = stores.bank[stores.payment_of(stores.cancelled)]
+    assert payment.paid > payment.kept > 0, "a fee is kept, and the rest is refunded"
+    assert stores.world.now > BEGIN
 
 
-def test_every_rule_has_something_planted_for_it() -> None:
+def test_every_rule_has_a_planted_violation() -> None:
     assert {*PLANTED_IN_POSTGRES, *(rule for rule, _ in PLANTED_ELSEWHERE)} == set(rules())
 
 
-def test_what_is_planted_is_found_by_its_name(sound: Sound) -> None:
-    missed = [rule for rule, sql in PLANTED_IN_POSTGRES.items() if rule not in sound.found(sql)]
+def test_every_planted_violation_is_found_by_its_rule(stores: ConsistentStores) -> None:
+    missed = [rule for rule, sql in PLANTED_IN_POSTGRES.items() if rule not in stores.found(sql)]
     for rule, plant in PLANTED_ELSEWHERE:
-        with sound.as_it_was():
-            plant(sound)
-            if rule not in sound.found():
+        with stores.restored():
+            plant(stores)
+            if rule not in stores.found():
                 missed.append(rule)
     assert missed == []
-    assert sound.found() == set(), "what was planted is gone again"
+    assert stores.found() == set(), "a planted violation was not removed"
