@@ -1,4 +1,4 @@
-"""CloudFormation's way to migrate: as an owner who is no superuser, as on RDS, and never without an answer."""
+"""Migrations as a CloudFormation custom resource: the owner is no superuser, as on RDS, and is always answered."""
 
 import json
 import threading
@@ -23,7 +23,7 @@ CONTEXT = SimpleNamespace(log_group_name="/schema")
 
 
 class CloudFormation:
-    """Waits for what a custom resource answers."""
+    """Calls the custom resource and receives its answers."""
 
     def __init__(self) -> None:
         answers = self.answers = list[dict[str, Any]]()
@@ -40,7 +40,7 @@ class CloudFormation:
         self.server = HTTPServer(("127.0.0.1", 0), Bucket)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
-    def ask(self, kind: str) -> dict[str, Any]:
+    def call(self, kind: str) -> dict[str, Any]:
         on_deploy.handler(
             {
                 "RequestType": kind,
@@ -56,15 +56,15 @@ class CloudFormation:
 
 @pytest.fixture
 def cloudformation() -> Iterator[CloudFormation]:
-    waiting = CloudFormation()
-    yield waiting
-    waiting.server.shutdown()
-    waiting.server.server_close()
+    receiver = CloudFormation()
+    yield receiver
+    receiver.server.shutdown()
+    receiver.server.server_close()
 
 
 @pytest.fixture(scope="module")
 def rds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server that nobody has migrated, with an owner of RDS's kind: may make roles, and is no superuser."""
+    """An unmigrated server with an owner as on RDS: one who may create roles but is no superuser."""
     with services.start({"postgres": {"database": "ticketing"}}, tmp_path_factory.mktemp("rds")) as running:
         with psycopg.connect(running.postgres, autocommit=True) as superuser:
             superuser.execute("CREATE ROLE owner LOGIN CREATEROLE")
@@ -76,14 +76,14 @@ def rds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def aws(rds: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    place = psycopg.conninfo.conninfo_to_dict(rds)
+    address = psycopg.conninfo.conninfo_to_dict(rds)
     for name, value in {
         "AWS_DEFAULT_REGION": "ap-northeast-2",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
-        "DATABASE_HOST": place["host"],
-        "DATABASE_PORT": place["port"],
-        "DATABASE_NAME": place["dbname"],
+        "DATABASE_HOST": address["host"],
+        "DATABASE_PORT": address["port"],
+        "DATABASE_NAME": address["dbname"],
         "DATABASE_SSLMODE": "disable",
         "DATABASE_AUTH": "iam",
         "SECRETS_PREFIX": "ticketing/",
@@ -99,11 +99,9 @@ def aws(rds: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 @pytest.mark.usefixtures("aws")
-def test_it_migrates_lets_iam_in_and_finds_nothing_to_do_the_next_time(
-    rds: str, cloudformation: CloudFormation
-) -> None:
+def test_it_migrates_once_and_grants_iam_logins(rds: str, cloudformation: CloudFormation) -> None:
     for kind in ("Create", "Update", "Delete"):
-        answer = cloudformation.ask(kind)
+        answer = cloudformation.call(kind)
         assert (answer["Status"], answer["Reason"]) == ("SUCCESS", ""), kind
         assert answer["Data"] == ({} if kind == "Delete" else {"Version": newest()})
     with psycopg.connect(rds) as superuser:
@@ -115,27 +113,26 @@ def test_it_migrates_lets_iam_in_and_finds_nothing_to_do_the_next_time(
 
 
 @pytest.mark.usefixtures("aws")
-def test_a_migration_that_was_killed_half_way_keeps_no_later_one_from_running(
-    rds: str, cloudformation: CloudFormation
-) -> None:
-    assert cloudformation.ask("Create")["Status"] == "SUCCESS"
+def test_a_killed_migration_does_not_block_later_ones(rds: str, cloudformation: CloudFormation) -> None:
+    assert cloudformation.call("Create")["Status"] == "SUCCESS"
     with psycopg.connect(rds) as superuser:
         superuser.execute("INSERT INTO yoyo_lock (locked, ctime, pid) VALUES (1, now(), 4242)")
-    assert cloudformation.ask("Update")["Status"] == "SUCCESS"
+    assert cloudformation.call("Update")["Status"] == "SUCCESS"
 
 
-def test_of_two_migrations_at_once_one_waits_and_finds_nothing_to_do(rds: str) -> None:
+def test_the_second_of_two_concurrent_migrations_has_nothing_to_do(rds: str) -> None:
     with psycopg.connect(rds, autocommit=True) as superuser:
-        superuser.execute("CREATE DATABASE twice OWNER owner")
-    twice = psycopg.conninfo.conninfo_to_dict(rds)
-    url = f"postgresql://owner@{twice['host']}:{twice['port']}/twice"  # roles are the server's, and whose who made them
+        superuser.execute("CREATE DATABASE concurrent OWNER owner")
+    address = psycopg.conninfo.conninfo_to_dict(rds)
+    # As `owner`: roles belong to the whole server, and only their creator may alter them.
+    url = f"postgresql://owner@{address['host']}:{address['port']}/concurrent"
     applied = concurrently([partial(migrate, url)] * 2)
     assert sorted(applied, key=str) == [0, len(list(SQL.glob("*.sql")))]
 
 
-def test_without_iam_it_gives_every_login_its_password(rds: str, aws: Any, cloudformation: CloudFormation) -> None:
+def test_without_iam_it_sets_the_password_of_every_login(rds: str, aws: Any, cloudformation: CloudFormation) -> None:
     aws.setenv("DATABASE_AUTH", "password")
-    assert cloudformation.ask("Update")["Status"] == "SUCCESS"
+    assert cloudformation.call("Update")["Status"] == "SUCCESS"
     with psycopg.connect(rds) as superuser:
         known = superuser.execute(
             sql.SQL("SELECT count(*) FROM pg_authid WHERE rolpassword IS NOT NULL AND rolname = ANY(%s)"),
@@ -144,11 +141,9 @@ def test_without_iam_it_gives_every_login_its_password(rds: str, aws: Any, cloud
     assert known == (len(LOGINS),)
 
 
-def test_a_migration_that_fails_fails_the_deployment_and_says_no_secret(
-    aws: Any, cloudformation: CloudFormation
-) -> None:
+def test_a_failed_migration_fails_the_deployment_and_leaks_no_secret(aws: Any, cloudformation: CloudFormation) -> None:
     aws.setenv("DATABASE_NAME", "not-there")
-    answer = cloudformation.ask("Update")
+    answer = cloudformation.call("Update")
     assert answer["Status"] == "FAILED"
     assert answer["Reason"].endswith("see /schema")
     assert "p@ss" not in json.dumps(answer)

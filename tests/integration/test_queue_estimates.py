@@ -54,9 +54,9 @@ def simulated_errors(redis: Client, *, users: int, rate: int, seed: int) -> list
                 left.add(user)
                 if with_request:
                     queue.leave(event_id, user)
-        if second % 10 == 0:  # every user still there has polled; written at once
-            there = {str(user): microseconds(now) for user in waiting if user not in left and user not in admitted_at}
-            redis.zadd(last_seen_key(event_id), there, xx=True)
+        if second % 10 == 0:  # every user who still waits polls: written at once
+            polls = {str(user): microseconds(now) for user in waiting if user not in left and user not in admitted_at}
+            redis.zadd(last_seen_key(event_id), polls, xx=True)
             for user in estimates.keys() - admitted_at.keys():
                 place = queue.read_status(event_id, user, now)
                 if isinstance(place, Waiting):
@@ -67,7 +67,7 @@ def simulated_errors(redis: Client, *, users: int, rate: int, seed: int) -> list
         abs(estimate - (admitted_at[user] - at)) / (admitted_at[user] - at)
         for user, read in estimates.items()
         for at, estimate in read
-        if admitted_at[user] - at >= 30  # below half a minute a rounded second is no measure
+        if admitted_at[user] - at >= 30  # below half a minute, rounding to seconds distorts the error
     ]
 
 

@@ -114,14 +114,14 @@ def test_a_user_waits_for_one_event_at_a_time(any_redis: NewClient, event_id: Ev
     WaitingRoom(queue, FakeEvents(sale(event_id)), lambda: NOW).enter(event_id, user)
     elsewhere = WaitingRoom(queue, FakeEvents(sale(other)), lambda: NOW)
     assert code_of(lambda: elsewhere.enter(other, user)) == "ALREADY_WAITING"
-    assert redis.zcard(queue_key(other)) == 0, "the place that was taken together with the membership is given back"
+    assert redis.zcard(queue_key(other)) == 0, "the place was not given up again"
     WaitingRoom(queue, FakeEvents(None), lambda: NOW).leave(event_id, user)
     assert ahead_of(elsewhere.enter(other, user)) == 0
 
 
 def test_a_user_who_enters_two_queues_at_once_gets_a_place_in_one(any_redis: NewClient) -> None:
     queues = [QueueRedis(any_redis()) for _ in range(2)]
-    stood = 0
+    placed = 0
     for _ in range(30):
         user, events = new_user(), (new_event(), new_event())
         calls = [
@@ -132,8 +132,8 @@ def test_a_user_who_enters_two_queues_at_once_gets_a_place_in_one(any_redis: New
         places = [queues[0].read_status(event, user, NOW) for event in events]
         assert len([place for place in places if place]) <= 1
         assert [isinstance(each, Waiting) for each in outcomes] == [place is not None for place in places]
-        stood += any(places)
-    assert stood, "at least one user always gets a place"
+        placed += any(places)
+    assert placed, "no user got a place"
 
 
 def test_a_queue_membership_ends_within_a_day(
@@ -206,30 +206,30 @@ def test_a_rejection_by_one_queue_does_not_cost_the_place_in_another(any_redis: 
 
 
 class OvertakenQueue(QueueRedis):
-    """A queue in which something happens between an `enter` and what its caller does with the reply."""
+    """A queue that runs `after_enter` before the caller gets the answer of `enter`."""
 
-    meanwhile: Callable[[], object]
+    after_enter: Callable[[], object]
 
     def enter(self, *arguments: Any, **options: Any) -> Any:
         answer = super().enter(*arguments, **options)
-        self.meanwhile()
+        self.after_enter()
         return answer
 
 
 @pytest.mark.parametrize("capacity", [0, 10])
 def test_a_rejected_enter_keeps_the_membership_of_an_accepted_one(any_redis: NewClient, capacity: int) -> None:
-    """At the opening (`capacity` 10: one entered a moment before) and when a place became free (0: there was none)."""
-    event_id, other, user, moment = new_event(), new_event(), new_user(), timedelta(milliseconds=1)
+    """The first is rejected just before the opening (`capacity` 10), or because the queue is full (0)."""
+    event_id, other, user, millisecond = new_event(), new_event(), new_user(), timedelta(milliseconds=1)
     queue, early = QueueRedis(any_redis()), OvertakenQueue(any_redis())
     opening = sale(event_id, opens=timedelta(0), capacity=capacity)
     queue.write_sale_terms(opening, NOW)
 
     def accepted_enter() -> None:
         queue.write_sale_terms(sale(event_id, opens=timedelta(0)), NOW)
-        WaitingRoom(queue, FakeEvents(opening), lambda: NOW + moment).enter(event_id, user)
+        WaitingRoom(queue, FakeEvents(opening), lambda: NOW + millisecond).enter(event_id, user)
 
-    early.meanwhile = accepted_enter
-    entered = NOW if capacity == 0 else NOW - moment
+    early.after_enter = accepted_enter
+    entered = NOW if capacity == 0 else NOW - millisecond
     with pytest.raises(DomainError):
         WaitingRoom(early, FakeEvents(opening), lambda: entered).enter(event_id, user)
     assert ahead_of(WaitingRoom(queue, FakeEvents(opening), lambda: NOW).status(event_id, user)) == 0
@@ -294,7 +294,9 @@ def test_a_sold_out_queue_goes_on_when_seats_become_free(
     assert ahead_of(room().status(event_id, user)) == 0
 
 
-def test_the_end_of_the_queue_sees_that_it_may_miss_out(room: Callable[..., WaitingRoom], event_id: EventId) -> None:
+def test_users_with_more_ahead_than_seats_left_may_miss_out(
+    room: Callable[..., WaitingRoom], event_id: EventId
+) -> None:
     places = [room(sale(event_id, seats_left=2)).enter(event_id, new_user()) for _ in range(3)]
     assert [place.may_miss_out for place in places if isinstance(place, Waiting)] == [False, False, True]
 
@@ -362,7 +364,7 @@ def test_sale_terms_are_read_once_while_fresh(any_redis: NewClient, event_id: Ev
     assert events.calls == 1
 
 
-def test_an_operators_rate_stands_until_the_events_own_rate_changes(any_redis: NewClient, event_id: EventId) -> None:
+def test_an_operators_rate_applies_until_the_rate_of_the_event_changes(any_redis: NewClient, event_id: EventId) -> None:
     events = FakeEvents(sale(event_id))
     clock = {"now": NOW}
     room = WaitingRoom(QueueRedis(any_redis()), events, lambda: clock["now"])

@@ -54,7 +54,7 @@ class Crowd:
         self.now += SECOND
         return tuple(user for move in self.admission.tick([self.event_id], self.now) for user in move.admitted)
 
-    def forget(self) -> None:
+    def empty_redis(self) -> None:
         self.redis.flushall()
 
 
@@ -63,11 +63,11 @@ def crowd(any_redis: Callable[[], Client]) -> Crowd:
     return Crowd(any_redis(), new_event())
 
 
-def test_the_queue_is_rebuilt_in_the_old_order_in_whatever_order_users_return(crowd: Crowd) -> None:
+def test_the_queue_is_rebuilt_in_the_old_order_if_users_return_in_another(crowd: Crowd) -> None:
     users = [new_user() for _ in range(40)]
     for user in users:
         crowd.enter(user)
-    crowd.forget()
+    crowd.empty_redis()
     crowd.now += 3 * SECOND
     for user in reversed(users):
         place = crowd.enter(user)
@@ -80,7 +80,7 @@ def test_new_users_wait_behind_all_who_return(crowd: Crowd) -> None:
     old, new = [new_user() for _ in range(5)], [new_user() for _ in range(3)]
     for user in old:
         crowd.enter(user)
-    crowd.forget()
+    crowd.empty_redis()
     crowd.now += SECOND
     for user in (*new, *old):
         crowd.enter(user)
@@ -91,7 +91,7 @@ def test_no_user_is_admitted_until_all_have_had_time_to_return(crowd: Crowd) -> 
     users = [new_user() for _ in range(20)]
     for user in users:
         crowd.enter(user)
-    crowd.forget()
+    crowd.empty_redis()
     crowd.now += SECOND
     crowd.enter(users[15])  # the first to return
     assert crowd.tick() == ()
@@ -113,7 +113,7 @@ def test_an_admitted_user_is_not_admitted_again_on_an_old_place(crowd: Crowd) ->
     assert list(admitted) == users[:10]
     for user in users[10:]:
         crowd.poll(user)  # their new receipts say how far the queue has come
-    crowd.forget()
+    crowd.empty_redis()
     crowd.now += SECOND
     for user in (*users[10:], *users[:10]):
         crowd.enter(user)
@@ -127,9 +127,9 @@ def test_an_admitted_user_who_returns_first_must_enter_again(crowd: Crowd) -> No
     assert list(crowd.tick()) == users[:10]
     for user in users[10:]:
         crowd.poll(user)
-    crowd.forget()
+    crowd.empty_redis()
     crowd.now += SECOND
-    for user in users:  # the receipts of those who were admitted are from before that
+    for user in users:  # the admitted users' receipts are from before their admission
         crowd.enter(user)
     for user in users[:10]:
         with pytest.raises(DomainError) as rejected:
@@ -145,7 +145,7 @@ def test_a_full_queue_has_room_for_users_who_had_a_place(any_redis: Callable[[],
     old, new = [new_user() for _ in range(3)], [new_user() for _ in range(4)]
     for user in old:
         crowd.enter(user)
-    crowd.forget()
+    crowd.empty_redis()
     crowd.now += SECOND
     for user in new[:3]:
         crowd.enter(user)
@@ -161,30 +161,30 @@ def test_a_late_user_gets_the_old_place_although_others_were_admitted_meanwhile(
     users, new = [new_user() for _ in range(4)], [new_user() for _ in range(15)]
     for user in users:
         crowd.enter(user)
-    crowd.forget()
+    crowd.empty_redis()
     crowd.now += SECOND
     crowd.enter(users[3])
     for user in new:
         crowd.enter(user)
     while not crowd.tick():
         pass
-    served = crowd.room.serving_position(crowd.event_id).front
+    front = crowd.room.serving_position(crowd.event_id).front
     for user in users[:3]:
         place = crowd.enter(user)
         assert isinstance(place, Waiting)
         assert place.outcome == "RETURNED"
     assert list(crowd.tick())[:3] == users[:3]
-    assert crowd.room.serving_position(crowd.event_id).front >= served, "a front never goes back"
+    assert crowd.room.serving_position(crowd.event_id).front >= front, "a front never goes back"
 
 
-def test_a_late_receipt_is_used_once_too(crowd: Crowd) -> None:
-    prompt, late = new_user(), new_user()
+def test_a_late_receipt_is_used_only_once(crowd: Crowd) -> None:
+    early, late = new_user(), new_user()
     crowd.enter(late)
-    crowd.enter(prompt)
+    crowd.enter(early)
     old = crowd.receipts[late]
-    crowd.forget()
+    crowd.empty_redis()
     crowd.now += SECOND
-    crowd.enter(prompt)
+    crowd.enter(early)
     new = [new_user() for _ in range(40)]
     for user in new:
         crowd.enter(user)
@@ -199,13 +199,13 @@ def test_a_late_receipt_is_used_once_too(crowd: Crowd) -> None:
 
 
 def test_a_user_admitted_on_a_new_place_cannot_use_the_old_one(crowd: Crowd) -> None:
-    prompt, returning = new_user(), new_user()
+    early, returning = new_user(), new_user()
     crowd.enter(returning)
-    crowd.enter(prompt)
+    crowd.enter(early)
     old = crowd.receipts.pop(returning)
-    crowd.forget()
+    crowd.empty_redis()
     crowd.now += SECOND
-    crowd.enter(prompt)
+    crowd.enter(early)
     crowd.enter(returning)
     while not crowd.tick():
         pass
@@ -220,7 +220,7 @@ def test_a_place_is_returned_once(crowd: Crowd) -> None:
     crowd.enter(first)
     crowd.enter(second)
     old = crowd.receipts[first]
-    crowd.forget()
+    crowd.empty_redis()
     crowd.now += SECOND
     crowd.enter(first)
     crowd.enter(second)
@@ -247,41 +247,41 @@ def test_a_receipt_has_no_effect_while_redis_has_the_queue(crowd: Crowd) -> None
 
 @pytest.mark.parametrize("late", [timedelta(minutes=5), timedelta(hours=1)])
 def test_a_receipt_is_valid_as_long_as_a_user_may_go_without_a_poll(crowd: Crowd, late: timedelta) -> None:
-    prompt, tardy, new = new_user(), new_user(), new_user()
-    crowd.enter(tardy)
-    crowd.enter(prompt)
-    crowd.forget()
+    early, late_user, new = new_user(), new_user(), new_user()
+    crowd.enter(late_user)
+    crowd.enter(early)
+    crowd.empty_redis()
     crowd.now += SECOND
-    crowd.enter(prompt)
+    crowd.enter(early)
     crowd.now += late
-    crowd.poll(prompt)
+    crowd.poll(early)
     crowd.enter(new)
-    place = crowd.enter(tardy)
+    place = crowd.enter(late_user)
     assert isinstance(place, Waiting)
     assert place.ahead == 2
 
 
 def test_a_user_who_left_long_before_does_not_get_the_old_place(crowd: Crowd) -> None:
-    gone, stayed = new_user(), new_user()
-    crowd.enter(gone)
+    leaver, stayed = new_user(), new_user()
+    crowd.enter(leaver)
     crowd.enter(stayed)
-    crowd.room.leave(crowd.event_id, gone)
+    crowd.room.leave(crowd.event_id, leaver)
     crowd.now += timedelta(minutes=6)
     crowd.poll(stayed)
-    crowd.forget()
+    crowd.empty_redis()
     crowd.now += SECOND
-    crowd.enter(gone)
+    crowd.enter(leaver)
     crowd.enter(stayed)
     assert crowd.poll(stayed).ahead == 0  # type: ignore[union-attr]
 
 
-def test_a_receipt_of_another_user_or_event_or_a_forged_one_is_none(crowd: Crowd) -> None:
-    owner, thief = new_user(), new_user()
+def test_a_receipt_of_another_user_or_event_or_a_forged_one_is_invalid(crowd: Crowd) -> None:
+    owner, other = new_user(), new_user()
     crowd.enter(owner)
     text = crowd.receipts[owner]
     signer = PlaceReceiptSigner(lambda: KEYS)
     assert signer.read(crowd.event_id, owner, text)
-    assert signer.read(crowd.event_id, thief, text) is None
+    assert signer.read(crowd.event_id, other, text) is None
     assert signer.read(new_event(), owner, text) is None
     for forged in ("", "x", "가", "A" * 64, text[:-4], text + "AAAA"):
         assert signer.read(crowd.event_id, owner, forged) is None
@@ -305,7 +305,7 @@ def test_a_new_key_signs_while_the_old_one_is_still_read() -> None:
 def test_a_user_whose_queue_redis_lost_is_not_in_queue(crowd: Crowd) -> None:
     user = new_user()
     crowd.enter(user)
-    crowd.forget()
+    crowd.empty_redis()
     with pytest.raises(DomainError) as rejected:
         crowd.poll(user)
     assert rejected.value.code == "NOT_IN_QUEUE"

@@ -1,4 +1,4 @@
-"""A login per service, and grants that really end at its schema (docs/requirements.md, Data)."""
+"""Each service has its own login, with grants on its own schema only (docs/requirements.md, Data)."""
 
 from collections.abc import Callable
 
@@ -16,9 +16,7 @@ OWN = {
 
 
 @pytest.mark.parametrize("service", OWN)
-def test_a_service_reads_its_own_tables_and_none_of_the_others(
-    database_of: Callable[[str], Database], service: str
-) -> None:
+def test_a_service_reads_its_own_tables_and_no_others(database_of: Callable[[str], Database], service: str) -> None:
     database = database_of(service)
     assert database.rows(f"SELECT * FROM {service}.{OWN[service]}") == []
     for other in OWN.keys() - {service}:
@@ -33,8 +31,8 @@ def test_only_the_relay_reads_or_marks_outbox_rows(database_of: Callable[[str], 
 
 
 @pytest.mark.parametrize("login", [*OWN, "relay", "health"])
-def test_no_login_waits_for_ever(database_of: Callable[[str], Database], login: str) -> None:
-    """For a statement, for a lock, or within a transaction: each ends before Lambda ends the function."""
+def test_every_login_has_timeouts(database_of: Callable[[str], Database], login: str) -> None:
+    """For statements, locks and idle transactions: each ends before Lambda ends the function."""
     settings = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
     database = database_of(login)
     assert [database.rows(f"SHOW {setting}")[0][setting] for setting in settings] == ["10s", "3s", "15s"]

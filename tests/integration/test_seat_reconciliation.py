@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
@@ -21,150 +22,159 @@ LIFE = timedelta(minutes=5)
 
 
 class Reconciliation:
-    """Runs the reconciliation over a box office."""
+    """Runs the reconciliation on the services of a sale."""
 
-    def __init__(self, office: SaleServices) -> None:
-        service = office.events
-        self.office = office
-        self.records = SeatRecords(service.database, service.events, service.seats, seat_sales(), office, service.cache)
+    def __init__(self, services: SaleServices) -> None:
+        events = services.events
+        self.event_id = services.event.id
+        self.records = SeatRecords(events.database, events.events, events.seats, seat_sales(), services, events.cache)
 
-    def __call__(self, meanwhile: Callable[[], object] = lambda: None) -> Disagreements:
+    def __call__(self, during_wait: Callable[[], object] = lambda: None) -> Disagreements:
         def wait(_seconds: float) -> None:
-            meanwhile()
+            during_wait()
 
         def failed(_event_id: UUID, error: Exception) -> None:
             raise error
 
-        return reconcile(self.records, wait, failed).get(self.office.event.id, NONE)
+        return reconcile(self.records, wait, failed).get(self.event_id, NONE)
 
 
 @pytest.fixture
-def office(database_of: Callable[[str], Database], superuser: Database, redis: Client) -> SaleServices:
+def services(database_of: Callable[[str], Database], superuser: Database, redis: Client) -> SaleServices:
     return SaleServices(database_of, superuser, redis)
 
 
 @pytest.fixture
-def look(office: SaleServices) -> Reconciliation:
-    return Reconciliation(office)
+def reconciliation(services: SaleServices) -> Reconciliation:
+    return Reconciliation(services)
 
 
-def sold(office: SaleServices) -> list[SeatId]:
-    return office.events.reads.sold_seats(office.event.id)
+def sold(services: SaleServices) -> list[SeatId]:
+    return services.events.reads.sold_seats(services.event.id)
 
 
-def test_a_consistent_sale_needs_no_repair(office: SaleServices, look: Reconciliation) -> None:
-    office.buy(0, 1)
-    office.hold(2)
-    cancelled_reservation = office.buy(3)
-    office.reservations.cancel_reservation.cancel(cancelled_reservation.user_id, cancelled_reservation.id)
-    office.delivery.deliver()
-    assert look() == NONE
+def test_a_consistent_sale_needs_no_repair(services: SaleServices, reconciliation: Reconciliation) -> None:
+    services.buy(0, 1)
+    services.hold(2)
+    cancelled_reservation = services.buy(3)
+    services.reservations.cancel_reservation.cancel(cancelled_reservation.user_id, cancelled_reservation.id)
+    services.delivery.deliver()
+    assert reconciliation() == NONE
 
 
-def test_a_lost_confirmation_is_repaired(office: SaleServices, look: Reconciliation) -> None:
-    bought = office.buy(0)
-    assert sold(office) == []
-    found = look()
-    assert found == Disagreements(missing_sales=frozenset({(office.seat_ids[0], ReservationId(bought.id))}))
-    assert sold(office) == [office.seat_ids[0]]
-    assert look() == NONE
-    office.delivery.deliver()  # the message arrives late
-    assert look() == NONE
+def test_a_lost_confirmation_is_repaired(services: SaleServices, reconciliation: Reconciliation) -> None:
+    bought = services.buy(0)
+    assert sold(services) == []
+    found = reconciliation()
+    assert found == Disagreements(missing_sales=frozenset({(services.seat_ids[0], ReservationId(bought.id))}))
+    assert sold(services) == [services.seat_ids[0]]
+    assert reconciliation() == NONE
+    services.delivery.deliver()  # the message arrives late
+    assert reconciliation() == NONE
 
 
-def test_a_message_under_way_is_waited_for(office: SaleServices, look: Reconciliation) -> None:
-    office.buy(0)
-    assert look(meanwhile=office.delivery.deliver) == NONE
+def test_a_message_that_arrives_during_the_wait_needs_no_repair(
+    services: SaleServices, reconciliation: Reconciliation
+) -> None:
+    services.buy(0)
+    assert reconciliation(during_wait=services.delivery.deliver) == NONE
 
 
-def test_a_lost_cancellation_is_repaired(office: SaleServices, look: Reconciliation, superuser: Database) -> None:
-    bought = office.buy(0)
-    office.delivery.deliver()
-    office.reservations.cancel_reservation.cancel(bought.user_id, bought.id)
-    assert look() == Disagreements(stale_claims=frozenset({(office.seat_ids[0], ReservationId(bought.id))}))
-    assert (sold(office), look()) == ([], NONE)
+def test_a_lost_cancellation_is_repaired(
+    services: SaleServices, reconciliation: Reconciliation, superuser: Database
+) -> None:
+    bought = services.buy(0)
+    services.delivery.deliver()
+    services.reservations.cancel_reservation.cancel(bought.user_id, bought.id)
+    assert reconciliation() == Disagreements(stale_claims=frozenset({(services.seat_ids[0], ReservationId(bought.id))}))
+    assert (sold(services), reconciliation()) == ([], NONE)
 
 
 def test_a_sale_to_an_unknown_reservation_is_removed(
-    office: SaleServices, look: Reconciliation, superuser: Database
+    services: SaleServices, reconciliation: Reconciliation, superuser: Database
 ) -> None:
-    bought, unknown = office.buy(0), ReservationId(uuid4())
-    office.delivery.deliver()
+    bought, unknown = services.buy(0), ReservationId(uuid4())
+    services.delivery.deliver()
     with superuser.transaction() as connection:
         connection.execute(
-            "UPDATE event_service.seats SET claims = %s || claims WHERE id = %s", ([unknown], office.seat_ids[0])
+            "UPDATE event_service.seats SET claims = %s || claims WHERE id = %s", ([unknown], services.seat_ids[0])
         )
-    assert look() == Disagreements(stale_claims=frozenset({(office.seat_ids[0], unknown)}))
-    assert look() == NONE
-    assert office.events.seats.sales(office.event.id) == {office.seat_ids[0]: [bought.id]}
+    assert reconciliation() == Disagreements(stale_claims=frozenset({(services.seat_ids[0], unknown)}))
+    assert reconciliation() == NONE
+    assert services.events.seats.sales(services.event.id) == {services.seat_ids[0]: [bought.id]}
 
 
-def test_a_hold_of_an_unknown_reservation_is_released(office: SaleServices, look: Reconciliation) -> None:
-    unknown, seat = ReservationId(uuid4()), office.seat_ids[0]
-    office.holds.take(office.event_id, unknown, [seat], LIFE, office.clock())
-    assert look() == Disagreements(orphan_holds=frozenset({(seat, unknown)}))
-    assert (office.holds.held(office.event_id, office.clock()), look()) == (set(), NONE)
+def test_a_hold_of_an_unknown_reservation_is_released(services: SaleServices, reconciliation: Reconciliation) -> None:
+    unknown, seat = ReservationId(uuid4()), services.seat_ids[0]
+    services.holds.take(services.event_id, unknown, [seat], LIFE, services.clock())
+    assert reconciliation() == Disagreements(orphan_holds=frozenset({(seat, unknown)}))
+    assert (services.holds.held(services.event_id, services.clock()), reconciliation()) == (set(), NONE)
 
 
-def test_a_hold_that_is_being_written_to_postgres_is_left_unchanged(office: SaleServices, look: Reconciliation) -> None:
-    held = office.hold(0)
+def test_a_hold_that_is_being_written_to_postgres_is_left_unchanged(
+    services: SaleServices, reconciliation: Reconciliation
+) -> None:
+    held = services.hold(0)
     orphan = ReservationId(uuid4())
-    office.holds.take(office.event_id, orphan, [office.seat_ids[1]], LIFE, office.clock())
-    assert look(meanwhile=lambda: office.holds.release(office.event_id, orphan, [office.seat_ids[1]])) == NONE
-    assert office.holds.holders(office.event_id, office.clock()) == {office.seat_ids[0]: held.id}
+    services.holds.take(services.event_id, orphan, [services.seat_ids[1]], LIFE, services.clock())
+    release = partial(services.holds.release, services.event_id, orphan, [services.seat_ids[1]])
+    assert reconciliation(during_wait=release) == NONE
+    assert services.holds.holders(services.event_id, services.clock()) == {services.seat_ids[0]: held.id}
 
 
-def test_a_hold_whose_reservation_is_live_at_the_repair_is_left_unchanged(office: SaleServices) -> None:
-    held, seat = office.hold(0), office.seat_ids[0]
-    asked = RepairHoldsRequest(
-        event_id=office.event.id, release=[HeldSeat(seat_id=seat, reservation_id=held.id)], forgotten=[]
+def test_a_hold_whose_reservation_is_live_at_the_repair_is_left_unchanged(services: SaleServices) -> None:
+    held, seat = services.hold(0), services.seat_ids[0]
+    request = RepairHoldsRequest(
+        event_id=services.event.id, release=[HeldSeat(seat_id=seat, reservation_id=held.id)], forgotten=[]
     )
-    assert office.repair_holds(asked) == RepairHoldsResponse(released=0, remembered=0)
-    assert office.holds.holders(office.event_id, office.clock()) == {seat: held.id}
+    assert services.repair_holds(request) == RepairHoldsResponse(released=0, remembered=0)
+    assert services.holds.holders(services.event_id, services.clock()) == {seat: held.id}
 
 
 def test_a_seat_listed_as_held_without_a_hold_is_removed_from_the_list(
-    office: SaleServices, look: Reconciliation, redis: Client
+    services: SaleServices, reconciliation: Reconciliation, redis: Client
 ) -> None:
-    seat = office.seat_ids[0]
-    office.holds.take(office.event_id, ReservationId(uuid4()), [seat], LIFE, office.clock())
-    redis.delete(f"seat:hold:{{{office.event.id}}}:{seat}")
-    assert look() == Disagreements(orphan_holds=frozenset({(seat, None)}))
-    assert office.holds.held(office.event_id, office.clock()) == set()
+    seat = services.seat_ids[0]
+    services.holds.take(services.event_id, ReservationId(uuid4()), [seat], LIFE, services.clock())
+    redis.delete(f"seat:hold:{{{services.event.id}}}:{seat}")
+    assert reconciliation() == Disagreements(orphan_holds=frozenset({(seat, None)}))
+    assert services.holds.held(services.event_id, services.clock()) == set()
 
 
-def test_a_hold_that_redis_lost_is_taken_again(office: SaleServices, look: Reconciliation, redis: Client) -> None:
-    held = office.hold(0, 1)
+def test_a_hold_that_redis_lost_is_taken_again(
+    services: SaleServices, reconciliation: Reconciliation, redis: Client
+) -> None:
+    held = services.hold(0, 1)
     redis.flushall()
-    pairs = frozenset((seat, ReservationId(held.id)) for seat in office.seat_ids[:2])
-    assert look() == Disagreements(forgotten_holds=pairs)
-    assert office.holds.holders(office.event_id, office.clock()) == dict.fromkeys(office.seat_ids[:2], held.id)
-    assert look() == NONE
+    pairs = frozenset((seat, ReservationId(held.id)) for seat in services.seat_ids[:2])
+    assert reconciliation() == Disagreements(forgotten_holds=pairs)
+    assert services.holds.holders(services.event_id, services.clock()) == dict.fromkeys(services.seat_ids[:2], held.id)
+    assert reconciliation() == NONE
 
 
 def test_a_seat_held_by_another_reservation_returns_to_its_own(
-    office: SaleServices, look: Reconciliation, redis: Client
+    services: SaleServices, reconciliation: Reconciliation, redis: Client
 ) -> None:
-    held, other, seat = office.hold(0), ReservationId(uuid4()), office.seat_ids[0]
+    held, other, seat = services.hold(0), ReservationId(uuid4()), services.seat_ids[0]
     redis.flushall()
-    office.holds.take(office.event_id, other, [seat], LIFE, office.clock())
-    assert look() == Disagreements(
+    services.holds.take(services.event_id, other, [seat], LIFE, services.clock())
+    assert reconciliation() == Disagreements(
         orphan_holds=frozenset({(seat, other)}), forgotten_holds=frozenset({(seat, ReservationId(held.id))})
     )
-    assert office.holds.holders(office.event_id, office.clock()) == {seat: held.id}
+    assert services.holds.holders(services.event_id, services.clock()) == {seat: held.id}
 
 
 def test_a_seat_sold_twice_is_reported_and_not_repaired(
-    office: SaleServices, look: Reconciliation, superuser: Database, redis: Client
+    services: SaleServices, reconciliation: Reconciliation, superuser: Database, redis: Client
 ) -> None:
-    first = office.buy(0)
-    with superuser.transaction() as connection:  # which the unique index prevents
+    first = services.buy(0)
+    with superuser.transaction() as connection:  # the unique index would prevent the second sale
         connection.execute("UPDATE reservation_service.reservation_seats SET live = false")
     redis.flushall()
-    again = office.hold(0)
-    office.pay(again)
-    office.delivery.deliver()
-    found = look()
-    assert found == Disagreements(oversold_seats=frozenset({office.seat_ids[0]}))
-    claims = office.events.seats.sales(office.event.id)[office.seat_ids[0]]
+    again = services.hold(0)
+    services.pay(again)
+    services.delivery.deliver()
+    found = reconciliation()
+    assert found == Disagreements(oversold_seats=frozenset({services.seat_ids[0]}))
+    claims = services.events.seats.sales(services.event.id)[services.seat_ids[0]]
     assert claims == [first.id, again.id]
