@@ -1,4 +1,4 @@
-"""Messages carried by hand from the outbox to consumers, without a broker: in order, each once."""
+"""Delivers messages from the outbox to consumers without a broker: in order, each once."""
 
 from base64 import b64encode
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ class MessageDelivery:
         self._delivered = 0
 
     def deliver(self) -> list[str]:
-        """Bring what is new to whoever reads its topic; the kinds of what was brought."""
+        """Delivers the new messages to the consumers of their topics. Returns their event types."""
         rows = self._outbox.rows(
             "SELECT id, topic, partition_key, event_type, payload FROM common.outbox_events WHERE id > %s ORDER BY id",
             (self._delivered,),
