@@ -63,7 +63,7 @@ class Payments:
 
     def refunds(self, event_id: UUID) -> RefundTallyResponse:
         if self._refunds is None:
-            return RefundTallyResponse(event_id=event_id, due=0, done=0, amount_due=0, amount_done=0)
+            return RefundTallyResponse(event_id=EventId(event_id), due=0, done=0, amount_due=0, amount_done=0)
         totals = self._refunds.totals(EventId(event_id), "EVENT_CANCELLED")
         return RefundTallyResponse.model_validate({"event_id": event_id, **asdict(totals)})
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from common.domain.clock import new_id
-from common.domain.ids import EventId, UserId
+from common.domain.ids import EventId, ReservationId, UserId
 from common.domain.shared_errors import DomainError, NotFound
 from common.messaging.messages import ReservationConfirmed, envelope
 from common.stores.postgres import Database, Parameters, Row
@@ -251,9 +251,11 @@ def test_a_sale_from_a_message_shows_at_once(new_service: Callable[[], EventsSer
     event_id = consumer.event().id
     seat, *_ = reader.seat_ids(event_id)
     assert detail(reader, event_id).remaining == {"VIP": 2, "S": 6}
-    sold = ReservationConfirmed(reservation_id=new_id(), event_id=event_id, seat_ids=[seat], confirmed_at=SALE_STARTS)
+    sold = ReservationConfirmed(
+        reservation_id=ReservationId(new_id()), event_id=event_id, seat_ids=[seat], confirmed_at=SALE_STARTS
+    )
     message = envelope(
-        sold, message_id=new_id(), at=SALE_STARTS, correlation_id="t", causation_id=None, user_id=new_id()
+        sold, message_id=new_id(), at=SALE_STARTS, correlation_id="t", causation_id=None, user_id=UserId(new_id())
     )
     with consumer.database.transaction() as connection:
         after_commit = seat_messages(consumer.cache).confirmed(connection, message, sold)

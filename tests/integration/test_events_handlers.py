@@ -18,6 +18,7 @@ from common.contracts.event_tally import EventTallyResponse
 from common.contracts.refund_tally import RefundTallyResponse
 from common.contracts.seat_ledger import SeatLedgerResponse
 from common.domain.clock import new_id, utc_now
+from common.domain.ids import EventId
 from common.stores.postgres import Database
 from common.stores.redis import Client
 from common.wiring.database import database, reader
@@ -52,14 +53,19 @@ class FakeServices:
 
     def tally(self, event_id: UUID) -> EventTallyResponse:
         return EventTallyResponse(
-            event_id=event_id, pending=0, confirmed=self.live, event_cancelled=0, refund_amount=0, seen_through=True
+            event_id=EventId(event_id),
+            pending=0,
+            confirmed=self.live,
+            event_cancelled=0,
+            refund_amount=0,
+            seen_through=True,
         )
 
     def refunds(self, event_id: UUID) -> RefundTallyResponse:
-        return RefundTallyResponse(event_id=event_id, due=0, done=0, amount_due=0, amount_done=0)
+        return RefundTallyResponse(event_id=EventId(event_id), due=0, done=0, amount_due=0, amount_done=0)
 
     def ledger(self, event_id: UUID, _after: UUID | None) -> SeatLedgerResponse:
-        return SeatLedgerResponse(event_id=event_id, seats=[], holds=[], more_after=None)
+        return SeatLedgerResponse(event_id=EventId(event_id), seats=[], holds=[], more_after=None)
 
 
 def clear_caches() -> None:

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from common.domain.clock import new_id
-from common.domain.ids import ReservationId
+from common.domain.ids import EventId, ReservationId, SeatId, UserId
 from common.messaging.consumer import Consumer
 from common.messaging.messages import RESERVATION_EVENTS, Envelope, ReservationCancelled, ReservationConfirmed, envelope
 from common.stores.postgres import Database
@@ -26,16 +26,19 @@ DONE: dict[str, Any] = {"batchItemFailures": []}
 
 def confirmed(reservation_id: UUID, *seat_ids: UUID, event_id: UUID = EVENT_ID) -> Envelope:
     payload = ReservationConfirmed(
-        reservation_id=reservation_id, event_id=event_id, seat_ids=list(seat_ids), confirmed_at=NOW
+        reservation_id=ReservationId(reservation_id),
+        event_id=EventId(event_id),
+        seat_ids=[*map(SeatId, seat_ids)],
+        confirmed_at=NOW,
     )
     return sent(payload)
 
 
 def cancelled(reservation_id: UUID, *seat_ids: UUID) -> Envelope:
     payload = ReservationCancelled(
-        reservation_id=reservation_id,
+        reservation_id=ReservationId(reservation_id),
         event_id=EVENT_ID,
-        seat_ids=list(seat_ids),
+        seat_ids=[*map(SeatId, seat_ids)],
         cancelled_at=NOW,
         reason="USER_REQUEST",
     )
@@ -44,7 +47,7 @@ def cancelled(reservation_id: UUID, *seat_ids: UUID) -> Envelope:
 
 def sent(payload: ReservationConfirmed | ReservationCancelled) -> Envelope:
     return envelope(
-        payload, message_id=new_id(), at=NOW, correlation_id=str(new_id()), causation_id=None, user_id=new_id()
+        payload, message_id=new_id(), at=NOW, correlation_id=str(new_id()), causation_id=None, user_id=UserId(new_id())
     )
 
 

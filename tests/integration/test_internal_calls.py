@@ -11,6 +11,7 @@ import pytest
 from common.contracts.internal_call import InternalCaller
 from common.contracts.seat_status import SeatStatusRequest, SeatStatusResponse
 from common.domain.clock import new_id
+from common.domain.ids import EventId
 from common.domain.shared_errors import DomainError, ServiceUnavailable
 from common.wiring.internal_caller import lambda_client
 
@@ -71,7 +72,7 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
 
 def seat_status(*, read: bool) -> SeatStatusResponse:
     call = InternalCaller("reservations", lambda_client, lambda: "key")
-    return call("SeatStatus", SeatStatusRequest(event_id=EVENT_ID), SeatStatusResponse, read=read)
+    return call("SeatStatus", SeatStatusRequest(event_id=EventId(EVENT_ID)), SeatStatusResponse, read=read)
 
 
 def unavailable_after(call: Callable[[], object]) -> float:

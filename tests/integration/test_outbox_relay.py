@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
+from common.domain.ids import EventId, ReservationId, SeatId, UserId
 from common.domain.shared_errors import NotFound, ServiceUnavailable, StoreUnavailable
 from common.messaging.consumer import Consumer
 from common.messaging.messages import DEAD_LETTERS, RESERVATION_EVENTS, Envelope, ReservationConfirmed
@@ -31,14 +32,17 @@ NOW = datetime(2026, 5, 1, 11, 0, tzinfo=UTC)
 
 def confirmed(reservation_id: UUID, note: int = 0) -> ReservationConfirmed:
     return ReservationConfirmed(
-        reservation_id=reservation_id, event_id=UUID(int=note), seat_ids=[uuid4()], confirmed_at=NOW
+        reservation_id=ReservationId(reservation_id),
+        event_id=EventId(UUID(int=note)),
+        seat_ids=[SeatId(uuid4())],
+        confirmed_at=NOW,
     )
 
 
 def write(database: Database, *payloads: ReservationConfirmed) -> None:
     with database.transaction() as connection:
         for payload in payloads:
-            Outbox().write(connection, payload, user_id=uuid4())
+            Outbox().write(connection, payload, user_id=UserId(uuid4()))
 
 
 def drain_all(relay: Relay) -> int:
@@ -120,7 +124,7 @@ def test_messages_of_a_rolled_back_transaction_are_never_published(
 ) -> None:
     def crash_before_commit() -> None:
         with writer.transaction() as connection:
-            Outbox().write(connection, confirmed(uuid4()), user_id=uuid4())
+            Outbox().write(connection, confirmed(uuid4()), user_id=UserId(uuid4()))
             raise psycopg.errors.AdminShutdown
 
     with pytest.raises(StoreUnavailable):
@@ -173,7 +177,7 @@ def test_a_row_with_an_earlier_id_that_commits_late_is_not_skipped(
     fake = FakePublisher()
     relay = Relay(OutboxRepository(database_of("relay")), fake, 100)
     with slow.transaction() as connection:
-        Outbox().write(connection, confirmed(uuid4()), user_id=uuid4())
+        Outbox().write(connection, confirmed(uuid4()), user_id=UserId(uuid4()))
         write(writer, confirmed(uuid4()))
         assert drain_all(relay) == 1
     assert drain_all(relay) == 1
@@ -244,7 +248,10 @@ def test_a_record_too_large_for_any_topic_becomes_a_dead_letter_with_its_outbox_
     write(
         writer,
         ReservationConfirmed(
-            reservation_id=huge, event_id=uuid4(), seat_ids=[UUID(int=n) for n in range(30_000)], confirmed_at=NOW
+            reservation_id=ReservationId(huge),
+            event_id=EventId(uuid4()),
+            seat_ids=[SeatId(UUID(int=n)) for n in range(30_000)],
+            confirmed_at=NOW,
         ),
         confirmed(huge),
         confirmed(next_one),

@@ -13,6 +13,7 @@ import psutil
 import psycopg
 import pytest
 
+from common.domain.ids import EventId, ReservationId, SeatId, UserId
 from common.messaging.messages import RESERVATION_EVENTS, Envelope, ReservationConfirmed
 from common.messaging.outbox import Outbox
 from common.stores.postgres import Database
@@ -62,13 +63,13 @@ class Writer:
         while not self._stop.wait(self._pause):
             number, which = divmod(self.written, len(self.keys))
             payload = ReservationConfirmed(
-                reservation_id=self.keys[which],
-                event_id=UUID(int=number),
-                seat_ids=[uuid4()],
+                reservation_id=ReservationId(self.keys[which]),
+                event_id=EventId(UUID(int=number)),
+                seat_ids=[SeatId(uuid4())],
                 confirmed_at=datetime(2026, 5, 1, tzinfo=UTC),
             )
             with self._database.transaction() as connection:
-                Outbox().write(connection, payload, user_id=uuid4())
+                Outbox().write(connection, payload, user_id=UserId(uuid4()))
             self.written += 1
 
     @contextmanager

@@ -12,7 +12,7 @@ import pytest
 
 from common.contracts.payable import EXTENSION_SECONDS, PayableResponse
 from common.domain.clock import new_id
-from common.domain.ids import PaymentId, RefundId, ReservationId, UserId
+from common.domain.ids import EventId, PaymentId, RefundId, ReservationId, UserId
 from common.domain.shared_errors import DomainError, HoldExpired
 from common.http.error_catalogue import ERROR_CATALOGUE
 from common.messaging.messages import ReservationCancelled, envelope
@@ -82,8 +82,8 @@ class PaymentsService:
             raise HoldExpired()
         self.extensions.append(extension_seconds)
         return PayableResponse(
-            reservation_id=reservation_id,
-            event_id=EVENT,
+            reservation_id=ReservationId(reservation_id),
+            event_id=EventId(EVENT),
             event_title="Tour",
             seat_count=2,
             total_amount=AMOUNT,
@@ -393,7 +393,7 @@ def test_a_refund_message_for_an_unpaid_reservation_raises_not_found(service: Pa
     unpaid = service.create()
     cancelled = ReservationCancelled(
         reservation_id=unpaid.reservation_id,
-        event_id=EVENT,
+        event_id=EventId(EVENT),
         seat_ids=[],
         cancelled_at=service.clock(),
         reason="USER_REQUEST",

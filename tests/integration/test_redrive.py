@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from common.domain.ids import EventId, ReservationId, SeatId, UserId
 from common.domain.shared_errors import NotFound
 from common.messaging.consumer import Consumer
 from common.messaging.messages import DEAD_LETTERS, RESERVATION_EVENTS, Envelope, ReservationConfirmed
@@ -62,9 +63,12 @@ class Pipeline:
         with self._writer.transaction() as connection:
             for each in reservation_ids:
                 payload = ReservationConfirmed(
-                    reservation_id=each, event_id=uuid4(), seat_ids=[uuid4()], confirmed_at=NOW
+                    reservation_id=ReservationId(each),
+                    event_id=EventId(uuid4()),
+                    seat_ids=[SeatId(uuid4())],
+                    confirmed_at=NOW,
                 )
-                Outbox().write(connection, payload, user_id=uuid4())
+                Outbox().write(connection, payload, user_id=UserId(uuid4()))
 
     def publish(self) -> None:
         while self._relay.sweep().published:

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from common.domain.ids import EventId, ReservationId, SeatId, UserId
+from common.domain.ids import EventId, PaymentId, ReservationId, SeatId, UserId
 from common.domain.shared_errors import DomainError, StoreUnavailable
 from common.messaging.messages import Envelope, Payload, PaymentFailed, PaymentSuccess, envelope
 from common.stores.postgres import Database
@@ -64,13 +64,17 @@ class ReservationsWithClock(ReservationsService):
 
     def paid(self, reservation: Reservation) -> None:
         message = PaymentSuccess(
-            payment_id=uuid4(), reservation_id=reservation.id, payment_key="k" * 8, amount=1, paid_at=self.clock()
+            payment_id=PaymentId(uuid4()),
+            reservation_id=reservation.id,
+            payment_key="k" * 8,
+            amount=1,
+            paid_at=self.clock(),
         )
         self._consume(self.payment_outcomes.paid, message, reservation.user_id)
 
     def failed(self, reservation: Reservation) -> None:
         message = PaymentFailed(
-            payment_id=uuid4(),
+            payment_id=PaymentId(uuid4()),
             reservation_id=reservation.id,
             payment_key="k" * 8,
             amount=1,
@@ -86,7 +90,7 @@ class ReservationsWithClock(ReservationsService):
             at=NOW,
             correlation_id="t",
             causation_id=None,
-            user_id=user,
+            user_id=UserId(user),
         )
         with self.database.transaction() as connection:
             after = handle(connection, wrapped, message)

@@ -15,6 +15,7 @@ from uuid import UUID
 import pytest
 
 from common.domain.clock import new_id, utc_now
+from common.domain.ids import UserId
 from common.messaging.consumer import Consumer
 from common.messaging.messages import DEAD_LETTERS, Envelope, Payload, UnknownVersion, envelope, read
 from functions.payments.wiring import gateway_sync
@@ -47,7 +48,12 @@ def produced_today(name: str) -> str:
     """The message as a service writes it to the outbox now."""
     payload = KINDS[name].model_validate(frozen(name).payload)
     message = envelope(
-        payload, message_id=new_id(), at=utc_now(), correlation_id="trace", causation_id=None, user_id=UUID(int=1)
+        payload,
+        message_id=new_id(),
+        at=utc_now(),
+        correlation_id="trace",
+        causation_id=None,
+        user_id=UserId(UUID(int=1)),
     )
     return message.to_json()
 

@@ -24,6 +24,7 @@ from uuid import uuid4
 import psycopg
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
+from common.domain.ids import EventId, ReservationId, SeatId, UserId
 from common.messaging.messages import RESERVATION_EVENTS, ReservationConfirmed, envelope
 from common.messaging.outbox import shard_of
 from common.stores.postgres import Database
@@ -42,10 +43,18 @@ ROOT = Path(__file__).parents[2]
 
 def body() -> str:
     payload = ReservationConfirmed(
-        reservation_id=uuid4(), event_id=uuid4(), seat_ids=[uuid4(), uuid4()], confirmed_at=datetime.now(UTC)
+        reservation_id=ReservationId(uuid4()),
+        event_id=EventId(uuid4()),
+        seat_ids=[SeatId(uuid4()), SeatId(uuid4())],
+        confirmed_at=datetime.now(UTC),
     )
     message = envelope(
-        payload, message_id=uuid4(), at=datetime.now(UTC), correlation_id="1", causation_id=None, user_id=uuid4()
+        payload,
+        message_id=uuid4(),
+        at=datetime.now(UTC),
+        correlation_id="1",
+        causation_id=None,
+        user_id=UserId(uuid4()),
     )
     return message.to_json()
 

@@ -1,6 +1,5 @@
 """PUT /users/me/password: change the password; the user's other sessions end (AUTH-016)."""
 
-from common.domain.ids import SessionId, UserId
 from common.http.endpoint import endpoint
 from common.http.request import Body, User
 from functions.auth.domain.account_fields import NewPassword, OfferedPassword
@@ -16,8 +15,8 @@ class PasswordChangeBody(Body):
 @endpoint(raises=[AccountLocked, InvalidCredentials])
 def handler(user: User, body: PasswordChangeBody) -> None:
     confirmed_changes().change_password(
-        UserId(user.id),
-        SessionId(user.session_id),
+        user.id,
+        user.session_id,
         body.current_password.get_secret_value(),
         body.new_password.get_secret_value(),
     )

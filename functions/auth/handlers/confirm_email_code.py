@@ -1,6 +1,5 @@
 """PUT /users/me/email-verification: confirm the address with the code that was mailed (AUTH-022)."""
 
-from common.domain.ids import UserId
 from common.http.endpoint import endpoint
 from common.http.request import Body, User
 from functions.auth.domain.account_fields import EmailCode
@@ -14,4 +13,4 @@ class ConfirmBody(Body):
 
 @endpoint(raises=[CodeInvalid])
 def handler(user: User, body: ConfirmBody) -> None:
-    code_confirmation().confirm(UserId(user.id), body.code.get_secret_value())
+    code_confirmation().confirm(user.id, body.code.get_secret_value())

@@ -1,6 +1,5 @@
 """PUT /users/me: change name or phone number; a field that is not given stays (AUTH-013)."""
 
-from common.domain.ids import UserId
 from common.http.endpoint import endpoint
 from common.http.request import Body, User
 from functions.auth.domain.account_fields import PersonName, Phone
@@ -17,4 +16,4 @@ class EditBody(Body):
 
 @endpoint
 def handler(user: User, body: EditBody) -> AccountResponse:
-    return account_response(accounts().update(UserId(user.id), body.name, body.phone))
+    return account_response(accounts().update(user.id, body.name, body.phone))

@@ -1,6 +1,5 @@
 """POST /users/me/oauth: link a social identity, which can log in to the user's account from now on (AUTH-007)."""
 
-from common.domain.ids import UserId
 from common.http.endpoint import endpoint
 from common.http.request import Body, User
 from functions.auth.domain.account_fields import LinkToken
@@ -14,4 +13,4 @@ class LinkBody(Body):
 
 @endpoint(raises=[OAuthFailed, AlreadyLinked])
 def handler(user: User, body: LinkBody) -> None:
-    social_linking().link(UserId(user.id), body.link_token.get_secret_value())
+    social_linking().link(user.id, body.link_token.get_secret_value())

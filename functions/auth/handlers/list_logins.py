@@ -1,6 +1,5 @@
 """GET /users/me/logins: logins and failed attempts at the user's account, newest first (AUTH-021)."""
 
-from common.domain.ids import UserId
 from common.domain.model import Model, Moment
 from common.http.endpoint import endpoint
 from common.http.page import Page
@@ -20,6 +19,6 @@ class LoginResponse(Model):
 
 @endpoint
 def handler(user: User, query: Paging) -> Page[LoginResponse]:
-    found, total = login_history().page(UserId(user.id), query.size, query.offset)
+    found, total = login_history().page(user.id, query.size, query.offset)
     items = [LoginResponse(**vars(login)) for login in found]
     return Page(items=items, page=query.page, size=query.size, total=total)

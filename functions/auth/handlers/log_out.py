@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 
-from common.domain.ids import SessionId, UserId
 from common.http.endpoint import endpoint
 from common.http.request import Body, User
 from functions.auth.domain.account_fields import RefreshToken
@@ -18,4 +17,4 @@ class LogoutBody(Body):
 def handler(user: User, body: LogoutBody | None) -> None:
     access = AccessToken(user.token_id, datetime.fromtimestamp(user.token_expires_at, UTC))
     refresh_token = body.refresh_token.get_secret_value() if body and body.refresh_token else None
-    logout().log_out(UserId(user.id), SessionId(user.session_id), access, refresh_token)
+    logout().log_out(user.id, user.session_id, access, refresh_token)

@@ -1,6 +1,5 @@
 """GET /users/me: the logged-in user's account (AUTH-012)."""
 
-from common.domain.ids import UserId
 from common.http.endpoint import endpoint
 from common.http.request import User
 from functions.auth.handlers.responses.account_response import AccountResponse, account_response
@@ -9,4 +8,4 @@ from functions.auth.wiring.personal_data import accounts
 
 @endpoint
 def handler(user: User) -> AccountResponse:
-    return account_response(accounts().account(UserId(user.id)))
+    return account_response(accounts().account(user.id))

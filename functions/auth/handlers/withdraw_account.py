@@ -1,6 +1,5 @@
 """DELETE /users/me: withdraw the account; its personal data are destroyed after the retention time (AUTH-018)."""
 
-from common.domain.ids import SessionId, UserId
 from common.http.endpoint import endpoint
 from common.http.request import Body, User
 from functions.auth.domain.account_fields import OfferedPassword
@@ -14,4 +13,4 @@ class WithdrawBody(Body):
 
 @endpoint(raises=[AccountLocked, InvalidCredentials])
 def handler(user: User, body: WithdrawBody) -> None:
-    confirmed_changes().withdraw(UserId(user.id), SessionId(user.session_id), body.password.get_secret_value())
+    confirmed_changes().withdraw(user.id, user.session_id, body.password.get_secret_value())

@@ -1,6 +1,5 @@
 """POST /events/{id}/cancel: cancels the event; every buyer is refunded in full, through messages (EVT-028)."""
 
-from common.domain.ids import UserId
 from common.http.endpoint import Response, endpoint
 from common.http.request import Admin, Body, Request
 from functions.events.domain.errors import EventEnded, PreconditionFailed
@@ -18,5 +17,5 @@ class CancelBody(Body):
 
 @endpoint(responses={202: EventResponse}, raises=[PreconditionFailed, EventEnded])
 def handler(request: Request, admin: Admin, path: EventIdPath, body: CancelBody) -> Response:
-    event = administration.event_admin().cancel(path.id, body.reason, UserId(admin.id), expected_versions(request))
+    event = administration.event_admin().cancel(path.id, body.reason, admin.id, expected_versions(request))
     return with_version(EventResponse.of(event), event.version, 202)

@@ -1,6 +1,5 @@
 """DELETE /events/{id}: hides an event that has no reservations (EVT-003)."""
 
-from common.domain.ids import UserId
 from common.http.endpoint import endpoint
 from common.http.request import Admin, Request
 from functions.events.domain.errors import EventHasReservations, PreconditionFailed
@@ -11,4 +10,4 @@ from functions.events.wiring import administration
 
 @endpoint(raises=[PreconditionFailed, EventHasReservations])
 def handler(request: Request, admin: Admin, path: EventIdPath) -> None:
-    administration.event_deletion().delete(path.id, UserId(admin.id), expected_versions(request))
+    administration.event_deletion().delete(path.id, admin.id, expected_versions(request))

@@ -4,7 +4,6 @@ from typing import Annotated
 
 from pydantic import Field
 
-from common.domain.ids import UserId
 from common.http.endpoint import Response, endpoint
 from common.http.request import Admin, Body, Request
 from functions.events.domain.errors import EventEnded, EventIsCancelled, PreconditionFailed, SaleNotStarted
@@ -28,5 +27,5 @@ class RescheduleBody(Body):
 def handler(request: Request, admin: Admin, path: EventIdPath, body: RescheduleBody) -> Response:
     times = EventEdit.model_validate(body.model_dump(exclude_unset=True, exclude={"reason"}))
     expected = expected_versions(request)
-    event = administration.event_admin().reschedule(path.id, times, body.reason, UserId(admin.id), expected)
+    event = administration.event_admin().reschedule(path.id, times, body.reason, admin.id, expected)
     return with_version(EventResponse.of(event), event.version)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol, TypeVar
 
 from common.contracts.seat_ledger import HeldSeat, RepairHoldsRequest, RepairHoldsResponse, SeatLedgerResponse
-from common.domain.ids import EventId, ReservationId, SeatId
+from common.domain.ids import EventId, ReservationId
 from common.stores.postgres import Database
 from functions.events.adapters.event_repository import EventRepository
 from functions.events.adapters.read_cache_redis import ReadCache, event_key, seats_key
@@ -53,15 +53,12 @@ class SeatRecords:
         by_status: dict[str, set[SeatReservation]] = {"CONFIRMED": set(), "PENDING": set()}
         for page in pages:
             for seat in page.seats:
-                by_status[seat.status].add((SeatId(seat.seat_id), ReservationId(seat.reservation_id)))
+                by_status[seat.status].add((seat.seat_id, seat.reservation_id))
         return SeatSnapshot(
             sales=sales,
             confirmed=frozenset(by_status["CONFIRMED"]),
             pending=frozenset(by_status["PENDING"]),
-            holds=frozenset(
-                (SeatId(held.seat_id), ReservationId(held.reservation_id) if held.reservation_id else None)
-                for held in pages[0].holds
-            ),
+            holds=frozenset((held.seat_id, held.reservation_id) for held in pages[0].holds),
         )
 
     def repair(self, event_id: EventId, found: Disagreements) -> None:

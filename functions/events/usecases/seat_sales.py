@@ -48,20 +48,18 @@ class SeatSaleMessages:
         self._cache = cache
 
     def confirmed(self, connection: Connection, _message: Envelope, payload: ReservationConfirmed) -> AfterCommit:
-        event_id, reservation_id = EventId(payload.event_id), ReservationId(payload.reservation_id)
-        alone = self._sales.sell(connection, event_id, list(map(SeatId, payload.seat_ids)), reservation_id)
+        alone = self._sales.sell(connection, payload.event_id, payload.seat_ids, payload.reservation_id)
         if not alone:
             # Its cancellation usually follows; if not, an operator settles it (alarm ClaimsMet).
-            log.warning("seat still sold to another reservation", extra={"reservation_id": str(reservation_id)})
+            log.warning("seat still sold to another reservation", extra={"reservation_id": str(payload.reservation_id)})
             emit({"service": "events"}, ClaimsMet=1)
-        return self._dropped(event_id)
+        return self._dropped(payload.event_id)
 
     def cancelled(
         self, connection: Connection, _message: Envelope, payload: ReservationCancelled
     ) -> AfterCommit | None:
-        event_id, reservation_id = EventId(payload.event_id), ReservationId(payload.reservation_id)
-        freed = self._sales.free(connection, event_id, list(map(SeatId, payload.seat_ids)), reservation_id)
-        return self._dropped(event_id) if freed else None
+        freed = self._sales.free(connection, payload.event_id, payload.seat_ids, payload.reservation_id)
+        return self._dropped(payload.event_id) if freed else None
 
     def _dropped(self, event_id: EventId) -> AfterCommit:
         return lambda: self._cache.drop(event_key(event_id), seats_key(event_id))

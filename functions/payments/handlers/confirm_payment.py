@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from common.domain.ids import PaymentId, UserId
+from common.domain.ids import PaymentId
 from common.domain.model import Model, Moment
 from common.domain.shared_errors import DomainError, HoldExpired, NotFound
 from common.http.endpoint import endpoint
@@ -50,7 +50,7 @@ class ConfirmedResponse(Model):
     ],
 )
 def handler(request: Request, user: User, body: ConfirmBody) -> ConfirmedResponse:
-    confirm, user_id = purchase.confirm_payment(), UserId(user.id)
+    confirm, user_id = purchase.confirm_payment(), user.id
     payment = confirm.find(user_id, body.payment_id)
     try:
         purchase.queue_tokens().check_payment(request.queue_token, payment.reservation_id)

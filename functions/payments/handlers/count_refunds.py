@@ -1,14 +1,13 @@
 """Internal: how far the refunds of a cancelled event have come; events calls it (EVT-028)."""
 
 from common.contracts.refund_tally import RefundTallyRequest, RefundTallyResponse
-from common.domain.ids import EventId
 from common.http.internal_endpoint import internal
 from functions.payments.wiring import repositories
 
 
 @internal
 def handler(request: RefundTallyRequest) -> RefundTallyResponse:
-    totals = repositories.refund_repository().totals(EventId(request.event_id), "EVENT_CANCELLED")
+    totals = repositories.refund_repository().totals(request.event_id, "EVENT_CANCELLED")
     return RefundTallyResponse(
         event_id=request.event_id,
         due=totals.due,

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from common.domain.ids import PaymentId, ReservationId, UserId
+from common.domain.ids import PaymentId, ReservationId
 from common.domain.model import Model
 from common.domain.shared_errors import HoldExpired, NotFound
 from common.http.endpoint import Response, endpoint
@@ -47,7 +47,7 @@ class CreatedResponse(Model):
 )
 def handler(request: Request, user: User, body: CreateBody) -> Response:
     purchase.queue_tokens().check_payment(request.queue_token, body.reservation_id)
-    created = purchase.create_payment().create(UserId(user.id), body.reservation_id, body.payment_key, body.method)
+    created = purchase.create_payment().create(user.id, body.reservation_id, body.payment_key, body.method)
     portone = gateway_sync.portone_secret()
     response = CreatedResponse(
         payment_id=created.payment.id,

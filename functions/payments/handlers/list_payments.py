@@ -1,6 +1,5 @@
 """GET /payments: the user's payments, newest first (PAY-015)."""
 
-from common.domain.ids import UserId
 from common.http.endpoint import endpoint
 from common.http.page import Page
 from common.http.request import Paging, User
@@ -10,5 +9,5 @@ from functions.payments.wiring import repositories
 
 @endpoint
 def handler(user: User, query: Paging) -> Page[PaymentResponse]:
-    found, total = repositories.payment_repository().of_user(UserId(user.id), query.size, query.offset)
+    found, total = repositories.payment_repository().of_user(user.id, query.size, query.offset)
     return Page(items=[PaymentResponse.of(each) for each in found], page=query.page, size=query.size, total=total)

@@ -211,7 +211,7 @@ class ReservationRepository:
             ReservationCancelled(
                 reservation_id=reservation.id,
                 event_id=reservation.event_id,
-                seat_ids=list[UUID](reservation.seat_ids),
+                seat_ids=list(reservation.seat_ids),
                 cancelled_at=cancellation.at,
                 reason=cancellation.reason,
                 refund_amount=cancellation.refund_amount,
@@ -263,7 +263,7 @@ class ReservationRepository:
             ReservationConfirmed(
                 reservation_id=reservation.id,
                 event_id=reservation.event_id,
-                seat_ids=list[UUID](reservation.seat_ids),
+                seat_ids=list(reservation.seat_ids),
                 confirmed_at=now,
             ),
             user_id=reservation.user_id,

@@ -1,6 +1,6 @@
 """DELETE /reservations/{id}: cancel a reservation at the cancellation fee of the day (RSV-006)."""
 
-from common.domain.ids import ReservationId, UserId
+from common.domain.ids import ReservationId
 from common.domain.model import Model
 from common.http.endpoint import endpoint
 from common.http.request import IdPath, User
@@ -19,7 +19,7 @@ class CancelledResponse(Model):
 
 @endpoint(limit=BOOKING, raises=[NotCancellable])
 def handler(user: User, path: IdPath) -> CancelledResponse:
-    cancelled = purchases.cancel_reservation().cancel(UserId(user.id), ReservationId(path.id))
+    cancelled = purchases.cancel_reservation().cancel(user.id, ReservationId(path.id))
     return CancelledResponse(
         id=cancelled.id, status=cancelled.status, refund_amount=cancelled.refund_amount, fee=cancelled.fee
     )

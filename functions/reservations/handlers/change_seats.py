@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from common.domain.ids import ReservationId, SeatId, UserId
+from common.domain.ids import ReservationId, SeatId
 from common.domain.shared_errors import HoldExpired, NotFound, SaleClosed, SaleNotOpen, SeatNotFound
 from common.http.endpoint import endpoint
 from common.http.request import Body, IdPath, Request, User
@@ -33,7 +33,7 @@ class ChangeBody(Body):
     ],
 )
 def handler(request: Request, user: User, path: IdPath, body: ChangeBody) -> HeldResponse:
-    reservation = purchases.reservations().find(ReservationId(path.id), UserId(user.id))
+    reservation = purchases.reservations().find(ReservationId(path.id), user.id)
     if reservation is None:
         raise NotFound()
     tokens.queue_tokens().check_reservation(request.queue_token, user.id, reservation.event_id)

@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 from common.contracts.payable import PayableRequest, PayableResponse
-from common.domain.ids import ReservationId, UserId
 from common.http.internal_endpoint import internal
 from functions.reservations.wiring import purchases
 
@@ -11,8 +10,7 @@ from functions.reservations.wiring import purchases
 @internal
 def handler(request: PayableRequest) -> PayableResponse:
     extension = timedelta(seconds=request.extension_seconds)
-    user_id, reservation_id = UserId(request.user_id), ReservationId(request.reservation_id)
-    reservation = purchases.check_payable().check(user_id, reservation_id, extension)
+    reservation = purchases.check_payable().check(request.user_id, request.reservation_id, extension)
     return PayableResponse(
         reservation_id=reservation.id,
         event_id=reservation.event_id,

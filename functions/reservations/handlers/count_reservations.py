@@ -2,14 +2,13 @@
 (EVT-003, EVT-028)."""
 
 from common.contracts.event_tally import EventTallyRequest, EventTallyResponse
-from common.domain.ids import EventId
 from common.http.internal_endpoint import internal
 from functions.reservations.wiring import purchases
 
 
 @internal
 def handler(request: EventTallyRequest) -> EventTallyResponse:
-    counts = purchases.reservations().count(EventId(request.event_id))
+    counts = purchases.reservations().count(request.event_id)
     return EventTallyResponse(
         event_id=request.event_id,
         pending=counts.pending,

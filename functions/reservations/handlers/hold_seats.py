@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from common.domain.ids import EventId, SeatId, UserId
+from common.domain.ids import EventId, SeatId
 from common.domain.shared_errors import NotFound, SaleClosed, SaleNotOpen, SeatNotFound
 from common.http.endpoint import Response, created, endpoint
 from common.http.request import Body, Request, User
@@ -38,5 +38,5 @@ class HoldBody(Body):
 )
 def handler(request: Request, user: User, body: HoldBody) -> Response:
     admission = tokens.queue_tokens().check_reservation(request.queue_token, user.id, body.event_id)
-    held = purchases.hold_seats().hold(UserId(user.id), body.event_id, body.seat_ids, admission)
+    held = purchases.hold_seats().hold(user.id, body.event_id, body.seat_ids, admission)
     return created(HeldResponse.of(held))

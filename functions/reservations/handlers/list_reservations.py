@@ -1,6 +1,5 @@
 """GET /reservations: the user's reservations, newest first (RSV-009)."""
 
-from common.domain.ids import UserId
 from common.http.endpoint import endpoint
 from common.http.page import Page
 from common.http.request import Paging, User
@@ -15,7 +14,7 @@ class ReservationsQuery(Paging):
 
 @endpoint
 def handler(user: User, query: ReservationsQuery) -> Page[ReservationResponse]:
-    found, total = purchases.reservations().of_user(UserId(user.id), query.status, query.size, query.offset)
+    found, total = purchases.reservations().of_user(user.id, query.status, query.size, query.offset)
     items = [
         ReservationResponse.of(each, purchases.ticket_qr(each) if each.status is Status.CONFIRMED else None)
         for each in found

@@ -1,6 +1,6 @@
 """DELETE /reservations/hold/{id}: give up a hold before it is paid for."""
 
-from common.domain.ids import ReservationId, UserId
+from common.domain.ids import ReservationId
 from common.http.endpoint import endpoint
 from common.http.request import IdPath, User
 from common.protection.rate_class import BOOKING
@@ -10,4 +10,4 @@ from functions.reservations.wiring import purchases
 
 @endpoint(limit=BOOKING, raises=[NotReleasable])
 def handler(user: User, path: IdPath) -> None:
-    purchases.release_seats().release(UserId(user.id), ReservationId(path.id))
+    purchases.release_seats().release(user.id, ReservationId(path.id))

@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 
+from common.domain.ids import EventId, ReservationId, SeatId, UserId
 from common.domain.shared_errors import StoreUnavailable
 from common.messaging.messages import DEAD_LETTERS, RESERVATION_EVENTS, Envelope, ReservationConfirmed
 from common.messaging.outbox import Outbox
@@ -126,12 +127,12 @@ class Writer(threading.Thread):
             ).fetchone()
             assert row
             payload = ReservationConfirmed(
-                reservation_id=key,
-                event_id=UUID(int=row["number"]),
-                seat_ids=[uuid4()],
+                reservation_id=ReservationId(key),
+                event_id=EventId(UUID(int=row["number"])),
+                seat_ids=[SeatId(uuid4())],
                 confirmed_at=datetime.now(UTC),
             )
-            Outbox().write(connection, payload, user_id=uuid4())
+            Outbox().write(connection, payload, user_id=UserId(uuid4()))
             if abort:
                 raise _Abort
 

@@ -18,8 +18,8 @@ def offer_of(answer: SeatCatalogueResponse) -> Offer:
         sale_ends_at=answer.sale_ends_at,
         cancelled=answer.cancelled,
         max_seats=answer.max_seats,
-        seats=tuple(Seat(SeatId(seat.id), seat.number, seat.grade, seat.price) for seat in answer.seats),
-        sold=frozenset(SeatId(seat.id) for seat in answer.seats if seat.status == "SOLD"),
+        seats=tuple(Seat(seat.id, seat.number, seat.grade, seat.price) for seat in answer.seats),
+        sold=frozenset(seat.id for seat in answer.seats if seat.status == "SOLD"),
         sale_starts_at=answer.sale_starts_at,
     )
 
@@ -52,5 +52,4 @@ class SoldSeatsClient:
     def sold(self, event_id: EventId) -> list[SeatId]:
         """Raises NotFound if the event does not exist."""
         request = SeatStatusRequest(event_id=event_id)
-        answer = self._call(self._function, request, SeatStatusResponse, read=True, raises=(NotFound,))
-        return [SeatId(seat) for seat in answer.sold_seat_ids]
+        return self._call(self._function, request, SeatStatusResponse, read=True, raises=(NotFound,)).sold_seat_ids

@@ -1,17 +1,16 @@
 """Events asks reservations how many reservations an event has, before it deletes the event and after it cancels it
 (EVT-003, EVT-028)."""
 
-from uuid import UUID
-
+from common.domain.ids import EventId
 from common.domain.model import Model
 
 
 class EventTallyRequest(Model):
-    event_id: UUID
+    event_id: EventId
 
 
 class EventTallyResponse(Model):
-    event_id: UUID
+    event_id: EventId
     pending: int
     confirmed: int
     event_cancelled: int  # CANCELLED because the event is cancelled

@@ -1,10 +1,10 @@
 """Payments asks reservations whether a user may pay for a reservation, and how much (PAY-005)."""
 
 from typing import Annotated
-from uuid import UUID
 
 from pydantic import Field
 
+from common.domain.ids import EventId, ReservationId, UserId
 from common.domain.model import Model, Moment
 
 # The hold extension while a payment is being confirmed: PortOne's two calls of 10 s and a margin. However often it is
@@ -13,15 +13,15 @@ EXTENSION_SECONDS = 30
 
 
 class PayableRequest(Model):
-    reservation_id: UUID
-    user_id: UUID
+    reservation_id: ReservationId
+    user_id: UserId
     # The hold must last at least this much longer. It keeps its first name on the wire: versions call each other.
     extension_seconds: Annotated[int, Field(ge=0, le=60, alias="guardSeconds")] = 0
 
 
 class PayableResponse(Model):
-    reservation_id: UUID
-    event_id: UUID
+    reservation_id: ReservationId
+    event_id: EventId
     event_title: str
     seat_count: int
     total_amount: int  # won

@@ -1,18 +1,17 @@
 """Events asks payments how many refunds of a cancelled event are done (EVT-028)."""
 
-from uuid import UUID
-
+from common.domain.ids import EventId
 from common.domain.model import Model
 
 
 class RefundTallyRequest(Model):
-    event_id: UUID
+    event_id: EventId
 
 
 class RefundTallyResponse(Model):
     """Only refunds with the reason EVENT_CANCELLED; amounts in won."""
 
-    event_id: UUID
+    event_id: EventId
     due: int
     done: int
     amount_due: int

@@ -5,21 +5,21 @@ comparing. Without seats the answer has the sale and `seat_count`.
 """
 
 from typing import Annotated, Literal
-from uuid import UUID
 
 from pydantic import Field
 
+from common.domain.ids import EventId, SeatId
 from common.domain.limits import MAX_SEATS_PER_RESERVATION
 from common.domain.model import Model, Moment
 
 
 class SeatCatalogueRequest(Model):
-    event_id: UUID
-    seat_ids: Annotated[list[UUID], Field(default_factory=list, max_length=MAX_SEATS_PER_RESERVATION)]
+    event_id: EventId
+    seat_ids: Annotated[list[SeatId], Field(default_factory=list, max_length=MAX_SEATS_PER_RESERVATION)]
 
 
 class SeatOffer(Model):
-    id: UUID
+    id: SeatId
     number: str  # section-row-number: "A-1-1"
     grade: str
     price: int  # won
@@ -27,7 +27,7 @@ class SeatOffer(Model):
 
 
 class SeatCatalogueResponse(Model):
-    event_id: UUID
+    event_id: EventId
     title: str
     starts_at: Moment
     sale_starts_at: Moment

@@ -3,49 +3,49 @@ and asks it to repair holds (EVT-030). A large event's ledger comes in pages.
 """
 
 from typing import Annotated, Literal
-from uuid import UUID
 
 from pydantic import Field
 
+from common.domain.ids import EventId, ReservationId, SeatId
 from common.domain.model import Model
 
 LEDGER_PAGE = 5_000  # reservations; four seats each stay below Lambda's 6 MB
 
 
 class SeatLedgerRequest(Model):
-    event_id: UUID
-    after: UUID | None = None  # the last reservation of the previous page
+    event_id: EventId
+    after: ReservationId | None = None  # the last reservation of the previous page
 
 
 class LedgerSeat(Model):
     """A seat of a reservation that is PENDING or CONFIRMED."""
 
-    seat_id: UUID
-    reservation_id: UUID
+    seat_id: SeatId
+    reservation_id: ReservationId
     status: Literal["PENDING", "CONFIRMED"]
 
 
 class HeldSeat(Model):
     """A seat that Redis shows as held; `reservation_id` is None when the hold itself is gone."""
 
-    seat_id: UUID
-    reservation_id: UUID | None
+    seat_id: SeatId
+    reservation_id: ReservationId | None
 
 
 class SeatLedgerResponse(Model):
-    event_id: UUID
+    event_id: EventId
     seats: list[LedgerSeat]
     holds: list[HeldSeat]  # of the whole event, on the first page
-    more_after: UUID | None  # the next page starts after this one, if any
+    more_after: ReservationId | None  # the next page starts after this one, if any
 
 
 class RepairHoldsRequest(Model):
     """`release`: holds that belong to no reservation. `forgotten`: PENDING reservations whose holds are to be taken
     again."""
 
-    event_id: UUID
+    event_id: EventId
     release: Annotated[list[HeldSeat], Field(max_length=1000)]
-    forgotten: Annotated[list[UUID], Field(max_length=1000)]  # reservations
+    forgotten: Annotated[list[ReservationId], Field(max_length=1000)]  # reservations
 
 
 class RepairHoldsResponse(Model):

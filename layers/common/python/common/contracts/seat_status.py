@@ -1,14 +1,13 @@
 """Reservations asks events which seats of an event are sold (RSV-003)."""
 
-from uuid import UUID
-
+from common.domain.ids import EventId, SeatId
 from common.domain.model import Model
 
 
 class SeatStatusRequest(Model):
-    event_id: UUID
+    event_id: EventId
 
 
 class SeatStatusResponse(Model):
-    event_id: UUID
-    sold_seat_ids: list[UUID]
+    event_id: EventId
+    sold_seat_ids: list[SeatId]

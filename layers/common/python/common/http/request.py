@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 from pydantic import Field, ValidationError
 
-from common.domain.ids import UserId
+from common.domain.ids import SessionId, UserId
 from common.domain.model import Model
 from common.domain.shared_errors import (
     Forbidden,
@@ -118,7 +118,7 @@ class User:
 
     id: UserId
     role: str
-    session_id: UUID  # the access token's `sid`
+    session_id: SessionId  # the access token's `sid`
     token_id: str  # its `jti`
     token_expires_at: int  # epoch seconds
 
@@ -126,7 +126,7 @@ class User:
     def of(cls, event: dict[str, Any]) -> Self:
         claims = event.get("requestContext", {}).get("authorizer") or {}
         try:
-            user_id, session_id = UserId(UUID(claims["sub"])), UUID(claims["sid"])
+            user_id, session_id = UserId(UUID(claims["sub"])), SessionId(UUID(claims["sid"]))
             return cls(user_id, claims["role"], session_id, claims["jti"], int(claims["exp"]))
         except (KeyError, ValueError):
             # Only a route that was deployed without its authorizer gets here: fail closed.

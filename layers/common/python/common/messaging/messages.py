@@ -13,6 +13,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict
 
+from common.domain.ids import EventId, PaymentId, ReservationId, SeatId, UserId
 from common.domain.model import Model, Moment
 
 PAYMENT_EVENTS = "payment.events"
@@ -24,7 +25,7 @@ DEAD_LETTERS = {PAYMENT_EVENTS: "dlq.payment", RESERVATION_EVENTS: "dlq.reservat
 class Metadata(Model):
     correlation_id: str  # the trace id of the request that started it all
     causation_id: UUID | None = None  # the message that led to this one
-    user_id: UUID | None = None
+    user_id: UserId | None = None
 
 
 class Envelope(Model):
@@ -64,8 +65,8 @@ PayloadT = TypeVar("PayloadT", bound=Payload)
 class PaymentMessage(Payload):
     topic: ClassVar[str] = PAYMENT_EVENTS
     aggregate_type: ClassVar[str] = "Payment"
-    payment_id: UUID
-    reservation_id: UUID
+    payment_id: PaymentId
+    reservation_id: ReservationId
 
     @property
     def aggregate_id(self) -> UUID:
@@ -99,9 +100,9 @@ class PaymentRefunded(PaymentMessage):
 class ReservationMessage(Payload):
     topic: ClassVar[str] = RESERVATION_EVENTS
     aggregate_type: ClassVar[str] = "Reservation"
-    reservation_id: UUID
-    event_id: UUID
-    seat_ids: list[UUID]
+    reservation_id: ReservationId
+    event_id: EventId
+    seat_ids: list[SeatId]
 
     @property
     def aggregate_id(self) -> UUID:
@@ -125,7 +126,7 @@ class ReservationCancelled(ReservationMessage):
 class EventMessage(Payload):
     topic: ClassVar[str] = EVENT_EVENTS
     aggregate_type: ClassVar[str] = "Event"
-    event_id: UUID
+    event_id: EventId
     reason: str
 
     @property
@@ -158,7 +159,7 @@ def read(kind: type[PayloadT], message: Envelope) -> PayloadT:
 
 
 def envelope(
-    payload: Payload, *, message_id: UUID, at: datetime, correlation_id: str, causation_id: UUID | None, user_id: UUID
+    payload: Payload, *, message_id: UUID, at: datetime, correlation_id: str, causation_id: UUID | None, user_id: UserId
 ) -> Envelope:
     return Envelope(
         event_id=message_id,

@@ -8,6 +8,7 @@ from uuid import UUID
 from zlib import crc32
 
 from common.domain.clock import Clock, NewId, new_id, utc_now
+from common.domain.ids import UserId
 from common.messaging.messages import Payload, envelope
 from common.runtime.trace import causation_id, trace_id
 from common.stores.postgres import Connection
@@ -26,7 +27,7 @@ class Outbox:
         self._clock = clock
         self._ids = ids
 
-    def write(self, connection: Connection, payload: Payload, *, user_id: UUID) -> None:
+    def write(self, connection: Connection, payload: Payload, *, user_id: UserId) -> None:
         """Add `payload` to the caller's transaction, which has locked the aggregate's row.
 
         The row's id comes from a sequence under that lock, so the order of ids is the order of the aggregate's changes.
