@@ -21,7 +21,7 @@ from functions.admitter.domain.admission import AdmissionPolicy, QueueShare
 from functions.queue.adapters.queue_redis import QueueRedis
 from functions.queue.domain.queue_status import Admitted, Waiting
 from tests.support.concurrently import concurrently
-from tests.support.fixtures.admitter_process import admit_without_end
+from tests.support.fixtures.admitter_process import admit_forever
 from tests.support.fixtures.round_trips import RoundTrips, round_trips
 from tests.support.fixtures.waiting_room import NOW, new_event, sale, waiting_users
 
@@ -40,10 +40,10 @@ def admitted_count(admission: AdmissionRedis, event_id: EventId, seconds: float)
     return sum(len(move.admitted) for move in admission.tick([event_id], NOW + seconds * SECOND))
 
 
-def most_above(rate: int, moments: Sequence[float]) -> float:
-    """By how much admissions at these moments (s, sorted) exceed the rate and a second's burst, in the worst window."""
+def largest_excess(rate: int, times: Sequence[float]) -> float:
+    """By how much admissions at these times (s, sorted) exceed the rate and a second's burst, in the worst window."""
     return max(
-        (j - i + 1 - rate * (moments[j] - moments[i]) - rate for j in range(len(moments)) for i in range(j + 1)),
+        (j - i + 1 - rate * (times[j] - times[i]) - rate for j in range(len(times)) for i in range(j + 1)),
         default=0.0,
     )
 
@@ -52,26 +52,24 @@ def most_above(rate: int, moments: Sequence[float]) -> float:
 
 
 @pytest.mark.parametrize("rate", [1, 3, 10])
-def test_ticks_at_any_moments_never_exceed_the_rate_in_any_window_nor_fall_below_it(
-    any_redis: NewClient, rate: int
-) -> None:
+def test_ticks_at_irregular_times_admit_exactly_the_rate(any_redis: NewClient, rate: int) -> None:
     """Two admitters' ticks over a minute: each on its own half seconds, up to 200 ms late, one absent for a while."""
-    redis, event_id, chance = any_redis(), new_event(), random.Random(rate)
+    redis, event_id, rng = any_redis(), new_event(), random.Random(rate)
     waiting_users(redis, event_id, rate * 70, rate, NOW)
     admission = AdmissionRedis(redis, AdmissionPolicy())
     ticks = sorted(
-        (k / 2 + phase + chance.uniform(0, 0.2), phase)
+        (k / 2 + phase + rng.uniform(0, 0.2), phase)
         for phase in (0.0, 0.31)
         for k in range(120)
         if not (phase and 40 < k < 80)
     )
-    moments = [at for at, _ in ticks for _ in range(admitted_count(admission, event_id, at))]
-    assert most_above(rate, moments) <= (0.5 if rate == 1 else 1e-3)
-    by_second = Counter(int(moment) for moment in moments)
+    times = [at for at, _ in ticks for _ in range(admitted_count(admission, event_id, at))]
+    assert largest_excess(rate, times) <= (0.5 if rate == 1 else 1e-3)
+    by_second = Counter(int(at) for at in times)
     assert by_second == dict.fromkeys(range(60), rate)
 
 
-def test_a_late_tick_and_the_next_on_time_do_not_add_up(any_redis: NewClient) -> None:
+def test_a_late_tick_and_the_next_one_do_not_exceed_the_rate(any_redis: NewClient) -> None:
     redis, event_id = any_redis(), new_event()
     waiting_users(redis, event_id, 40, now=NOW)
     admission = AdmissionRedis(redis, AdmissionPolicy())
@@ -85,7 +83,7 @@ def test_a_clock_that_goes_back_admits_no_user_until_it_has_caught_up(any_redis:
     assert [admitted_count(admission, event_id, at) for at in (5, 0, 4.9, 5.5, 6)] == [10, 0, 0, 0, 10]
 
 
-def test_a_changed_rate_is_in_force_from_the_next_second(any_redis: NewClient) -> None:
+def test_a_changed_rate_applies_from_the_next_second(any_redis: NewClient) -> None:
     redis, event_id = any_redis(), new_event()
     waiting_users(redis, event_id, 80, now=NOW)
     admission, queue = AdmissionRedis(redis, AdmissionPolicy()), QueueRedis(redis)
@@ -110,7 +108,7 @@ def test_five_admitters_at_once_admit_the_first_ten_of_a_second(any_redis: NewCl
         assert admitted(redis, event_id, users) == [i < 10 * (second + 1) for i in range(200)]
 
 
-def test_no_user_is_admitted_twice_by_admitters_that_race(any_redis: NewClient) -> None:
+def test_no_user_is_admitted_twice_by_concurrent_admitters(any_redis: NewClient) -> None:
     redis, event_id = any_redis(), new_event()
     users = waiting_users(redis, event_id, 30, rate=1000, now=NOW)
     admitters = [AdmissionRedis(any_redis(), AdmissionPolicy()) for _ in range(5)]
@@ -125,18 +123,18 @@ def test_no_user_is_admitted_twice_by_admitters_that_race(any_redis: NewClient) 
 def test_admitters_killed_and_restarted_on_skewed_clocks_keep_to_the_rate_and_the_order(
     request: pytest.FixtureRequest, cluster: bool, admitters: int
 ) -> None:
-    """Processes, killed by the system. By Redis's own clock: the end of a token says when it was given."""
+    """Each admitter is a process. The expiry of a token in Redis shows when the token was issued."""
     url = request.getfixturevalue("redis_cluster_url" if cluster else "redis_url")
     redis = connect(url, cluster=cluster)
     redis.flushall()
-    event_id, chance, rate = new_event(), random.Random(admitters), 10
+    event_id, rng, rate = new_event(), random.Random(admitters), 10
     users = waiting_users(redis, event_id, 200, rate)
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload(["tests.support.fixtures.admitter_process"])
 
     def start() -> multiprocessing.process.BaseProcess:
-        arguments = (url, cluster, chance.uniform(-2, 2), event_id)
-        process = processes.Process(target=admit_without_end, args=arguments, daemon=True)
+        arguments = (url, cluster, rng.uniform(-2, 2), event_id)
+        process = processes.Process(target=admit_forever, args=arguments, daemon=True)
         process.start()
         return process
 
@@ -145,14 +143,14 @@ def test_admitters_killed_and_restarted_on_skewed_clocks_keep_to_the_rate_and_th
         deadline, before = time.monotonic() + 90, 0
         while (admitted_so_far := int(redis.hget(sale_key(event_id), "admitted") or 0)) < 60:
             assert time.monotonic() < deadline
-            time.sleep(chance.uniform(0.1, 0.6))
+            time.sleep(rng.uniform(0.1, 0.6))
             if admitted_so_far == before:
                 continue  # a machine busy with other tests may take seconds to start a process
             before = admitted_so_far
-            victim = chance.randrange(admitters)
-            running[victim].kill()
-            running[victim].join(10)
-            running[victim] = start()
+            number = rng.randrange(admitters)
+            running[number].kill()
+            running[number].join(10)
+            running[number] = start()
     finally:
         for process in running:
             process.kill()
@@ -161,33 +159,33 @@ def test_admitters_killed_and_restarted_on_skewed_clocks_keep_to_the_rate_and_th
     redis.close()
     in_order = [end for end in ends if end > 0]
     assert in_order == sorted(in_order), "a user was admitted before one who came first"
-    assert ends[len(in_order) :] == [-2] * (200 - len(in_order)), "a user was passed over"
-    moments = [end / 1000 for end in in_order]
-    assert most_above(rate, moments) <= 0.011, "within the millisecond tokens are dated in"
-    assert max(Counter(int(moment) for moment in moments).values()) <= rate
+    assert ends[len(in_order) :] == [-2] * (200 - len(in_order)), "a user was skipped"
+    times = [end / 1000 for end in in_order]
+    assert largest_excess(rate, times) <= 0.011, "token expiries are in whole milliseconds"
+    assert max(Counter(int(at) for at in times).values()) <= rate
 
 
 # -- the first users of a queue -------------------------------------------------------------------------------------
 
 
-def test_an_admitted_user_has_a_token_of_their_own(any_redis: NewClient) -> None:
+def test_each_admitted_user_has_a_different_token(any_redis: NewClient) -> None:
     redis, event_id = any_redis(), new_event()
     first, second = waiting_users(redis, event_id, 2)
     AdmissionRedis(redis, AdmissionPolicy()).tick([event_id])
-    place, other = (QueueRedis(redis).read_status(event_id, user, NOW) for user in (first, second))
-    assert isinstance(place, Admitted)
-    assert timedelta(seconds=595) < place.expires_in <= timedelta(seconds=600)
-    QueueTokens(redis).check_reservation(place.token, first, event_id)
+    status, other = (QueueRedis(redis).read_status(event_id, user, NOW) for user in (first, second))
+    assert isinstance(status, Admitted)
+    assert timedelta(seconds=595) < status.expires_in <= timedelta(seconds=600)
+    QueueTokens(redis).check_reservation(status.token, first, event_id)
     assert isinstance(other, Admitted)
-    assert other.token != place.token
+    assert other.token != status.token
 
 
-def test_users_who_leave_or_come_between_two_ticks_do_not_cost_a_place(any_redis: NewClient) -> None:
+def test_users_who_leave_between_two_ticks_do_not_lower_the_number_admitted(any_redis: NewClient) -> None:
     redis, event_id = any_redis(), new_event()
     users = waiting_users(redis, event_id, 100, now=NOW)
     admission, queue = AdmissionRedis(redis, AdmissionPolicy()), QueueRedis(redis)
     assert admitted_count(admission, event_id, 0) == 10
-    for user in users[10:45]:  # more than the last reply named beyond the rate
+    for user in users[10:45]:  # more than the next users that the last reply named
         queue.leave(event_id, user)
     assert admitted_count(admission, event_id, 1) == 10
     assert admitted(redis, event_id, users[45:60]) == [True] * 10 + [False] * 5
@@ -207,7 +205,7 @@ def test_a_tick_of_queues_whose_first_users_are_known_is_one_round_trip(
     assert sum(len(each.admitted) for each in move) == 300
 
 
-def test_the_rate_may_be_as_high_as_an_operator_may_set_it(any_redis: NewClient) -> None:
+def test_the_highest_rate_an_operator_can_set_is_reached(any_redis: NewClient) -> None:
     redis, event_id = any_redis(), new_event()
     waiting_users(redis, event_id, 2100, rate=1000, now=NOW)
     admission = AdmissionRedis(redis, AdmissionPolicy())
@@ -219,18 +217,18 @@ def test_the_rate_may_be_as_high_as_an_operator_may_set_it(any_redis: NewClient)
 
 def test_a_user_without_a_poll_for_the_grace_time_is_dropped_and_one_with_polls_stays(any_redis: NewClient) -> None:
     redis, event_id = any_redis(), new_event()
-    quiet, asking = waiting_users(redis, event_id, 2, now=NOW)
+    quiet, polling = waiting_users(redis, event_id, 2, now=NOW)
     queue, admission = QueueRedis(redis), AdmissionRedis(redis, AdmissionPolicy())
     queue.update_settings(event_id, None, paused=True)
     dropped: dict[UserId, int] = {}
     for second in range(0, 700, 5):
         now = NOW + second * SECOND
-        queue.read_status(event_id, asking, now)
+        queue.read_status(event_id, polling, now)
         dropped |= {user: second for move in admission.tick([event_id], now) for user in move.dropped}
     assert list(dropped) == [quiet]
-    assert 300 <= dropped[quiet] <= 335, "a short loss of network is survived, a closed browser is not"
+    assert 300 <= dropped[quiet] <= 335, "a short network outage is tolerated, a closed browser is not"
     assert queue.read_status(event_id, quiet, now) is None
-    assert isinstance(queue.read_status(event_id, asking, now), Waiting)
+    assert isinstance(queue.read_status(event_id, polling, now), Waiting)
 
 
 @pytest.mark.parametrize("request_kind", ["status", "enter"])
@@ -238,21 +236,21 @@ def test_a_user_who_polls_while_sold_out_keeps_the_place_when_seats_become_free(
     any_redis: NewClient, request_kind: str
 ) -> None:
     redis, event_id = any_redis(), new_event()
-    quiet, asking = waiting_users(redis, event_id, 2, now=NOW)
+    quiet, polling = waiting_users(redis, event_id, 2, now=NOW)
     queue, admission = QueueRedis(redis), AdmissionRedis(redis, AdmissionPolicy())
     queue.write_sale_terms(sale(event_id, sold_out=True), NOW)
     for second in range(0, 700, 20):
         now = NOW + second * SECOND
         if request_kind == "status":
-            queue.read_status(event_id, asking, now)
+            queue.read_status(event_id, polling, now)
         else:
-            queue.enter(event_id, asking, now, None, accept_stale=True)
+            queue.enter(event_id, polling, now, None, accept_stale=True)
         admission.tick([event_id], now)
     queue.write_sale_terms(sale(event_id), now)
     assert queue.read_status(event_id, quiet, now) is None
-    place = queue.read_status(event_id, asking, now)
-    assert isinstance(place, Waiting)
-    assert place.ahead == 0
+    status = queue.read_status(event_id, polling, now)
+    assert isinstance(status, Waiting)
+    assert status.ahead == 0
 
 
 def test_a_tick_drops_a_bounded_number_of_users(any_redis: NewClient) -> None:
@@ -268,11 +266,11 @@ def test_a_tick_drops_a_bounded_number_of_users(any_redis: NewClient) -> None:
 def test_few_polls_write_to_redis(any_redis: NewClient) -> None:
     redis, event_id = any_redis(), new_event()
     (user,) = waiting_users(redis, event_id, 1, now=NOW)
-    queue, noted = QueueRedis(redis), set()
+    queue, recorded = QueueRedis(redis), set()
     for second in range(0, 120, 5):
         queue.read_status(event_id, user, NOW + second * SECOND)
-        noted.add(redis.zscore(last_seen_key(event_id), str(user)))
-    assert len(noted) == 4
+        recorded.add(redis.zscore(last_seen_key(event_id), str(user)))
+    assert len(recorded) == 4
 
 
 # -- when no user is admitted ----------------------------------------------------------------------------------------
@@ -306,7 +304,7 @@ def test_admission_that_follows_seats_waits_while_every_seat_left_is_held(any_re
     assert [admitted_count(follows, event_id, at) for at in (0, 4)] == [0, 0]
     assert admitted_count(follows, event_id, 6) == 1, "one hold has ended: one seat is free"
     assert admitted_count(AdmissionRedis(redis, AdmissionPolicy()), event_id, 7) == 10, (
-        "one that does not follow seats goes on"
+        "an admitter that does not follow seats admits"
     )
 
 
@@ -340,10 +338,10 @@ def test_a_broken_queue_does_not_stop_the_others(any_redis: NewClient) -> None:
     redis, good, broken = any_redis(), new_event(), new_event()
     waiting_users(redis, good, 3, now=NOW)
     redis.set(sale_key(broken), "not a hash")
-    assert admitted_in_all(AdmissionRedis(redis, AdmissionPolicy()), [broken, good]) == 3
+    assert total_admitted(AdmissionRedis(redis, AdmissionPolicy()), [broken, good]) == 3
 
 
-def admitted_in_all(admission: AdmissionRedis, queues: list[EventId]) -> int:
+def total_admitted(admission: AdmissionRedis, queues: list[EventId]) -> int:
     return sum(len(move.admitted) for move in admission.tick(queues, NOW))
 
 
@@ -358,7 +356,7 @@ def test_a_queue_closed_long_ago_leaves_no_keys(any_redis: NewClient) -> None:
     assert admission.delete_closed_queues(closed + KEPT_AFTER_CLOSE) == 1
     assert redis.zrange(LIVE_QUEUES, 0, -1) == [str(other)]
     left = list(redis.scan_iter(match=f"*{event_id}*"))
-    assert all(":qr:" in key for key in left), "reservation tokens expire by themselves"
+    assert all(":qr:" in key for key in left), "reservation tokens expire on their own"
 
 
 @pytest.mark.parametrize(
@@ -366,7 +364,7 @@ def test_a_queue_closed_long_ago_leaves_no_keys(any_redis: NewClient) -> None:
     sorted((*ROOT.glob("functions/**/lua/*.lua"), *ROOT.glob("layers/common/python/common/**/lua/*.lua"))),
     ids=lambda path: path.name,
 )
-def test_every_script_declares_its_keys_and_says_so(script: Path) -> None:
+def test_every_script_declares_and_documents_its_keys(script: Path) -> None:
     text = script.read_text()
     assert text.startswith("#!lua\n"), "without it an undeclared key passes on one node and fails on a cluster"
     assert "-- KEYS " in text
@@ -382,8 +380,8 @@ def test_tokens_of_another_user_event_or_step_are_rejected(any_redis: NewClient)
     redis, event_id, reservation_id = any_redis(), new_event(), ReservationId(uuid4())
     user, other = waiting_users(redis, event_id, 2)
     AdmissionRedis(redis, AdmissionPolicy()).tick([event_id])
-    place = QueueRedis(redis).read_status(event_id, user, NOW)
-    assert isinstance(place, Admitted)
+    status = QueueRedis(redis).read_status(event_id, user, NOW)
+    assert isinstance(status, Admitted)
     tokens = QueueTokens(redis)
     payment = tokens.issue_payment(event_id, reservation_id, 600)
 
@@ -396,27 +394,27 @@ def test_tokens_of_another_user_event_or_step_are_rejected(any_redis: NewClient)
 
     assert code(lambda: tokens.check_reservation(None, user, event_id)) == "QUEUE_TOKEN_MISSING"
     assert code(lambda: tokens.check_reservation("qr_", user, event_id)) == "QUEUE_TOKEN_INVALID"
-    forged = place.token[:-1] + ("A" if place.token[-1] != "A" else "B")
+    forged = status.token[:-1] + ("A" if status.token[-1] != "A" else "B")
     assert code(lambda: tokens.check_reservation(forged, user, event_id)) == "QUEUE_TOKEN_INVALID"
-    assert code(lambda: tokens.check_reservation(place.token, other, event_id)) == "QUEUE_TOKEN_MISMATCH"
-    assert code(lambda: tokens.check_reservation(place.token, user, new_event())) == "QUEUE_TOKEN_MISMATCH"
+    assert code(lambda: tokens.check_reservation(status.token, other, event_id)) == "QUEUE_TOKEN_MISMATCH"
+    assert code(lambda: tokens.check_reservation(status.token, user, new_event())) == "QUEUE_TOKEN_MISMATCH"
     assert code(lambda: tokens.check_reservation(payment, user, event_id)) == "QUEUE_TOKEN_MISMATCH"
-    assert code(lambda: tokens.check_payment(place.token, reservation_id)) == "QUEUE_TOKEN_MISMATCH"
+    assert code(lambda: tokens.check_payment(status.token, reservation_id)) == "QUEUE_TOKEN_MISMATCH"
     assert code(lambda: tokens.check_payment(payment, ReservationId(uuid4()))) == "QUEUE_TOKEN_MISMATCH"
     assert code(lambda: tokens.check_payment(payment, reservation_id)) == "accepted"
     tokens.end(event_id, user, reservation_id)
     assert code(lambda: tokens.check_payment(payment, reservation_id)) == "QUEUE_TOKEN_INVALID"
-    assert code(lambda: tokens.check(place.token, RESERVATION)) == "QUEUE_TOKEN_INVALID"
+    assert code(lambda: tokens.check(status.token, RESERVATION)) == "QUEUE_TOKEN_INVALID"
 
 
 def test_a_token_is_checked_in_one_round_trip(any_redis: NewClient, round_trips: RoundTrips) -> None:
     redis, event_id = any_redis(), new_event()
     (user,) = waiting_users(redis, event_id, 1)
     AdmissionRedis(redis, AdmissionPolicy()).tick([event_id])
-    place = QueueRedis(redis).read_status(event_id, user, NOW)
-    assert isinstance(place, Admitted)
+    status = QueueRedis(redis).read_status(event_id, user, NOW)
+    assert isinstance(status, Admitted)
     with round_trips as rounds:
-        QueueTokens(redis).check_reservation(place.token, user, event_id)
+        QueueTokens(redis).check_reservation(status.token, user, event_id)
     assert rounds.count == 1
 
 

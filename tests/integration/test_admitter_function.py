@@ -42,7 +42,7 @@ class Context:
         return int((self.began + self.seconds + SPARE_SECONDS - time.monotonic()) * 1000)
 
 
-def run_of(redis: Client, events: FakeEvents, admission: Admission | None = None) -> AdmissionRun:
+def admission_run_with(redis: Client, events: FakeEvents, admission: Admission | None = None) -> AdmissionRun:
     admission = admission or AdmissionRedis(redis, AdmissionPolicy())
     return AdmissionRun(admission, events, SaleTermsWriter(redis), ShareInvoker().invoke, utc_now)
 
@@ -51,13 +51,13 @@ def open_sale(event_id: EventId) -> FakeEvents:
     return FakeEvents(sale(event_id, now=datetime.now(UTC)))
 
 
-@pytest.mark.measures_time(reason="admits so many within a real run of 3.5 s")
+@pytest.mark.measures_time(reason="expects 30 admissions within a run of 3.5 s")
 def test_a_run_admits_the_rate_every_second_and_records_the_users(
     redis: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     event_id = new_event()
     users = waiting_users(redis, event_id, 100)
-    run_of(redis, open_sale(event_id)).run(Context(3.5))
+    admission_run_with(redis, open_sale(event_id)).run(Context(3.5))
     moves = [record.__dict__["line"] for record in caplog.records if record.message == "line moved"]
     recorded = [UUID(user) for move in moves for user in move["admitted"]]
     assert len(recorded) >= 30
@@ -65,11 +65,11 @@ def test_a_run_admits_the_rate_every_second_and_records_the_users(
     assert {move["event"] for move in moves} == {str(event_id)}
 
 
-def test_a_queue_is_sold_out_while_users_wait_when_the_event_is(redis: Client) -> None:
+def test_waiting_users_see_sold_out_when_the_event_sells_out(redis: Client) -> None:
     event_id = new_event()
     users = waiting_users(redis, event_id, 100, rate=1)
     sold_out = FakeEvents(sale(event_id, now=datetime.now(UTC), sold_out=True, seats_left=0))
-    run_of(redis, sold_out).run(Context(4))
+    admission_run_with(redis, sold_out).run(Context(4))
     status = QueueRedis(redis).read_status(event_id, users[-1], datetime.now(UTC))
     assert status == Rejected("SOLD_OUT", keeps_place=True)
 
@@ -77,7 +77,7 @@ def test_a_queue_is_sold_out_while_users_wait_when_the_event_is(redis: Client) -
 def test_no_user_is_admitted_to_a_deleted_event(redis: Client) -> None:
     event_id = new_event()
     users = waiting_users(redis, event_id, 100, rate=1)
-    run_of(redis, FakeEvents(None)).run(Context(4))
+    admission_run_with(redis, FakeEvents(None)).run(Context(4))
     queue = QueueRedis(redis)
     assert queue.read_status(event_id, users[-1], datetime.now(UTC)) == Rejected("CLOSED", keeps_place=True)
     assert queue.live_queues(datetime.now(UTC)) == []
@@ -87,15 +87,15 @@ class UnavailableEvents(FakeEvents):
     """The events service while it is unavailable."""
 
     def sale_terms(self, event_id: EventId) -> SaleTermsResponse:
-        time.sleep(1)  # the least that a call to an unavailable service takes
+        time.sleep(1)  # a call to an unavailable service takes at least this long
         raise ServiceUnavailable()
 
 
-@pytest.mark.measures_time(reason="admits so many within a real run of 3.5 s")
+@pytest.mark.measures_time(reason="expects 30 admissions within a run of 3.5 s")
 def test_admission_goes_on_while_the_events_service_is_unavailable_or_slow(redis: Client) -> None:
     event_id = new_event()
     waiting_users(redis, event_id, 100)
-    run_of(redis, UnavailableEvents(None)).run(Context(3.5))
+    admission_run_with(redis, UnavailableEvents(None)).run(Context(3.5))
     assert QueueRedis(redis).stats([event_id], datetime.now(UTC))[0].admitted >= 30
 
 
@@ -115,7 +115,7 @@ def test_more_queues_than_one_run_can_move_are_shared_with_others(
             invoked.append(arguments)
 
     monkeypatch.setattr("boto3.client", lambda _: Lambda())
-    run, context = run_of(redis, FakeEvents(None)), Context(0)
+    run, context = admission_run_with(redis, FakeEvents(None)), Context(0)
     monkeypatch.setattr(wiring, "admission_run", lambda: run)
     admit_users.handler({}, context)
     assert [json.loads(each["Payload"])["share"] for each in invoked] == [
@@ -129,7 +129,7 @@ def test_more_queues_than_one_run_can_move_are_shared_with_others(
     assert invoked == [], "a share is not shared again"
 
 
-def test_a_share_that_could_not_be_handed_over_does_not_stop_the_others(
+def test_a_share_that_could_not_be_invoked_does_not_stop_the_others(
     redis: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_live_queues(redis, QUEUES_A_RUN * 2 + 1)
@@ -142,12 +142,12 @@ def test_a_share_that_could_not_be_handed_over_does_not_stop_the_others(
                 raise ConnectionError("throttled")
 
     monkeypatch.setattr("boto3.client", lambda _: Lambda())
-    assert run_of(redis, FakeEvents(None)).split("arn") == QueueShare(0, 3)
+    assert admission_run_with(redis, FakeEvents(None)).split("arn") == QueueShare(0, 3)
     assert invoked == [1, 2]
 
 
-class OverrunAdmission:
-    """Its queue has waiting users, and room for them at the end of every second."""
+class SlowAdmission:
+    """Reports at the end of every second that its queue could have admitted more users."""
 
     def __init__(self, event_id: EventId) -> None:
         self._queues = [event_id]
@@ -175,7 +175,7 @@ def test_a_metric_counts_the_queues_that_fall_behind_their_rate(
     emitted: list[dict[str, Any]] = []
     monkeypatch.setattr(admission_run, "emit", lambda _dimensions, **metrics: emitted.append(metrics))
     monkeypatch.setattr(admission_run, "REPORT_SECONDS", 1)
-    run_of(redis, open_sale(event_id), OverrunAdmission(event_id) if late else None).run(Context(4))
+    admission_run_with(redis, open_sale(event_id), SlowAdmission(event_id) if late else None).run(Context(4))
     reports = [each for each in emitted if "LinesBehind" in each]
     assert sum(each["SecondsTicked"] for each in reports) >= 2
     assert (sum(each["LinesBehind"] for each in reports) > 0) == late
@@ -205,12 +205,12 @@ def test_an_error_in_one_tick_does_not_end_the_run(redis: Client, monkeypatch: p
     admission = AdmissionRedis(redis, AdmissionPolicy())
     tick, failed = admission.tick, []
 
-    def fails_once(queues: list[EventId]) -> list[QueueMove]:
+    def fail_once(queues: list[EventId]) -> list[QueueMove]:
         if not failed:
             failed.append(queues)
             raise ValueError("a bug")
         return tick(queues)
 
-    monkeypatch.setattr(admission, "tick", fails_once)
-    run_of(redis, open_sale(event_id), admission).run(Context(2.5))
+    monkeypatch.setattr(admission, "tick", fail_once)
+    admission_run_with(redis, open_sale(event_id), admission).run(Context(2.5))
     assert QueueRedis(redis).stats([event_id], datetime.now(UTC))[0].admitted >= 10
