@@ -1,4 +1,4 @@
-"""The outside world, for the tests in which a service speaks to it; and services of the accounts service."""
+"""The sandbox, and the auth service on real stores."""
 
 import asyncio
 import threading
@@ -15,7 +15,7 @@ from tests.support.fixtures.auth_service import AuthService
 
 @pytest.fixture(scope="session")
 def sandbox_url() -> Iterator[str]:
-    """The sandbox, in a thread of this process; its webhooks go nowhere."""
+    """The sandbox, in a thread of this process; nothing receives its webhooks."""
     ready, stop = threading.Event(), threading.Event()
     urls: list[str] = []
 
@@ -35,7 +35,7 @@ def sandbox_url() -> Iterator[str]:
 
 @pytest.fixture
 def new_service(database_of: Callable[[str], Database], redis: Client) -> Callable[[], AuthService]:
-    """Each on a connection of its own, over empty stores."""
+    """Each with its own connection, on empty stores."""
     return lambda: AuthService(database_of("user_service"), redis)
 
 

@@ -1,4 +1,4 @@
-"""One person, one account; one address, one account: Postgres decides, even between concurrent requests."""
+"""One account per person and per e-mail address: Postgres ensures it, even for concurrent requests."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,7 +21,7 @@ NOW = datetime(2026, 5, 1, 11, tzinfo=UTC)
 AGREED = (Agreement("TERMS_OF_SERVICE", "1", agreed=True), Agreement("PRIVACY", "2", agreed=False))
 
 
-def someone(
+def new_account(
     email: str = "hong@example.com",
     ci: str = "ci-of-hong",
     agreements: tuple[Agreement, ...] = AGREED,
@@ -37,26 +37,28 @@ def accounts(database_of: Callable[[str], Database]) -> AccountRepository:
 
 
 @pytest.mark.parametrize(
-    ("applications", "taken"),
+    ("registrations", "expected_error"),
     [
-        ([someone(email=f"hong{n}@example.com") for n in range(6)], IdentityTaken),
-        ([someone(ci=f"ci-{n}") for n in range(6)], EmailTaken),
-        ([someone(email=email, ci=email) for email in ("A@b.co", "a@b.co", "a@B.co", "A@B.CO")], EmailTaken),
-        ([someone(f"hong{n}@example.com", verification="one") for n in range(6)], IdentityTaken),
-        ([someone(f"hong{n}@example.com", f"ci-{n}", verification="one") for n in range(6)], IdentityNotVerified),
+        ([new_account(email=f"hong{n}@example.com") for n in range(6)], IdentityTaken),
+        ([new_account(ci=f"ci-{n}") for n in range(6)], EmailTaken),
+        ([new_account(email=email, ci=email) for email in ("A@b.co", "a@b.co", "a@B.co", "A@B.CO")], EmailTaken),
+        ([new_account(f"hong{n}@example.com", verification="one") for n in range(6)], IdentityTaken),
+        ([new_account(f"hong{n}@example.com", f"ci-{n}", verification="one") for n in range(6)], IdentityNotVerified),
     ],
 )
-def test_of_equal_registrations_at_once_exactly_one_succeeds(
+def test_of_concurrent_duplicate_registrations_exactly_one_succeeds(
     database_of: Callable[[str], Database],
     superuser: Database,
-    applications: list[NewAccount],
-    taken: type[DomainError],
+    registrations: list[NewAccount],
+    expected_error: type[DomainError],
 ) -> None:
-    stores = [AccountRepository(database_of("user_service"), in_memory_vault()) for _ in applications]
-    outcomes = concurrently([partial(store.add, new) for store, new in zip(stores, applications, strict=True)])
+    repositories = [AccountRepository(database_of("user_service"), in_memory_vault()) for _ in registrations]
+    outcomes = concurrently(
+        [partial(repository.add, new) for repository, new in zip(repositories, registrations, strict=True)]
+    )
     errors = [outcome for outcome in outcomes if outcome is not None]
-    assert len(errors) == len(applications) - 1
-    assert {type(rejection) for rejection in errors if isinstance(rejection, DomainError)} == {taken}
+    assert len(errors) == len(registrations) - 1
+    assert {type(error) for error in errors if isinstance(error, DomainError)} == {expected_error}
     (row,) = superuser.rows("SELECT id FROM user_service.users")
     assert {each["user_id"] for each in superuser.rows("SELECT user_id FROM user_service.agreements")} == {row["id"]}
 
@@ -64,7 +66,7 @@ def test_of_equal_registrations_at_once_exactly_one_succeeds(
 def test_an_account_is_stored_with_each_agreement_its_version_and_its_time(
     accounts: AccountRepository, superuser: Database
 ) -> None:
-    new = someone("Hong@Example.com")
+    new = new_account("Hong@Example.com")
     accounts.add(new)
     assert accounts.account(new.account.id) == new.account
     rows = superuser.rows("SELECT code, version, agreed, agreed_at FROM user_service.agreements ORDER BY code")
@@ -76,12 +78,12 @@ def test_an_account_is_stored_with_each_agreement_its_version_and_its_time(
 
 def test_an_account_is_not_stored_without_its_agreements(accounts: AccountRepository, superuser: Database) -> None:
     with pytest.raises(Exception, match="agreements_pkey"):
-        accounts.add(someone(agreements=AGREED * 2))
+        accounts.add(new_account(agreements=AGREED * 2))
     assert superuser.rows("SELECT id FROM user_service.users") == []
 
 
-def test_an_address_is_found_in_any_case(accounts: AccountRepository) -> None:
-    new = someone("Hong@Example.com")
+def test_an_email_address_is_found_in_any_letter_case(accounts: AccountRepository) -> None:
+    new = new_account("Hong@Example.com")
     accounts.add(new)
     found = accounts.credentials("hONG@example.COM")
     assert found is not None
@@ -90,17 +92,17 @@ def test_an_address_is_found_in_any_case(accounts: AccountRepository) -> None:
     assert accounts.account(UserId(new_id())) is None
 
 
-def test_the_error_quotes_neither_the_address_nor_the_person(accounts: AccountRepository) -> None:
-    accounts.add(someone())
+def test_the_error_contains_neither_the_address_nor_the_person(accounts: AccountRepository) -> None:
+    accounts.add(new_account())
     with pytest.raises(DomainError) as error:
-        accounts.add(someone())
+        accounts.add(new_account())
     assert error.value.__suppress_context__
     assert type(error.value) is EmailTaken
     assert not error.value.details
 
 
-def destroy(superuser: Database) -> None:
-    """Make every account what is left of it after the retention time (AUTH-018)."""
+def destroy_accounts(superuser: Database) -> None:
+    """Reduces every account to what is kept after the retention time (AUTH-018)."""
     with superuser.transaction() as connection:
         connection.execute(
             """
@@ -111,19 +113,19 @@ def destroy(superuser: Database) -> None:
         )
 
 
-def test_a_spent_verification_opens_no_second_account(accounts: AccountRepository, superuser: Database) -> None:
-    accounts.add(someone(verification="one"))
-    destroy(superuser)
+def test_a_spent_verification_creates_no_second_account(accounts: AccountRepository, superuser: Database) -> None:
+    accounts.add(new_account(verification="one"))
+    destroy_accounts(superuser)
     with pytest.raises(DomainError) as error:
-        accounts.add(someone(verification="one"))
+        accounts.add(new_account(verification="one"))
     assert type(error.value) is IdentityNotVerified
     assert accounts.credentials("hong@example.com") is None
-    accounts.add(someone(verification="two"))
+    accounts.add(new_account(verification="two"))
     assert accounts.credentials("hong@example.com") is not None
 
 
 def test_an_edit_changes_only_the_given_fields(accounts: AccountRepository) -> None:
-    new = someone("Hong@Example.com")
+    new = new_account("Hong@Example.com")
     accounts.add(new)
     renamed = accounts.update(new.account.id, name="Gildong")
     assert renamed == replace(new.account, name="Gildong")
@@ -134,7 +136,7 @@ def test_an_edit_changes_only_the_given_fields(accounts: AccountRepository) -> N
 def test_a_withdrawn_account_is_not_found_but_its_address_and_person_stay_taken(
     accounts: AccountRepository, superuser: Database
 ) -> None:
-    new = someone()
+    new = new_account()
     accounts.add(new)
     with superuser.transaction() as connection:
         connection.execute("UPDATE user_service.users SET status = 'WITHDRAWN', withdrawn_at = now()")
@@ -142,6 +144,6 @@ def test_a_withdrawn_account_is_not_found_but_its_address_and_person_stay_taken(
     assert accounts.account(new.account.id) is None
     assert accounts.update(new.account.id, name="Gildong") is None
     with pytest.raises(DomainError, match="EMAIL_TAKEN"):
-        accounts.add(someone(ci="another"))
+        accounts.add(new_account(ci="another"))
     with pytest.raises(DomainError, match="IDENTITY_TAKEN"):
-        accounts.add(someone(email="another@example.com"))
+        accounts.add(new_account(email="another@example.com"))

@@ -1,4 +1,4 @@
-"""Data keys: made in time, decrypted by KMS only, known to an execution environment and to no table (AUTH-020)."""
+"""Data keys: renewed in time, decrypted by KMS only, and never stored decrypted (AUTH-020)."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -18,23 +18,23 @@ NOW = datetime(2026, 5, 1, 11, tzinfo=UTC)
 DAYS = timedelta(days=90)
 
 
-class Kms:
+class FakeKms:
     """A sealed key is the key reversed."""
 
     def __init__(self) -> None:
-        self.made: list[bytes] = []
-        self.opened: list[bytes] = []
+        self.generated: list[bytes] = []
+        self.decrypted: list[bytes] = []
         self.unavailable = False
 
     def generate(self) -> tuple[bytes, bytes]:
-        key = bytes([len(self.made) + 1]) * 31 + b"!"
-        self.made.append(key)
+        key = bytes([len(self.generated) + 1]) * 31 + b"!"
+        self.generated.append(key)
         return key, key[::-1]
 
     def decrypt(self, sealed_key: bytes) -> bytes:
         if self.unavailable:
             raise ConnectionError
-        self.opened.append(sealed_key[::-1])
+        self.decrypted.append(sealed_key[::-1])
         return sealed_key[::-1]
 
 
@@ -42,7 +42,7 @@ class Environments:
     """Execution environments: each has its connection and memory; all share one KMS and one clock."""
 
     def __init__(self, database_of: Callable[[str], Database]) -> None:
-        self.kms = Kms()
+        self.kms = FakeKms()
         self.elapsed = 0.0
         self._database_of = database_of
 
@@ -55,7 +55,7 @@ def environments(database_of: Callable[[str], Database]) -> Environments:
     return Environments(database_of)
 
 
-def test_a_key_seals_until_it_is_old_and_its_successor_is_noticed_without_a_restart(
+def test_an_old_key_is_renewed_and_the_new_one_is_used_without_a_restart(
     environments: Environments,
 ) -> None:
     scheduled, warm = environments.new(), environments.new()
@@ -68,10 +68,10 @@ def test_a_key_seals_until_it_is_old_and_its_successor_is_noticed_without_a_rest
     environments.elapsed += KEEP_SECONDS
     assert warm.newest() == scheduled.newest()
     assert warm.by_id(first.id) == first
-    assert [first.key, warm.newest().key] == environments.kms.made
+    assert [first.key, warm.newest().key] == environments.kms.generated
 
 
-def test_a_data_key_is_decrypted_once_per_environment_and_works_while_kms_is_unavailable(
+def test_a_data_key_is_decrypted_once_per_environment_and_usable_while_kms_is_unavailable(
     environments: Environments,
 ) -> None:
     keys = environments.new()
@@ -80,7 +80,7 @@ def test_a_data_key_is_decrypted_once_per_environment_and_works_while_kms_is_una
     environments.kms.unavailable = True
     environments.elapsed += KEEP_SECONDS
     assert (keys.newest(), keys.by_id(newest.id)) == (newest, newest)
-    assert len(environments.kms.opened) == 1
+    assert len(environments.kms.decrypted) == 1
     assert keys.by_id(newest.id + 1) is None
     with pytest.raises(ConnectionError):
         environments.new().newest()
@@ -89,17 +89,17 @@ def test_a_data_key_is_decrypted_once_per_environment_and_works_while_kms_is_una
 def test_no_data_key_is_stored_decrypted(environments: Environments, superuser: Database) -> None:
     environments.new().renew(NOW, DAYS)
     (row,) = superuser.rows("SELECT sealed_key FROM user_service.data_keys")
-    assert row["sealed_key"] == environments.kms.made[0][::-1]
+    assert row["sealed_key"] == environments.kms.generated[0][::-1]
 
 
-def sealing(keys: DataKeys) -> int:
+def status_of_sealing(keys: DataKeys) -> int:
     """The status of a request that seals something."""
 
     @endpoint
-    def seals() -> None:
+    def handler() -> None:
         keys.newest()
 
-    status: int = seals({"headers": {}}, None)["statusCode"]
+    status: int = handler({"headers": {}}, None)["statusCode"]
     return status
 
 
@@ -119,12 +119,12 @@ def test_a_request_gets_503_before_the_first_key_and_while_kms_is_unavailable(
     with mock_aws():
         key_id = boto3.client("kms").create_key()["KeyMetadata"]["KeyId"]
         keys = DataKeys(DataKeyRepository(database), KmsClient(key_id))
-        assert sealing(keys) == 503
+        assert status_of_sealing(keys) == 503
         keys.renew(NOW, DAYS)
-        assert sealing(keys) == 204
+        assert status_of_sealing(keys) == 204
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    assert sealing(DataKeys(DataKeyRepository(database), KmsClient(key_id))) == 503
-    assert sealing(keys) == 204
+    assert status_of_sealing(DataKeys(DataKeyRepository(database), KmsClient(key_id))) == 503
+    assert status_of_sealing(keys) == 204
 
 
 @pytest.mark.usefixtures("_aws")

@@ -1,4 +1,4 @@
-"""E-mail codes, on one Redis and on a cluster: guesses and mails are limited (AUTH-022)."""
+"""E-mail codes, on one Redis and on a cluster: guesses and e-mails are limited (AUTH-022)."""
 
 from collections.abc import Callable
 from functools import partial
@@ -16,7 +16,7 @@ from tests.support.concurrently import concurrently
 from tests.support.fixtures.auth_service import AuthService
 
 RIGHT, WRONG = b"right", b"wrong"
-Stores = Callable[[], EmailCodes]
+NewCodes = Callable[[], EmailCodes]
 
 
 @pytest.fixture
@@ -25,37 +25,37 @@ def user() -> UserId:
 
 
 @pytest.fixture
-def stores(any_redis: Callable[[], Client]) -> Stores:
+def new_codes(any_redis: Callable[[], Client]) -> NewCodes:
     """Each on a connection of its own."""
     return lambda: EmailCodes(any_redis())
 
 
 @pytest.fixture
-def codes(stores: Stores) -> EmailCodes:
-    return stores()
+def codes(new_codes: NewCodes) -> EmailCodes:
+    return new_codes()
 
 
-def a_minute_later(redis: Client, user: UserId) -> None:
+def end_pause(redis: Client, user: UserId) -> None:
     redis.delete(f"email:code:pause:{{{user}}}")
 
 
-def test_of_many_guesses_at_once_no_more_than_five_are_compared(stores: Stores, user: UserId) -> None:
-    services = [stores() for _ in range(8)]
+def test_of_many_guesses_at_once_no_more_than_five_are_compared(new_codes: NewCodes, user: UserId) -> None:
+    instances = [new_codes() for _ in range(8)]
     for _ in range(5):
         other_user = UserId(new_id())
-        assert services[0].save(other_user, RIGHT)
-        wrong = concurrently([partial(service.matches, other_user, WRONG) for service in services[:TRIES]])
+        assert instances[0].save(other_user, RIGHT)
+        wrong = concurrently([partial(instance.matches, other_user, WRONG) for instance in instances[:TRIES]])
         assert wrong == [False] * TRIES
-        assert not services[0].matches(other_user, RIGHT)
-        right = concurrently([partial(service.matches, other_user, RIGHT) for service in services])
-        assert right == [False] * len(services)
+        assert not instances[0].matches(other_user, RIGHT)
+        right = concurrently([partial(instance.matches, other_user, RIGHT) for instance in instances])
+        assert right == [False] * len(instances)
 
 
-def test_of_many_requests_at_once_one_code_is_saved(stores: Stores, user: UserId) -> None:
-    services = [stores() for _ in range(8)]
-    outcomes = concurrently([partial(service.save, user, b"%d" % n) for n, service in enumerate(services)])
+def test_of_many_requests_at_once_one_code_is_saved(new_codes: NewCodes, user: UserId) -> None:
+    instances = [new_codes() for _ in range(8)]
+    outcomes = concurrently([partial(instance.save, user, b"%d" % n) for n, instance in enumerate(instances)])
     assert sorted(map(bool, outcomes)) == [False] * 7 + [True]
-    assert services[0].matches(user, b"%d" % outcomes.index(True))
+    assert instances[0].matches(user, b"%d" % outcomes.index(True))
 
 
 def test_the_fifth_guess_can_be_correct(codes: EmailCodes, user: UserId) -> None:
@@ -77,7 +77,7 @@ def test_a_new_code_replaces_the_old_one(codes: EmailCodes, any_redis: Callable[
     codes.save(user, b"first")
     assert not codes.save(user, b"second")
     assert codes.matches(user, b"first")
-    a_minute_later(any_redis(), user)
+    end_pause(any_redis(), user)
     assert codes.save(user, b"third")
     assert not codes.matches(user, b"first")
     assert codes.matches(user, b"third")
@@ -87,7 +87,7 @@ def test_a_user_gets_at_most_ten_codes_a_day(codes: EmailCodes, any_redis: Calla
     redis = any_redis()
     for _ in range(CODES_A_DAY):
         assert codes.save(user, RIGHT)
-        a_minute_later(redis, user)
+        end_pause(redis, user)
     with pytest.raises(DomainError) as error:
         codes.save(user, RIGHT)
     assert type(error.value) is RateLimited
@@ -97,8 +97,8 @@ def test_a_user_gets_at_most_ten_codes_a_day(codes: EmailCodes, any_redis: Calla
 def test_every_key_of_a_code_expires(codes: EmailCodes, any_redis: Callable[[], Client], user: UserId) -> None:
     redis = any_redis()
     codes.save(user, RIGHT)
-    lives = {key: int(str(redis.ttl(f"email:code{key}:{{{user}}}"))) for key in ("", ":pause", ":count")}
-    assert {key: -(-left // 10) * 10 for key, left in lives.items()} == {"": 600, ":pause": 60, ":count": 86_400}
+    ttls = {key: int(str(redis.ttl(f"email:code{key}:{{{user}}}"))) for key in ("", ":pause", ":count")}
+    assert {key: -(-ttl // 10) * 10 for key, ttl in ttls.items()} == {"": 600, ":pause": 60, ":count": 86_400}
 
 
 def test_a_code_that_was_not_mailed_does_not_count(
@@ -110,7 +110,7 @@ def test_a_code_that_was_not_mailed_does_not_count(
         codes.forget(user)
         assert not codes.matches(user, RIGHT)
     redis.delete(f"email:code:count:{{{user}}}")
-    codes.forget(user)  # a day ended in between
+    codes.forget(user)  # the day's count expired meanwhile
     assert codes.save(user, RIGHT)
     assert int(str(redis.ttl(f"email:code:count:{{{user}}}"))) > 0
 

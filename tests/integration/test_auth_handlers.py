@@ -39,20 +39,20 @@ def sample(function: str, body: Event | None = None) -> Event:
     """The sample event of a function with these fields in its body; None removes a field."""
     event: Event = json.loads((SAMPLES / f"{function}.json").read_text(encoding="utf-8"))
     if body is not None:
-        whole = {**json.loads(event["body"] or "{}"), **body}
-        event["body"] = json.dumps({name: value for name, value in whole.items() if value is not None})
+        fields = {**json.loads(event["body"] or "{}"), **body}
+        event["body"] = json.dumps({name: value for name, value in fields.items() if value is not None})
     return event
 
 
 def call(function: str, event: Event | None = None, **body: Any) -> tuple[int, Any]:
     """Status and body of the response."""
     handlers: ModuleType = import_module(f"functions.auth.handlers.{function}")
-    answer = handlers.handler(event or sample(function, body), None)
-    return answer["statusCode"], json.loads(answer["body"] or "null")
+    response = handlers.handler(event or sample(function, body), None)
+    return response["statusCode"], json.loads(response["body"] or "null")
 
 
-def code(answer: tuple[int, Any]) -> tuple[int, str]:
-    return answer[0], answer[1]["code"]
+def code(response: tuple[int, Any]) -> tuple[int, str]:
+    return response[0], response[1]["code"]
 
 
 def authorize(access_token: str) -> Event:
@@ -131,20 +131,20 @@ def _deployed(
 
 
 @pytest.fixture
-def verified(sandbox_url: str) -> str:
+def verification_id(sandbox_url: str) -> str:
     """An identity verification of a new person."""
     person = {"name": "홍길동", "phoneNumber": "010-1234-5678", "birthDate": "1990-01-01", "ci": f"ci-{new_id()}"}
-    answer = httpx.post(f"{sandbox_url}/sandbox/identity-verifications", json=person)
-    return cast(str, answer.raise_for_status().json()["identityVerificationId"])
+    response = httpx.post(f"{sandbox_url}/sandbox/identity-verifications", json=person)
+    return cast(str, response.raise_for_status().json()["identityVerificationId"])
 
 
 @pytest.fixture
-def faults(sandbox_url: str) -> Iterator[Callable[[str], None]]:
-    def strike(mode: str) -> None:
+def set_sandbox_fault(sandbox_url: str) -> Iterator[Callable[[str], None]]:
+    def set_fault(mode: str) -> None:
         httpx.put(f"{sandbox_url}/sandbox/faults", json={"mode": mode}).raise_for_status()
 
-    yield strike
-    strike("none")
+    yield set_fault
+    set_fault("none")
 
 
 class Context:
@@ -163,15 +163,15 @@ def test_an_address_can_log_in_a_dozen_times_at_once_and_then_ten_times_a_minute
 ) -> None:
     monkeypatch.setenv("RATE_LIMITS", "on")
 
-    answers = [call("log_in", email="DEMO@example.com", password="local-demo-1234")[0] for _ in range(14)]
+    statuses = [call("log_in", email="DEMO@example.com", password="local-demo-1234")[0] for _ in range(14)]
 
-    assert answers == [200] * 12 + [429] * 2
+    assert statuses == [200] * 12 + [429] * 2
     other, _ = call("log_in", email="admin@example.com", password="local-admin-1234")
     assert other == 200
 
 
-def test_from_registration_to_logout(verified: str) -> None:
-    status, registered = call("register_account", identityVerificationId=verified, email="Hong@example.com")
+def test_from_registration_to_logout(verification_id: str) -> None:
+    status, registered = call("register_account", identityVerificationId=verification_id, email="Hong@example.com")
     assert (status, sorted(registered)) == (201, ["email", "id", "name", "role"])
     assert (registered["email"], registered["name"], registered["role"]) == ("Hong@example.com", "홍길동", "USER")
 
@@ -191,7 +191,7 @@ def test_from_registration_to_logout(verified: str) -> None:
     assert call("log_out", out) == (204, None)
     assert authorize(renewed["accessToken"])["code"] == "TOKEN_REVOKED"
     assert code(call("refresh_tokens", refreshToken=renewed["refreshToken"])) == (401, "TOKEN_INVALID")
-    assert authorize(pair["accessToken"])["code"] == "TOKEN_REVOKED"  # an earlier one of the same session
+    assert authorize(pair["accessToken"])["code"] == "TOKEN_REVOKED"  # an earlier token of the same session
 
 
 def test_the_seeded_accounts_exist_once_and_can_log_in(
@@ -218,14 +218,14 @@ def test_the_seeded_accounts_exist_once_and_can_log_in(
     ],
 )
 def test_a_registration_is_rejected_with_the_documented_error(
-    verified: str, changed: Event, rejection: tuple[int, str]
+    verification_id: str, changed: Event, rejection: tuple[int, str]
 ) -> None:
-    assert code(call("register_account", **{"identityVerificationId": verified, **changed})) == rejection
+    assert code(call("register_account", **{"identityVerificationId": verification_id, **changed})) == rejection
 
 
-def test_a_person_with_an_account_gets_no_second_one(verified: str) -> None:
-    assert call("register_account", identityVerificationId=verified, email="first@example.com")[0] == 201
-    again = call("register_account", identityVerificationId=verified, email="second@example.com")
+def test_a_person_with_an_account_cannot_register_again(verification_id: str) -> None:
+    assert call("register_account", identityVerificationId=verification_id, email="first@example.com")[0] == 201
+    again = call("register_account", identityVerificationId=verification_id, email="second@example.com")
     assert code(again) == (409, "IDENTITY_TAKEN")
 
 
@@ -236,7 +236,7 @@ def test_a_failed_login_looks_the_same_with_and_without_an_account(email: str) -
     assert "details" not in body
 
 
-def test_a_spent_refresh_token_is_token_reused() -> None:
+def test_a_spent_refresh_token_is_rejected_as_reused() -> None:
     pair = logged_in()
     assert call("refresh_tokens", refreshToken=pair["refreshToken"])[0] == 200
     assert code(call("refresh_tokens", refreshToken=pair["refreshToken"])) == (401, "TOKEN_REUSED")
@@ -257,16 +257,16 @@ def test_an_unreadable_body_ends_no_session() -> None:
 
 
 def test_a_token_of_an_account_that_does_not_exist_is_invalid() -> None:
-    assert code(call("read_account")) == (401, "TOKEN_INVALID")  # the sample's user was never there
+    assert code(call("read_account")) == (401, "TOKEN_INVALID")  # the sample's user does not exist
 
 
 def test_the_public_keys_can_be_cached_and_contain_nothing_private() -> None:
-    answer = import_module("functions.auth.handlers.list_verification_keys").handler(
+    response = import_module("functions.auth.handlers.list_verification_keys").handler(
         sample("list_verification_keys"), None
     )
-    assert answer["headers"]["Cache-Control"] == "public, max-age=300"
-    assert answer["headers"]["X-Content-Type-Options"] == "nosniff"
-    keys = json.loads(answer["body"])["keys"]
+    assert response["headers"]["Cache-Control"] == "public, max-age=300"
+    assert response["headers"]["X-Content-Type-Options"] == "nosniff"
+    keys = json.loads(response["body"])["keys"]
     assert keys == SECRETS["jwt/verification"]["keys"]
     assert all(sorted(key) == ["alg", "crv", "kid", "kty", "use", "x", "y"] for key in keys)
 
@@ -278,10 +278,12 @@ def test_other_responses_are_not_cached() -> None:
     )
 
 
-def test_while_captcha_and_portone_are_down_requests_get_503(faults: Callable[[str], None], verified: str) -> None:
-    faults("error")
+def test_while_captcha_and_portone_are_unavailable_requests_get_503(
+    set_sandbox_fault: Callable[[str], None], verification_id: str
+) -> None:
+    set_sandbox_fault("error")
     assert code(call("log_in")) == (503, "SERVICE_UNAVAILABLE")
-    assert code(call("register_account", identityVerificationId=verified)) == (503, "SERVICE_UNAVAILABLE")
+    assert code(call("register_account", identityVerificationId=verification_id)) == (503, "SERVICE_UNAVAILABLE")
 
 
 def test_while_redis_is_unavailable_the_authorizer_fails_closed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -309,30 +311,31 @@ def test_a_sealed_value_moved_to_another_row_is_never_shown(superuser: Database)
     assert (status, body["code"], sorted(body)) == (500, "INTERNAL_ERROR", ["code", "message", "timestamp", "traceId"])
 
 
-def spellings(text: str) -> list[str]:
-    """A text as a dump might show it: in the clear, in hex, in base64 at any offset."""
+def encodings(text: str) -> list[str]:
+    """A text as a dump might contain it: as it is, in hex, in base64 at any offset."""
     found = [text, text.encode().hex()]
     for shift in range(3):
         encoded = b64encode(b"\0" * shift + text.encode()).decode()
-        found.append(encoded[(0, 2, 3)[shift] :].rstrip("=")[:-1])  # without what its neighbours would change
-    return [spelling.casefold() for spelling in found]
+        # The first and the last characters depend on the bytes around the text.
+        found.append(encoded[(0, 2, 3)[shift] :].rstrip("=")[:-1])
+    return [encoding.casefold() for encoding in found]
 
 
 def test_a_dump_of_every_table_shows_no_personal_data(superuser: Database, postgres_url: str, sandbox_url: str) -> None:
     person = {"name": "황보길동", "phoneNumber": "010-7351-9246", "birthDate": "1990-01-01", "ci": f"ci-{new_id()}"}
-    answer = httpx.post(f"{sandbox_url}/sandbox/identity-verifications", json=person).raise_for_status().json()
-    verification = answer["identityVerificationId"]
+    response = httpx.post(f"{sandbox_url}/sandbox/identity-verifications", json=person).raise_for_status().json()
+    verification = response["identityVerificationId"]
     email, ip, agent = "Hwangbo.Gildong@example.org", "198.51.100.237", "Mozilla/5.0 (Hwangbo)"
 
-    def from_there(function: str, **body: Any) -> tuple[int, Any]:
+    def call_from_browser(function: str, **body: Any) -> tuple[int, Any]:
         event = sample(function, body)
         event["headers"] |= {"User-Agent": agent, "X-Forwarded-For": ip}
         event["requestContext"]["identity"] |= {"sourceIp": ip, "userAgent": agent}
         return call(function, event)
 
-    assert from_there("register_account", email=email, identityVerificationId=verification)[0] == 201
+    assert call_from_browser("register_account", email=email, identityVerificationId=verification)[0] == 201
     for password in ("correct-horse-7", "wrong-horse-7"):
-        from_there("log_in", email=email, password=password)
+        call_from_browser("log_in", email=email, password=password)
 
     tables = superuser.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'user_service'")
     dumps = []
@@ -347,30 +350,30 @@ def test_a_dump_of_every_table_shows_no_personal_data(superuser: Database, postg
     local, network = email.split("@")[0], ip.rpartition(".")[0]
     names = (email, local, person["name"], "01073519246", "7351-9246", person["ci"])
     for needle in (*names, verification, ip, network, agent, "correct-horse-7"):
-        for spelling in spellings(needle):
-            assert spelling not in dump, needle
+        for encoding in encodings(needle):
+            assert encoding not in dump, needle
 
 
-def test_the_search_of_a_dump_finds_personal_data() -> None:
-    for spelling, dump in (
+def test_the_search_in_a_dump_finds_personal_data() -> None:
+    for text, dump in (
         ("198.51.100.237", b"x 198.51.100.237"),
         ("198.51.100.237", b'{"ip":"198.51.100.237"}'.hex().encode()),
         *(("198.51.100.237", b64encode(b"y" * shift + b"198.51.100.237, z")) for shift in range(6)),
     ):
-        assert any(each in dump.decode().casefold() for each in spellings(spelling))
+        assert any(each in dump.decode().casefold() for each in encodings(text))
 
 
-def test_personal_data_are_resealed_when_their_key_is_old(
-    superuser: Database, capsys: pytest.CaptureFixture[str], verified: str
+def test_personal_data_is_resealed_when_its_key_is_old(
+    superuser: Database, capsys: pytest.CaptureFixture[str], verification_id: str
 ) -> None:
     def run() -> Event:
         capsys.readouterr()
         reseal_personal_data.handler(sample("reseal_personal_data"), Context())
         return cast(Event, json.loads(capsys.readouterr().out.splitlines()[-1]))
 
-    assert call("register_account", identityVerificationId=verified, email="first@example.com")[0] == 201
-    young = run()
-    assert [young[name] for name in ("RowsResealed", "RowsToReseal", "SealsBroken")] == [[0], [0], [0]]
+    assert call("register_account", identityVerificationId=verification_id, email="first@example.com")[0] == 201
+    first_run = run()
+    assert [first_run[name] for name in ("RowsResealed", "RowsToReseal", "SealsBroken")] == [[0], [0], [0]]
     with superuser.transaction() as connection:
         connection.execute("UPDATE user_service.data_keys SET created_at = created_at - interval '90 days'")
     rotated = run()
@@ -381,11 +384,11 @@ def test_personal_data_are_resealed_when_their_key_is_old(
     assert call("read_account", as_user("read_account", pair["accessToken"]))[1]["email"] == "first@example.com"
 
 
-def verified_as(sandbox_url: str, ci: str) -> str:
+def verify_identity(sandbox_url: str, ci: str) -> str:
     """A new identity verification of this person."""
     person = {"name": "홍길동", "phoneNumber": "010-1234-5678", "birthDate": "1990-01-01", "ci": ci}
-    answer = httpx.post(f"{sandbox_url}/sandbox/identity-verifications", json=person)
-    return cast(str, answer.raise_for_status().json()["identityVerificationId"])
+    response = httpx.post(f"{sandbox_url}/sandbox/identity-verifications", json=person)
+    return cast(str, response.raise_for_status().json()["identityVerificationId"])
 
 
 def test_only_name_and_phone_of_an_account_can_be_edited() -> None:
@@ -414,12 +417,12 @@ def test_a_confirmed_address_shows_in_the_account(superuser: Database) -> None:
 
 
 def test_a_password_change_ends_the_other_sessions_and_the_old_password_fails() -> None:
-    here, there = logged_in(), logged_in()
-    assert call("change_password", as_user("change_password", here["accessToken"])) == (204, None)
-    assert authorize(there["accessToken"])["code"] == "TOKEN_REVOKED"
-    assert code(call("refresh_tokens", refreshToken=there["refreshToken"])) == (401, "TOKEN_INVALID")
-    assert authorize(here["accessToken"])["effect"] == "Allow"
-    assert call("refresh_tokens", refreshToken=here["refreshToken"])[0] == 200
+    current, other = logged_in(), logged_in()
+    assert call("change_password", as_user("change_password", current["accessToken"])) == (204, None)
+    assert authorize(other["accessToken"])["code"] == "TOKEN_REVOKED"
+    assert code(call("refresh_tokens", refreshToken=other["refreshToken"])) == (401, "TOKEN_INVALID")
+    assert authorize(current["accessToken"])["effect"] == "Allow"
+    assert call("refresh_tokens", refreshToken=current["refreshToken"])[0] == 200
     assert code(call("log_in")) == (401, "INVALID_CREDENTIALS")
     assert logged_in(password="another-horse-8")
 
@@ -434,9 +437,9 @@ def test_a_password_change_ends_the_other_sessions_and_the_old_password_fails() 
     ],
 )
 def test_a_rejected_password_change_changes_nothing(changed: Event, rejection: tuple[int, str]) -> None:
-    here, there = logged_in(), logged_in()
-    assert code(call("change_password", as_user("change_password", here["accessToken"], changed))) == rejection
-    assert authorize(there["accessToken"])["effect"] == "Allow"
+    current, other = logged_in(), logged_in()
+    assert code(call("change_password", as_user("change_password", current["accessToken"], changed))) == rejection
+    assert authorize(other["accessToken"])["effect"] == "Allow"
     assert logged_in()
 
 
@@ -448,14 +451,14 @@ def test_guessing_the_password_with_a_stolen_token_locks_that_session_only(funct
     for _ in range(5):
         guess = as_user(function, stolen, {field: "wrong-horse-7"})
         assert code(call(function, guess)) == (401, "INVALID_CREDENTIALS")
-    answer = import_module(f"functions.auth.handlers.{function}").handler(as_user(function, stolen), None)
-    assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (423, "ACCOUNT_LOCKED")
-    assert 0 < int(answer["headers"]["Retry-After"]) <= 60
+    response = import_module(f"functions.auth.handlers.{function}").handler(as_user(function, stolen), None)
+    assert (response["statusCode"], json.loads(response["body"])["code"]) == (423, "ACCOUNT_LOCKED")
+    assert 0 < int(response["headers"]["Retry-After"]) <= 60
     assert call(function, as_user(function, owners)) == (204, None)
 
 
 def test_a_verified_person_resets_a_forgotten_password_once(sandbox_url: str) -> None:
-    pair, verification = logged_in(), verified_as(sandbox_url, "seed:demo@example.com")
+    pair, verification = logged_in(), verify_identity(sandbox_url, "seed:demo@example.com")
     assert call("reset_password", email="DEMO@example.com", identityVerificationId=verification) == (204, None)
     assert authorize(pair["accessToken"])["code"] == "TOKEN_REVOKED"
     assert code(call("refresh_tokens", refreshToken=pair["refreshToken"])) == (401, "TOKEN_INVALID")
@@ -465,17 +468,17 @@ def test_a_verified_person_resets_a_forgotten_password_once(sandbox_url: str) ->
     assert code(again) == (422, "IDENTITY_NOT_VERIFIED")
 
 
-def test_every_rejected_password_reset_gets_the_same_error(sandbox_url: str, verified: str) -> None:
-    assert call("register_account", identityVerificationId=verified, email="hong@example.com")[0] == 201
-    answers = [
+def test_every_rejected_password_reset_gets_the_same_error(sandbox_url: str, verification_id: str) -> None:
+    assert call("register_account", identityVerificationId=verification_id, email="hong@example.com")[0] == 201
+    responses = [
         call("reset_password", identityVerificationId="unknown"),
-        call("reset_password", identityVerificationId=verified),  # another person
-        call("reset_password", identityVerificationId=verified, email="hong@example.com"),  # served to register
-        call("reset_password", email="nobody@example.com", identityVerificationId=verified_as(sandbox_url, "a")),
-        call("reset_password", email="admin@example.com", identityVerificationId=verified_as(sandbox_url, "b")),
+        call("reset_password", identityVerificationId=verification_id),  # another person
+        call("reset_password", identityVerificationId=verification_id, email="hong@example.com"),  # used to register
+        call("reset_password", email="nobody@example.com", identityVerificationId=verify_identity(sandbox_url, "a")),
+        call("reset_password", email="admin@example.com", identityVerificationId=verify_identity(sandbox_url, "b")),
     ]
-    assert {code(answer) for answer in answers} == {(422, "IDENTITY_NOT_VERIFIED")}
-    assert {answer[1]["message"] for answer in answers} == {answers[0][1]["message"]}
+    assert {code(response) for response in responses} == {(422, "IDENTITY_NOT_VERIFIED")}
+    assert {response[1]["message"] for response in responses} == {responses[0][1]["message"]}
     assert logged_in(email="hong@example.com", password="correct-horse-7")
 
 

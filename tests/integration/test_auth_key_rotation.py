@@ -1,4 +1,4 @@
-"""Signing keys rotate without an invalid token, whatever step crashes, repeats or runs beside another (AUTH-011)."""
+"""Signing keys rotate without invalidating a token, even if steps crash, repeat or run concurrently (AUTH-011)."""
 
 import json
 from collections.abc import Iterator
@@ -41,7 +41,9 @@ class Fakes:
     """Secrets Manager with a signing key and the next, a rotation, and a clock. Tokens are valid for an hour."""
 
     def __init__(self) -> None:
-        self.now = datetime.now(UTC) - timedelta(days=365)  # a token that was to be is invalid; one that was, expired
+        self.now = datetime.now(UTC) - timedelta(
+            days=365
+        )  # in the past, so that tokens are expired, not issued in the future
         self.manager = boto3.client("secretsmanager")
         self.rotation = self.rotation_through(self.manager)
         self.tokens: list[tuple[datetime, str]] = []
@@ -70,10 +72,10 @@ class Fakes:
         try:
             AccessTokenVerifier(lambda: keys, PARTIES, lambda _: False).verify(token)
         except DomainError as error:
-            return type(error) is TokenExpired  # raised for genuine tokens only
+            return type(error) is TokenExpired  # raised only for a token with a valid signature
         return True
 
-    def check(self) -> None:
+    def check_tokens(self) -> None:
         """What must hold at any time: a token signed now is valid for verifiers that have just read the keys and for
         those that read them when the rotation began, and every token younger than an hour is valid."""
         key: Any = self.secret("jwt/signing")[0]
@@ -82,9 +84,9 @@ class Fakes:
         assert self.verifies(signed, self.read_before)
         assert all(self.verifies(token, self.verification()) for _, token in self.tokens)
 
-    def settled(self) -> None:
+    def check_finished(self) -> None:
         """What must hold when all rotations have ended."""
-        self.check()
+        self.check_tokens()
         assert len(self.signing()) == 2
         assert set(self.signing()) <= {key["kid"] for key in self.verification()}
         self.now += KNOWN_AFTER
@@ -109,7 +111,7 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Fakes]:
     forget_wiring()
 
 
-class Atomic:
+class AtomicClient:
     """boto3's client as on AWS: calls are atomic, and an existing version is not overwritten."""
 
     def __init__(self, client: Any) -> None:
@@ -149,20 +151,20 @@ class CrashingClient:
 
 
 def test_a_rotation_that_runs_twice_at_once_is_one_rotation(fakes: Fakes) -> None:
-    fakes.rotation = fakes.rotation_through(Atomic(fakes.manager))
+    fakes.rotation = fakes.rotation_through(AtomicClient(fakes.manager))
     for _ in range(5):
-        _, following = fakes.signing()
+        _, next_key = fakes.signing()
         outcomes = concurrently([partial(fakes.rotate, str(uuid4()))] * 2)
         assert outcomes == [None, None]
-        assert fakes.signing()[0] == following
-        fakes.settled()
+        assert fakes.signing()[0] == next_key
+        fakes.check_finished()
 
 
 def test_a_version_that_the_same_rotation_made_meanwhile_is_used(fakes: Fakes) -> None:
     """moto overwrites it, where AWS raises an error."""
     token = str(uuid4())
 
-    class Slower:
+    class OvertakenClient:
         def __init__(self, client: Any) -> None:
             self._client = client
 
@@ -175,56 +177,56 @@ def test_a_version_that_the_same_rotation_made_meanwhile_is_used(fakes: Fakes) -
                 return
             raise self._client.exceptions.ResourceExistsException({"Error": {"Code": "ResourceExistsException"}}, "Put")
 
-    fakes.rotation_through(Slower(fakes.manager)).step("createSecret", token)
+    fakes.rotation_through(OvertakenClient(fakes.manager)).step("createSecret", token)
     fakes.rotate(token)
-    fakes.settled()
+    fakes.check_finished()
 
 
 def test_tokens_from_before_during_and_after_a_rotation_stay_valid(fakes: Fakes) -> None:
     for _ in range(4):
-        first, following = fakes.signing()
+        first, next_key = fakes.signing()
         token = str(uuid4())
         for step in STEPS:
-            fakes.check()
+            fakes.check_tokens()
             fakes.rotation.step(step, token)
-        fakes.check()
-        assert fakes.signing()[0] == following
+        fakes.check_tokens()
+        assert fakes.signing()[0] == next_key
         assert first in {key["kid"] for key in fakes.verification()}
-        fakes.settled()
+        fakes.check_finished()
 
 
 @pytest.mark.parametrize("then", ["it is repeated", "another follows"])
 def test_a_rotation_that_crashes_at_any_call_can_be_completed(fakes: Fakes, then: str) -> None:
     for calls in range(100):
-        _, following = fakes.signing()
+        _, next_key = fakes.signing()
         token = str(uuid4())
         crashing = fakes.rotation_through(CrashingClient(fakes.manager, calls))
         try:
             for step in STEPS:
                 crashing.step(step, token)
         except TimeoutError:
-            fakes.check()
+            fakes.check_tokens()
         else:
             break
         if then == "it is repeated":
             fakes.rotate(token)
         else:
-            with suppress(TooSoon):  # for it had switched the keys already
+            with suppress(TooSoon):  # it has already switched the keys
                 fakes.rotate()
-        assert fakes.signing()[0] == following
-        fakes.settled()
+        assert fakes.signing()[0] == next_key
+        fakes.check_finished()
     assert 15 < calls < 99
 
 
 @pytest.mark.parametrize("steps", list(permutations(STEPS)))
-def test_steps_out_of_order_do_no_harm(fakes: Fakes, steps: tuple[str, ...]) -> None:
+def test_steps_out_of_order_keep_tokens_valid(fakes: Fakes, steps: tuple[str, ...]) -> None:
     token = str(uuid4())
     for step in steps:
         with suppress(Superseded, Unpublished, Missing):
             fakes.rotation.step(step, token)
-        fakes.check()
+        fakes.check_tokens()
     fakes.rotate(token)
-    fakes.settled()
+    fakes.check_finished()
 
 
 @pytest.mark.parametrize("twice", STEPS)
@@ -236,28 +238,28 @@ def test_a_step_repeated_changes_nothing_more(fakes: Fakes, twice: str) -> None:
         if step == twice:
             fakes.rotation.step(step, token)
         assert fakes.rotation.state() == before
-    fakes.rotate(token)  # the whole of it, when it is done
+    fakes.rotate(token)  # the whole rotation again, after its end
     assert fakes.rotation.state() == before
 
 
 @pytest.mark.parametrize(("done", "then"), list(product(range(1, 4), repeat=2)))
-def test_of_two_interleaved_rotations_the_overtaken_one_ends(fakes: Fakes, done: int, then: int) -> None:
+def test_of_two_interleaved_rotations_the_overtaken_one_stops(fakes: Fakes, done: int, then: int) -> None:
     slow, fast = str(uuid4()), str(uuid4())
     fakes.rotate(slow, STEPS[:done])
     fakes.rotate(fast, STEPS[:then])
-    fakes.check()
+    fakes.check_tokens()
     with pytest.raises(Superseded):
         fakes.rotate(slow, STEPS[done:])
     fakes.rotate(fast, STEPS[then:])
-    fakes.settled()
+    fakes.check_finished()
 
 
 def test_a_rotation_made_from_replaced_keys_can_never_finish(fakes: Fakes) -> None:
     stale = str(uuid4())
     fakes.rotate(stale, STEPS[:3])
     fakes.rotate()
-    fakes.settled()
-    # As if its label had come back, which alone says that it is under way.
+    fakes.check_finished()
+    # AWSPENDING alone marks a rotation as in progress.
     fakes.manager.update_secret_version_stage(
         SecretId=f"{PREFIX}jwt/signing",
         VersionStage="AWSPENDING",
@@ -267,16 +269,16 @@ def test_a_rotation_made_from_replaced_keys_can_never_finish(fakes: Fakes) -> No
     with pytest.raises(Superseded):
         fakes.rotate(stale)
     assert fakes.signing() == before
-    fakes.settled()
+    fakes.check_finished()
 
 
-def test_a_version_that_is_labelled_before_it_has_a_value_does_no_harm(fakes: Fakes) -> None:
+def test_a_version_with_a_label_but_no_value_stops_no_rotation(fakes: Fakes) -> None:
     token = str(uuid4())
     secret = secretsmanager_backends["123456789012"]["ap-northeast-2"].secrets[f"{PREFIX}jwt/signing"]
     secret.versions[token] = {"createdate": 0, "version_id": token, "version_stages": ["AWSPENDING"]}
     fakes.rotation.step("setSecret", str(secret.default_version_id))
     fakes.rotate(token)
-    fakes.settled()
+    fakes.check_finished()
 
 
 def test_a_key_verifies_until_its_last_token_expires_and_the_next_rotation_removes_it(fakes: Fakes) -> None:
@@ -297,7 +299,7 @@ def test_a_key_that_verifiers_may_not_know_yet_does_not_sign(fakes: Fakes) -> No
     with pytest.raises(TooSoon, match=" in 1 s"):
         fakes.rotate()
     assert fakes.rotation.state() == before
-    fakes.settled()
+    fakes.check_finished()
     fakes.rotate()
 
 
@@ -309,42 +311,42 @@ def test_with_monthly_rotations_the_previous_the_current_and_the_next_key_are_pu
         fakes.now += timedelta(days=30)
 
 
-def test_a_single_key_gets_a_next_one_first(fakes: Fakes) -> None:
+def test_a_single_key_gets_a_next_key_before_it_is_replaced(fakes: Fakes) -> None:
     for name in ("jwt/signing", "jwt/verification"):
-        lone = {"keys": fakes.secret(name)[:1]}
-        fakes.manager.put_secret_value(SecretId=PREFIX + name, SecretString=json.dumps(lone))
+        single = {"keys": fakes.secret(name)[:1]}
+        fakes.manager.put_secret_value(SecretId=PREFIX + name, SecretString=json.dumps(single))
     fakes.read_before = fakes.verification()
     (only,) = fakes.signing()
     fakes.rotate()
     assert fakes.signing()[0] == only
-    fakes.settled()
+    fakes.check_finished()
     fakes.rotate()
     assert fakes.signing()[0] != only
-    fakes.settled()
+    fakes.check_finished()
 
 
 def test_a_next_key_that_is_not_published_is_published_before_it_signs(fakes: Fakes) -> None:
-    lost = {"keys": fakes.secret("jwt/verification")[:1]}
-    fakes.manager.put_secret_value(SecretId=f"{PREFIX}jwt/verification", SecretString=json.dumps(lost))
+    unpublished = {"keys": fakes.secret("jwt/verification")[:1]}
+    fakes.manager.put_secret_value(SecretId=f"{PREFIX}jwt/verification", SecretString=json.dumps(unpublished))
     fakes.read_before = fakes.verification()
     with pytest.raises(TooSoon):
         fakes.rotate()
-    fakes.settled()
+    fakes.check_finished()
     fakes.rotate()
-    fakes.settled()
+    fakes.check_finished()
 
 
-def test_one_call_by_hand_is_a_whole_rotation(fakes: Fakes) -> None:
-    _, following = fakes.signing()
+def test_one_manual_call_runs_a_whole_rotation(fakes: Fakes) -> None:
+    _, next_key = fakes.signing()
     state = rotate_signing_key.handler({}, None)
-    fakes.settled()
+    fakes.check_finished()
     assert state["signing"] == fakes.signing()
-    assert state["signing"][0] == following
+    assert state["signing"][0] == next_key
     assert state["verification"] == [key["kid"] for key in fakes.verification()]
 
 
 def test_after_a_leak_one_call_replaces_every_key(fakes: Fakes) -> None:
-    fakes.check()
+    fakes.check_tokens()
     leaked = {key["kid"] for key in fakes.verification()}
     state = rotate_signing_key.handler({"leaked": True}, None)
     assert leaked.isdisjoint(state["signing"] + state["verification"])
@@ -354,11 +356,11 @@ def test_after_a_leak_one_call_replaces_every_key(fakes: Fakes) -> None:
 
 def test_secrets_manager_runs_single_steps_and_for_this_secret_only(fakes: Fakes) -> None:
     arn = fakes.manager.describe_secret(SecretId=f"{PREFIX}jwt/signing")["ARN"]
-    _, following = fakes.signing()
+    _, next_key = fakes.signing()
     token = str(uuid4())
     for step in STEPS:
         rotate_signing_key.handler({"Step": step, "SecretId": arn, "ClientRequestToken": token}, None)
-    assert fakes.signing()[0] == following
+    assert fakes.signing()[0] == next_key
     other = fakes.manager.describe_secret(SecretId=f"{PREFIX}jwt/verification")["ARN"]
     for event in (
         {"Step": "createSecret", "SecretId": other, "ClientRequestToken": token},

@@ -1,4 +1,4 @@
-"""Guessing passwords gets slower and slower, even in parallel, and no owner is locked out at home (AUTH-006)."""
+"""Password guessing is slowed down, even in parallel, and no owner is locked out of a known network (AUTH-006)."""
 
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -18,11 +18,11 @@ START = datetime(2026, 5, 1, 11, tzinfo=UTC)
 HONG, KIM = b"hong" * 8, b"kim." * 8
 HOME, CAFE = b"home" * 8, b"cafe" * 8
 TERMS = LockoutTerms()
-ALL_AT_ONCE = TERMS.network.wrong - 1 + TERMS.at_once  # what the docstring promises a burst gets at most
+MOST_AT_ONCE = TERMS.network.wrong - 1 + TERMS.at_once  # concurrent guesses that are compared
 
 
-class GuardedLogin:
-    """A lockout, and a clock to move."""
+class LoginAttempts:
+    """A lockout, and a clock that tests move."""
 
     def __init__(self, redis: Client) -> None:
         self.now = START
@@ -42,11 +42,11 @@ class GuardedLogin:
 
 
 @pytest.fixture
-def login(redis: Client) -> GuardedLogin:
-    return GuardedLogin(redis)
+def login(redis: Client) -> LoginAttempts:
+    return LoginAttempts(redis)
 
 
-def test_a_hundred_guesses_at_once_get_no_more_comparisons_than_promised(login: GuardedLogin) -> None:
+def test_of_a_hundred_concurrent_guesses_a_limited_number_is_compared(login: LoginAttempts) -> None:
     compared: list[int] = []
     counting = Lock()
 
@@ -59,30 +59,30 @@ def test_a_hundred_guesses_at_once_get_no_more_comparisons_than_promised(login: 
     for _ in range(5):
         outcomes = concurrently([guess] * 100)
         assert all(outcome is None or isinstance(outcome, DomainError) for outcome in outcomes)
-        assert TERMS.network.wrong <= len(compared) <= ALL_AT_ONCE
+        assert TERMS.network.wrong <= len(compared) <= MOST_AT_ONCE
 
 
-def test_guesses_that_are_being_compared_count(login: GuardedLogin) -> None:
+def test_guesses_in_progress_count(login: LoginAttempts) -> None:
     outcomes = concurrently([partial(login.lockout.check, HONG, CAFE, known_network=False)] * 100)
-    under_way = [outcome for outcome in outcomes if not isinstance(outcome, Exception)]
-    assert len(under_way) == TERMS.at_once
+    in_progress = [outcome for outcome in outcomes if not isinstance(outcome, Exception)]
+    assert len(in_progress) == TERMS.at_once
     assert login.guess() == 1
-    for attempt in under_way:
+    for attempt in in_progress:
         login.lockout.failed(attempt)
     assert login.guess() > 60
 
 
-def test_correct_passwords_at_once_all_pass(login: GuardedLogin) -> None:
+def test_correct_passwords_at_once_all_pass(login: LoginAttempts) -> None:
     for _ in range(5):
         assert concurrently([partial(login.guess, right=True)] * TERMS.at_once) == [0] * TERMS.at_once
 
 
-def test_the_sixth_guess_waits_a_minute_and_later_ones_up_to_fifteen(login: GuardedLogin) -> None:
+def test_the_sixth_guess_waits_a_minute_and_later_ones_up_to_fifteen(login: LoginAttempts) -> None:
     assert [login.guess() for _ in range(5)] == [0] * 5
     waits = []
     for _ in range(6):
         waits.append(login.guess())
-        assert login.guess() == waits[-1]  # a rejected guess does not prolong it
+        assert login.guess() == waits[-1]  # a rejected guess does not prolong the lockout
         login.wait(waits[-1] - 0.001)
         assert login.guess() == 1
         login.wait(0.001)
@@ -90,7 +90,7 @@ def test_the_sixth_guess_waits_a_minute_and_later_ones_up_to_fifteen(login: Guar
     assert waits == [60, 120, 240, 480, 900, 900]
 
 
-def test_after_a_lock_one_guess_gets_through_and_not_ten(login: GuardedLogin) -> None:
+def test_after_a_lockout_one_of_many_concurrent_guesses_is_compared(login: LoginAttempts) -> None:
     for _ in range(5):
         login.guess()
     login.wait(60)
@@ -98,8 +98,8 @@ def test_after_a_lock_one_guess_gets_through_and_not_ten(login: GuardedLogin) ->
     assert sum(not isinstance(outcome, Exception) for outcome in outcomes) == 1
 
 
-def test_the_correct_password_forgets_wrong_ones_but_waits_while_locked(
-    login: GuardedLogin,
+def test_the_correct_password_resets_the_count_but_waits_while_locked(
+    login: LoginAttempts,
 ) -> None:
     for _ in range(4):
         login.guess()
@@ -111,7 +111,7 @@ def test_the_correct_password_forgets_wrong_ones_but_waits_while_locked(
     assert [login.guess() for _ in range(5)] == [0] * 5
 
 
-def test_a_wrong_password_is_forgotten_after_an_hour(login: GuardedLogin) -> None:
+def test_a_wrong_password_counts_for_an_hour(login: LoginAttempts) -> None:
     for _ in range(4):
         login.guess()
     login.wait(3600)
@@ -119,7 +119,7 @@ def test_a_wrong_password_is_forgotten_after_an_hour(login: GuardedLogin) -> Non
     assert login.guess() == 60
 
 
-def test_another_address_and_another_network_are_not_locked(login: GuardedLogin) -> None:
+def test_another_address_and_another_network_are_not_locked(login: LoginAttempts) -> None:
     for _ in range(6):
         login.guess()
     assert login.guess() == 60
@@ -127,7 +127,7 @@ def test_another_address_and_another_network_are_not_locked(login: GuardedLogin)
     assert login.guess(network=HOME) == 0
 
 
-def test_guessing_from_everywhere_locks_everywhere_but_home(login: GuardedLogin) -> None:
+def test_guessing_from_many_networks_locks_all_but_known_networks(login: LoginAttempts) -> None:
     networks = [bytes([number]) * 32 for number in range(100)]
     outcomes = concurrently([partial(login.guess, network=network) for network in networks])
     waited = [wait for wait in outcomes if wait]
@@ -145,13 +145,13 @@ def test_guessing_from_everywhere_locks_everywhere_but_home(login: GuardedLogin)
     assert login.guess(network=networks[7]) == 300
 
 
-def test_wrong_passwords_from_known_networks_lock_no_other_network(login: GuardedLogin) -> None:
+def test_wrong_passwords_from_known_networks_lock_no_other_network(login: LoginAttempts) -> None:
     for number in range(60):
         login.guess(network=bytes([number]) * 32, known=True)
     assert login.guess(network=CAFE) == 0
 
 
-def test_an_attempt_that_never_ends_is_abandoned(login: GuardedLogin) -> None:
+def test_an_unfinished_attempt_stops_counting(login: LoginAttempts) -> None:
     for _ in range(TERMS.at_once):
         login.lockout.check(HONG, CAFE, known_network=False)
     assert login.guess() == 1
@@ -159,7 +159,7 @@ def test_an_attempt_that_never_ends_is_abandoned(login: GuardedLogin) -> None:
     assert login.guess() == 0
 
 
-def test_every_key_expires_and_none_contains_an_address(login: GuardedLogin, redis: Client) -> None:
+def test_every_key_expires_and_none_contains_an_address(login: LoginAttempts, redis: Client) -> None:
     for _ in range(3):
         login.guess()
     login.lockout.check(HONG, CAFE, known_network=False)

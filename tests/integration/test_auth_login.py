@@ -35,8 +35,8 @@ from tests.integration.test_auth_handlers import (
     code,
     logged_in,
     sample,
-    verified,  # noqa: F401 - a fixture
-    verified_as,
+    verification_id,  # noqa: F401 - a fixture
+    verify_identity,
 )
 from tests.support.concurrently import concurrently
 
@@ -51,13 +51,13 @@ def login(
     event = sample("log_in", {"email": email, "password": password})
     event["requestContext"]["identity"]["sourceIp"] = ip
     event["headers"] |= {"User-Agent": agent} | {name.replace("_", "-"): value for name, value in headers.items()}
-    answer: Event = import_module("functions.auth.handlers.log_in").handler(event, None)
-    answer["body"] = json.loads(answer["body"])
-    return answer
+    response: Event = import_module("functions.auth.handlers.log_in").handler(event, None)
+    response["body"] = json.loads(response["body"])
+    return response
 
 
-def outcome(answer: Event) -> tuple[int, str]:
-    return answer["statusCode"], answer["body"].get("code", "")
+def outcome(response: Event) -> tuple[int, str]:
+    return response["statusCode"], response["body"].get("code", "")
 
 
 def logins(access_token: str, **query: str) -> Any:
@@ -78,7 +78,7 @@ class CountingHasher(PasswordHasher):
         return super().matches(password, password_hash)
 
 
-class FixedAnswers:
+class FixedDependencies:
     """Accounts, history and captcha that always return the same."""
 
     account = Credentials(UserId(UUID(int=7)), Role.USER, PasswordHasher(4).hash(PASSWORD))
@@ -99,11 +99,11 @@ class FixedAnswers:
 
 
 @pytest.mark.parametrize("email", [DEMO, "nobody@example.com"])
-def test_a_hundred_guesses_at_once_get_no_more_comparisons_than_promised(redis: redis.Client, email: str) -> None:
-    hasher, fixed, terms = CountingHasher(), FixedAnswers(), LockoutTerms()
+def test_of_a_hundred_concurrent_guesses_a_limited_number_is_compared(redis: redis.Client, email: str) -> None:
+    hasher, fixed, terms = CountingHasher(), FixedDependencies(), LockoutTerms()
     unused: Any = None
-    lockout_of_test = Lockout(redis, utc_now, new_id)
-    login_use_case = Login(fixed, fixed, lookup(), lockout_of_test, hasher, fixed, unused)
+    own_lockout = Lockout(redis, utc_now, new_id)
+    login_use_case = Login(fixed, fixed, lookup(), own_lockout, hasher, fixed, unused)
     guess = partial(login_use_case.log_in, email, "wrong-password-1", "human", Caller("203.0.113.7", "a script"))
     outcomes = concurrently([guess] * 100)
     assert {str(outcome) for outcome in outcomes} == {"INVALID_CREDENTIALS", "ACCOUNT_LOCKED"}
@@ -123,13 +123,13 @@ def test_five_wrong_passwords_lock_even_for_the_correct_one(email: str) -> None:
 
 
 @pytest.mark.parametrize("spelling", ["DEMO@example.com", "Demo@EXAMPLE.com", " demo@example.com "])
-def test_a_lockout_covers_the_address_in_any_case(spelling: str) -> None:
+def test_a_lockout_covers_the_address_in_any_letter_case(spelling: str) -> None:
     for _ in range(5):
         login(DEMO, "wrong-password-1")
     assert outcome(login(spelling)) == (423, "ACCOUNT_LOCKED")
 
 
-def test_no_header_moves_a_guesser_to_another_network() -> None:
+def test_headers_do_not_change_the_network_of_a_request() -> None:
     for number in range(5):
         login(password="wrong-password-1", X_Forwarded_For=f"198.51.{number}.1", X_Real_IP=f"198.51.{number}.1")
     assert outcome(login(X_Forwarded_For="192.0.2.1")) == (423, "ACCOUNT_LOCKED")
@@ -137,7 +137,7 @@ def test_no_header_moves_a_guesser_to_another_network() -> None:
     assert outcome(login(ip="198.51.100.1"))[0] == 200
 
 
-def test_a_lockout_lasts_as_long_as_the_template_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lockout_lasts_as_long_as_configured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCKOUT_SECONDS", "7")
     lockout.cache_clear()
     for _ in range(5):
@@ -151,20 +151,20 @@ def test_while_redis_is_unavailable_logins_get_503(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_failed_login_looks_the_same_for_every_kind_of_account() -> None:
-    gone = logged_in(email="admin@example.com", password="local-admin-1234")
-    leave = as_user("withdraw_account", gone["accessToken"], {"password": "local-admin-1234"})
-    assert call("withdraw_account", leave) == (204, None)
-    answers = [
+    withdrawn = logged_in(email="admin@example.com", password="local-admin-1234")
+    withdrawal = as_user("withdraw_account", withdrawn["accessToken"], {"password": "local-admin-1234"})
+    assert call("withdraw_account", withdrawal) == (204, None)
+    responses = [
         login(DEMO, "wrong-password-1"),
         login("nobody@example.com", "wrong-password-1"),
         login("admin@example.com", "wrong-password-1"),
-        login("admin@example.com", "local-admin-1234"),  # withdrawn: not even its password
+        login("admin@example.com", "local-admin-1234"),  # withdrawn, with its correct password
     ]
-    assert {outcome(answer) for answer in answers} == {(401, "INVALID_CREDENTIALS")}
-    for answer in answers:
-        assert sorted(answer["body"]) == ["code", "message", "timestamp", "traceId"]
-        assert answer["headers"] == answers[0]["headers"]
-        assert answer["body"]["message"] == answers[0]["body"]["message"]
+    assert {outcome(response) for response in responses} == {(401, "INVALID_CREDENTIALS")}
+    for response in responses:
+        assert sorted(response["body"]) == ["code", "message", "timestamp", "traceId"]
+        assert response["headers"] == responses[0]["headers"]
+        assert response["body"]["message"] == responses[0]["body"]["message"]
 
 
 def test_the_owner_sees_every_login_and_every_attempt(superuser: Database) -> None:
@@ -197,7 +197,7 @@ def test_a_login_from_a_new_network_with_a_new_browser_is_suspicious() -> None:
     assert [item["suspicious"] for item in page["items"]] == [False, True, False, False, False]
 
 
-def test_a_login_after_many_wrong_passwords_is_suspicious_even_at_home() -> None:
+def test_a_login_after_many_wrong_passwords_is_suspicious_even_from_a_known_network() -> None:
     login()
     for _ in range(5):
         login(password="wrong-password-1", ip="198.51.100.1")
@@ -205,7 +205,7 @@ def test_a_login_after_many_wrong_passwords_is_suspicious_even_at_home() -> None
     assert logins(token)[1]["items"][0]["suspicious"] is True
 
 
-def test_guessing_from_everywhere_does_not_lock_the_owner_out_at_home() -> None:
+def test_guessing_from_many_networks_does_not_lock_the_owner_out_of_a_known_network() -> None:
     assert login()["statusCode"] == 200
     for number in range(50):
         login(password="wrong-password-1", ip=f"198.18.{number}.1")
@@ -228,18 +228,18 @@ def test_a_hash_of_another_cost_is_renewed_while_other_logins_succeed(
     monkeypatch.setenv("BCRYPT_COST", "5")
     password_hasher.cache_clear()
 
-    def hash_kept() -> str:
+    def stored_hash() -> str:
         (row,) = superuser.rows(
             "SELECT password_hash FROM user_service.users WHERE email_hash = %s", (lookup()("email", DEMO),)
         )
         return str(row["password_hash"])
 
-    assert hash_kept().startswith("$2b$04$")
+    assert stored_hash().startswith("$2b$04$")
     login(password="wrong-password-1")
-    assert hash_kept().startswith("$2b$04$")
-    answers = concurrently([login] * 4)
-    assert [answer["statusCode"] if isinstance(answer, dict) else answer for answer in answers] == [200] * 4
-    assert hash_kept().startswith("$2b$05$")
+    assert stored_hash().startswith("$2b$04$")
+    responses = concurrently([login] * 4)
+    assert [response["statusCode"] if isinstance(response, dict) else response for response in responses] == [200] * 4
+    assert stored_hash().startswith("$2b$05$")
     assert login()["statusCode"] == 200
 
 
@@ -275,12 +275,12 @@ ODD_CHARACTERS = [
 ]
 
 
-def test_unusual_characters_log_in_to_no_other_account_and_break_nothing() -> None:
-    answers = [login(email, password, ip=f"198.18.{n}.1") for n, (email, password, _) in enumerate(ODD_CHARACTERS)]
-    assert [answer["statusCode"] for answer in answers] == [expected for _, _, expected in ODD_CHARACTERS]
+def test_unusual_characters_never_log_in_to_another_account() -> None:
+    responses = [login(email, password, ip=f"198.18.{n}.1") for n, (email, password, _) in enumerate(ODD_CHARACTERS)]
+    assert [response["statusCode"] for response in responses] == [expected for _, _, expected in ODD_CHARACTERS]
 
 
-NO_TEXT = [
+NOT_TEXT = [
     b'{"email": "\\ud800@example.com", "password": "local-demo-1234", "captchaToken": "sandbox-human"}',
     b'{"email": "demo@example.com", "password": "\\ud800local-demo-1234", "captchaToken": "sandbox-human"}',
     b'{"email": "demo@example.com", "password": "local-demo-1234\\udfff", "captchaToken": "sandbox-human"}',
@@ -296,10 +296,10 @@ NO_TEXT = [
 
 
 def test_a_body_with_fields_that_are_not_text_is_a_validation_error() -> None:
-    for body in NO_TEXT:
+    for body in NOT_TEXT:
         event = sample("log_in") | {"body": b64encode(body).decode(), "isBase64Encoded": True}
-        answer = import_module("functions.auth.handlers.log_in").handler(event, None)
-        assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (400, "VALIDATION_ERROR"), body
+        response = import_module("functions.auth.handlers.log_in").handler(event, None)
+        assert (response["statusCode"], json.loads(response["body"])["code"]) == (400, "VALIDATION_ERROR"), body
 
 
 def test_the_last_of_two_equal_fields_counts() -> None:
@@ -328,13 +328,13 @@ FORGED: Event = {
 }
 
 
-def test_a_registration_cannot_set_role_or_state(verified: str) -> None:  # noqa: F811
-    made = call("register_account", identityVerificationId=verified, email="hong@example.com", **FORGED)[1]
-    assert made["role"] == "USER"
-    assert made["id"] != FORGED["id"]
+def test_a_registration_cannot_set_role_or_state(verification_id: str) -> None:  # noqa: F811
+    registered = call("register_account", identityVerificationId=verification_id, email="hong@example.com", **FORGED)[1]
+    assert registered["role"] == "USER"
+    assert registered["id"] != FORGED["id"]
     token = logged_in(email="hong@example.com", password="correct-horse-7")["accessToken"]
     me = call("read_account", as_user("read_account", token))[1]
-    assert (me["role"], me["emailVerified"], me["id"]) == ("USER", False, made["id"])
+    assert (me["role"], me["emailVerified"], me["id"]) == ("USER", False, registered["id"])
     assert me["createdAt"] > "2026"
 
 
@@ -355,9 +355,9 @@ def test_a_login_cannot_set_role_or_state() -> None:
         ("hong@example.com", "ho.ng@example.com", False),
     ],
 )
-def test_one_address_is_one_account_in_any_case_and_other_spellings_are_not(
+def test_only_letter_case_is_ignored_in_an_email_address(
     first: str, second: str, taken: bool, sandbox_url: str
 ) -> None:
-    assert call("register_account", identityVerificationId=verified_as(sandbox_url, "a"), email=first)[0] == 201
-    again = call("register_account", identityVerificationId=verified_as(sandbox_url, "b"), email=second)
+    assert call("register_account", identityVerificationId=verify_identity(sandbox_url, "a"), email=first)[0] == 201
+    again = call("register_account", identityVerificationId=verify_identity(sandbox_url, "b"), email=second)
     assert again[0] == (409 if taken else 201)

@@ -1,4 +1,4 @@
-"""The login history on a real Postgres: what its owner sees, what is unusual, and what the table shows
+"""The login history on a real Postgres: what the owner sees, which logins are suspicious, and what the table reveals
 (AUTH-020, AUTH-021)."""
 
 import json
@@ -26,14 +26,14 @@ from tests.support.fakes.in_memory_vault import in_memory_vault
 
 START = datetime(2026, 5, 1, 11, tzinfo=UTC)
 VAULT = in_memory_vault()
-HOME = Caller("203.0.113.7", "Firefox on the service")
+HOME = Caller("203.0.113.7", "Firefox on a laptop")
 PHONE_AT_HOME = Caller("203.0.113.99", "an app")
-DESK_ON_THE_ROAD = Caller("198.51.100.1", "Firefox on the service")
+LAPTOP_ELSEWHERE = Caller("198.51.100.1", "Firefox on a laptop")
 ABROAD = Caller("2001:db8:aa:bb00::1", "curl/8")
 
 
 class AccountHistory:
-    """The history of one account, and a clock to move."""
+    """The history of one account, and a clock that tests move."""
 
     def __init__(self, database: Database, user_id: UserId) -> None:
         self.now = START
@@ -61,7 +61,7 @@ def user_id(database_of: Callable[[str], Database]) -> UserId:
 
 
 @pytest.fixture
-def book(database_of: Callable[[str], Database], user_id: UserId) -> AccountHistory:
+def account(database_of: Callable[[str], Database], user_id: UserId) -> AccountHistory:
     return AccountHistory(database_of("user_service"), user_id)
 
 
@@ -71,107 +71,105 @@ def logged_in_before(superuser: Database) -> None:
 
 
 def test_logins_at_once_are_all_in_the_history(database_of: Callable[[str], Database], user_id: UserId) -> None:
-    books = [AccountHistory(database_of("user_service"), user_id) for _ in range(8)]
-    assert (
-        concurrently([partial(book.history.succeeded, user_id, HOME, LoginMethod.PASSWORD) for book in books])
-        == [None] * 8
-    )
-    assert books[0].history.page(user_id, 100, 0)[1] == 8
+    accounts = [AccountHistory(database_of("user_service"), user_id) for _ in range(8)]
+    calls = [partial(account.history.succeeded, user_id, HOME, LoginMethod.PASSWORD) for account in accounts]
+    assert concurrently(calls) == [None] * 8
+    assert accounts[0].history.page(user_id, 100, 0)[1] == 8
 
 
-def test_the_owner_sees_what_happened_newest_first(book: AccountHistory) -> None:
-    book.log_in(HOME)
-    book.fail(ABROAD)
-    book.history.succeeded(book.user_id, PHONE_AT_HOME, LoginMethod.KAKAO)
-    logins, total = book.history.page(book.user_id, 2, 0)
+def test_the_owner_sees_every_attempt_newest_first(account: AccountHistory) -> None:
+    account.log_in(HOME)
+    account.fail(ABROAD)
+    account.history.succeeded(account.user_id, PHONE_AT_HOME, LoginMethod.KAKAO)
+    logins, total = account.history.page(account.user_id, 2, 0)
     assert total == 3
     assert [(login.ip, login.user_agent, login.method, login.success) for login in logins] == [
         ("203.0.113.99", "an app", LoginMethod.KAKAO, True),
         ("2001:db8:aa:bb00::1", "curl/8", LoginMethod.PASSWORD, False),
     ]
-    assert logins[0].at == book.now
-    (first,), _ = book.history.page(book.user_id, 2, 2)
+    assert logins[0].at == account.now
+    (first,), _ = account.history.page(account.user_id, 2, 2)
     assert (first.ip, first.at) == ("203.0.113.7", START + timedelta(minutes=1))
-    assert book.history.page(book.user_id, 2, 1000) == ([], 3)
-    assert book.history.page(UserId(new_id()), 2, 0) == ([], 0)
+    assert account.history.page(account.user_id, 2, 1000) == ([], 3)
+    assert account.history.page(UserId(new_id()), 2, 0) == ([], 0)
 
 
 def test_the_first_login_and_one_from_a_known_network_or_browser_are_not_suspicious(
-    book: AccountHistory, superuser: Database
+    account: AccountHistory, superuser: Database
 ) -> None:
-    assert not book.log_in(HOME)
+    assert not account.log_in(HOME)
     logged_in_before(superuser)
-    assert not book.log_in(PHONE_AT_HOME)
-    assert not book.log_in(DESK_ON_THE_ROAD)
+    assert not account.log_in(PHONE_AT_HOME)
+    assert not account.log_in(LAPTOP_ELSEWHERE)
 
 
 def test_a_login_from_a_new_network_with_a_new_browser_is_suspicious_once(
-    book: AccountHistory, superuser: Database
+    account: AccountHistory, superuser: Database
 ) -> None:
-    book.log_in(HOME)
+    account.log_in(HOME)
     logged_in_before(superuser)
-    assert book.log_in(ABROAD)
-    assert not book.log_in(ABROAD)
+    assert account.log_in(ABROAD)
+    assert not account.log_in(ABROAD)
 
 
-def test_a_failed_attempt_does_not_make_a_network_known(book: AccountHistory, superuser: Database) -> None:
-    book.log_in(HOME)
+def test_a_failed_attempt_does_not_make_a_network_known(account: AccountHistory, superuser: Database) -> None:
+    account.log_in(HOME)
     logged_in_before(superuser)
-    book.fail(ABROAD)
-    assert book.log_in(ABROAD)
+    account.fail(ABROAD)
+    assert account.log_in(ABROAD)
 
 
-def test_after_ninety_days_a_network_is_new_again(book: AccountHistory, superuser: Database) -> None:
-    book.log_in(HOME)
+def test_after_ninety_days_a_network_is_new_again(account: AccountHistory, superuser: Database) -> None:
+    account.log_in(HOME)
     logged_in_before(superuser)
-    book.now += timedelta(days=90)
-    assert book.log_in(HOME)
+    account.now += timedelta(days=90)
+    assert account.log_in(HOME)
 
 
-def test_a_login_after_five_recent_failures_is_suspicious_from_anywhere(book: AccountHistory) -> None:
-    book.log_in(HOME)
-    book.fail(ABROAD, 4)
-    assert not book.log_in(HOME)
-    book.fail(ABROAD)
-    assert book.log_in(HOME)
-    book.now += timedelta(hours=1)
-    assert not book.log_in(HOME)
+def test_a_login_after_five_recent_failures_is_suspicious_from_anywhere(account: AccountHistory) -> None:
+    account.log_in(HOME)
+    account.fail(ABROAD, 4)
+    assert not account.log_in(HOME)
+    account.fail(ABROAD)
+    assert account.log_in(HOME)
+    account.now += timedelta(hours=1)
+    assert not account.log_in(HOME)
 
 
-def test_each_account_has_its_own_history(book: AccountHistory) -> None:
-    book.log_in(HOME)
-    book.fail(HOME, 5)
-    assert book.history.of_caller(book.user_id, HOME) == CallerHistory(False, True, True, 5)
-    assert book.history.of_caller(UserId(new_id()), HOME) == NO_HISTORY
-    assert book.history.of_caller(None, HOME) == NO_HISTORY
+def test_each_account_has_its_own_history(account: AccountHistory) -> None:
+    account.log_in(HOME)
+    account.fail(HOME, 5)
+    assert account.history.of_caller(account.user_id, HOME) == CallerHistory(False, True, True, 5)
+    assert account.history.of_caller(UserId(new_id()), HOME) == NO_HISTORY
+    assert account.history.of_caller(None, HOME) == NO_HISTORY
 
 
 def test_a_suspicious_login_is_logged_and_counted_without_its_origin(
-    book: AccountHistory, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    account: AccountHistory, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     output = StringIO()
     monkeypatch.setattr(log.registered_handler, "stream", output)
-    book.fail(ABROAD, 5)
-    book.log_in(ABROAD)
+    account.fail(ABROAD, 5)
+    account.log_in(ABROAD)
     (line,) = output.getvalue().splitlines()
-    assert json.loads(line)["user_id"] == str(book.user_id)
+    assert json.loads(line)["user_id"] == str(account.user_id)
     (count,) = [line for line in capsys.readouterr().out.splitlines() if "SuspiciousSignIns" in line]
     assert json.loads(count)["SuspiciousSignIns"] == [1.0]
     for personal in (ABROAD.ip, ABROAD.user_agent, "hong@example.com"):
         assert personal not in line + count
 
 
-def test_the_table_shows_no_address_and_no_browser(book: AccountHistory, superuser: Database) -> None:
-    book.log_in(HOME)
-    book.history.failed(None, VAULT.lookup("email", "nobody@example.com"), ABROAD)
+def test_the_table_contains_no_address_and_no_browser(account: AccountHistory, superuser: Database) -> None:
+    account.log_in(HOME)
+    account.history.failed(None, VAULT.lookup("email", "nobody@example.com"), ABROAD)
     whole = str(superuser.rows("SELECT login_history::text AS whole, * FROM user_service.login_history"))
     for personal in (HOME.ip, "203.0.113.0", HOME.user_agent, ABROAD.ip, ABROAD.user_agent, "nobody"):
         assert personal not in whole
 
 
-def test_a_sealed_value_opens_in_its_row_only(book: AccountHistory, superuser: Database) -> None:
-    book.log_in(HOME)
-    book.log_in(ABROAD)
+def test_a_sealed_value_opens_in_its_row_only(account: AccountHistory, superuser: Database) -> None:
+    account.log_in(HOME)
+    account.log_in(ABROAD)
     with superuser.transaction() as connection:
         connection.execute(
             """
@@ -180,30 +178,30 @@ def test_a_sealed_value_opens_in_its_row_only(book: AccountHistory, superuser: D
             """
         )
     with pytest.raises(SealBroken):
-        book.history.page(book.user_id, 2, 0)
+        account.history.page(account.user_id, 2, 0)
 
 
 def test_queries_and_records_look_the_same_with_and_without_an_account(
-    book: AccountHistory, superuser: Database
+    account: AccountHistory, superuser: Database
 ) -> None:
-    asked: list[tuple[str, Any]] = []
+    queries: list[tuple[str, Any]] = []
 
-    class Watched(Database):
+    class RecordingDatabase(Database):
         """Records the queries and the names of their parameters."""
 
         def rows(self, sql: str, parameters: Any = None) -> Any:
-            asked.append((sql, sorted(parameters)))
+            queries.append((sql, sorted(parameters)))
             return super().rows(sql, parameters)
 
-    watched = Watched(book.database._conninfo)
-    history = LoginHistory(LoginHistoryRepository(watched, VAULT), lambda: START, new_id)
-    for user_id in (book.user_id, None):
+    recording = RecordingDatabase(account.database._conninfo)
+    history = LoginHistory(LoginHistoryRepository(recording, VAULT), lambda: START, new_id)
+    for user_id in (account.user_id, None):
         history.of_caller(user_id, HOME)
         history.failed(user_id, VAULT.lookup("email", "anyone@example.com"), HOME)
-    watched.close()
-    assert asked[0] == asked[1]
+    recording.close()
+    assert queries[0] == queries[1]
     known, unknown = superuser.rows("SELECT * FROM user_service.login_history ORDER BY user_id IS NULL")
-    assert (known.pop("user_id"), unknown.pop("user_id")) == (book.user_id, None)
+    assert (known.pop("user_id"), unknown.pop("user_id")) == (account.user_id, None)
     shape = [
         {name: type(value) if name != "client_sealed" else len(value) for name, value in row.items()}
         for row in (known, unknown)

@@ -1,4 +1,4 @@
-"""Old personal data get a new data key while users keep writing theirs (AUTH-020)."""
+"""Old personal data is sealed again under the newest key while users change theirs (AUTH-020)."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ def resealing_with(database: Database, vault: Vault) -> Resealing:
     return Resealing(database, SealedRowRepository(database), vault)
 
 
-def always() -> bool:
+def time_is_left() -> bool:
     return True
 
 
@@ -44,7 +44,7 @@ def accounts(database_of: Callable[[str], Database], vault: Vault) -> AccountRep
     return AccountRepository(database_of("user_service"), vault)
 
 
-def people(accounts: AccountRepository, count: int) -> list[UserId]:
+def register_users(accounts: AccountRepository, count: int) -> list[UserId]:
     ids = [UserId(new_id()) for _ in range(count)]
     for number, user_id in enumerate(ids):
         phone = None if number % 3 == 0 else f"010{number:08}"
@@ -71,16 +71,16 @@ def test_concurrent_writes_are_not_lost_and_every_value_gets_the_newest_key(
     vault: Vault,
     keys: InMemoryKeys,
 ) -> None:
-    users = people(accounts, 60)
+    users = register_users(accounts, 60)
     done = Event()
     written: dict[UserId, str] = dict.fromkeys(users, "as registered")
 
-    def write(mine: list[UserId]) -> int:
+    def write(user_ids: list[UserId]) -> int:
         database, rounds = database_of("user_service"), 0
-        own = AccountRepository(database, vault)
+        repository = AccountRepository(database, vault)
         while not done.is_set():
-            for user_id in mine:
-                assert own.update(user_id, name=f"round {rounds}") is not None
+            for user_id in user_ids:
+                assert repository.update(user_id, name=f"round {rounds}") is not None
                 written[user_id] = f"round {rounds}"
             rounds += 1
         return rounds
@@ -90,7 +90,7 @@ def test_concurrent_writes_are_not_lost_and_every_value_gets_the_newest_key(
         try:
             for _ in range(15):
                 keys.renew()
-                resealing.reseal(always)
+                resealing.reseal(time_is_left)
         finally:
             done.set()
         return 15
@@ -98,7 +98,7 @@ def test_concurrent_writes_are_not_lost_and_every_value_gets_the_newest_key(
     calls: list[Callable[[], int]] = [partial(write, users[:20]), partial(write, users[20:40]), rotate]
     rounds = concurrently(calls)
     assert all(isinstance(each, int) and each > 1 for each in rounds), rounds
-    last = resealing_with(database_of("user_service"), vault).reseal(always)
+    last = resealing_with(database_of("user_service"), vault).reseal(time_is_left)
     assert (last.broken, last.left) == (0, 0)
     assert key_ids(superuser) == {16}
     for number, user_id in enumerate(users):
@@ -114,10 +114,10 @@ def test_two_runs_at_once_share_the_work(
     vault: Vault,
     keys: InMemoryKeys,
 ) -> None:
-    people(accounts, 2 * BATCH_ROWS + 30)
+    register_users(accounts, 2 * BATCH_ROWS + 30)
     keys.renew()
     both = [resealing_with(database_of("user_service"), vault) for _ in range(2)]
-    shares = concurrently([partial(each.reseal, always) for each in both])
+    shares = concurrently([partial(each.reseal, time_is_left) for each in both])
     assert sum(share.rows for share in shares if not isinstance(share, Exception)) == 2 * BATCH_ROWS + 30
     assert key_ids(superuser) == {2}
 
@@ -129,7 +129,7 @@ def test_a_run_that_crashes_leaves_every_value_readable_and_the_next_run_complet
     keys: InMemoryKeys,
     vault: Vault,
 ) -> None:
-    users = people(accounts, 5)
+    users = register_users(accounts, 5)
 
     class CrashingVault(Vault):
         """Crashes after `seals_left` seals."""
@@ -147,9 +147,9 @@ def test_a_run_that_crashes_leaves_every_value_readable_and_the_next_run_complet
         keys.renew()
         crashing.seals_left = seals_left
         with pytest.raises(KeyboardInterrupt):
-            resealing_with(database_of("user_service"), crashing).reseal(always)
+            resealing_with(database_of("user_service"), crashing).reseal(time_is_left)
         assert all(accounts.account(user) is not None for user in users)
-    assert resealing_with(database_of("user_service"), vault).reseal(always).left == 0
+    assert resealing_with(database_of("user_service"), vault).reseal(time_is_left).left == 0
     assert key_ids(superuser) == {keys.newest().id}
     assert all(accounts.account(user) is not None for user in users)
 
@@ -157,15 +157,15 @@ def test_a_run_that_crashes_leaves_every_value_readable_and_the_next_run_complet
 def test_a_run_without_time_left_reports_the_rest_and_the_next_run_does_it(
     database_of: Callable[[str], Database], accounts: AccountRepository, vault: Vault, keys: InMemoryKeys
 ) -> None:
-    people(accounts, BATCH_ROWS + 7)
+    register_users(accounts, BATCH_ROWS + 7)
     keys.renew()
     resealing = resealing_with(database_of("user_service"), vault)
     time_left = iter([True, False])
     first = resealing.reseal(lambda: next(time_left, False))
     assert (first.rows, first.left) == (BATCH_ROWS, 7)
-    second = resealing.reseal(always)
+    second = resealing.reseal(time_is_left)
     assert (second.rows, second.left) == (7, 0)
-    assert resealing.reseal(always).rows == 0
+    assert resealing.reseal(time_is_left).rows == 0
 
 
 def test_a_row_that_does_not_open_is_counted_and_delays_no_other(
@@ -175,7 +175,7 @@ def test_a_row_that_does_not_open_is_counted_and_delays_no_other(
     vault: Vault,
     keys: InMemoryKeys,
 ) -> None:
-    one, other = people(accounts, 2)
+    one, other = register_users(accounts, 2)
     with superuser.transaction() as connection:  # a name is moved to another row
         connection.execute(
             "UPDATE user_service.users SET name_sealed = (SELECT name_sealed FROM user_service.users WHERE id = %s)"
@@ -183,7 +183,7 @@ def test_a_row_that_does_not_open_is_counted_and_delays_no_other(
             (one, other),
         )
     keys.renew()
-    resealed = resealing_with(database_of("user_service"), vault).reseal(always)
+    resealed = resealing_with(database_of("user_service"), vault).reseal(time_is_left)
     assert (resealed.rows, resealed.broken, resealed.left) == (1, 1, 1)
     assert accounts.account(one) is not None
 

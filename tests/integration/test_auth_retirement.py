@@ -1,4 +1,4 @@
-"""Personal data are destroyed or set apart in time, never while in use, on a real Postgres (AUTH-018, AUTH-019)."""
+"""Personal data is destroyed or separated on time, and never while in use, on a real Postgres (AUTH-018, AUTH-019)."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ from functions.auth.domain.errors import EmailTaken, InvalidCredentials
 from functions.auth.usecases import retirement
 from functions.auth.usecases.retirement import Retirement, RetirementTerms
 from tests.support.concurrently import concurrently
-from tests.support.fixtures.auth_service import LIFE, START, AuthService, live_tokens, pairs
+from tests.support.fixtures.auth_service import LIFETIME, START, AuthService, live_tokens, pairs
 
 YEAR, MONTH = timedelta(days=365), timedelta(days=30)
 NewService = Callable[[], AuthService]
@@ -31,13 +31,13 @@ def user(service: AuthService) -> UserId:
 @pytest.fixture
 def retire(database_of: Callable[[str], Database]) -> Callable[[datetime], dict[str, int]]:
     """Runs once at that time; returns what was done."""
-    moment = START
-    batch = Retirement(database_of("user_service"), RetirementRepository(), lambda: moment, RetirementTerms())
+    run_at = START
+    batch = Retirement(database_of("user_service"), RetirementRepository(), lambda: run_at, RetirementTerms())
 
     def run(now: datetime) -> dict[str, int]:
-        nonlocal moment
-        moment = now
-        return {name: done for name, done in run_whole(batch).items() if done}
+        nonlocal run_at
+        run_at = now
+        return {name: done for name, done in run_to_the_end(batch).items() if done}
 
     return run
 
@@ -49,12 +49,12 @@ def statuses(superuser: Database) -> list[str]:
     return [row["status"] for row in superuser.rows("SELECT status FROM user_service.users ORDER BY id")]
 
 
-def whole(superuser: Database, table: str) -> str:
-    """The whole table as text."""
+def table_text(superuser: Database, table: str) -> str:
+    """A whole table as text."""
     return "\n".join(row["whole"] for row in superuser.rows(f"SELECT t::text AS whole FROM user_service.{table} AS t"))
 
 
-def run_whole(batch: Retirement) -> dict[str, int]:
+def run_to_the_end(batch: Retirement) -> dict[str, int]:
     return dict(batch.run(lambda: True))
 
 
@@ -91,11 +91,11 @@ def test_no_login_succeeds_while_an_account_is_destroyed_and_its_person_can_regi
             partial(service.sessions.open, user, Role.USER, "a hash"),
             partial(another.register, email),
         ]
-        done, logged_in, joined = concurrently(race)
+        done, logged_in, registered = concurrently(race)
         assert done == {"AccountsDestroyed": 1}
         assert isinstance(logged_in, InvalidCredentials)
         # A registration during the destruction waits for it; before it, the address is still taken.
-        assert isinstance(joined, UUID) or (isinstance(joined, EmailTaken) and another.register(email))
+        assert isinstance(registered, UUID) or (isinstance(registered, EmailTaken) and another.register(email))
         assert live_tokens(superuser) == 0
 
 
@@ -116,7 +116,7 @@ def test_runs_at_once_share_the_work(
         Retirement(database_of("user_service"), RetirementRepository(), lambda: START + YEAR, RetirementTerms())
         for _ in range(4)
     ]
-    race: list[Callable[[], object]] = [partial(run_whole, batch) for batch in batches]
+    race: list[Callable[[], object]] = [partial(run_to_the_end, batch) for batch in batches]
     done = [outcome["AccountsMadeDormant"] for outcome in concurrently(race) if isinstance(outcome, dict)]
     assert sum(done) == len(superuser.rows("SELECT 1 FROM user_service.dormant_personal_data")) == 250
     assert len(done) == 4
@@ -148,7 +148,7 @@ def test_a_withdrawn_account_is_destroyed_after_its_time_and_no_personal_data_is
     left = {name for name, value in row.items() if value is not None}
     assert left == {"id", "role", "status", "created_at", "withdrawn_at"}
     for table in BELONGINGS:
-        assert str(user) not in whole(superuser, table)
+        assert str(user) not in table_text(superuser, table)
     assert service.accounts.account(kept)
 
 
@@ -170,7 +170,7 @@ def test_an_account_unused_for_a_year_becomes_dormant_and_the_next_login_makes_i
     assert superuser.rows("SELECT 1 FROM user_service.dormant_personal_data") == []
 
 
-def test_an_account_whose_session_is_renewed_is_in_use_however_old_its_login(
+def test_an_account_whose_session_is_renewed_does_not_become_dormant(
     service: AuthService, superuser: Database, user: UserId, retire: Retire
 ) -> None:
     pair = service.sessions.open(user, Role.USER)
@@ -178,7 +178,7 @@ def test_an_account_whose_session_is_renewed_is_in_use_however_old_its_login(
         service.now += timedelta(days=6)
         pair = service.sessions.renew(pair.refresh_token)
     assert "AccountsMadeDormant" not in retire(service.now)
-    assert retire(service.now + LIFE + YEAR)["AccountsMadeDormant"] == 1
+    assert retire(service.now + LIFETIME + YEAR)["AccountsMadeDormant"] == 1
 
 
 def test_old_logins_and_long_expired_refresh_tokens_are_deleted(
@@ -194,7 +194,7 @@ def test_old_logins_and_long_expired_refresh_tokens_are_deleted(
             """,
             (new_id(), START),
         )
-    ended = START + LIFE + MONTH
+    ended = START + LIFETIME + MONTH
     assert retire(ended - timedelta(seconds=1)) == {}
     assert retire(ended) == {"RefreshTokensPruned": 2}
     assert retire(START + timedelta(days=90) - timedelta(seconds=1)) == {}
@@ -210,7 +210,7 @@ def test_a_run_continues_where_the_previous_one_ran_out_of_time(
     batch = Retirement(database_of("user_service"), RetirementRepository(), lambda: START + YEAR, RetirementTerms())
 
     def run(batches: int) -> int:
-        times: Iterator[bool] = iter([True] * (batches + 1))  # one of them is asked for the withdrawn
+        times: Iterator[bool] = iter([True] * (batches + 1))  # one more, for the withdrawn accounts
         return dict(batch.run(lambda: next(times, False)))["AccountsMadeDormant"]
 
     assert [run(1), run(1), run(2), run(1)] == [2, 2, 1, 0]

@@ -1,5 +1,5 @@
-"""A password change, a reset and a withdrawal end the right sessions, whatever happens at the same time, on a real
-Postgres and Redis (AUTH-015, AUTH-016, AUTH-018)."""
+"""A password change, a reset and a withdrawal end the right sessions despite concurrent requests, on a real Postgres
+and Redis (AUTH-015, AUTH-016, AUTH-018)."""
 
 from collections.abc import Callable
 from functools import partial
@@ -52,60 +52,56 @@ def password_hash(superuser: Database) -> object:
     return row["password_hash"]
 
 
-def test_no_other_session_renewed_while_the_password_changes_outlives_the_change(
+def test_another_session_renewed_during_a_password_change_is_ended(
     new_service: NewService, superuser: Database
 ) -> None:
-    here, there = new_service(), new_service()
+    first, second = new_service(), new_service()
     for attempt in range(30):
-        user = here.register(f"{attempt}@example.com")
-        mine, other = open_session(here, user), open_session(here, user)
+        user = first.register(f"{attempt}@example.com")
+        own_session, other_session = open_session(first, user), open_session(first, user)
         race: list[Callable[[], object]] = [
-            partial(change, here, user, session_of(mine)),
-            partial(there.sessions.renew, other.refresh_token),
+            partial(change, first, user, session_of(own_session)),
+            partial(second.sessions.renew, other_session.refresh_token),
         ]
         changed, renewed = concurrently(race)
         assert changed is True
         assert isinstance(renewed, TokenPair | DomainError)
-        assert not any(map(here.accepts, [other, *pairs([renewed])]))
-        assert here.accepts(mine)
-        assert here.sessions.renew(mine.refresh_token)
+        assert not any(map(first.accepts, [other_session, *pairs([renewed])]))
+        assert first.accepts(own_session)
+        assert first.sessions.renew(own_session.refresh_token)
         assert live_tokens(superuser) == attempt + 1
 
 
-def test_no_login_with_the_old_password_while_it_changes_outlives_the_change(
-    new_service: NewService, superuser: Database
-) -> None:
-    here, there = new_service(), new_service()
+def test_a_login_with_the_old_password_during_its_change_is_ended(new_service: NewService, superuser: Database) -> None:
+    first, second = new_service(), new_service()
     for attempt in range(30):
-        user = here.register(f"{attempt}@example.com")
-        mine = open_session(here, user)
+        user = first.register(f"{attempt}@example.com")
+        own_session = open_session(first, user)
         race: list[Callable[[], object]] = [
-            partial(change, here, user, session_of(mine)),
-            partial(open_session, there, user),
+            partial(change, first, user, session_of(own_session)),
+            partial(open_session, second, user),
         ]
         changed, logged_in = concurrently(race)
         assert changed is True
         assert pairs([logged_in]) or isinstance(logged_in, InvalidCredentials)
-        assert not any(map(here.accepts, pairs([logged_in])))
+        assert not any(map(first.accepts, pairs([logged_in])))
         assert live_tokens(superuser) == attempt + 1
 
 
-def test_no_session_opened_or_renewed_during_a_withdrawal_outlives_it(
-    new_service: NewService, superuser: Database
-) -> None:
-    here, there, elsewhere = new_service(), new_service(), new_service()
+def test_a_session_opened_or_renewed_during_a_withdrawal_is_ended(new_service: NewService, superuser: Database) -> None:
+    first, second, third = new_service(), new_service(), new_service()
     for attempt in range(30):
-        user = here.register(f"{attempt}@example.com")
-        old = open_session(here, user)
+        user = first.register(f"{attempt}@example.com")
+        old = open_session(first, user)
         race: list[Callable[[], object]] = [
-            partial(here.changes.withdraw, user, "a hash", here.now),
-            partial(there.sessions.renew, old.refresh_token),
-            partial(open_session, elsewhere, user),
+            partial(first.changes.withdraw, user, "a hash", first.now),
+            partial(second.sessions.renew, old.refresh_token),
+            partial(open_session, third, user),
         ]
         withdrawn, *others = concurrently(race)
         assert withdrawn is True
         assert live_tokens(superuser) == 0
-        assert not any(map(here.accepts, [old, *pairs(others)]))
+        assert not any(map(first.accepts, [old, *pairs(others)]))
         errors = {type(outcome) for outcome in others if isinstance(outcome, DomainError)}
         assert errors <= {TokenInvalid, InvalidCredentials}
         assert len(errors) + len(pairs(others)) == 2
@@ -136,22 +132,24 @@ def test_a_verification_resets_a_password_once_even_in_parallel(
 
 
 def test_a_reset_password_ends_every_session(service: AuthService, superuser: Database, user: UserId) -> None:
-    here, there = open_session(service, user), open_session(service, user)
+    first, second = open_session(service, user), open_session(service, user)
     assert service.states.owner(proof()) == user
     assert service.changes.reset_password(user, "a new hash", proof(), service.now)
     assert live_tokens(superuser) == 0
-    assert not any(map(service.accepts, [here, there]))
+    assert not any(map(service.accepts, [first, second]))
     assert service.sessions.open(user, Role.USER, "a new hash")
 
 
 @pytest.mark.parametrize(
-    "shown",
+    "claimed",
     [proof(email="nobody@example.com"), proof(ci="another's ci"), proof(email="lee@example.com")],
 )
-def test_only_the_accounts_own_person_is_its_owner(service: AuthService, user: UserId, shown: OwnershipProof) -> None:
+def test_only_the_registered_person_owns_the_account(
+    service: AuthService, user: UserId, claimed: OwnershipProof
+) -> None:
     service.register("lee@example.com")
     assert service.states.owner(proof(email="HONG@example.com")) == user
-    assert service.states.owner(shown) is None
+    assert service.states.owner(claimed) is None
 
 
 @pytest.mark.parametrize("purpose", ["register", "reset"])
@@ -193,9 +191,9 @@ def test_a_wrong_password_hash_changes_nothing(service: AuthService, superuser: 
     assert service.sessions.renew(pair.refresh_token)
 
 
-@pytest.mark.parametrize("what", ["change", "withdraw", "reset"])
+@pytest.mark.parametrize("operation", ["change", "withdraw", "reset"])
 def test_while_redis_is_unavailable_nothing_is_changed_or_spent(
-    service: AuthService, database_of: Callable[[str], Database], superuser: Database, user: UserId, what: str
+    service: AuthService, database_of: Callable[[str], Database], superuser: Database, user: UserId, operation: str
 ) -> None:
     pair = open_session(service, user)
     changes = SessionEndingChanges(
@@ -210,7 +208,7 @@ def test_while_redis_is_unavailable_nothing_is_changed_or_spent(
         "reset": lambda: changes.reset_password(user, "a new hash", proof(), START),
     }
     with pytest.raises(REDIS_FAILURES):
-        attempts[what]()
+        attempts[operation]()
     assert superuser.rows("SELECT status, password_hash FROM user_service.users") == [
         {"status": "ACTIVE", "password_hash": "a hash"}
     ]

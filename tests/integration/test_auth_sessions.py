@@ -15,7 +15,7 @@ from functions.auth.domain.account import Role
 from functions.auth.domain.errors import InvalidCredentials, TokenReused
 from functions.auth.domain.session import token_hash
 from tests.support.concurrently import concurrently
-from tests.support.fixtures.auth_service import LIFE, START, AuthService, RedisUnavailable, live_tokens, pairs
+from tests.support.fixtures.auth_service import LIFETIME, START, AuthService, RedisUnavailable, live_tokens, pairs
 
 
 @pytest.fixture
@@ -30,15 +30,15 @@ def test_of_renewals_at_once_with_one_token_exactly_one_succeeds_and_the_session
     for _ in range(5):
         pair = service.sessions.open(user, Role.USER)
         outcomes = concurrently([partial(each.sessions.renew, pair.refresh_token) for each in services])
-        (winner,) = pairs(outcomes)
+        (renewed,) = pairs(outcomes)
         assert [type(outcome) for outcome in outcomes if isinstance(outcome, DomainError)] == [TokenReused] * 5
-        assert service.rejection(winner.refresh_token) is TokenInvalid
+        assert service.rejection(renewed.refresh_token) is TokenInvalid
         assert not service.accepts(pair)
-        assert not service.accepts(winner)
+        assert not service.accepts(renewed)
         assert live_tokens(superuser) == 0
 
 
-def test_no_successor_added_meanwhile_outlives_its_session(
+def test_a_token_renewed_during_a_reuse_is_ended_with_its_session(
     new_service: Callable[[], AuthService], superuser: Database, service: AuthService, user: UserId
 ) -> None:
     owner, thief = new_service(), new_service()
@@ -50,7 +50,7 @@ def test_no_successor_added_meanwhile_outlives_its_session(
         assert not any(map(service.accepts, pairs(outcomes)))
 
 
-def test_no_token_issued_during_a_logout_outlives_the_session(
+def test_a_token_issued_during_a_logout_is_ended_with_its_session(
     new_service: Callable[[], AuthService], superuser: Database, service: AuthService, user: UserId
 ) -> None:
     tab, other_tab = new_service(), new_service()
@@ -65,7 +65,7 @@ def test_no_token_issued_during_a_logout_outlives_the_session(
         assert not any(map(service.accepts, [pair, *pairs(outcomes)]))
 
 
-def test_a_refresh_token_gives_one_next_pair_with_the_current_role(
+def test_a_refresh_token_is_exchanged_for_a_pair_with_the_current_role(
     service: AuthService, superuser: Database, user: UserId
 ) -> None:
     first = service.sessions.open(user, Role.USER)
@@ -82,14 +82,14 @@ def test_a_refresh_token_gives_one_next_pair_with_the_current_role(
 
 
 def test_a_reused_token_ends_its_own_session_and_no_other(service: AuthService, user: UserId) -> None:
-    stolen, elsewhere = service.sessions.open(user, Role.USER), service.sessions.open(user, Role.USER)
+    stolen, other_session = service.sessions.open(user, Role.USER), service.sessions.open(user, Role.USER)
     current = service.sessions.renew(stolen.refresh_token)
     assert service.rejection(stolen.refresh_token) is TokenReused
     assert service.rejection(current.refresh_token) is TokenInvalid
     assert not service.accepts(stolen)
     assert not service.accepts(current)
-    assert service.accepts(elsewhere)
-    assert service.sessions.renew(elsewhere.refresh_token)
+    assert service.accepts(other_session)
+    assert service.sessions.renew(other_session.refresh_token)
 
 
 def test_while_redis_is_unavailable_a_reuse_is_rejected_and_the_next_one_revokes_the_access_tokens(
@@ -108,7 +108,7 @@ def test_while_redis_is_unavailable_a_reuse_is_rejected_and_the_next_one_revokes
 
 def test_a_refresh_token_is_valid_for_a_week(service: AuthService, user: UserId) -> None:
     pair, late = service.sessions.open(user, Role.USER), service.sessions.open(user, Role.USER)
-    service.now += LIFE - timedelta(seconds=1)
+    service.now += LIFETIME - timedelta(seconds=1)
     assert service.sessions.renew(pair.refresh_token)
     service.now += timedelta(seconds=1)
     assert service.rejection(late.refresh_token) is TokenExpired
@@ -130,15 +130,17 @@ def test_the_refresh_token_itself_is_not_in_the_database(
 def test_logging_out_ends_the_session_and_every_access_token_it_issued(
     service: AuthService, redis: Client, user: UserId
 ) -> None:
-    first, elsewhere = service.sessions.open(user, Role.USER), service.sessions.open(user, Role.USER)
+    first, other_session = service.sessions.open(user, Role.USER), service.sessions.open(user, Role.USER)
     service.now += timedelta(minutes=20)
     current = service.sessions.renew(first.refresh_token)
     service.log_out(current)
     assert service.rejection(current.refresh_token) is TokenInvalid
-    left = [redis.ttl(f"token:blacklist:{{{pair.access_token.split()[3]}}}") for pair in (first, current, elsewhere)]
+    left = [
+        redis.ttl(f"token:blacklist:{{{pair.access_token.split()[3]}}}") for pair in (first, current, other_session)
+    ]
     assert [round(int(seconds), -1) for seconds in left[:2]] == [2400, 3600]
     assert left[2] == -2  # no such key
-    assert service.sessions.renew(elsewhere.refresh_token)
+    assert service.sessions.renew(other_session.refresh_token)
 
 
 def test_an_expired_access_token_is_not_blacklisted(service: AuthService, redis: Client, user: UserId) -> None:
@@ -149,10 +151,10 @@ def test_an_expired_access_token_is_not_blacklisted(service: AuthService, redis:
 
 
 def test_logging_out_with_the_refresh_token_of_another_session_ends_both(service: AuthService, user: UserId) -> None:
-    here, there = service.sessions.open(user, Role.USER), service.sessions.open(user, Role.USER)
-    service.log_out(here, there.refresh_token)
-    assert service.rejection(here.refresh_token) is service.rejection(there.refresh_token) is TokenInvalid
-    assert not service.accepts(there)
+    current, other = service.sessions.open(user, Role.USER), service.sessions.open(user, Role.USER)
+    service.log_out(current, other.refresh_token)
+    assert service.rejection(current.refresh_token) is service.rejection(other.refresh_token) is TokenInvalid
+    assert not service.accepts(other)
 
 
 def test_logging_out_with_another_users_refresh_token_does_not_end_their_session(
