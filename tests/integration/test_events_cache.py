@@ -1,4 +1,4 @@
-"""Responses cached in a real Redis over a real Postgres: once loaded, never older than the last change."""
+"""Responses cached in a real Redis: loaded once, and never older than the last change in Postgres."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -41,14 +41,14 @@ class CountedDatabase(Database):
 @pytest.fixture
 def connected(redis: Client, redis_url: str) -> Iterator[Callable[[], Client]]:
     """New connections to the empty Redis, one for each execution environment."""
-    made: list[Client] = []
+    clients: list[Client] = []
 
     def new() -> Client:
-        made.append(connect(redis_url, cluster=False))
-        return made[-1]
+        clients.append(connect(redis_url, cluster=False))
+        return clients[-1]
 
     yield new
-    for client in made:
+    for client in clients:
         client.close()
 
 
@@ -56,7 +56,7 @@ def connected(redis: Client, redis_url: str) -> Iterator[Callable[[], Client]]:
 def new_service(
     database_of: Callable[[str], Database], connected: Callable[[], Client]
 ) -> Iterator[Callable[[], EventsService]]:
-    """Builds execution environments of the service, each with connections of its own, with one clock."""
+    """Builds execution environments of the service, each with its own connections and clock."""
     closing: list[Database] = []
 
     def new() -> EventsService:
@@ -64,8 +64,8 @@ def new_service(
         database = CountedDatabase(plain._conninfo)
         closing.append(database)
         client = connected()
-        made = EventsService(database, ReadCache(lambda: client, lambda: made.now))
-        return made
+        service = EventsService(database, ReadCache(lambda: client, lambda: service.now))
+        return service
 
     CountedDatabase.queries = 0
     yield new
@@ -81,15 +81,15 @@ def detail(service: EventsService, event_id: Any) -> EventDetailResponse:
     return EventDetailResponse.model_validate_json(service.reads.read_event(event_id).json)
 
 
-@pytest.mark.parametrize("what", ["list", "detail", "seats"])
-def test_a_cached_response_needs_no_query(new_service: Callable[[], EventsService], what: str) -> None:
+@pytest.mark.parametrize("kind", ["list", "detail", "seats"])
+def test_a_cached_response_needs_no_query(new_service: Callable[[], EventsService], kind: str) -> None:
     service, another = new_service(), new_service()
     event_id = service.event().id
 
-    def read(from_: EventsService) -> object:
-        if what == "list":
-            return from_.reads.read_page(EventSearch())
-        return from_.reads.read_event(event_id) if what == "detail" else from_.seat_list(event_id)
+    def read(service: EventsService) -> object:
+        if kind == "list":
+            return service.reads.read_page(EventSearch())
+        return service.reads.read_event(event_id) if kind == "detail" else service.seat_list(event_id)
 
     first = read(service)
     before = CountedDatabase.queries
@@ -101,9 +101,9 @@ def test_two_hundred_concurrent_misses_make_one_query(new_service: Callable[[], 
     event_id = new_service().event().id
     services = [new_service() for _ in range(200)]
     CountedDatabase.queries = 0
-    answers = concurrently([partial(each.reads.read_event, event_id) for each in services])
-    assert {type(answer) for answer in answers} == {CachedResponse}
-    assert len(set(answers)) == 1
+    responses = concurrently([partial(each.reads.read_event, event_id) for each in services])
+    assert {type(response) for response in responses} == {CachedResponse}
+    assert len(set(responses)) == 1
     assert CountedDatabase.queries == 1
 
 
@@ -112,22 +112,22 @@ def test_a_stale_response_is_served_while_one_request_reloads_it(new_service: Ca
     event_id = loader.event().id
     last = loader.reads.read_event(event_id)
     loader.now = reader.now = SALE_STARTS + timedelta(minutes=1)  # around the sale a response is fresh for a minute
-    queries, go_on = threading.Event(), threading.Event()
+    loading_started, may_finish = threading.Event(), threading.Event()
     load = loader.events.event
 
-    def slowly(*arguments: Any, **options: Any) -> EventDetail:
-        queries.set()
-        assert go_on.wait(10)
+    def load_slowly(*arguments: Any, **options: Any) -> EventDetail:
+        loading_started.set()
+        assert may_finish.wait(10)
         return load(*arguments, **options)
 
-    loader.events.event = slowly  # type: ignore[method-assign]
+    loader.events.event = load_slowly  # type: ignore[method-assign]
     with ThreadPoolExecutor(1) as pool:
         loading = pool.submit(loader.reads.read_event, event_id)
-        assert queries.wait(10)
+        assert loading_started.wait(10)
         before = CountedDatabase.queries
         assert reader.reads.read_event(event_id) == last
         assert CountedDatabase.queries == before
-        go_on.set()
+        may_finish.set()
         assert loading.result(10) == last
 
 
@@ -137,12 +137,12 @@ def test_a_response_read_before_a_change_is_not_cached_after_it(new_service: Cal
     event_id = loader.event(title="Old").id
     load = loader.events.event
 
-    def overtaken(*arguments: Any, **options: Any) -> EventDetail:
+    def load_and_change(*arguments: Any, **options: Any) -> EventDetail:
         old = load(*arguments, **options)
         admin.admin.edit(event_id, edit(title="New"), ANY_VERSION)
         return old
 
-    loader.events.event = overtaken  # type: ignore[method-assign]
+    loader.events.event = load_and_change  # type: ignore[method-assign]
     assert detail(loader, event_id).title == "Old", "the request began before the change"
     assert detail(reader, event_id).title == "New"
     loader.events.event = load  # type: ignore[method-assign]
@@ -152,23 +152,23 @@ def test_a_response_read_before_a_change_is_not_cached_after_it(new_service: Cal
 def test_a_waiting_request_gets_a_response_read_after_it_began(
     new_service: Callable[[], EventsService],
 ) -> None:
-    """A sale drops an event's key many times a second: a load too slow to be cached still serves all who wait."""
+    """A sale drops an event's key many times a second: a load too slow to be cached still serves waiting requests."""
     first, second, waiting = new_service(), new_service(), new_service()
     event_id = first.event().id
     client, clock = waiting.cache._connect(), first.now
     steps: Iterator[Callable[[], object]]
 
-    def overtaken(service: EventsService, meanwhile: Callable[[], object]) -> None:
+    def after_each_load(service: EventsService, run: Callable[[], object]) -> None:
         load = service.events.event
 
-        def loaded(*arguments: Any, **options: Any) -> EventDetail:
-            answer = load(*arguments, **options)
-            meanwhile()
-            return answer
+        def load_and_run(*arguments: Any, **options: Any) -> EventDetail:
+            response = load(*arguments, **options)
+            run()
+            return response
 
-        service.events.event = loaded  # type: ignore[method-assign]
+        service.events.event = load_and_run  # type: ignore[method-assign]
 
-    def ask() -> str:
+    def read_while_waiting() -> str:
         def sleep(_seconds: float) -> None:
             next(steps)()
 
@@ -183,13 +183,13 @@ def test_a_waiting_request_gets_a_response_read_after_it_began(
         assert CountedDatabase.queries == before + 1
 
     steps = iter([change_and_load_again])
-    answers: list[str] = []
-    overtaken(first, lambda: answers.append(ask()))  # begins while the first is loading
-    overtaken(second, lambda: second.cache.drop(event_key(event_id)))  # is not cached either
+    responses: list[str] = []
+    after_each_load(first, lambda: responses.append(read_while_waiting()))  # begins while `first` is loading
+    after_each_load(second, lambda: second.cache.drop(event_key(event_id)))  # is not cached either
     before = CountedDatabase.queries
     first.reads.read_event(event_id)
     assert CountedDatabase.queries == before + 2, "the waiting request made no query"
-    assert len(answers) == 1
+    assert len(responses) == 1
 
 
 def test_concurrent_readers_and_a_writer_leave_the_newest_response_in_the_cache(
@@ -210,7 +210,7 @@ def test_concurrent_readers_and_a_writer_leave_the_newest_response_in_the_cache(
         last = 0
         while not done.is_set():
             seen = int(detail(reader, event_id).title)
-            assert seen >= last, "a reader never sees an older state again"
+            assert seen >= last, "a reader never sees an older state later"
             last = seen
 
     calls: list[Callable[[], None]] = [write, *(partial(read, each) for each in readers)]
@@ -224,22 +224,22 @@ def test_every_change_shows_at_once_in_list_detail_and_seats(new_service: Callab
     admin, reader = new_service(), new_service()
     admin.now = reader.now = SALE_STARTS - timedelta(days=1)
 
-    def shown() -> tuple[Any, ...]:
+    def current_values() -> tuple[Any, ...]:
         page = reader.reads.read_page(EventSearch()).json
         event = detail(reader, event_id)
         return event.title, event.title in page, event.venue.name, event.venue.name in page, event.status
 
     event_id = admin.event().id
     venue_id = admin.events.event(event_id).venue_id
-    assert shown() == ("Concert", True, "Arts Centre", True, "UPCOMING")
+    assert current_values() == ("Concert", True, "Arts Centre", True, "UPCOMING")
     admin.admin.edit(event_id, edit(title="Encore", prices={"VIP": 2, "S": 1}), ANY_VERSION)
     admin.venue_admin.edit_venue(venue_id, {"name": "Opera"}, ANY_VERSION)
-    assert shown() == ("Encore", True, "Opera", True, "UPCOMING")
+    assert current_values() == ("Encore", True, "Opera", True, "UPCOMING")
     assert [grade.price for grade in reader.seat_list(event_id).grades] == [2, 1]
     admin.admin.edit(event_id, edit(prices={"VIP": 4, "S": 3}), ANY_VERSION)
     assert [grade.price for grade in reader.seat_list(event_id).grades] == [4, 3]
     admin.admin.cancel(event_id, "storm", UserId(new_id()), ANY_VERSION)
-    assert shown()[-1] == "CANCELLED"
+    assert current_values()[-1] == "CANCELLED"
     admin.delete(event_id)
     with pytest.raises(DomainError) as raised:
         reader.reads.read_event(event_id)
@@ -283,15 +283,15 @@ def test_reads_work_while_redis_is_unavailable(
     database_of: Callable[[str], Database], new_service: Callable[[], EventsService]
 ) -> None:
     event_id = new_service().event().id
-    nowhere = connect("redis://127.0.0.1:1/0", cluster=False)
+    unavailable = connect("redis://127.0.0.1:1/0", cluster=False)
     queries = 0
 
-    def connect_to_nothing() -> Client:
+    def connect_to_unavailable_redis() -> Client:
         nonlocal queries
         queries += 1
-        return nowhere
+        return unavailable
 
-    service = EventsService(database_of("event_service"), ReadCache(connect_to_nothing, lambda: SALE_STARTS))
+    service = EventsService(database_of("event_service"), ReadCache(connect_to_unavailable_redis, lambda: SALE_STARTS))
     assert detail(service, event_id).id == event_id
     assert len(service.seat_ids(event_id)) == 8
     assert '"total":1' in service.reads.read_page(EventSearch()).json
@@ -307,12 +307,12 @@ def test_a_failed_load_releases_its_lease(new_service: Callable[[], EventsServic
     waits: list[float] = []
     cache = ReadCache(service.cache._connect, service.clock, sleep=waits.append)
 
-    def fails(_recent: bool) -> LoadResult:
+    def fail(_recent: bool) -> LoadResult:
         raise OSError("unavailable")
 
     for _ in range(2):
         with pytest.raises(OSError, match="unavailable"):
-            cache.get("cache:event:list", "field", fails)
+            cache.get("cache:event:list", "field", fail)
     assert waits == []
 
 
@@ -328,8 +328,8 @@ def test_the_lease_of_a_crashed_loader_delays_others_until_it_ends(new_service: 
 
     cache = ReadCache(lambda: redis, service.clock, sleep=sleep)
     began = service.now
-    patient = EventsService(service.database, cache)
-    assert patient.reads.read_event(event_id).json
+    waiting = EventsService(service.database, cache)
+    assert waiting.reads.read_event(event_id).json
     assert 3 * SECOND <= service.now - began <= 3.5 * SECOND
 
 
@@ -357,7 +357,7 @@ def test_after_a_change_the_replica_is_bypassed(
     replica.close()
 
 
-def test_many_different_searches_do_not_fill_the_memory(new_service: Callable[[], EventsService]) -> None:
+def test_many_different_searches_use_bounded_memory(new_service: Callable[[], EventsService]) -> None:
     service = new_service()
     loaded = LoadResult(CachedResponse('"1"', "x"), freshness(service.now, around_sale=False))
     for number in range(900):

@@ -26,9 +26,9 @@ SMALLER = SeatTemplate(sections=[Section(name="A", grade="VIP", rows=1, seats_pe
 
 @pytest.fixture
 def service(database_of: Callable[[str], Database]) -> EventsService:
-    made = EventsService(database_of("event_service"))
-    made.now = BEFORE_SALE
-    return made
+    events_service = EventsService(database_of("event_service"))
+    events_service.now = BEFORE_SALE
+    return events_service
 
 
 def expect_error(kind: type[DomainError], call: Callable[[], object]) -> Any:
@@ -138,7 +138,7 @@ def test_a_deleted_event_is_not_found(service: EventsService) -> None:
     event_id = service.event().id
     service.delete(event_id)
     assert service.page().total == 0
-    for ask in (
+    for call in (
         lambda: service.events.event(event_id),
         lambda: service.events.sale_terms(event_id),
         lambda: service.seats.offer(event_id, []),
@@ -148,7 +148,7 @@ def test_a_deleted_event_is_not_found(service: EventsService) -> None:
         lambda: service.admin.cancel(event_id, "again", UserId(new_id()), ANY_VERSION),
         lambda: service.delete(event_id),
     ):
-        expect_error(NotFound, ask)
+        expect_error(NotFound, call)
 
 
 # -- venues and halls -------------------------------------------------------------------------------------------------
@@ -185,7 +185,7 @@ def test_a_venue_and_a_hall_are_in_use_until_their_last_event_is_over(service: E
     assert service.venues.page(None, limit=20, offset=0).total == 0
     if over != "deleted":
         assert service.events.event(event.id).venue.name == "Arts Centre", "an old event still shows its venue"
-        assert len(service.seat_ids(event.id)) == 8, "made from the hall's former template"
+        assert len(service.seat_ids(event.id)) == 8, "its seats are from the hall's old template"
 
 
 def test_a_hall_in_use_can_be_renamed(service: EventsService) -> None:
@@ -218,11 +218,11 @@ def test_no_event_is_created_in_a_venue_that_is_being_deleted(
             partial(others[0].event, venue_id=venue_id, hall_id=hall_id),
             partial(others[1].venue_admin.delete_venue, venue_id, ANY_VERSION),
         ]
-        made, deleted = concurrently(calls)
-        if isinstance(made, DomainError):
-            assert type(made) is NotFound
+        created, deleted = concurrently(calls)
+        if isinstance(created, DomainError):
+            assert type(created) is NotFound
             assert deleted is None
         else:
-            assert isinstance(made, Event)
+            assert isinstance(created, Event)
             assert isinstance(deleted, DomainError)
             assert type(deleted) is VenueInUse

@@ -1,4 +1,4 @@
-"""The events service's functions as Lambda calls them, from the sample events to the rows and back."""
+"""The events service's functions as Lambda calls them, from the sample events to the stores."""
 
 import json
 import os
@@ -38,12 +38,12 @@ def sample(function: str) -> Event:
 
 def call(function: str, event: Event) -> Event:
     handlers: ModuleType = import_module(f"functions.events.handlers.{function}")
-    answer: Event = handlers.handler(event, None)
-    return answer
+    response: Event = handlers.handler(event, None)
+    return response
 
 
-def respond(answer: Event) -> tuple[int, Any]:
-    return answer["statusCode"], json.loads(answer["body"])
+def status_and_body(response: Event) -> tuple[int, Any]:
+    return response["statusCode"], json.loads(response["body"])
 
 
 class FakeServices:
@@ -122,7 +122,7 @@ def _deployed(
     }.items():
         manager.create_secret(Name=os.environ["SECRETS_PREFIX"] + name, SecretString=json.dumps(value))
     yield
-    if database.cache_info().currsize:  # a test whose request was rejected early never connected
+    if database.cache_info().currsize:  # a request that is rejected early does not connect
         database().close()
     clear_caches()
 
@@ -151,7 +151,7 @@ def _deployed(
     ],
 )
 def test_a_sample_event_gets_its_status(function: str, status: int) -> None:
-    assert respond(call(function, sample(function)))[0] == status
+    assert status_and_body(call(function, sample(function)))[0] == status
 
 
 @pytest.mark.parametrize("function", ["read_seat_status", "read_seat_catalogue", "read_sale_terms"])
@@ -161,8 +161,8 @@ def test_a_sample_internal_call_gets_a_response(function: str) -> None:
 
 def test_the_seeded_event_is_deleted_unless_it_has_a_reservation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FakeServices, "live", 1)
-    status, raised = respond(call("delete_event", sample("delete_event")))
-    assert (status, raised["code"]) == (409, "EVENT_HAS_RESERVATIONS")
+    status, error = status_and_body(call("delete_event", sample("delete_event")))
+    assert (status, error["code"]) == (409, "EVENT_HAS_RESERVATIONS")
     monkeypatch.setattr(FakeServices, "live", 0)
     assert call("delete_event", sample("delete_event"))["statusCode"] == 204
     assert call("read_event", sample("read_event"))["statusCode"] == 404
@@ -205,27 +205,27 @@ def test_a_changed_response_has_another_tag() -> None:
 def test_an_edit_with_the_tag_that_was_read_succeeds_once(read: str, write: str) -> None:
     edit = sample(write)
     edit["headers"]["If-Match"] = '"99"'
-    status, raised = respond(call(write, edit))
-    assert (status, raised["code"]) == (412, "PRECONDITION_FAILED")
+    status, error = status_and_body(call(write, edit))
+    assert (status, error["code"]) == (412, "PRECONDITION_FAILED")
     edit["headers"]["If-Match"] = call(read, sample(read))["headers"]["ETag"]
     done = call(write, edit)
     assert done["statusCode"] in (200, 204)
     if write.startswith("edit"):
-        assert respond(call(write, edit))[0] == 412
+        assert status_and_body(call(write, edit))[0] == 412
         edit["headers"]["If-Match"] = done["headers"]["ETag"]
-        assert respond(call(write, edit))[0] == 200
+        assert status_and_body(call(write, edit))[0] == 200
 
 
 def test_after_the_sale_has_started_other_fields_are_rejected() -> None:
     edit = sample("edit_event")
-    status, raised = respond(call("edit_event", edit | {"body": '{"artist": "Other", "title": "New"}'}))
-    assert (status, raised["code"], raised["details"]) == (409, "SALE_STARTED", {"fields": ["artist"]})
+    status, error = status_and_body(call("edit_event", edit | {"body": '{"artist": "Other", "title": "New"}'}))
+    assert (status, error["code"], error["details"]) == (409, "SALE_STARTED", {"fields": ["artist"]})
 
 
 def test_layout_and_statuses_describe_the_same_seats_as_the_list() -> None:
-    _, plain = respond(call("list_seats", sample("list_seats")))
-    _, layout = respond(call("read_seat_layout", sample("read_seat_layout")))
-    _, statuses = respond(call("list_seat_statuses", sample("list_seat_statuses")))
+    _, plain = status_and_body(call("list_seats", sample("list_seats")))
+    _, layout = status_and_body(call("read_seat_layout", sample("read_seat_layout")))
+    _, statuses = status_and_body(call("list_seat_statuses", sample("list_seat_statuses")))
     width = 32 - len(layout["idPrefix"])
     ids = [
         str(UUID(layout["idPrefix"] + layout["idSuffixes"][at : at + width]))
@@ -243,12 +243,12 @@ def test_layout_and_statuses_describe_the_same_seats_as_the_list() -> None:
 
 
 def test_a_layout_requested_by_version_can_be_stored_for_a_day() -> None:
-    asked = sample("read_seat_layout")
-    assert call("read_seat_layout", asked)["headers"]["Cache-Control"] == "no-cache"
-    asked["queryStringParameters"] = {"version": "1"}
-    assert call("read_seat_layout", asked)["headers"]["Cache-Control"] == "public, max-age=86400"
-    asked["queryStringParameters"] = {"version": "2"}
-    assert call("read_seat_layout", asked)["headers"]["Cache-Control"] == "no-cache"
+    request = sample("read_seat_layout")
+    assert call("read_seat_layout", request)["headers"]["Cache-Control"] == "no-cache"
+    request["queryStringParameters"] = {"version": "1"}
+    assert call("read_seat_layout", request)["headers"]["Cache-Control"] == "public, max-age=86400"
+    request["queryStringParameters"] = {"version": "2"}
+    assert call("read_seat_layout", request)["headers"]["Cache-Control"] == "no-cache"
 
 
 def test_the_sample_batch_is_consumed() -> None:
@@ -256,7 +256,7 @@ def test_the_sample_batch_is_consumed() -> None:
 
 
 def test_an_event_has_the_json_of_the_contract() -> None:
-    _, event = respond(call("create_event", sample("create_event")))
+    _, event = status_and_body(call("create_event", sample("create_event")))
     assert event | {"id": "-", "status": "-"} == {
         "id": "-",
         "title": "겨울밤의 콘서트",
@@ -278,7 +278,7 @@ def test_an_event_has_the_json_of_the_contract() -> None:
         "maxSeats": 4,
         "seatCount": 200,
     }
-    status, detail = respond(call("read_event", sample("read_event") | {"pathParameters": {"id": event["id"]}}))
+    status, detail = status_and_body(call("read_event", sample("read_event") | {"pathParameters": {"id": event["id"]}}))
     assert status == 200
     assert detail.items() >= event.items()
     assert detail["remaining"] == {"VIP": 40, "S": 60, "A": 100}
@@ -288,16 +288,16 @@ def test_an_event_has_the_json_of_the_contract() -> None:
 def test_an_event_needs_a_price_for_every_grade_of_its_hall() -> None:
     event = sample("create_event")
     body = json.loads(event["body"]) | {"prices": {"VIP": 1, "S": 1}}
-    status, raised = respond(call("create_event", event | {"body": json.dumps(body)}))
-    assert (status, raised["code"]) == (400, "VALIDATION_ERROR")
-    assert "prices.A" in {fault["field"] for fault in raised["details"]}
+    status, error = status_and_body(call("create_event", event | {"body": json.dumps(body)}))
+    assert (status, error["code"]) == (400, "VALIDATION_ERROR")
+    assert "prices.A" in {detail["field"] for detail in error["details"]}
 
 
 @pytest.mark.parametrize(
     "query", [None, {}, {"q": ""}, {"q": "%_\\'"}, {"page": "1000000"}, {"from": "2026-01-01T00:00:00+23:59"}]
 )
 def test_an_unusual_search_returns_a_page(query: dict[str, str] | None) -> None:
-    status, page = respond(call("list_events", sample("list_events") | {"queryStringParameters": query}))
+    status, page = status_and_body(call("list_events", sample("list_events") | {"queryStringParameters": query}))
     assert status == 200
     assert page.keys() == {"items", "page", "size", "total"}
 
@@ -324,19 +324,22 @@ def test_an_unusual_search_returns_a_page(query: dict[str, str] | None) -> None:
 )
 def test_an_unknown_id_is_not_found(function: str) -> None:
     unknown = str(UUID(int=0))
-    assert respond(call(function, sample(function) | {"pathParameters": {"id": unknown, "hallId": unknown}}))[0] == 404
+    assert (
+        status_and_body(call(function, sample(function) | {"pathParameters": {"id": unknown, "hallId": unknown}}))[0]
+        == 404
+    )
 
 
 @pytest.mark.parametrize("function", ["read_seat_status", "read_seat_catalogue", "read_sale_terms"])
 def test_an_internal_call_needs_a_known_services_key_and_a_known_event(function: str) -> None:
-    asked = sample(function)
-    stranger = asked | {"headers": asked["headers"] | {"X-Service-Api-Key": str(new_id())}}
-    assert call(function, stranger)["error"]["code"] == "SERVICE_KEY_INVALID"
-    assert call(function, asked | {"body": {"eventId": str(new_id())}})["error"]["code"] == "NOT_FOUND"
-    assert call(function, asked | {"body": {}})["error"]["code"] == "VALIDATION_ERROR"
+    request = sample(function)
+    other_key = request | {"headers": request["headers"] | {"X-Service-Api-Key": str(new_id())}}
+    assert call(function, other_key)["error"]["code"] == "SERVICE_KEY_INVALID"
+    assert call(function, request | {"body": {"eventId": str(new_id())}})["error"]["code"] == "NOT_FOUND"
+    assert call(function, request | {"body": {}})["error"]["code"] == "VALIDATION_ERROR"
 
 
 def test_the_catalogue_rejects_more_than_four_seats() -> None:
-    asked = sample("read_seat_catalogue")
+    request = sample("read_seat_catalogue")
     five = {"eventId": str(EVENT_ID), "seatIds": [str(new_id()) for _ in range(5)]}
-    assert call("read_seat_catalogue", asked | {"body": five})["error"]["code"] == "VALIDATION_ERROR"
+    assert call("read_seat_catalogue", request | {"body": five})["error"]["code"] == "VALIDATION_ERROR"

@@ -1,4 +1,4 @@
-"""Venues, halls and events as they are read, on a real Postgres."""
+"""Reads of venues, halls and events on a real Postgres."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -28,10 +28,10 @@ def service(database_of: Callable[[str], Database]) -> EventsService:
 
 
 def test_an_event_has_every_seat_of_its_hall_by_grade_with_the_grades_price(service: EventsService) -> None:
-    made = service.event()
+    event = service.event()
 
-    assert made.seat_count == 8
-    dearest, other = service.seat_list(made.id).grades
+    assert event.seat_count == 8
+    dearest, other = service.seat_list(event.id).grades
     assert (dearest.grade, dearest.price, other.grade, other.price) == ("VIP", 150_000, "S", 120_000)
     assert [seat.number for seat in dearest.seats] == ["A-1-1", "A-1-2"]
     assert [seat.number for seat in other.seats] == ["B-1-1", "B-1-2", "B-1-3", "B-2-1", "B-2-2", "B-2-3"]
@@ -39,7 +39,7 @@ def test_an_event_has_every_seat_of_its_hall_by_grade_with_the_grades_price(serv
     assert {seat.id.version for seat in dearest.seats + other.seats} == {7}
 
 
-def test_a_rejected_event_leaves_nothing_behind(service: EventsService) -> None:
+def test_a_rejected_event_stores_nothing(service: EventsService) -> None:
     with pytest.raises(DomainError) as raised:
         service.event(prices={"VIP": 1})
     assert type(raised.value) is InvalidInput
@@ -55,12 +55,12 @@ def test_an_event_cannot_be_in_a_hall_of_another_venue(service: EventsService) -
 def test_an_arena_of_fifty_thousand_seats_is_on_sale_after_one_request(service: EventsService) -> None:
     venue_id = service.venue()
     hall_id = service.hall(venue_id, ARENA)
-    made = service.event(venue_id=venue_id, hall_id=hall_id, prices=ARENA_PRICES)
+    event = service.event(venue_id=venue_id, hall_id=hall_id, prices=ARENA_PRICES)
 
-    assert made.seat_count == 50_000
-    assert service.events.event(made.id).remaining == dict.fromkeys(GRADES, 12_500)
+    assert event.seat_count == 50_000
+    assert service.events.event(event.id).remaining == dict.fromkeys(GRADES, 12_500)
     counted = service.database.row(
-        "SELECT count(DISTINCT number) AS numbers FROM event_service.seats WHERE event_id = %s", (made.id,)
+        "SELECT count(DISTINCT number) AS numbers FROM event_service.seats WHERE event_id = %s", (event.id,)
     )
     assert counted == {"numbers": 50_000}
 
@@ -75,9 +75,7 @@ def test_an_arena_of_fifty_thousand_seats_is_on_sale_after_one_request(service: 
         (SHOW_ENDS, "ENDED"),
     ],
 )
-def test_an_events_status_follows_from_the_time_wherever_it_is_read(
-    service: EventsService, now: datetime, status: str
-) -> None:
+def test_the_status_of_an_event_follows_from_the_time(service: EventsService, now: datetime, status: str) -> None:
     event_id = service.event().id
     service.now = now
 
@@ -95,11 +93,11 @@ def test_a_cancelled_event_is_cancelled_at_any_time(service: EventsService) -> N
 
 
 def test_an_event_shows_its_venue_and_hall_and_the_seats_left_of_each_grade(service: EventsService) -> None:
-    made = service.event()
-    first, second, third, *_ = service.seat_ids(made.id)
+    event = service.event()
+    first, second, third, *_ = service.seat_ids(event.id)
     service.sell(first, second, third)
 
-    detail = service.events.event(made.id)
+    detail = service.events.event(event.id)
     assert list(detail.remaining.items()) == [("VIP", 0), ("S", 5)]
     assert (detail.venue.city, detail.hall.capacity, detail.title) == ("Seoul", 8, "Concert")
 
@@ -112,24 +110,24 @@ def test_an_unknown_event_is_not_found(service: EventsService, read: str) -> Non
 
 
 def test_the_seats_of_an_unknown_event_are_not_found(service: EventsService) -> None:
-    for ask in (
+    for call in (
         lambda: service.seats.layout(EventId(new_id())),
         lambda: service.seats.statuses(EventId(new_id())),
         lambda: service.seats.offer(EventId(new_id()), []),
     ):
         with pytest.raises(DomainError) as raised:
-            ask()
+            call()
         assert type(raised.value) is NotFound
 
 
 def test_events_that_start_at_the_same_time_are_each_on_one_page(service: EventsService) -> None:
     venue_id = service.venue()
     hall_id = service.hall(venue_id)
-    made = sorted(service.event(venue_id=venue_id, hall_id=hall_id).id for _ in range(7))
+    event_ids = sorted(service.event(venue_id=venue_id, hall_id=hall_id).id for _ in range(7))
     for sort in ("startsAt", "-startsAt", "saleStartsAt", "title"):
         pages = [service.page(page=page, size=3, sort=sort) for page in range(4)]
         seen = [event.id for page in pages for event in page.items]
-        assert seen == (made[::-1] if sort == "-startsAt" else made), "ids decide between equal values"
+        assert seen == (event_ids[::-1] if sort == "-startsAt" else event_ids), "ids decide between equal values"
         assert {page.total for page in pages} == {7}, "the page after the last has the total too"
 
 

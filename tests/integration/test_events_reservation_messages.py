@@ -31,7 +31,7 @@ def confirmed(reservation_id: UUID, *seat_ids: UUID, event_id: UUID = EVENT_ID) 
         seat_ids=[*map(SeatId, seat_ids)],
         confirmed_at=NOW,
     )
-    return sent(payload)
+    return in_envelope(payload)
 
 
 def cancelled(reservation_id: UUID, *seat_ids: UUID) -> Envelope:
@@ -42,10 +42,10 @@ def cancelled(reservation_id: UUID, *seat_ids: UUID) -> Envelope:
         cancelled_at=NOW,
         reason="USER_REQUEST",
     )
-    return sent(payload)
+    return in_envelope(payload)
 
 
-def sent(payload: ReservationConfirmed | ReservationCancelled) -> Envelope:
+def in_envelope(payload: ReservationConfirmed | ReservationCancelled) -> Envelope:
     return envelope(
         payload, message_id=new_id(), at=NOW, correlation_id=str(new_id()), causation_id=None, user_id=UserId(new_id())
     )
@@ -77,7 +77,7 @@ class Seats:
         self.ids = EventsService(database).seat_ids(EVENT_ID)
 
     def state(self, seat_id: UUID) -> tuple[UUID | None, int]:
-        """The reservation it is sold to, and how often it changed."""
+        """The reservation that the seat is sold to, and the seat's version."""
         row = self._database.row("SELECT sold_to, version FROM event_service.seats WHERE id = %s", (seat_id,))
         assert row is not None
         return row["sold_to"], row["version"]
@@ -100,18 +100,19 @@ def new_consumer(database_of: Callable[[str], Database]) -> Callable[[], Consume
 
 
 def test_a_confirmed_reservations_seats_are_sold_to_it(new_consumer: Callable[[], Consumer], seats: Seats) -> None:
-    ours = new_id()
-    assert new_consumer()(batch(confirmed(ours, *seats.ids[:4]))) == DONE
-    assert [seats.state(seat_id) for seat_id in seats.ids[:5]] == [(ours, 1)] * 4 + [(None, 0)]
+    reservation_id = new_id()
+    assert new_consumer()(batch(confirmed(reservation_id, *seats.ids[:4]))) == DONE
+    assert [seats.state(seat_id) for seat_id in seats.ids[:5]] == [(reservation_id, 1)] * 4 + [(None, 0)]
 
 
 def test_a_cancelled_reservations_seats_are_free_again(new_consumer: Callable[[], Consumer], seats: Seats) -> None:
-    ours = new_id()
-    assert new_consumer()(batch(confirmed(ours, seats.ids[0]), cancelled(ours, seats.ids[0]))) == DONE
+    reservation_id = new_id()
+    messages = batch(confirmed(reservation_id, seats.ids[0]), cancelled(reservation_id, seats.ids[0]))
+    assert new_consumer()(messages) == DONE
     assert seats.state(seats.ids[0]) == (None, 2)
 
 
-class DropsHeard(NoCache):
+class RecordedDrops(NoCache):
     """Records the dropped keys in order."""
 
     def __init__(self) -> None:
@@ -125,32 +126,32 @@ class DropsHeard(NoCache):
 def test_only_seats_that_change_are_dropped_from_the_cache(
     database_of: Callable[[str], Database], seats: Seats
 ) -> None:
-    cache, ours = DropsHeard(), new_id()
+    cache, reservation_id = RecordedDrops(), new_id()
     consume = Consumer("events", database_of("event_service"), seat_messages(cache).handlers)
-    of_the_event = [event_key(EVENT_ID), seats_key(EVENT_ID)]
-    consume(batch(confirmed(ours, seats.ids[0])))
-    assert cache.dropped == of_the_event
-    consume(batch(cancelled(ours, seats.ids[0])))
-    assert cache.dropped == of_the_event * 2
+    keys_of_event = [event_key(EVENT_ID), seats_key(EVENT_ID)]
+    consume(batch(confirmed(reservation_id, seats.ids[0])))
+    assert cache.dropped == keys_of_event
+    consume(batch(cancelled(reservation_id, seats.ids[0])))
+    assert cache.dropped == keys_of_event * 2
     consume(batch(cancelled(new_id(), seats.ids[0])))  # never sold to it
-    assert cache.dropped == of_the_event * 2
+    assert cache.dropped == keys_of_event * 2
 
 
 def test_an_unpaid_reservation_frees_no_seat_of_another_reservation(
     new_consumer: Callable[[], Consumer], seats: Seats
 ) -> None:
-    theirs = new_id()
-    new_consumer()(batch(confirmed(theirs, seats.ids[0]), cancelled(new_id(), seats.ids[0])))
-    assert seats.state(seats.ids[0]) == (theirs, 1)
+    other_reservation_id = new_id()
+    new_consumer()(batch(confirmed(other_reservation_id, seats.ids[0]), cancelled(new_id(), seats.ids[0])))
+    assert seats.state(seats.ids[0]) == (other_reservation_id, 1)
 
 
 def test_a_late_duplicate_of_a_confirmation_does_not_sell_a_cancelled_seat(
     new_consumer: Callable[[], Consumer], seats: Seats
 ) -> None:
-    ours = new_id()
-    confirmation = confirmed(ours, seats.ids[0])
+    reservation_id = new_id()
+    confirmation = confirmed(reservation_id, seats.ids[0])
     consume = new_consumer()
-    consume(batch(confirmation, cancelled(ours, seats.ids[0])))
+    consume(batch(confirmation, cancelled(reservation_id, seats.ids[0])))
     assert consume(batch(confirmation)) == DONE
     assert seats.state(seats.ids[0]) == (None, 2)
 
@@ -159,19 +160,19 @@ def test_every_message_twice_from_two_consumers_at_once_takes_effect_once(
     new_consumer: Callable[[], Consumer], seats: Seats
 ) -> None:
     reservations = [new_id() for _ in range(20)]
-    kept, cancelled_reservation = reservations[:10], reservations[10:]
+    kept, to_cancel = reservations[:10], reservations[10:]
     messages = []
     for number, reservation_id in enumerate(reservations):
         taken = seats.ids[number * 4 : number * 4 + 4]
         messages.append(confirmed(reservation_id, *taken))
-        if reservation_id in cancelled_reservation:
+        if reservation_id in to_cancel:
             messages.append(cancelled(reservation_id, *taken))
 
     with ThreadPoolExecutor(2) as services:
-        for answer in services.map(
+        for response in services.map(
             lambda consume: consume(batch(*messages, *messages)), [new_consumer(), new_consumer()]
         ):
-            assert answer == DONE
+            assert response == DONE
 
     for number, reservation_id in enumerate(reservations):
         expected = (reservation_id, 1) if reservation_id in kept else (None, 2)
@@ -190,7 +191,7 @@ def test_a_confirmation_that_overtakes_a_cancellation_still_sells_the_seat(
     rest = [cancelled(first, seats.ids[0]), confirmed(second, seats.ids[0], seats.ids[1])]
     if order == "overtaking":
         consume(batch(rest[1]))
-        assert seats.state(seats.ids[0])[0] == first, "SOLD to the first reservation all the time"
+        assert seats.state(seats.ids[0])[0] == first, "still SOLD to the first reservation"
     assert consume(batch(*rest)) == DONE
 
     assert [seats.state(seat_id)[0] for seat_id in seats.ids[:2]] == [second, second]
@@ -216,25 +217,25 @@ def test_a_confirmation_of_an_unknown_seat_or_event_becomes_a_dead_letter(
 def test_a_seat_that_changed_since_it_was_read_is_not_written(
     database_of: Callable[[str], Database], superuser: Database, seats: Seats
 ) -> None:
-    ours, theirs = ReservationId(new_id()), ReservationId(new_id())
+    reservation_id, other_reservation_id = ReservationId(new_id()), ReservationId(new_id())
     seat_id = seats.ids[0]
     first, second = database_of("event_service"), database_of("event_service")
 
     def sell_second() -> None:
         with second.transaction() as connection:
-            seat_sales().sell(connection, EVENT_ID, [seat_id], theirs)
+            seat_sales().sell(connection, EVENT_ID, [seat_id], other_reservation_id)
 
     with ThreadPoolExecutor(1) as other:
         with first.transaction() as connection:
-            seat_sales().sell(connection, EVENT_ID, [seat_id], ours)
+            seat_sales().sell(connection, EVENT_ID, [seat_id], reservation_id)
             late = other.submit(sell_second)
-            wait_for_a_blocked_statement(superuser)
+            wait_until_a_statement_is_blocked(superuser)
         with pytest.raises(SeatMoved):
             late.result(timeout=10)
-    assert seats.state(seat_id) == (ours, 1)
+    assert seats.state(seat_id) == (reservation_id, 1)
 
 
-def wait_for_a_blocked_statement(superuser: Database) -> None:
+def wait_until_a_statement_is_blocked(superuser: Database) -> None:
     deadline = time.monotonic() + 10
     while not superuser.rows("SELECT 1 FROM pg_locks WHERE NOT granted"):
         assert time.monotonic() < deadline, "the second writer never waited for the first"

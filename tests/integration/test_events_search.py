@@ -81,7 +81,7 @@ WORDS = ["겨울", "봄밤", "여름", "가을", "콘서트", "음악회", "독�
 
 
 @pytest.fixture
-def crowded(superuser: Database, service: EventsService) -> EventsService:
+def many_events(superuser: Database, service: EventsService) -> EventsService:
     """Five thousand events over ten years in two hundred cities, one of them with a unique name."""
     venue_id = service.venue()
     event_id = service.event(venue_id=venue_id, title="희귀한 Unicorn").id
@@ -159,17 +159,17 @@ COUNTS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-def test_every_search_uses_an_index_for_its_page_and_its_total(crowded: EventsService) -> None:
+def test_every_search_uses_an_index_for_its_page_and_its_total(many_events: EventsService) -> None:
     for search, index in PAGES:
-        indexes, shown = plan(crowded, *listing(EventSearch.model_validate(search), SALE_STARTS))
-        assert index in indexes, (search, shown)
-        assert "(all of events)" not in indexes, (search, shown)
+        indexes, plan_text = plan(many_events, *listing(EventSearch.model_validate(search), SALE_STARTS))
+        assert index in indexes, (search, plan_text)
+        assert "(all of events)" not in indexes, (search, plan_text)
     for search, index in COUNTS:
-        indexes, shown = plan(crowded, *counting(EventSearch.model_validate(search), SALE_STARTS))
-        assert {index, "events_sale_starts", "events_ends"} <= indexes, (search, shown)
-        assert "(all of events)" not in indexes, (search, shown)
+        indexes, plan_text = plan(many_events, *counting(EventSearch.model_validate(search), SALE_STARTS))
+        assert {index, "events_sale_starts", "events_ends"} <= indexes, (search, plan_text)
+        assert "(all of events)" not in indexes, (search, plan_text)
 
 
-def test_a_search_in_five_thousand_events_finds_the_one(crowded: EventsService) -> None:
-    assert crowded.titles(q="희귀한 unicorns") == ["희귀한 Unicorn"]
-    assert crowded.page(city="City 7").total == 25
+def test_a_search_in_five_thousand_events_finds_the_one(many_events: EventsService) -> None:
+    assert many_events.titles(q="희귀한 unicorns") == ["희귀한 Unicorn"]
+    assert many_events.page(city="City 7").total == 25

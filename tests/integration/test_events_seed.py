@@ -1,4 +1,4 @@
-"""A new stack has an event to buy, and an old one too."""
+"""The seed gives a new stack an event on sale, and an old stack too."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
