@@ -35,7 +35,7 @@ from tests.support.fixtures.sale_services import SaleServices
 from tools.demo.buyer import eventually
 from tools.simulation.events_service import SALE_STARTS, SHOW_ENDS, SHOW_STARTS
 
-CANCELLED, CONFIRMED, PENDING = Status.CANCELLED, Status.CONFIRMED, Status.PENDING
+CANCELLED = Status.CANCELLED
 
 
 @pytest.fixture
