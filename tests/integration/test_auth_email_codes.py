@@ -26,7 +26,7 @@ def user() -> UserId:
 
 @pytest.fixture
 def new_codes(any_redis: Callable[[], Client]) -> NewCodes:
-    """Each on a connection of its own."""
+    """Each with its own connection."""
     return lambda: EmailCodes(any_redis())
 
 

@@ -151,7 +151,7 @@ def test_while_redis_is_unavailable_there_is_no_verdict(now: Now) -> None:
 
 def test_two_hundred_people_with_shared_addresses_and_devices_are_served(bot_check: BotCheck, now: Now) -> None:
     """They register, log in, enter the queue and hold seats. Half share one address, some share a device in groups of
-    three, some block fingerprints and have an address of their own."""
+    three, some block fingerprints and have their own address."""
     rng = Random(2026)
     plans = []
     for i in range(200):
