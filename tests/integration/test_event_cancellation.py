@@ -233,7 +233,7 @@ def test_a_late_confirmation_during_the_cancellation_is_refunded_in_full(
 
     applying = Thread(target=apply_cancellation)
     with database_of("reservation_service").transaction() as connection:
-        services.hear_of_payment(connection, late)
+        services.apply_payment(connection, late)
         applying.start()
         eventually(waits_or_has_ended, bool)
     applying.join(10)
