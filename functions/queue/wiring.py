@@ -13,8 +13,8 @@ from common.wiring.internal_caller import internal_caller
 from common.wiring.redis_client import redis_client
 from common.wiring.secret_cache import secret
 from functions.queue.adapters.clients.events_client import EventsClient
-from functions.queue.adapters.place_keys import PlaceKeys
 from functions.queue.adapters.queue_redis import QueueRedis
+from functions.queue.adapters.receipt_signing_keys import ReceiptSigningKeys
 from functions.queue.domain.place_receipt import PlaceReceiptSigner
 from functions.queue.usecases.enter_queue import EnterQueue
 from functions.queue.usecases.manage_queues import ManageQueues
@@ -51,7 +51,7 @@ def manage_queues() -> ManageQueues:
 
 @cache
 def place_receipts() -> PlaceReceiptSigner:
-    return PlaceReceiptSigner(PlaceKeys(secret))
+    return PlaceReceiptSigner(ReceiptSigningKeys(secret))
 
 
 def _events() -> EventsClient:

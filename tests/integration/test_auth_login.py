@@ -24,7 +24,7 @@ from functions.auth.domain.lockout import LockoutTerms
 from functions.auth.domain.login_record import CallerHistory
 from functions.auth.usecases.login import Login
 from functions.auth.wiring.lockout import lockout
-from functions.auth.wiring.lookups import lookup
+from functions.auth.wiring.lookup_hash import lookup
 from functions.auth.wiring.passwords import password_hasher
 from tests.integration.test_auth_handlers import (
     Event,

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from common.contracts.refund_tally import RefundTallyResponse
+from common.contracts.refund_counts import RefundCountsResponse
 from common.domain.ids import EventId, PaymentId, RefundId, ReservationId, UserId
 from common.domain.shared_errors import DomainError, SaleClosed
 from common.messaging.outbox import Outbox
@@ -62,11 +62,11 @@ class Payments:
     def __init__(self, refunds: RefundRepository | None = None) -> None:
         self._refunds = refunds
 
-    def refunds(self, event_id: UUID) -> RefundTallyResponse:
+    def refunds(self, event_id: UUID) -> RefundCountsResponse:
         if self._refunds is None:
-            return RefundTallyResponse(event_id=EventId(event_id), due=0, done=0, amount_due=0, amount_done=0)
+            return RefundCountsResponse(event_id=EventId(event_id), due=0, done=0, amount_due=0, amount_done=0)
         totals = self._refunds.totals(EventId(event_id), "EVENT_CANCELLED")
-        return RefundTallyResponse.model_validate({"event_id": event_id, **asdict(totals)})
+        return RefundCountsResponse.model_validate({"event_id": event_id, **asdict(totals)})
 
 
 def delete(services: SaleServices) -> None:

@@ -14,9 +14,9 @@ import psycopg
 import pytest
 from moto import mock_aws
 
-from common.contracts.event_tally import EventTallyResponse
-from common.contracts.refund_tally import RefundTallyResponse
-from common.contracts.seat_ledger import SeatLedgerResponse
+from common.contracts.live_seats import LiveSeatsResponse
+from common.contracts.refund_counts import RefundCountsResponse
+from common.contracts.reservation_counts import ReservationCountsResponse
 from common.domain.clock import new_id, utc_now
 from common.domain.ids import EventId
 from common.stores.postgres import Database
@@ -51,8 +51,8 @@ class FakeServices:
 
     live = 0
 
-    def tally(self, event_id: UUID) -> EventTallyResponse:
-        return EventTallyResponse(
+    def counts(self, event_id: UUID) -> ReservationCountsResponse:
+        return ReservationCountsResponse(
             event_id=EventId(event_id),
             pending=0,
             confirmed=self.live,
@@ -61,11 +61,11 @@ class FakeServices:
             seen_through=True,
         )
 
-    def refunds(self, event_id: UUID) -> RefundTallyResponse:
-        return RefundTallyResponse(event_id=EventId(event_id), due=0, done=0, amount_due=0, amount_done=0)
+    def refunds(self, event_id: UUID) -> RefundCountsResponse:
+        return RefundCountsResponse(event_id=EventId(event_id), due=0, done=0, amount_due=0, amount_done=0)
 
-    def ledger(self, event_id: UUID, _after: UUID | None) -> SeatLedgerResponse:
-        return SeatLedgerResponse(event_id=EventId(event_id), seats=[], holds=[], more_after=None)
+    def live_seats(self, event_id: UUID, _after: UUID | None) -> LiveSeatsResponse:
+        return LiveSeatsResponse(event_id=EventId(event_id), seats=[], holds=[], more_after=None)
 
 
 def clear_caches() -> None:
@@ -114,7 +114,7 @@ def _deployed(
     clear_caches()
     monkeypatch.setattr(administration, "reservations_client", FakeServices)
     monkeypatch.setattr(administration, "payments_client", FakeServices)
-    monkeypatch.setattr(seat_sales, "seat_ledger_client", FakeServices)
+    monkeypatch.setattr(seat_sales, "live_seats_client", FakeServices)
     manager = boto3.client("secretsmanager")
     for name, value in {
         "database/event_service": {"password": "test-only"},
@@ -154,7 +154,7 @@ def test_a_sample_event_gets_its_status(function: str, status: int) -> None:
     assert status_and_body(call(function, sample(function)))[0] == status
 
 
-@pytest.mark.parametrize("function", ["read_seat_status", "read_seat_catalogue", "read_sale_terms"])
+@pytest.mark.parametrize("function", ["list_sold_seats", "read_seat_catalogue", "read_sale_terms"])
 def test_a_sample_internal_call_gets_a_response(function: str) -> None:
     assert call(function, sample(function))["body"]["eventId"] == str(EVENT_ID)
 
@@ -330,7 +330,7 @@ def test_an_unknown_id_is_not_found(function: str) -> None:
     )
 
 
-@pytest.mark.parametrize("function", ["read_seat_status", "read_seat_catalogue", "read_sale_terms"])
+@pytest.mark.parametrize("function", ["list_sold_seats", "read_seat_catalogue", "read_sale_terms"])
 def test_an_internal_call_needs_a_known_services_key_and_a_known_event(function: str) -> None:
     request = sample(function)
     other_key = request | {"headers": request["headers"] | {"X-Service-Api-Key": str(new_id())}}

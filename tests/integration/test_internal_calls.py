@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from common.contracts.internal_call import InternalCaller
-from common.contracts.seat_status import SeatStatusRequest, SeatStatusResponse
+from common.contracts.sold_seats import SoldSeatsRequest, SoldSeatsResponse
 from common.domain.clock import new_id
 from common.domain.ids import EventId
 from common.domain.shared_errors import DomainError, ServiceUnavailable
@@ -70,9 +70,9 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
     made.server.server_close()
 
 
-def seat_status(*, read: bool) -> SeatStatusResponse:
+def sold_seats(*, read: bool) -> SoldSeatsResponse:
     call = InternalCaller("reservations", lambda_client, lambda: "key")
-    return call("SeatStatus", SeatStatusRequest(event_id=EventId(EVENT_ID)), SeatStatusResponse, read=read)
+    return call("SeatStatus", SoldSeatsRequest(event_id=EventId(EVENT_ID)), SoldSeatsResponse, read=read)
 
 
 def unavailable_after(call: Callable[[], object]) -> float:
@@ -86,19 +86,19 @@ def unavailable_after(call: Callable[[], object]) -> float:
 @pytest.mark.parametrize("first", [HANGS, FAILS])
 def test_a_failed_read_is_retried_once(endpoint: Endpoint, first: str) -> None:
     endpoint.behaviour = [first, ANSWERS]
-    assert seat_status(read=True).sold_seat_ids == []
+    assert sold_seats(read=True).sold_seat_ids == []
     assert endpoint.calls == 2
 
 
 @pytest.mark.measures_time(reason="two tries of 3 s end within 12")
 def test_an_unanswered_read_fails_after_the_second_try(endpoint: Endpoint) -> None:
     endpoint.behaviour = [HANGS, HANGS, ANSWERS]
-    assert 6 <= unavailable_after(lambda: seat_status(read=True)) < 12
+    assert 6 <= unavailable_after(lambda: sold_seats(read=True)) < 12
     assert endpoint.calls == 2
 
 
 @pytest.mark.measures_time(reason="one try of 3 s ends within 6")
 def test_a_write_is_not_retried(endpoint: Endpoint) -> None:
     endpoint.behaviour = [HANGS, ANSWERS]
-    assert 3 <= unavailable_after(lambda: seat_status(read=False)) < 6
+    assert 3 <= unavailable_after(lambda: sold_seats(read=False)) < 6
     assert endpoint.calls == 1

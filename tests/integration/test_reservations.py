@@ -16,8 +16,8 @@ from common.stores.redis import Client, connect
 from common.waitingroom.queue_tokens import RESERVATION, new_secret, token_key, token_prefix
 from functions.reservations.adapters.seat_holds_redis import SeatHolds
 from functions.reservations.domain.cancellation import cancel_unpaid
-from functions.reservations.domain.offer import Offer
 from functions.reservations.domain.reservation import CancelReason, Reservation, Seat, Status
+from functions.reservations.domain.sale_offer import SaleOffer
 from functions.reservations.usecases.payable_hold import PayableHold
 from tests.support.concurrently import concurrently
 from tests.support.fixtures.reservations_service import ReservationsService
@@ -34,9 +34,9 @@ class FakeOffers:
         self.sold = frozenset(sold)
         self.sale_ends = sale_ends
 
-    def offer(self, event_id: EventId, seat_ids: Sequence[SeatId]) -> Offer:
+    def offer(self, event_id: EventId, seat_ids: Sequence[SeatId]) -> SaleOffer:
         seats = tuple(seat for seat in SEATS if seat.id in seat_ids)
-        return Offer("Tour", NOW + timedelta(days=30), NOW + self.sale_ends, False, 4, seats, self.sold)
+        return SaleOffer("Tour", NOW + timedelta(days=30), NOW + self.sale_ends, False, 4, seats, self.sold)
 
 
 class Clock:

@@ -12,7 +12,7 @@ from common.domain.shared_errors import StoreUnavailable
 from common.http import endpoint as edge
 from common.http.endpoint import endpoint
 from common.http.request import User
-from common.protection.revocation import Revocation
+from common.protection.token_blacklist import TokenBlacklistCheck
 from common.stores.redis import Client
 from common.wiring.endpoint_settings import EndpointSettings
 from functions.auth.adapters.token_blacklist_redis import TokenBlacklist
@@ -44,8 +44,8 @@ def call(redis: Client, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[s
         answer: dict[str, Any] = greet({"requestContext": {"authorizer": claims}, "headers": {}}, None)
         return answer
 
-    revocation = Revocation(redis, lambda: now[0])
-    monkeypatch.setattr("common.wiring.token_revocation.token_revocation", lambda: revocation)
+    revocation = TokenBlacklistCheck(redis, lambda: now[0])
+    monkeypatch.setattr("common.wiring.token_blacklist_check.token_blacklist_check", lambda: revocation)
     return call_greet
 
 
@@ -99,6 +99,6 @@ def test_while_redis_is_unavailable_cached_answers_are_not_accepted(
             raise StoreUnavailable("Redis")
 
     unavailable: Any = UnavailableRedis()
-    revocation = Revocation(unavailable, lambda: NOW)
-    monkeypatch.setattr("common.wiring.token_revocation.token_revocation", lambda: revocation)
+    revocation = TokenBlacklistCheck(unavailable, lambda: NOW)
+    monkeypatch.setattr("common.wiring.token_blacklist_check.token_blacklist_check", lambda: revocation)
     assert call(claims_of(token))["statusCode"] == 503

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from common.contracts.seat_ledger import HeldSeat, RepairHoldsRequest, RepairHoldsResponse
+from common.contracts.live_seats import HeldSeat, RepairHoldsRequest, RepairHoldsResponse
 from common.domain.ids import ReservationId, SeatId
 from common.stores.postgres import Database
 from common.stores.redis import Client

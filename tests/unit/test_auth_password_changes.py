@@ -12,7 +12,7 @@ from common.domain.shared_errors import DomainError
 from functions.auth.domain.account import OwnershipProof
 from functions.auth.domain.errors import AccountLocked, IdentityNotVerified, InvalidCredentials
 from functions.auth.domain.verified_person import VerifiedPerson
-from functions.auth.usecases.confirmed_changes import ConfirmedChanges
+from functions.auth.usecases.password_confirmed_changes import PasswordConfirmedChanges
 from functions.auth.usecases.password_reset import PasswordReset
 
 NOW = datetime(2026, 5, 1, 11, tzinfo=UTC)
@@ -31,7 +31,7 @@ class Fakes:
         self.changed_meanwhile = False
         self.people: dict[str, VerifiedPerson | None] = {"v-1": VerifiedPerson("홍길동", None, "hong"), "v-2": None}
         self.people |= {"v-3": VerifiedPerson("이몽룡", None, "lee"), "v-4": VerifiedPerson("홍길동", None, None)}
-        self.account = ConfirmedChanges(self, self, self, self, lambda: NOW)
+        self.account = PasswordConfirmedChanges(self, self, self, self, lambda: NOW)
         self.forgotten = PasswordReset(
             self, self, self, lambda kind, text: f"{kind} of {text}".encode(), self, lambda: NOW
         )

@@ -29,12 +29,12 @@ ASKED = {
     "CAPTCHA_URL": captcha.TIMEOUT_SECONDS,
     "SALE_TERMS_FUNCTION": READ,
     "SEAT_CATALOGUE_FUNCTION": READ,
-    "EVENT_TALLY_FUNCTION": READ,
-    "REFUND_TALLY_FUNCTION": READ,
+    "COUNT_RESERVATIONS_FUNCTION": READ,
+    "COUNT_REFUNDS_FUNCTION": READ,
     "PAYABLE_FUNCTION": READ,
     "GOOGLE_URL": 3 * oauth_providers.TIMEOUT_SECONDS,
     "MAIL_SENDER": MAIL,
-    "SEAT_STATUS_FUNCTION": 0.0,  # asked by the seat map alone, below
+    "SOLD_SEATS_FUNCTION": 0.0,  # asked by the seat map alone, below
     "PORTONE_URL": 0.0,  # differs by function, below
     "KAKAO_AUTH_URL": 0.0,  # one provider a request, and Google is asked most
     "KAKAO_API_URL": 0.0,

@@ -46,7 +46,7 @@ from pathlib import Path
 import common.protection.rate_limit
 from common.stores import redis
 from common.stores.redis import Script, run_together
-script = Script(Path(common.protection.rate_limit.__file__).parent / "lua" / "take_turn.lua")
+script = Script(Path(common.protection.rate_limit.__file__).parent / "lua" / "count_request.lua")
 client = redis.client()
 def called(calls):
     for number in range(calls):

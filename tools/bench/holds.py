@@ -32,8 +32,8 @@ from emulator import services
 from functions.payments.adapters.clients.portone import portone_client
 from functions.reservations.adapters.reservation_repository import ReservationRepository
 from functions.reservations.adapters.seat_holds_redis import SeatHolds
-from functions.reservations.domain.offer import Offer
 from functions.reservations.domain.reservation import Seat
+from functions.reservations.domain.sale_offer import SaleOffer
 from functions.reservations.usecases.hold_seats import HoldSeats
 from functions.reservations.usecases.payable_hold import PaymentTokenIssuer
 from migrations.__main__ import LOGINS, migrate, set_passwords
@@ -66,10 +66,10 @@ ON CONFLICT DO NOTHING
 class Memory:
     """The events service: every seat there is can be had."""
 
-    def offer(self, _event_id: EventId, seat_ids: Sequence[SeatId]) -> Offer:
+    def offer(self, _event_id: EventId, seat_ids: Sequence[SeatId]) -> SaleOffer:
         seats = tuple(Seat(seat, "A-1-1", "VIP", 1000) for seat in seat_ids)
         now = datetime.now(UTC)
-        return Offer("Tour", now + timedelta(days=30), now + timedelta(days=1), False, 4, seats, frozenset())
+        return SaleOffer("Tour", now + timedelta(days=30), now + timedelta(days=1), False, 4, seats, frozenset())
 
 
 # -- a process of its own ---------------------------------------------------------------------------------------------

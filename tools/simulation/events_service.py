@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from common.contracts.event_tally import EventTallyResponse
+from common.contracts.reservation_counts import ReservationCountsResponse
 from common.domain.clock import new_id
 from common.domain.ids import EventId, HallId, SeatId, UserId, VenueId
 from common.messaging.outbox import Outbox
@@ -61,8 +61,8 @@ class NoCache(ReadCache):
 class NoReservations:
     """The reservations service, with no reservation of any event."""
 
-    def tally(self, event_id: EventId) -> EventTallyResponse:
-        return EventTallyResponse(
+    def counts(self, event_id: EventId) -> ReservationCountsResponse:
+        return ReservationCountsResponse(
             event_id=event_id, pending=0, confirmed=0, event_cancelled=0, refund_amount=0, seen_through=True
         )
 

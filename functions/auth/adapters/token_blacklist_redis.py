@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from math import ceil
 
-from common.protection.revocation import revoked_key
+from common.protection.token_blacklist import revoked_key
 from common.stores.redis import Client
 from functions.auth.domain.session import AccessToken
 

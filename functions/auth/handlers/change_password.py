@@ -4,7 +4,7 @@ from common.http.endpoint import endpoint
 from common.http.request import Body, User
 from functions.auth.domain.account_fields import NewPassword, OfferedPassword
 from functions.auth.domain.errors import AccountLocked, InvalidCredentials
-from functions.auth.wiring.confirmed_changes import confirmed_changes
+from functions.auth.wiring.password_confirmed_changes import password_confirmed_changes
 
 
 class PasswordChangeBody(Body):
@@ -14,7 +14,7 @@ class PasswordChangeBody(Body):
 
 @endpoint(raises=[AccountLocked, InvalidCredentials])
 def handler(user: User, body: PasswordChangeBody) -> None:
-    confirmed_changes().change_password(
+    password_confirmed_changes().change_password(
         user.id,
         user.session_id,
         body.current_password.get_secret_value(),

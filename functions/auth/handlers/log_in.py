@@ -9,7 +9,7 @@ from functions.auth.domain.caller import Caller
 from functions.auth.domain.errors import AccountLocked, InvalidCredentials
 from functions.auth.handlers.responses.token_pair_response import TokenPairResponse, token_pair_response
 from functions.auth.wiring.login import login
-from functions.auth.wiring.lookups import lookup
+from functions.auth.wiring.lookup_hash import lookup
 
 
 class LoginBody(Body):

@@ -4,7 +4,7 @@ from common.http.endpoint import endpoint
 from common.http.request import Body, User
 from functions.auth.domain.account_fields import OfferedPassword
 from functions.auth.domain.errors import AccountLocked, InvalidCredentials
-from functions.auth.wiring.confirmed_changes import confirmed_changes
+from functions.auth.wiring.password_confirmed_changes import password_confirmed_changes
 
 
 class WithdrawBody(Body):
@@ -13,4 +13,4 @@ class WithdrawBody(Body):
 
 @endpoint(raises=[AccountLocked, InvalidCredentials])
 def handler(user: User, body: WithdrawBody) -> None:
-    confirmed_changes().withdraw(user.id, user.session_id, body.password.get_secret_value())
+    password_confirmed_changes().withdraw(user.id, user.session_id, body.password.get_secret_value())

@@ -8,7 +8,7 @@ from common.wiring.redis_client import redis_client
 from functions.auth.adapters.clients.mailer import Mailer
 from functions.auth.adapters.email_code_redis import EmailCodes
 from functions.auth.usecases.email_verification import CodeSending
-from functions.auth.wiring.lookups import lookup
+from functions.auth.wiring.lookup_hash import lookup
 from functions.auth.wiring.personal_data import accounts
 
 

@@ -9,7 +9,7 @@ from functions.auth.adapters.clients.kms_client import KmsClient
 from functions.auth.adapters.data_key_repository import DataKeyRepository
 from functions.auth.adapters.vault import Vault
 from functions.auth.usecases.data_keys import DataKeys
-from functions.auth.wiring.lookups import lookup_key
+from functions.auth.wiring.lookup_hash import lookup_key
 
 
 class VaultSettings(Settings):

@@ -8,7 +8,7 @@ from functions.auth.adapters.link_token_redis import LinkTokens
 from functions.auth.adapters.social_identity_repository import SocialIdentityRepository
 from functions.auth.usecases.social_login import SocialLogin
 from functions.auth.wiring.login_history import login_history
-from functions.auth.wiring.lookups import lookup
+from functions.auth.wiring.lookup_hash import lookup
 from functions.auth.wiring.oauth_flow import oauth_flow
 from functions.auth.wiring.sessions import sessions
 

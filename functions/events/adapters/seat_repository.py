@@ -7,8 +7,8 @@ from uuid import UUID
 from common.domain.ids import EventId, ReservationId, SeatId
 from common.domain.shared_errors import NotFound
 from common.stores.postgres import Database, Row
+from functions.events.domain.sale_offer import OfferedSeat, SaleOffer
 from functions.events.domain.seat_layout import PricedSection, SeatLayout, SeatStatuses, bitmap
-from functions.events.domain.seat_offer import OfferedSeat, SeatOffer
 
 
 class SeatRepository:
@@ -69,7 +69,7 @@ class SeatRepository:
         )
         return {SeatId(row["id"]): list(map(ReservationId, row["claims"])) for row in rows}
 
-    def offer(self, event_id: EventId, seat_ids: Collection[SeatId]) -> SeatOffer:
+    def offer(self, event_id: EventId, seat_ids: Collection[SeatId]) -> SaleOffer:
         """The event's sale and those of `seat_ids` that are its seats, in one round trip. Raises NotFound."""
         row = self._database.row(
             """
@@ -87,7 +87,7 @@ class SeatRepository:
         )
         found = _found(row)
         seats = [OfferedSeat(**{**seat, "id": SeatId(UUID(seat["id"]))}) for seat in found["seats"]]
-        return SeatOffer(**{**found, "event_id": event_id, "seats": seats})
+        return SaleOffer(**{**found, "event_id": event_id, "seats": seats})
 
 
 def _found(row: Row | None) -> Row:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from common.contracts.event_tally import EventTallyResponse
-from common.contracts.refund_tally import RefundTallyResponse
+from common.contracts.refund_counts import RefundCountsResponse
+from common.contracts.reservation_counts import ReservationCountsResponse
 from common.domain.ids import EventId
 from functions.events.domain.event import Cancellation
 
@@ -26,23 +26,23 @@ class CancellationProgress:
 
 
 def cancellation_progress(
-    event_id: EventId, cancellation: Cancellation, tally: EventTallyResponse, refunds: RefundTallyResponse
+    event_id: EventId, cancellation: Cancellation, counts: ReservationCountsResponse, refunds: RefundCountsResponse
 ) -> CancellationProgress:
     """Done when no reservation is live, the cancellation has reached every reservation, and no amount is due.
 
     The amount due follows from what reservations cancelled, whether payments has consumed those messages or not.
     """
-    live = tally.pending + tally.confirmed
-    amount_due = max(0, tally.refund_amount - refunds.amount_done)
+    live = counts.pending + counts.confirmed
+    amount_due = max(0, counts.refund_amount - refunds.amount_done)
     return CancellationProgress(
         event_id=event_id,
         reason=cancellation.reason,
         cancelled_at=cancellation.cancelled_at,
         reservations_to_cancel=live,
-        reservations_cancelled=tally.event_cancelled,
+        reservations_cancelled=counts.event_cancelled,
         refunds_due=refunds.due,
         refunds_done=refunds.done,
         amount_due=amount_due,
         amount_refunded=refunds.amount_done,
-        done=tally.seen_through and live == 0 and amount_due == 0 and refunds.due == 0,
+        done=counts.seen_through and live == 0 and amount_due == 0 and refunds.due == 0,
     )

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from common.contracts.refund_tally import RefundTallyResponse
+from common.contracts.refund_counts import RefundCountsResponse
 from common.domain.ids import EventId
 from functions.events.adapters.event_repository import EventRepository
 from functions.events.domain.cancellation import CancellationProgress, cancellation_progress
@@ -12,7 +12,7 @@ from functions.events.usecases.event_deletion import Reservations
 class Payments(Protocol):
     """`PaymentsClient`, or a fake in tests."""
 
-    def refunds(self, event_id: EventId) -> RefundTallyResponse: ...
+    def refunds(self, event_id: EventId) -> RefundCountsResponse: ...
 
 
 class CancellationReader:
@@ -24,5 +24,5 @@ class CancellationReader:
     def progress(self, event_id: EventId) -> CancellationProgress:
         """Raises NotFound for an event that is not cancelled."""
         cancellation = self._events.cancellation(event_id)
-        tally = self._reservations.tally(event_id)
-        return cancellation_progress(event_id, cancellation, tally, self._payments.refunds(event_id))
+        counts = self._reservations.counts(event_id)
+        return cancellation_progress(event_id, cancellation, counts, self._payments.refunds(event_id))

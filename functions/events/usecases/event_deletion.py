@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from common.contracts.event_tally import EventTallyResponse
+from common.contracts.reservation_counts import ReservationCountsResponse
 from common.domain.clock import Clock
 from common.domain.ids import EventId, UserId
 from common.messaging.messages import EventCancelled
@@ -17,7 +17,7 @@ from functions.events.domain.errors import EventHasReservations
 class Reservations(Protocol):
     """`ReservationsClient`, or a fake in tests."""
 
-    def tally(self, event_id: EventId) -> EventTallyResponse: ...
+    def counts(self, event_id: EventId) -> ReservationCountsResponse: ...
 
 
 class EventDeletion:
@@ -46,9 +46,9 @@ class EventDeletion:
         A reservation that is made during the deletion receives it as a cancellation: its buyer is refunded in full.
         """
         self._events.event(event_id, recent=True)  # raises NotFound
-        tally = self._reservations.tally(event_id)
-        if tally.pending or tally.confirmed:
-            raise EventHasReservations(pending=tally.pending, confirmed=tally.confirmed)
+        counts = self._reservations.counts(event_id)
+        if counts.pending or counts.confirmed:
+            raise EventHasReservations(pending=counts.pending, confirmed=counts.confirmed)
         with self._database.transaction() as connection:
             expected.check(self._events.lock(connection, event_id).version)
             self._events.mark_deleted(connection, event_id, self._clock())

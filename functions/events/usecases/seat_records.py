@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Protocol, TypeVar
 
-from common.contracts.seat_ledger import HeldSeat, RepairHoldsRequest, RepairHoldsResponse, SeatLedgerResponse
+from common.contracts.live_seats import HeldSeat, LiveSeatsResponse, RepairHoldsRequest, RepairHoldsResponse
 from common.domain.ids import EventId, ReservationId
 from common.stores.postgres import Database
 from functions.events.adapters.event_repository import EventRepository
@@ -17,10 +17,10 @@ ItemT = TypeVar("ItemT")
 HOLDS_PER_CALL = 1000  # as many as `RepairHoldsRequest` takes
 
 
-class SeatLedger(Protocol):
-    """The reservations service: `SeatLedgerClient`, or a fake in tests."""
+class Reservations(Protocol):
+    """The reservations service: `LiveSeatsClient`, or a fake in tests."""
 
-    def ledger(self, event_id: EventId, after: ReservationId | None) -> SeatLedgerResponse: ...
+    def live_seats(self, event_id: EventId, after: ReservationId | None) -> LiveSeatsResponse: ...
     def repair_holds(self, request: RepairHoldsRequest) -> RepairHoldsResponse: ...
 
 
@@ -31,14 +31,14 @@ class SeatRecords:
         events: EventRepository,
         seats: SeatRepository,
         sales: SeatSales,
-        ledger: SeatLedger,
+        reservations: Reservations,
         cache: ReadCache,
     ) -> None:
         self._database = database
         self._events = events
         self._seats = seats
         self._sales = sales
-        self._ledger = ledger
+        self._reservations = reservations
         self._cache = cache
 
     def on_sale(self) -> Sequence[EventId]:
@@ -47,9 +47,9 @@ class SeatRecords:
     def snapshot(self, event_id: EventId) -> SeatSnapshot:
         # Sales first: a seat that is SOLD before we read its reservation was sold correctly.
         sales = self._seats.sales(event_id)
-        pages = [self._ledger.ledger(event_id, None)]
+        pages = [self._reservations.live_seats(event_id, None)]
         while (after := pages[-1].more_after) is not None:
-            pages.append(self._ledger.ledger(event_id, ReservationId(after)))
+            pages.append(self._reservations.live_seats(event_id, ReservationId(after)))
         by_status: dict[str, set[SeatReservation]] = {"CONFIRMED": set(), "PENDING": set()}
         for page in pages:
             for seat in page.seats:
@@ -78,10 +78,10 @@ class SeatRecords:
         orphans = [HeldSeat(seat_id=seat, reservation_id=holder) for seat, holder in found.orphan_holds]
         forgotten = sorted({reservation for _, reservation in found.forgotten_holds})
         for release in _batches(orphans):
-            self._ledger.repair_holds(RepairHoldsRequest(event_id=event_id, release=release, forgotten=[]))
+            self._reservations.repair_holds(RepairHoldsRequest(event_id=event_id, release=release, forgotten=[]))
         # After the release: an orphan may hold a seat of a forgotten hold.
         for again in _batches(forgotten):
-            self._ledger.repair_holds(RepairHoldsRequest(event_id=event_id, release=[], forgotten=[*again]))
+            self._reservations.repair_holds(RepairHoldsRequest(event_id=event_id, release=[], forgotten=[*again]))
 
 
 def _batches(items: Sequence[ItemT]) -> Iterator[list[ItemT]]:

@@ -19,21 +19,21 @@ from functions.events.wiring.repositories import event_repository
 
 
 class ReservationsSettings(Settings):
-    event_tally_function: str
+    count_reservations_function: str
 
 
 class PaymentsSettings(Settings):
-    refund_tally_function: str
+    count_refunds_function: str
 
 
 @cache
 def reservations_client() -> ReservationsClient:
-    return ReservationsClient(internal_caller(), ReservationsSettings.from_environment().event_tally_function)
+    return ReservationsClient(internal_caller(), ReservationsSettings.from_environment().count_reservations_function)
 
 
 @cache
 def payments_client() -> PaymentsClient:
-    return PaymentsClient(internal_caller(), PaymentsSettings.from_environment().refund_tally_function)
+    return PaymentsClient(internal_caller(), PaymentsSettings.from_environment().count_refunds_function)
 
 
 @cache

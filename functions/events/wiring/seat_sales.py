@@ -6,7 +6,7 @@ from common.messaging.consumer import Consumer
 from common.runtime.settings import Settings
 from common.wiring.database import database
 from common.wiring.internal_caller import internal_caller
-from functions.events.adapters.clients.seat_ledger_client import SeatLedgerClient
+from functions.events.adapters.clients.live_seats_client import LiveSeatsClient
 from functions.events.adapters.seat_sale_repository import SeatSaleRepository
 from functions.events.usecases.seat_records import SeatRecords
 from functions.events.usecases.seat_sales import SeatSaleMessages, SeatSales
@@ -14,21 +14,21 @@ from functions.events.wiring.reading import read_cache
 from functions.events.wiring.repositories import event_repository, seat_repository
 
 
-class SeatLedgerSettings(Settings):
-    seat_ledger_function: str
+class LiveSeatsSettings(Settings):
+    live_seats_function: str
     repair_holds_function: str
 
 
 @cache
-def seat_ledger_client() -> SeatLedgerClient:
-    settings = SeatLedgerSettings.from_environment()
-    return SeatLedgerClient(internal_caller(), settings.seat_ledger_function, settings.repair_holds_function)
+def live_seats_client() -> LiveSeatsClient:
+    settings = LiveSeatsSettings.from_environment()
+    return LiveSeatsClient(internal_caller(), settings.live_seats_function, settings.repair_holds_function)
 
 
 @cache
 def seat_records() -> SeatRecords:
     return SeatRecords(
-        database(), event_repository(), seat_repository(), _seat_sales(), seat_ledger_client(), read_cache()
+        database(), event_repository(), seat_repository(), _seat_sales(), live_seats_client(), read_cache()
     )
 
 

@@ -1,6 +1,6 @@
 """Internal: release holds without a reservation, take missing ones again; called by reconciliation (EVT-030)."""
 
-from common.contracts.seat_ledger import RepairHoldsRequest, RepairHoldsResponse
+from common.contracts.live_seats import RepairHoldsRequest, RepairHoldsResponse
 from common.http.internal_endpoint import internal
 from functions.reservations.wiring import purchases
 

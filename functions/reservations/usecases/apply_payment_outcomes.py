@@ -15,15 +15,15 @@ from common.waitingroom.queue_tokens import QueueTokens
 from functions.reservations.adapters.reservation_repository import ReservationRepository
 from functions.reservations.domain.cancellation import cancel_for_event, cancel_unpaid, refund_late_payment
 from functions.reservations.domain.reservation import CancelReason, Reservation, Status, ticket_number
-from functions.reservations.usecases.free_seats import FreeSeats
+from functions.reservations.usecases.drop_hold import DropHold
 
 
 class ApplyPaymentOutcomes:
     def __init__(
-        self, reservations: ReservationRepository, free_seats: FreeSeats, tokens: QueueTokens, clock: Clock
+        self, reservations: ReservationRepository, drop_hold: DropHold, tokens: QueueTokens, clock: Clock
     ) -> None:
         self._reservations = reservations
-        self._free_seats = free_seats
+        self._drop_hold = drop_hold
         self._tokens = tokens
         self._clock = clock
 
@@ -40,7 +40,7 @@ class ApplyPaymentOutcomes:
             else:
                 refund = refund_late_payment(reservation, now, payment_id)
                 self._reservations.refund(connection, reservation, refund)
-            return lambda: self._free_seats.free(reservation)
+            return lambda: self._drop_hold.drop(reservation)
         ticket = ticket_number(reservation.id)
         if reservation.can_be_confirmed and self._reservations.confirm(
             connection, reservation, payment_id, ticket, now
@@ -58,7 +58,7 @@ class ApplyPaymentOutcomes:
             return None
         cancellation = cancel_unpaid(CancelReason.PAYMENT_FAILED, self._clock())
         self._reservations.cancel(connection, reservation, cancellation)
-        return lambda: self._free_seats.free(reservation)
+        return lambda: self._drop_hold.drop(reservation)
 
     def _lock(self, connection: Connection, reservation_id: ReservationId) -> Reservation:
         reservation = self._reservations.lock(connection, reservation_id)

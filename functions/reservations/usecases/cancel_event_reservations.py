@@ -5,16 +5,16 @@ from common.stores.postgres import Database
 from functions.reservations.adapters.reservation_repository import ReservationRepository
 from functions.reservations.domain.cancellation import cancel_for_event
 from functions.reservations.domain.reservation import Reservation
-from functions.reservations.usecases.free_seats import FreeSeats
+from functions.reservations.usecases.drop_hold import DropHold
 
 
 class CancelEventReservations:
     def __init__(
-        self, database: Database, reservations: ReservationRepository, free_seats: FreeSeats, clock: Clock
+        self, database: Database, reservations: ReservationRepository, drop_hold: DropHold, clock: Clock
     ) -> None:
         self._database = database
         self._reservations = reservations
-        self._free_seats = free_seats
+        self._drop_hold = drop_hold
         self._clock = clock
 
     def cancel_batch(self, limit: int = 200) -> int:
@@ -24,7 +24,7 @@ class CancelEventReservations:
         """
         cancelled = self._cancel_batch(limit)
         for reservation in cancelled:
-            self._free_seats.free(reservation)
+            self._drop_hold.drop(reservation)
         return len(cancelled)
 
     def _cancel_batch(self, limit: int) -> list[Reservation]:

@@ -9,16 +9,16 @@ from common.stores.postgres import Database
 from functions.reservations.adapters.reservation_repository import ReservationRepository
 from functions.reservations.domain.cancellation import cancel_for_buyer
 from functions.reservations.domain.reservation import Reservation, Status
-from functions.reservations.usecases.free_seats import FreeSeats
+from functions.reservations.usecases.drop_hold import DropHold
 
 
 class CancelReservation:
     def __init__(
-        self, database: Database, reservations: ReservationRepository, free_seats: FreeSeats, clock: Clock
+        self, database: Database, reservations: ReservationRepository, drop_hold: DropHold, clock: Clock
     ) -> None:
         self._database = database
         self._reservations = reservations
-        self._free_seats = free_seats
+        self._drop_hold = drop_hold
         self._clock = clock
 
     def cancel(self, user_id: UserId, reservation_id: ReservationId) -> Reservation:
@@ -27,7 +27,7 @@ class CancelReservation:
         Raises NotFound and NotCancellable.
         """
         cancelled = self._cancel(user_id, reservation_id)
-        self._free_seats.free(cancelled)
+        self._drop_hold.drop(cancelled)
         return cancelled
 
     def _cancel(self, user_id: UserId, reservation_id: ReservationId) -> Reservation:

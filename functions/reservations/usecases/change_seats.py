@@ -11,8 +11,8 @@ from common.stores.postgres import Database
 from functions.reservations.adapters.reservation_repository import ReservationRepository
 from functions.reservations.adapters.seat_holds_redis import SeatHolds
 from functions.reservations.domain.errors import PaymentStarted, ReservationConflict, SeatTaken
-from functions.reservations.domain.offer import Offers, check_seat_ids, choose_seats
 from functions.reservations.domain.reservation import Reservation
+from functions.reservations.domain.sale_offer import Offers, check_seat_ids, choose_seats
 from functions.reservations.usecases.conflict_resolution import ConflictResolution
 from functions.reservations.usecases.payable_hold import PayableHold, PaymentTokenIssuer
 

@@ -5,16 +5,16 @@ from common.stores.postgres import Database
 from functions.reservations.adapters.reservation_repository import ReservationRepository
 from functions.reservations.domain.cancellation import cancel_unpaid
 from functions.reservations.domain.reservation import CancelReason
-from functions.reservations.usecases.free_seats import FreeSeats
+from functions.reservations.usecases.drop_hold import DropHold
 
 
 class ExpireHolds:
     def __init__(
-        self, database: Database, reservations: ReservationRepository, free_seats: FreeSeats, clock: Clock
+        self, database: Database, reservations: ReservationRepository, drop_hold: DropHold, clock: Clock
     ) -> None:
         self._database = database
         self._reservations = reservations
-        self._free_seats = free_seats
+        self._drop_hold = drop_hold
         self._clock = clock
 
     def expire(self, limit: int = 200) -> int:
@@ -25,5 +25,5 @@ class ExpireHolds:
             for reservation in overdue:
                 self._reservations.cancel(connection, reservation, cancel_unpaid(CancelReason.HOLD_TIMEOUT, now))
         for reservation in overdue:
-            self._free_seats.free(reservation)
+            self._drop_hold.drop(reservation)
         return len(overdue)

@@ -8,16 +8,16 @@ from functions.reservations.adapters.reservation_repository import ReservationRe
 from functions.reservations.domain.cancellation import cancel_unpaid
 from functions.reservations.domain.errors import NotReleasable
 from functions.reservations.domain.reservation import CancelReason, Status
-from functions.reservations.usecases.free_seats import FreeSeats
+from functions.reservations.usecases.drop_hold import DropHold
 
 
 class ReleaseSeats:
     def __init__(
-        self, database: Database, reservations: ReservationRepository, free_seats: FreeSeats, clock: Clock
+        self, database: Database, reservations: ReservationRepository, drop_hold: DropHold, clock: Clock
     ) -> None:
         self._database = database
         self._reservations = reservations
-        self._free_seats = free_seats
+        self._drop_hold = drop_hold
         self._clock = clock
 
     def release(self, user_id: UserId, reservation_id: ReservationId) -> None:
@@ -34,4 +34,4 @@ class ReleaseSeats:
             raise NotFound()
         if reservation.status is Status.CONFIRMED:
             raise NotReleasable()
-        self._free_seats.free(reservation)
+        self._drop_hold.drop(reservation)

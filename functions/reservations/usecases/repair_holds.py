@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from common.contracts.seat_ledger import HeldSeat, RepairHoldsResponse
+from common.contracts.live_seats import HeldSeat, RepairHoldsResponse
 from common.domain.clock import Clock
 from common.domain.ids import EventId, ReservationId, SeatId
 from functions.reservations.adapters.reservation_repository import ReservationRepository

@@ -17,10 +17,10 @@ from functions.reservations.usecases.cancel_event_reservations import CancelEven
 from functions.reservations.usecases.cancel_reservation import CancelReservation
 from functions.reservations.usecases.change_seats import ChangeSeats
 from functions.reservations.usecases.check_payable import CheckPayable
+from functions.reservations.usecases.drop_hold import DropHold
 from functions.reservations.usecases.expire_holds import ExpireHolds
-from functions.reservations.usecases.free_seats import FreeSeats
 from functions.reservations.usecases.hold_seats import HoldSeats
-from functions.reservations.usecases.list_held_seats import ListHeldSeats
+from functions.reservations.usecases.list_live_seats import ListLiveSeats
 from functions.reservations.usecases.payable_hold import PaymentTokenIssuer
 from functions.reservations.usecases.release_seats import ReleaseSeats
 from functions.reservations.usecases.repair_holds import RepairHolds
@@ -47,8 +47,8 @@ def seat_holds() -> SeatHolds:
 
 
 @cache
-def free_seats() -> FreeSeats:
-    return FreeSeats(seat_holds(), queue_tokens())
+def drop_hold() -> DropHold:
+    return DropHold(seat_holds(), queue_tokens())
 
 
 @cache
@@ -89,12 +89,12 @@ def change_seats() -> ChangeSeats:
 
 @cache
 def release_seats() -> ReleaseSeats:
-    return ReleaseSeats(database(), reservations(), free_seats(), utc_now)
+    return ReleaseSeats(database(), reservations(), drop_hold(), utc_now)
 
 
 @cache
 def cancel_reservation() -> CancelReservation:
-    return CancelReservation(database(), reservations(), free_seats(), utc_now)
+    return CancelReservation(database(), reservations(), drop_hold(), utc_now)
 
 
 @cache
@@ -104,17 +104,17 @@ def check_payable() -> CheckPayable:
 
 @cache
 def expire_holds() -> ExpireHolds:
-    return ExpireHolds(database(), reservations(), free_seats(), utc_now)
+    return ExpireHolds(database(), reservations(), drop_hold(), utc_now)
 
 
 @cache
 def cancel_event_reservations() -> CancelEventReservations:
-    return CancelEventReservations(database(), reservations(), free_seats(), utc_now)
+    return CancelEventReservations(database(), reservations(), drop_hold(), utc_now)
 
 
 @cache
-def list_held_seats() -> ListHeldSeats:
-    return ListHeldSeats(reservations(), seat_holds(), utc_now)
+def list_live_seats() -> ListLiveSeats:
+    return ListLiveSeats(reservations(), seat_holds(), utc_now)
 
 
 @cache

@@ -13,7 +13,7 @@ from functions.reservations.usecases.read_seat_map import ReadSeatMap
 
 class SeatMapSettings(Settings):
     seat_catalogue_function: str
-    seat_status_function: str
+    sold_seats_function: str
 
 
 @cache
@@ -21,7 +21,7 @@ def read_seat_map() -> ReadSeatMap:
     settings = SeatMapSettings.from_environment()
     return ReadSeatMap(
         SeatHolds(redis_client()),
-        sold=SoldSeatsClient(internal_caller(), settings.seat_status_function).sold,
+        sold=SoldSeatsClient(internal_caller(), settings.sold_seats_function).sold,
         # An event's seats are made with it and never change.
         seat_count=lru_cache(maxsize=64)(EventsClient(internal_caller(), settings.seat_catalogue_function).seat_count),
         clock=utc_now,

@@ -23,9 +23,9 @@ import httpx
 import psycopg
 from standardwebhooks import Webhook
 
+from common.contracts.live_seats import LiveSeatsResponse, RepairHoldsRequest, RepairHoldsResponse
 from common.contracts.payable import PayableRequest, PayableResponse
 from common.contracts.seat_catalogue import SeatCatalogueResponse
-from common.contracts.seat_ledger import RepairHoldsRequest, RepairHoldsResponse, SeatLedgerResponse
 from common.domain.ids import EventId, ReservationId, SeatId, UserId
 from common.domain.shared_errors import ServiceUnavailable, StoreUnavailable
 from common.http import endpoint as edge
@@ -73,7 +73,7 @@ from functions.payments.wiring import gateway_sync, purchase, settlement
 from functions.reservations.adapters.clients.events_client import offer_of
 from functions.reservations.adapters.reservation_repository import ReservationRepository
 from functions.reservations.adapters.seat_holds_redis import SeatHolds
-from functions.reservations.domain.offer import Offer
+from functions.reservations.domain.sale_offer import SaleOffer
 from functions.reservations.handlers import (
     cancel_reservation,
     change_seats,
@@ -87,10 +87,10 @@ from functions.reservations.usecases.cancel_event_reservations import CancelEven
 from functions.reservations.usecases.cancel_reservation import CancelReservation
 from functions.reservations.usecases.change_seats import ChangeSeats
 from functions.reservations.usecases.check_payable import CheckPayable
+from functions.reservations.usecases.drop_hold import DropHold
 from functions.reservations.usecases.expire_holds import ExpireHolds
-from functions.reservations.usecases.free_seats import FreeSeats
 from functions.reservations.usecases.hold_seats import HoldSeats
-from functions.reservations.usecases.list_held_seats import ListHeldSeats
+from functions.reservations.usecases.list_live_seats import ListLiveSeats
 from functions.reservations.usecases.payable_hold import PaymentTokenIssuer
 from functions.reservations.usecases.release_seats import ReleaseSeats
 from functions.reservations.usecases.repair_holds import RepairHolds
@@ -190,7 +190,7 @@ class Reservations(Container):
         clock, database, seat_holds = world.clock, self.database, SeatHolds(self.redis)
         self.repository = reservations = ReservationRepository(database, Outbox(clock, world.new_id))
         offers, payment_tokens = _Offers(world, self), PaymentTokenIssuer(self.tokens, 600)
-        free_seats = FreeSeats(seat_holds, self.tokens)
+        drop_hold = DropHold(seat_holds, self.tokens)
         self.hold_seats = HoldSeats(
             database=database,
             reservations=reservations,
@@ -209,14 +209,14 @@ class Reservations(Container):
             payment_tokens=payment_tokens,
             clock=clock,
         )
-        self.release_seats = ReleaseSeats(database, reservations, free_seats, clock)
-        self.cancel_reservation = CancelReservation(database, reservations, free_seats, clock)
+        self.release_seats = ReleaseSeats(database, reservations, drop_hold, clock)
+        self.cancel_reservation = CancelReservation(database, reservations, drop_hold, clock)
         self.check_payable = CheckPayable(database, reservations, clock)
-        self.expire_holds = ExpireHolds(database, reservations, free_seats, clock)
-        self.cancel_event_reservations = CancelEventReservations(database, reservations, free_seats, clock)
-        self.list_held_seats = ListHeldSeats(reservations, seat_holds, clock)
+        self.expire_holds = ExpireHolds(database, reservations, drop_hold, clock)
+        self.cancel_event_reservations = CancelEventReservations(database, reservations, drop_hold, clock)
+        self.list_live_seats = ListLiveSeats(reservations, seat_holds, clock)
         self.repair_holds = RepairHolds(reservations, seat_holds, clock)
-        payments = ApplyPaymentOutcomes(reservations, free_seats, self.tokens, clock)
+        payments = ApplyPaymentOutcomes(reservations, drop_hold, self.tokens, clock)
         events = ApplyEventChanges(reservations, clock)
         self.consumers = {
             PAYMENT_EVENTS: Consumer(
@@ -293,7 +293,7 @@ class _Offers:
         self.offer = asking.mortal("another service", self._offer, ServiceUnavailable)
         self._world = world
 
-    def _offer(self, event_id: UUID, seat_ids: Sequence[UUID]) -> Offer:
+    def _offer(self, event_id: UUID, seat_ids: Sequence[UUID]) -> SaleOffer:
         asked = EventId(event_id), list(map(SeatId, seat_ids))
         offer = self._world.invoke("events", lambda: self._world.events.seats.offer(*asked))
         return offer_of(SeatCatalogueResponse.model_validate(offer, from_attributes=True))
@@ -303,7 +303,7 @@ class _Ledger:
     def __init__(self, world: "World", asking: Container) -> None:
         self._world = world
 
-    def ledger(self, event_id: UUID, after: UUID | None) -> SeatLedgerResponse:
+    def live_seats(self, event_id: UUID, after: UUID | None) -> LiveSeatsResponse:
         return self._world.invoke("reservations", lambda: _page(self._world, event_id, after))
 
     def repair_holds(self, request: RepairHoldsRequest) -> RepairHoldsResponse:
@@ -313,8 +313,8 @@ class _Ledger:
         )
 
 
-def _page(world: "World", event_id: UUID, after: UUID | None) -> SeatLedgerResponse:
-    return world.reservations.list_held_seats.page(EventId(event_id), ReservationId(after) if after else None)
+def _page(world: "World", event_id: UUID, after: UUID | None) -> LiveSeatsResponse:
+    return world.reservations.list_live_seats.page(EventId(event_id), ReservationId(after) if after else None)
 
 
 def _repair(world: "World", request: RepairHoldsRequest) -> RepairHoldsResponse:

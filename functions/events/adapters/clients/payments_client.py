@@ -1,7 +1,7 @@
 """Calls to the payments service: the refunds of a cancelled event (EVT-028)."""
 
 from common.contracts.internal_call import Call
-from common.contracts.refund_tally import RefundTallyRequest, RefundTallyResponse
+from common.contracts.refund_counts import RefundCountsRequest, RefundCountsResponse
 from common.domain.ids import EventId
 
 
@@ -10,6 +10,6 @@ class PaymentsClient:
         self._call = call
         self._function = function
 
-    def refunds(self, event_id: EventId) -> RefundTallyResponse:
+    def refunds(self, event_id: EventId) -> RefundCountsResponse:
         """Raises ServiceUnavailable."""
-        return self._call(self._function, RefundTallyRequest(event_id=event_id), RefundTallyResponse, read=True)
+        return self._call(self._function, RefundCountsRequest(event_id=event_id), RefundCountsResponse, read=True)

@@ -1,7 +1,7 @@
 """Calls to the reservations service: an event's reservations (EVT-003, EVT-028)."""
 
-from common.contracts.event_tally import EventTallyRequest, EventTallyResponse
 from common.contracts.internal_call import Call
+from common.contracts.reservation_counts import ReservationCountsRequest, ReservationCountsResponse
 from common.domain.ids import EventId
 
 
@@ -10,6 +10,8 @@ class ReservationsClient:
         self._call = call
         self._function = function
 
-    def tally(self, event_id: EventId) -> EventTallyResponse:
+    def counts(self, event_id: EventId) -> ReservationCountsResponse:
         """Raises ServiceUnavailable."""
-        return self._call(self._function, EventTallyRequest(event_id=event_id), EventTallyResponse, read=True)
+        return self._call(
+            self._function, ReservationCountsRequest(event_id=event_id), ReservationCountsResponse, read=True
+        )

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 
 from common.contracts.internal_call import Call
 from common.contracts.seat_catalogue import SeatCatalogueRequest, SeatCatalogueResponse
-from common.contracts.seat_status import SeatStatusRequest, SeatStatusResponse
+from common.contracts.sold_seats import SoldSeatsRequest, SoldSeatsResponse
 from common.domain.ids import EventId, SeatId
 from common.domain.shared_errors import NotFound
-from functions.reservations.domain.offer import Offer
 from functions.reservations.domain.reservation import Seat
+from functions.reservations.domain.sale_offer import SaleOffer
 
 
-def offer_of(answer: SeatCatalogueResponse) -> Offer:
-    return Offer(
+def offer_of(answer: SeatCatalogueResponse) -> SaleOffer:
+    return SaleOffer(
         title=answer.title,
         starts_at=answer.starts_at,
         sale_ends_at=answer.sale_ends_at,
@@ -31,7 +31,7 @@ class EventsClient:
         self._call = call
         self._function = catalogue_function
 
-    def offer(self, event_id: EventId, seat_ids: Sequence[SeatId]) -> Offer:
+    def offer(self, event_id: EventId, seat_ids: Sequence[SeatId]) -> SaleOffer:
         return offer_of(self._read(event_id, seat_ids))
 
     def seat_count(self, event_id: EventId) -> int:
@@ -51,5 +51,5 @@ class SoldSeatsClient:
 
     def sold(self, event_id: EventId) -> list[SeatId]:
         """Raises NotFound if the event does not exist."""
-        request = SeatStatusRequest(event_id=event_id)
-        return self._call(self._function, request, SeatStatusResponse, read=True, raises=(NotFound,)).sold_seat_ids
+        request = SoldSeatsRequest(event_id=event_id)
+        return self._call(self._function, request, SoldSeatsResponse, read=True, raises=(NotFound,)).sold_seat_ids

@@ -18,7 +18,7 @@ class SeatCatalogueRequest(Model):
     seat_ids: Annotated[list[SeatId], Field(default_factory=list, max_length=MAX_SEATS_PER_RESERVATION)]
 
 
-class SeatOffer(Model):
+class CatalogueSeat(Model):
     id: SeatId
     number: str  # section-row-number: "A-1-1"
     grade: str
@@ -35,4 +35,4 @@ class SeatCatalogueResponse(Model):
     cancelled: bool
     max_seats: int  # of one reservation
     seat_count: int  # of the whole event
-    seats: list[SeatOffer]  # in the hall's order
+    seats: list[CatalogueSeat]  # in the hall's order

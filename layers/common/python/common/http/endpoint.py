@@ -174,9 +174,9 @@ def _check_token(request: Request) -> None:
     """Raises TokenRevoked or TokenExpired for a token that ended after the gateway cached it."""
     claims = request.event.get("requestContext", {}).get("authorizer") or {}
     if endpoint_settings().authorizer == "JwtCached" and "jti" in claims:
-        from common.wiring.token_revocation import token_revocation
+        from common.wiring.token_blacklist_check import token_blacklist_check
 
-        token_revocation().check(claims)
+        token_blacklist_check().check(claims)
 
 
 def _limits(kind: Limit, request: Request) -> Mapping[str, str]:

@@ -39,7 +39,7 @@ class BotCheck:
         self._clouds = clouds
         self._check_captcha = check_captcha
         self._count = Script(_LUA / "count_account.lua")
-        self._note = Script(_LUA / "note_call.lua")
+        self._note = Script(_LUA / "record_call.lua")
 
     def check(
         self,

@@ -61,8 +61,8 @@ class CircuitBreaker:
         self._clock = clock
         self._failures = failures
         self._terms = terms or BreakerTerms()
-        self._permit = Script(_LUA / "permit_call.lua")
-        self._report = Script(_LUA / "report_call.lua")
+        self._permit = Script(_LUA / "permit_circuit_call.lua")
+        self._report = Script(_LUA / "report_circuit_call.lua")
 
     @contextmanager
     def attempt(self) -> Iterator[None]:

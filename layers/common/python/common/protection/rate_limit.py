@@ -36,7 +36,7 @@ class RateLimiter:
         self._redis = redis
         self._clock = clock
         self._address_limits = address_limits
-        self._take = Script(Path(__file__).parent / "lua" / "take_turn.lua")
+        self._take = Script(Path(__file__).parent / "lua" / "count_request.lua")
 
     def admit(self, kind: RateClass, user: str | None, address: str | None) -> Allowance | None:
         """The tighter of the two allowances. Raises RateLimited.

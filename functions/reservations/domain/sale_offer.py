@@ -13,7 +13,7 @@ from functions.reservations.domain.reservation import Seat
 
 
 @dataclass(frozen=True)
-class Offer:
+class SaleOffer:
     title: str
     starts_at: datetime
     sale_ends_at: datetime
@@ -27,7 +27,7 @@ class Offer:
 class Offers(Protocol):
     """The events service, or a fake in tests."""
 
-    def offer(self, event_id: EventId, seat_ids: Sequence[SeatId], /) -> Offer: ...
+    def offer(self, event_id: EventId, seat_ids: Sequence[SeatId], /) -> SaleOffer: ...
 
 
 def check_seat_ids(seat_ids: Sequence[SeatId]) -> None:
@@ -38,7 +38,7 @@ def check_seat_ids(seat_ids: Sequence[SeatId]) -> None:
         raise TooManySeats(maxSeats=MAX_SEATS_PER_RESERVATION)
 
 
-def choose_seats(offer: Offer, seat_ids: Sequence[SeatId], now: datetime) -> tuple[Seat, ...]:
+def choose_seats(offer: SaleOffer, seat_ids: Sequence[SeatId], now: datetime) -> tuple[Seat, ...]:
     """The seats asked for, in the order asked.
 
     Raises TooManySeats, SaleClosed, SaleNotOpen, SeatNotFound, SeatTaken.

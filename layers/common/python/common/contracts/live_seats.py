@@ -1,5 +1,5 @@
 """Events asks reservations for the seats of its live reservations and its holds, to compare them with its own seats,
-and asks it to repair holds (EVT-030). A large event's ledger comes in pages.
+and asks it to repair holds (EVT-030). A large event's seats come in pages.
 """
 
 from typing import Annotated, Literal
@@ -9,15 +9,15 @@ from pydantic import Field
 from common.domain.ids import EventId, ReservationId, SeatId
 from common.domain.model import Model
 
-LEDGER_PAGE = 5_000  # reservations; four seats each stay below Lambda's 6 MB
+LIVE_SEATS_PAGE = 5_000  # reservations; four seats each stay below Lambda's 6 MB
 
 
-class SeatLedgerRequest(Model):
+class LiveSeatsRequest(Model):
     event_id: EventId
     after: ReservationId | None = None  # the last reservation of the previous page
 
 
-class LedgerSeat(Model):
+class LiveSeat(Model):
     """A seat of a reservation that is PENDING or CONFIRMED."""
 
     seat_id: SeatId
@@ -26,15 +26,15 @@ class LedgerSeat(Model):
 
 
 class HeldSeat(Model):
-    """A seat that Redis shows as held; `reservation_id` is None when the hold itself is gone."""
+    """A seat that Redis shows as held; `reservation_id` is None when the hold itself has expired."""
 
     seat_id: SeatId
     reservation_id: ReservationId | None
 
 
-class SeatLedgerResponse(Model):
+class LiveSeatsResponse(Model):
     event_id: EventId
-    seats: list[LedgerSeat]
+    seats: list[LiveSeat]
     holds: list[HeldSeat]  # of the whole event, on the first page
     more_after: ReservationId | None  # the next page starts after this one, if any
 

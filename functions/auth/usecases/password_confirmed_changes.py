@@ -21,7 +21,7 @@ class Changes(Protocol):
     def withdraw(self, user_id: UserId, password_hash: str, now: datetime) -> bool: ...
 
 
-class ConfirmedChanges:
+class PasswordConfirmedChanges:
     def __init__(
         self, accounts: Accounts, changes: Changes, hasher: Hasher, lockout: LoginLockout, clock: Clock
     ) -> None:

@@ -4,10 +4,10 @@ from common.domain.ids import EventId, SeatId
 from common.domain.model import Model
 
 
-class SeatStatusRequest(Model):
+class SoldSeatsRequest(Model):
     event_id: EventId
 
 
-class SeatStatusResponse(Model):
+class SoldSeatsResponse(Model):
     event_id: EventId
     sold_seat_ids: list[SeatId]

@@ -3,10 +3,10 @@
 from functools import cache
 
 from common.domain.clock import utc_now
-from common.protection.revocation import Revocation
+from common.protection.token_blacklist import TokenBlacklistCheck
 from common.wiring.redis_client import redis_client
 
 
 @cache
-def token_revocation() -> Revocation:
-    return Revocation(redis_client(), utc_now)
+def token_blacklist_check() -> TokenBlacklistCheck:
+    return TokenBlacklistCheck(redis_client(), utc_now)

@@ -5,11 +5,11 @@ from common.domain.ids import EventId
 from common.domain.model import Model
 
 
-class EventTallyRequest(Model):
+class ReservationCountsRequest(Model):
     event_id: EventId
 
 
-class EventTallyResponse(Model):
+class ReservationCountsResponse(Model):
     event_id: EventId
     pending: int
     confirmed: int

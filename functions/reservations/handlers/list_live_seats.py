@@ -1,10 +1,10 @@
 """Internal: the seats of an event's live reservations and the holds in Redis, called by reconciliation (EVT-030)."""
 
-from common.contracts.seat_ledger import SeatLedgerRequest, SeatLedgerResponse
+from common.contracts.live_seats import LiveSeatsRequest, LiveSeatsResponse
 from common.http.internal_endpoint import internal
 from functions.reservations.wiring import purchases
 
 
 @internal
-def handler(request: SeatLedgerRequest) -> SeatLedgerResponse:
-    return purchases.list_held_seats().page(request.event_id, request.after)
+def handler(request: LiveSeatsRequest) -> LiveSeatsResponse:
+    return purchases.list_live_seats().page(request.event_id, request.after)

@@ -10,7 +10,7 @@ from common.runtime.log import log
 from common.stores.secrets import RETRY_SECONDS
 
 
-class PlaceKeys:
+class ReceiptSigningKeys:
     """No keys while Secrets Manager is unavailable and none was read yet: users get places without receipts."""
 
     def __init__(self, secret: Callable[[str], Any]) -> None:

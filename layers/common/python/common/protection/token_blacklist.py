@@ -17,7 +17,7 @@ def revoked_key(token_id: str) -> str:
     return f"token:blacklist:{{{token_id}}}"
 
 
-class Revocation:
+class TokenBlacklistCheck:
     def __init__(self, redis: Client, clock: Clock) -> None:
         self._redis = redis
         self._clock = clock

@@ -21,7 +21,7 @@ class OfferedSeat:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SeatOffer:
+class SaleOffer:
     event_id: EventId
     title: str
     starts_at: datetime

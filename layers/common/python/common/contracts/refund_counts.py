@@ -4,11 +4,11 @@ from common.domain.ids import EventId
 from common.domain.model import Model
 
 
-class RefundTallyRequest(Model):
+class RefundCountsRequest(Model):
     event_id: EventId
 
 
-class RefundTallyResponse(Model):
+class RefundCountsResponse(Model):
     """Only refunds with the reason EVENT_CANCELLED; amounts in won."""
 
     event_id: EventId
