@@ -296,8 +296,14 @@ def test_of_concurrent_release_expiry_and_payment_one_takes_effect(
         releaser.seat_holds.release(EVENT, reservation.id, reservation.seat_ids)
 
 
-def test_a_payment_confirms_once_and_ends_both_tokens(service: ReservationsWithClock, superuser: Database) -> None:
+def test_a_payment_confirms_once_and_ends_both_tokens(
+    service: ReservationsWithClock, superuser: Database, redis: Client
+) -> None:
     held = service.hold(SEATS[0], SEATS[1])
+    user = held.reservation.user_id
+    reservation_token = token_prefix(RESERVATION, EVENT, user) + new_secret()
+    redis.set(token_key(RESERVATION, EVENT, user), reservation_token)
+    service.tokens.check_reservation(reservation_token, user, EVENT)
     service.paid(held.reservation)
     service.paid(held.reservation)
     found = service.repository.find(held.reservation.id, held.reservation.user_id)
@@ -306,8 +312,11 @@ def test_a_payment_confirms_once_and_ends_both_tokens(service: ReservationsWithC
     assert found.ticket_number is not None
     assert len(found.ticket_number) == 12
     assert messages(superuser) == ["ReservationConfirmed"]
-    check = partial(service.tokens.check_payment, held.payment_token, held.reservation.id)
-    assert code_of(check) == "QUEUE_TOKEN_INVALID"
+    checks = (
+        partial(service.tokens.check_payment, held.payment_token, held.reservation.id),
+        partial(service.tokens.check_reservation, reservation_token, user, EVENT),
+    )
+    assert [code_of(check) for check in checks] == ["QUEUE_TOKEN_INVALID"] * 2
 
 
 def test_a_failed_payment_cancels_and_frees_the_seats_for_the_next_buyer(
