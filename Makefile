@@ -223,8 +223,8 @@ $(CHECKOV_STAMP): requirements/checkov.txt $(STAMP)
 	@touch $@
 
 .PHONY: conformance bench-emulator
-conformance: $(STAMP) $(SAM_STAMP) .ministack-venv/.installed ## Our emulator, sam local and MiniStack against AWS's documentation: writes docs/conformance.md
-	@$(PY) -m tools.conformance $(ARGS)
+conformance: $(STAMP) $(SAM_STAMP) .ministack-venv/.installed ## Our emulator, sam local and MiniStack against AWS's documentation: writes docs/conformance.md (ARGS="-k ours" prints it)
+	@$(PYTEST) -n $(WORKERS) -o timeout=600 tests/conformance --compare $(ARGS)
 
 bench-emulator: $(STAMP) $(SAM_STAMP) .ministack-venv/.installed ## Our emulator, sam local and MiniStack: calls a second, latency, cold start
 	@$(PY) -m tools.bench.emulator

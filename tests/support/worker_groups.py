@@ -1,4 +1,4 @@
-"""Which tests one worker of pytest-xdist runs: those of a file, and those of a whole stack.
+"""Which tests one worker of pytest-xdist runs: those of a file, of a whole stack, or of one emulator.
 
 pytest-xdist 3.8's own marks for this (`--dist loadgroup`) have no effect with pytest 9.2, which changed how a test
 keeps its id. A scheduler sees nothing but the id, so the file decides.
@@ -14,6 +14,8 @@ UNDER_ATTACK = ("test_attack", "test_hostile_requests")  # files of tests/e2e wh
 
 def group_of(nodeid: str) -> str:
     path = PurePath(nodeid.partition("::")[0])
+    if path.parts[:2] == ("tests", "conformance"):
+        return f"{path.parent}{nodeid.partition('[')[2]}"  # by emulator
     if path.parts[:2] != ("tests", "e2e"):
         return str(path)
     return OPEN_STACK if path.stem in UNDER_ATTACK else STACK

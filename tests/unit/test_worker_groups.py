@@ -34,3 +34,9 @@ def test_an_e2e_file_belongs_to_the_stack_that_it_speaks_to() -> None:
     assert group_of("tests/e2e/test_hostile_requests.py::test_a[x::y]") == OPEN_STACK
     assert group_of("tests/e2e/test_purchase.py::test_a") == STACK
     assert group_of("tests/unit/test_edge.py::test_a") != group_of("tests/unit/test_log.py::test_a")
+
+
+def test_conformance_tests_of_one_emulator_belong_together() -> None:
+    forked = group_of("tests/conformance/test_gateway.py::test_a[forked]")
+    assert forked == group_of("tests/conformance/test_triggers.py::test_b[forked]")
+    assert forked != group_of("tests/conformance/test_gateway.py::test_a[http]")

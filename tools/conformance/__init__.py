@@ -1,1 +1,1 @@
-"""How far local emulators answer as AWS does: one template, one list of behaviours, several emulators."""
+"""The emulators that tests/conformance compares: one template, and how each of them runs it."""

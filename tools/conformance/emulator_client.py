@@ -55,15 +55,14 @@ class Address:
 
 @dataclass
 class EmulatorClient:
-    """What the checks talk to."""
+    """What the tests talk to."""
 
     name: str
     api: Address
     lambda_: Address
     recorder: CallRecorder
     functions: Mapping[str, str] = field(default_factory=dict)  # logical id -> name, where they differ
-    lacks: frozenset[str] = frozenset()  # features that its own documentation says it does not have
-    began: dict[str, float] = field(default_factory=dict)  # what a check began -> time.monotonic()
+    has_triggers: bool = True  # Kafka and schedules, by its own documentation
 
     def http(
         self,

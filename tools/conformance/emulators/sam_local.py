@@ -51,7 +51,7 @@ class SamLocal:
             Address(HOST, api),
             Address(HOST, lambda_),
             setup.recorder,
-            lacks=frozenset({"kafka", "schedules"}),
+            has_triggers=False,
         )
 
     def stop(self) -> None:
