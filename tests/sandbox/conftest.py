@@ -1,4 +1,4 @@
-"""A town to test in: the sandbox on a free port, a merchant who takes its webhooks, and a clock that can be moved."""
+"""The sandbox on a free port, a merchant that receives its webhooks, and a clock that tests can move."""
 
 import asyncio
 import json
@@ -15,14 +15,14 @@ from local.sandbox.server import World, serve
 from local.sandbox.settings import Settings
 
 
-class Town:
-    """What a story has at hand."""
+class Sandbox:
+    """What a scenario uses."""
 
     def __init__(self) -> None:
         self.settings = Settings()
         self.ahead = timedelta()  # how far the sandbox's clock runs ahead
-        self.received: list[tuple[dict[str, str], bytes]] = []  # every webhook attempt, refused ones included
-        self.refuse_webhooks = 0  # how many attempts the merchant answers with 503
+        self.received: list[tuple[dict[str, str], bytes]] = []  # every webhook attempt, with the rejected ones
+        self.reject_webhooks = 0  # how many attempts the merchant answers with 503
         self.url = ""
         self.session: aiohttp.ClientSession
 
@@ -83,29 +83,32 @@ class Town:
 
     async def take_webhook(self, request: web.Request) -> web.Response:
         self.received.append((dict(request.headers), await request.read()))
-        if self.refuse_webhooks:
-            self.refuse_webhooks -= 1
+        if self.reject_webhooks:
+            self.reject_webhooks -= 1
             return web.Response(status=503)
         return web.Response()
 
 
-async def _play(story: Callable[[Town], Awaitable[None]]) -> None:
-    town = Town()
+async def _run(scenario: Callable[[Sandbox], Awaitable[None]]) -> None:
+    sandbox = Sandbox()
     merchant = web.Application()
-    merchant.router.add_post("/payments/webhook", town.take_webhook)
+    merchant.router.add_post("/payments/webhook", sandbox.take_webhook)
     runner = web.AppRunner(merchant)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     webhook_url = f"http://127.0.0.1:{runner.addresses[0][1]}/payments/webhook"
-    world = World(clock=town.now, webhook_retry_after=(0.0,) * 5)
+    world = World(clock=sandbox.now, webhook_retry_after=(0.0,) * 5)
     try:
-        async with serve(town.settings, webhook_url, world=world) as town.url, aiohttp.ClientSession() as town.session:
-            await story(town)
+        async with (
+            serve(sandbox.settings, webhook_url, world=world) as sandbox.url,
+            aiohttp.ClientSession() as sandbox.session,
+        ):
+            await scenario(sandbox)
     finally:
         await runner.cleanup()
 
 
 @pytest.fixture
-def play() -> Callable[[Callable[[Town], Awaitable[None]]], None]:
-    """Runs a story in a town of its own."""
-    return lambda story: asyncio.run(_play(story))
+def run_scenario() -> Callable[[Callable[[Sandbox], Awaitable[None]]], None]:
+    """Runs a scenario in its own sandbox."""
+    return lambda scenario: asyncio.run(_run(scenario))

@@ -1,4 +1,4 @@
-"""The bank's state machine, by itself."""
+"""The state machine of a payment, without HTTP."""
 
 from datetime import UTC, datetime
 
@@ -45,7 +45,7 @@ def test_a_confirm_takes_exactly_the_authorized_amount() -> None:
     assert announced((payment, changes)) == [Announcement.PAID]
 
 
-def test_a_second_confirm_is_refused_as_already_paid() -> None:
+def test_a_second_confirm_is_rejected_as_already_paid() -> None:
     payment, _ = bank.confirm(authorized(), "token", NOW)
     assert refusal(bank.confirm, payment, "token", NOW) is Refusal.ALREADY_PAID
 
@@ -57,13 +57,13 @@ def test_a_confirm_with_anything_that_does_not_match_takes_nothing() -> None:
     assert refusal(bank.confirm, payment, "token", NOW, transaction_id="other") is Refusal.INFORMATION_MISMATCH
 
 
-def test_a_token_dies_when_the_buyer_starts_over() -> None:
+def test_a_token_is_invalid_once_the_buyer_starts_again() -> None:
     again, _ = bank.authorize(authorized(), None, "tx2", "token2", NOW)
     assert refusal(bank.confirm, again, "token", NOW) is Refusal.INVALID_PAYMENT_TOKEN
     assert bank.confirm(again, "token2", NOW)[0].status is Status.PAID
 
 
-def test_an_authorization_gone_bad_is_refused_by_the_card_company_at_confirm() -> None:
+def test_an_authorization_that_failed_is_rejected_by_the_card_company_at_confirm() -> None:
     payment, changes = bank.fail(authorized(), None, "unused", NOW)
     assert announced((payment, changes)) == [Announcement.FAILED]
     assert refusal(bank.confirm, payment, "token", NOW) is Refusal.PG_PROVIDER
@@ -74,11 +74,11 @@ def test_a_pre_registration_alone_cannot_be_confirmed_or_cancelled() -> None:
     assert refusal(bank.cancel, registered(), "c", "why", NOW) is Refusal.PAYMENT_NOT_FOUND
 
 
-def test_paying_announces_the_opened_window_and_then_the_money() -> None:
+def test_paying_announces_the_opened_window_and_then_the_payment() -> None:
     assert announced(bank.pay(registered(), None, "tx", NOW)) == [Announcement.READY, Announcement.PAID]
 
 
-def test_an_explicit_amount_wins_over_the_pre_registered_one() -> None:
+def test_an_explicit_amount_replaces_the_pre_registered_one() -> None:
     assert bank.pay(registered(150_000), 1_000, "tx", NOW)[0].paid_amount == 1_000
 
 
@@ -89,7 +89,7 @@ def test_a_buyer_may_try_again_after_a_failure() -> None:
     assert (again.status, again.failed_at, again.paid_amount) == (Status.PAID, None, 150_000)
 
 
-def test_nobody_pays_twice_even_after_everything_was_given_back() -> None:
+def test_no_payment_is_paid_twice_even_after_a_full_refund() -> None:
     cancelled, _ = bank.cancel(paid(), "c", "why", NOW)
     for payment in (paid(), cancelled):
         assert refusal(bank.pay, payment, None, "tx2", NOW) is Refusal.ALREADY_PAID
@@ -107,7 +107,7 @@ def test_partial_cancellations_add_up_and_the_last_one_completes_them() -> None:
     assert [(change.announcement, change.cancellation_id) for change in changes] == [(Announcement.CANCELLED, "c2")]
 
 
-def test_a_cancellation_is_refused_for_each_reason_portone_has() -> None:
+def test_a_cancellation_is_rejected_for_each_of_portones_reasons() -> None:
     broken = Refusal.CANCELLABLE_AMOUNT_CONSISTENCY_BROKEN
     assert refusal(bank.cancel, paid(), "c", "why", NOW, current_cancellable_amount=1) is broken
     exceeds = Refusal.CANCEL_AMOUNT_EXCEEDS_CANCELLABLE_AMOUNT

@@ -24,11 +24,11 @@ def start(*arguments: str, **environment: str) -> Child:
 
 
 @pytest.mark.starts_processes
-def test_it_serves_says_where_and_stops_cleanly_on_sigterm() -> None:
+def test_it_serves_prints_its_url_and_stops_cleanly_on_sigterm() -> None:
     with start("--port", "0") as process:
-        said = process.line(seconds=30)
-        found = re.search(r"http://127\.0\.0\.1:\d+", said)
-        assert found, said
+        line = process.line(seconds=30)
+        found = re.search(r"http://127\.0\.0\.1:\d+", line)
+        assert found, line
         with urllib.request.urlopen(f"{found[0]}/health", timeout=5) as answer:
             assert answer.status == 200
         process.send_signal(signal.SIGTERM)
@@ -36,23 +36,23 @@ def test_it_serves_says_where_and_stops_cleanly_on_sigterm() -> None:
 
 
 @pytest.mark.starts_processes
-def test_a_port_in_use_is_one_clear_line() -> None:
+def test_a_port_in_use_is_an_error_of_one_line() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         with start("--port", str(taken.getsockname()[1])) as process:
-            _, said = process.communicate(timeout=10)
+            _, error = process.communicate(timeout=10)
     assert process.returncode == 1
-    assert said.startswith("sandbox: ")
-    assert said.count("\n") == 1
+    assert error.startswith("sandbox: ")
+    assert error.count("\n") == 1
 
 
 @pytest.mark.starts_processes
-def test_webhooks_never_leave_this_machine() -> None:
+def test_webhooks_are_sent_to_this_machine_only() -> None:
     with start("--webhook-url", "http://shop.example/payments/webhook") as process:
-        _, said = process.communicate(timeout=10)
+        _, error = process.communicate(timeout=10)
     assert process.returncode == 2
-    assert "127.0.0.1" in said
+    assert "127.0.0.1" in error
 
 
 def test_the_environment_overrides_defaults_and_empty_means_default() -> None:
@@ -61,6 +61,6 @@ def test_the_environment_overrides_defaults_and_empty_means_default() -> None:
 
 
 @pytest.mark.parametrize("secret", ["whsec_", "whsec_***", "c2FuZGJveC13ZWJob29rLXNlY3JldA==", "whsec_c2hvcnQ="])
-def test_a_webhook_secret_that_cannot_sign_is_refused_at_start(secret: str) -> None:
+def test_a_webhook_secret_that_cannot_sign_is_rejected_at_start(secret: str) -> None:
     with pytest.raises(SettingsError):
         Settings.from_environment({"PORTONE_WEBHOOK_SECRET": secret})
