@@ -13,15 +13,15 @@ from common.stores.postgres import Database
 from common.stores.redis import Client, connect
 from emulator import services
 from migrations.__main__ import LOGINS, migrate, set_passwords
-from tests.support.exclusive_runs import Turns
+from tests.support.exclusive_runs import ExclusiveRuns
 from tests.support.fixtures.redis_cluster import redis_cluster
 from tests.support.processor_steal import ProcessorSteal
 from tests.support.worker_groups import new_scheduler
 
 PASSWORD = "test-only"
-# Nothing is to outlive this run. That the emulator's Postgres is durable is tests/emulator/test_services.py's subject.
+# No data has to survive this run. tests/emulator/test_services.py tests that the emulator's Postgres is durable.
 NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
-# Ten times as quick as TRUNCATE, which makes new files for every table and index. As `replica`, foreign keys are not
+# Ten times faster than TRUNCATE, which creates new files for every table and index. As `replica`, foreign keys are not
 # checked, so the order of the tables does not matter.
 EMPTY_EVERY_TABLE = """
 DO $$ DECLARE name text; BEGIN
@@ -32,15 +32,15 @@ DO $$ DECLARE name text; BEGIN
   LOOP EXECUTE 'DELETE FROM ' || name; END LOOP;
 END $$
 """
-STOLEN_MUCH = 0.1  # of the processors' time
-STOLEN = ProcessorSteal()
-TURNS = pytest.StashKey[Turns | None]()
-TO_CLEAN_UP = 60  # seconds after its timeout in which a test may end its processes
+MUCH_STEAL = 0.1  # of the processors' time
+STEAL = ProcessorSteal()
+EXCLUSIVE_RUNS = pytest.StashKey[ExclusiveRuns | None]()
+CLEAN_UP_SECONDS = 60  # after its timeout, in which a test may end its processes
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    worker = hasattr(config, "workerinput")  # of pytest-xdist, whose workers' folders are beside each other
-    config.stash[TURNS] = Turns(Path(config.option.basetemp).parent) if worker else None
+    worker = hasattr(config, "workerinput")  # of pytest-xdist, whose workers have their folders side by side
+    config.stash[EXCLUSIVE_RUNS] = ExclusiveRuns(Path(config.option.basetemp).parent) if worker else None
     if not worker:
         from infra.alarms import build_if_changed  # no worker needs it
 
@@ -53,35 +53,35 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test that measures time has another try on a stolen machine."""
-    again = pytest.mark.flaky(reruns=2, condition=lambda: STOLEN.share() > STOLEN_MUCH)
+    """A test that measures time is repeated if other machines took much processor time."""
+    repeat = pytest.mark.flaky(reruns=2, condition=lambda: STEAL.share() > MUCH_STEAL)
     for item in items:
         if measured := item.get_closest_marker("measures_time"):
             if not measured.kwargs.get("reason"):
                 raise pytest.UsageError(f"{item.nodeid}: measures_time needs a reason")
-            item.add_marker(again)
+            item.add_marker(repeat)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """A test that measures time runs alone, and none outlives its timeout.
+    """A test that measures time runs alone, and no test runs on long after its timeout.
 
-    pytest-timeout fails a test once; where the test or a fixture's end hangs on, its process ends with a traceback.
+    pytest-timeout fails a test once. If the test or a fixture's teardown then hangs, its process ends with a traceback.
     """
     alone = item.get_closest_marker("measures_time") is not None
-    turns = item.config.stash[TURNS]
-    with turns.turn(alone=alone) if turns else nullcontext():
-        _end_this_process_after(_timeout(item) + TO_CLEAN_UP, item.config)
+    runs = item.config.stash[EXCLUSIVE_RUNS]
+    with runs.run(alone=alone) if runs else nullcontext():
+        _end_this_process_after(_timeout(item) + CLEAN_UP_SECONDS, item.config)
         try:
             return (yield)
         finally:
             faulthandler.cancel_dump_traceback_later()
 
 
-@pytest.hookimpl(trylast=True)  # pytest's own has just cancelled it
+@pytest.hookimpl(trylast=True)  # pytest's own hook has just cancelled the dump
 def pytest_exception_interact(node: pytest.Item | pytest.Collector) -> None:
     if isinstance(node, pytest.Item):
-        _end_this_process_after(TO_CLEAN_UP, node.config)
+        _end_this_process_after(CLEAN_UP_SECONDS, node.config)
 
 
 def _end_this_process_after(seconds: float, config: pytest.Config) -> None:
@@ -95,7 +95,7 @@ def _timeout(item: pytest.Item) -> float:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
-    STOLEN.begin()
+    STEAL.begin()
 
 
 @pytest.fixture(scope="session")
@@ -145,7 +145,7 @@ def redis_cluster_url(state_folder: Path) -> Iterator[str]:
 
 @pytest.fixture(params=["node", "cluster"])
 def any_redis(request: pytest.FixtureRequest) -> Iterator[Callable[[], Client]]:
-    """Connects to an empty Redis, as often as called; the test runs on one node, and on a cluster of three."""
+    """Each call connects to an empty Redis. The test runs on one node, and on a cluster of three."""
     cluster = request.param == "cluster"
     url = request.getfixturevalue("redis_cluster_url" if cluster else "redis_url")
     made: list[Client] = []
@@ -162,7 +162,7 @@ def any_redis(request: pytest.FixtureRequest) -> Iterator[Callable[[], Client]]:
 
 @pytest.fixture
 def superuser(postgres_url: str) -> Iterator[Database]:
-    """The database as its owner, for looking at what services did; every table is empty at the start."""
+    """The database as its owner, to read what services wrote; every table is empty at the start."""
     database = Database(postgres_url)
     with database.transaction() as connection:
         connection.execute(EMPTY_EVERY_TABLE)

@@ -1,4 +1,4 @@
-"""Threads that start together, for the tests of what must hold when people do."""
+"""Threads that start together, for tests of concurrent requests."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +9,7 @@ ResultT = TypeVar("ResultT")
 
 
 def concurrently(calls: Sequence[Callable[[], ResultT]]) -> list[ResultT | Exception]:
-    """What each call returned or raised; all began at the same moment."""
+    """What each call returned or raised; all began at the same time."""
     barrier = Barrier(len(calls))
 
     def run(call: Callable[[], ResultT]) -> ResultT | Exception:

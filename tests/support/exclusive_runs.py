@@ -1,4 +1,4 @@
-"""Lets a test have the machine to itself while the other workers of its run wait between their tests."""
+"""Lets a test run alone while the other workers of its run wait between their tests."""
 
 import fcntl
 import os
@@ -7,23 +7,23 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-class Turns:
-    """All processes that name the same folder take part."""
+class ExclusiveRuns:
+    """Shared by all processes that use the same folder."""
 
     def __init__(self, folder: Path) -> None:
-        self._door, self._room = (
-            os.open(folder / name, os.O_CREAT | os.O_RDWR, 0o600) for name in ("turns.door", "turns.room")
+        self._entry, self._running = (
+            os.open(folder / name, os.O_CREAT | os.O_RDWR, 0o600) for name in ("runs.entry", "runs.running")
         )
 
     @contextmanager
-    def turn(self, *, alone: bool) -> Iterator[None]:
-        """Enters together with others, or waits until they have left and keeps them out."""
-        fcntl.flock(self._door, fcntl.LOCK_EX)  # held while waiting to be alone, so that nobody else enters meanwhile
+    def run(self, *, alone: bool) -> Iterator[None]:
+        """Runs together with others, or waits until they have ended and runs alone."""
+        fcntl.flock(self._entry, fcntl.LOCK_EX)  # held while waiting, so that no other run starts meanwhile
         try:
-            fcntl.flock(self._room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+            fcntl.flock(self._running, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         finally:
-            fcntl.flock(self._door, fcntl.LOCK_UN)
+            fcntl.flock(self._entry, fcntl.LOCK_UN)
         try:
             yield
         finally:
-            fcntl.flock(self._room, fcntl.LOCK_UN)
+            fcntl.flock(self._running, fcntl.LOCK_UN)

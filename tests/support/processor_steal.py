@@ -1,4 +1,4 @@
-"""How much of the machine others had meanwhile: a deadline missed without the processor says nothing of the code."""
+"""The share of processor time taken by other machines of the host: deadlines missed for that are not a bug."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ USER, STEAL, GUEST = 1, 8, 9  # columns of the line "cpu" (proc_stat(5)); guest 
 
 
 class ProcessorSteal:
-    """Since `begin`. On a machine that does not tell, nothing was stolen."""
+    """Counted since `begin`; 0 on a system that does not report it."""
 
     def __init__(self, stat: Path = STAT) -> None:
         self._stat = stat

@@ -1,4 +1,4 @@
-"""What a run's log says of refusals that no handler declared, and so no document tells."""
+"""Errors in a run's log that no handler declared, so that the OpenAPI document does not have them."""
 
 import json
 from collections.abc import Iterator
@@ -8,14 +8,14 @@ from typing import Any
 
 def undeclared_errors(state: Path) -> list[str]:
     """`POST /events/{id}/cancel 409 EVENT_ENDED`, each once, of the stack whose state folder this is."""
-    refused = {}
+    errors = {}
     route_of = {}
     for entry in _entries(state / "logs" / "functions.log"):
         if entry.get("message") == "undeclared error":
-            refused[entry["trace_id"]] = f"{entry['status']} {entry['code']}"
+            errors[entry["trace_id"]] = f"{entry['status']} {entry['code']}"
         elif entry.get("message") == "request":
             route_of[entry["trace_id"]] = entry["route"]
-    return sorted({f"{route_of.get(trace_id, 'somewhere')} {told}" for trace_id, told in refused.items()})
+    return sorted({f"{route_of.get(trace_id, 'unknown route')} {error}" for trace_id, error in errors.items()})
 
 
 def _entries(log: Path) -> Iterator[dict[str, Any]]:
@@ -25,4 +25,4 @@ def _entries(log: Path) -> Iterator[dict[str, Any]]:
             try:
                 yield json.loads(json.loads(line)["line"])
             except (ValueError, KeyError):
-                continue  # a traceback, a word of the runtime's
+                continue  # a traceback, or output of the runtime

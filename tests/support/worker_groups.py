@@ -1,7 +1,7 @@
 """Which tests one worker of pytest-xdist runs: those of a file, of a whole stack, or of one emulator.
 
 pytest-xdist 3.8's own marks for this (`--dist loadgroup`) have no effect with pytest 9.2, which changed how a test
-keeps its id. A scheduler sees nothing but the id, so the file decides.
+keeps its id. A scheduler sees only the id, so the file decides.
 """
 
 from pathlib import PurePath
@@ -9,7 +9,7 @@ from typing import Any
 
 OPEN_STACK, STACK = "open stack", "stack"
 STACKS = (OPEN_STACK, STACK)  # the longer first
-UNDER_ATTACK = ("test_attack", "test_hostile_requests")  # files of tests/e2e whose stack counts nobody's requests
+UNDER_ATTACK = ("test_attack", "test_hostile_requests")  # files of tests/e2e whose stack has no rate limits
 
 
 def group_of(nodeid: str) -> str:

@@ -1,1 +1,1 @@
-"""What speaks to a service as its callers do."""
+"""Clients that call a service as its real callers do."""

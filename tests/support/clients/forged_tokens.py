@@ -52,13 +52,13 @@ def forgeries(token: str, keys: Keys) -> Iterator[tuple[str, str]]:
 
     yield from _without_algorithm(header, admin, signature_part)
     yield from _public_key_as_secret(key, hashed)
-    yield from _key_of_their_choice(header, keys, signed)
+    yield from _key_chosen_by_the_attacker(header, keys, signed)
     yield from _other_algorithms(header, admin)
     yield from _changed(header_part, claims_part, signature_part, header, claims)
     yield from _broken_signatures(f"{segment(header)}.{segment(admin)}", f"{header_part}.{claims_part}", signature)
-    yield from _misspelt(token, header_part, claims_part, signature_part, signature)
+    yield from _other_spellings(token, header_part, claims_part, signature_part, signature)
     yield from _strange_json(header, admin, signed, signature_part)
-    yield from _no_token_at_all(header, admin, header_part, claims_part, signature_part)
+    yield from _not_a_token(header, admin, header_part, claims_part, signature_part)
 
 
 def _without_algorithm(header: Any, claims: Any, signature: str) -> Iterator[tuple[str, str]]:
@@ -87,7 +87,7 @@ def _public_key_as_secret(key: Any, hashed: Any) -> Iterator[tuple[str, str]]:
             yield f"{algorithm} with the public key's {name}", hashed(secret, algorithm)
 
 
-def _key_of_their_choice(header: Any, keys: Keys, signed: Any) -> Iterator[tuple[str, str]]:
+def _key_chosen_by_the_attacker(header: Any, keys: Keys, signed: Any) -> Iterator[tuple[str, str]]:
     yield "the attacker's signature under our kid", signed({})
     for number, key in enumerate(keys):
         yield f"the attacker's signature under key {number} of ours", signed({"kid": key["kid"]})
@@ -104,7 +104,7 @@ def _key_of_their_choice(header: Any, keys: Keys, signed: Any) -> Iterator[tuple
         *(None, 0, 1.5, True, [], [header["kid"]], {}, {"kid": header["kid"]}),
     ):
         name = str(kid).replace(header["kid"], "ours").replace(header["kid"].upper(), "ours")[:40]
-        yield f"kid {name!r}", signed({"kid": kid})  # named alike in every run, though each has keys of its own
+        yield f"kid {name!r}", signed({"kid": kid})  # the same name in every run, although each has its own keys
     yield "no kid", signed({"kid": ...})
     yield "jku", signed({"jku": "https://attacker.example/jwks.json", "kid": "theirs"})
     yield "jku under our kid", signed({"jku": "https://attacker.example/jwks.json"})
@@ -114,7 +114,7 @@ def _key_of_their_choice(header: Any, keys: Keys, signed: Any) -> Iterator[tuple
     yield "an embedded jwk", signed({"jwk": ATTACKER_JWK})
     yield "an embedded jwk without a kid", signed({"jwk": ATTACKER_JWK, "kid": ...})
     yield "an embedded jwk under its own kid", signed({"jwk": {**ATTACKER_JWK, "kid": "theirs"}, "kid": "theirs"})
-    yield "crit of what nobody knows", signed({"crit": ["exp"], "exp": 1})
+    yield "crit of an unknown extension", signed({"crit": ["exp"], "exp": 1})
     yield "crit empty", signed({"crit": []})
     yield "crit of b64", signed({"crit": ["b64"], "b64": False})
     yield "b64 false", signed({"b64": False})
@@ -176,10 +176,10 @@ def _broken_signatures(forged: str, genuine: str, signature: bytes) -> Iterator[
     for place in (0, 31, 32, 63):
         flipped = bytearray(signature)
         flipped[place] ^= 1
-        yield f"a bit of byte {place} turned", f"{genuine}.{segment(bytes(flipped))}"
+        yield f"a bit of byte {place} flipped", f"{genuine}.{segment(bytes(flipped))}"
 
 
-def _misspelt(token: str, header: str, claims: str, part: str, signature: bytes) -> Iterator[tuple[str, str]]:
+def _other_spellings(token: str, header: str, claims: str, part: str, signature: bytes) -> Iterator[tuple[str, str]]:
     """The valid token in other characters, which a lenient decoder accepts as the same."""
     for length in sorted({*range(len(header) - 3, len(header) + 4), *range(len(token) - 90, len(token))}):
         yield f"cut to {length} characters", token[:length]
@@ -208,7 +208,7 @@ def _misspelt(token: str, header: str, claims: str, part: str, signature: bytes)
 
 def _strange_json(header: Any, claims: Any, signed: Any, signature: str) -> Iterator[tuple[str, str]]:
     text = json.dumps(header)[1:-1]
-    deep, less_deep = 1500, 900  # as deep as a header's 8 kB let it be
+    deep, less_deep = 1500, 900  # as deep as 8 kB of header allow
     for name, raw in {
         "alg twice, none first": '{"alg":"none",' + text + "}",
         "alg twice, none last": "{" + text + ',"alg":"none"}',
@@ -220,7 +220,7 @@ def _strange_json(header: Any, claims: Any, signed: Any, signature: str) -> Iter
         "a number of many digits": '{"alg":"ES256","kid":' + "9" * 5000 + "}",
         "NaN": '{"alg":"ES256","kid":NaN}',
         "a lone surrogate": '{"alg":"ES256","kid":"\\ud800"}',
-        "a mark before it": "\ufeff{" + text + "}",
+        "a byte order mark before it": "\ufeff{" + text + "}",
         "null": "null",
         "a list": "[]",
         "a word": '"ES256"',
@@ -230,18 +230,18 @@ def _strange_json(header: Any, claims: Any, signed: Any, signature: str) -> Iter
         "two objects": "{" + text + "}{}",
     }.items():
         yield f"a header of {name}", f"{segment(raw.encode())}.{segment(claims)}.{signature}"
-    yield "a header that is no UTF-8", f"{segment(bytes([0xFF, 0xFE, 0x7B]))}.{segment(claims)}.{signature}"
+    yield "a header that is not UTF-8", f"{segment(bytes([0xFF, 0xFE, 0x7B]))}.{segment(claims)}.{signature}"
     for name, body in {
         "deep claims": b'{"a":' * less_deep + b"1" + b"}" * less_deep,
         "claims that are a list": b"[]",
-        "claims that are no JSON": b"{",
+        "claims that are not JSON": b"{",
         "no claims": b"",
         "a role twice": json.dumps(claims)[:-1].encode() + b',"role":"ADMIN"}',
     }.items():
         yield name, signed({}, body)
 
 
-def _no_token_at_all(header: Any, claims: Any, first: str, second: str, third: str) -> Iterator[tuple[str, str]]:
+def _not_a_token(header: Any, claims: Any, first: str, second: str, third: str) -> Iterator[tuple[str, str]]:
     for token in (
         "...",
         "..",

@@ -7,7 +7,7 @@ LOOKUP_KEY = bytes(range(32))
 
 
 class InMemoryKeys:
-    """Data key 1, and whichever are added with `renew`."""
+    """Data key 1, and those that `renew` adds."""
 
     def __init__(self) -> None:
         self._keys = [DataKey(1, bytes([1] * 32))]
