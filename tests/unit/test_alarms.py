@@ -1,4 +1,4 @@
-"""infra/alarms.toml is the list of what is watched: it names what there is, and infra/observe.yaml is made of it."""
+"""infra/alarms.toml lists the alarms: it names only what exists, and infra/observe.yaml is built from it."""
 
 import ast
 import tomllib
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
-from common.http import endpoint as edge
+from common.http import endpoint
 from common.runtime.metrics import NAMESPACE
 from functions.events.domain.seat_disagreements import Disagreements
 from infra.alarms import Alarm, dashboard, read, written
@@ -23,13 +23,13 @@ TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
 
 @cache
 def emitted() -> dict[str, list[dict[str, str | None]]]:
-    """The metrics our code emits: for each name the dimensions it comes with, None where their value is computed."""
+    """The metrics our code emits: for each name its dimensions, with None for a computed value."""
     found: dict[str, list[dict[str, str | None]]] = {}
     for path in [*(ROOT / "functions").rglob("*.py"), *(ROOT / "layers/common/python").rglob("*.py")]:
         for names, dimensions in _emit_calls(path):
             for name in names:
                 found.setdefault(name, []).append(dimensions)
-    declared: dict[str, Any] = dict(edge.METRICS)
+    declared: dict[str, Any] = dict(endpoint.METRICS)
     for metric in declared["Metrics"]:
         found.setdefault(metric["Name"], []).append(dict.fromkeys(declared["Dimensions"][0]))
     return found
@@ -41,14 +41,14 @@ def _emit_calls(path: Path) -> Iterator[tuple[set[str], dict[str, str | None]]]:
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "emit"):
             continue
         names = {keyword.arg for keyword in node.keywords if keyword.arg}
-        if any(keyword.arg is None for keyword in node.keywords):  # **{name: count}: names the module spells out
+        if any(keyword.arg is None for keyword in node.keywords):  # **{name: count}: names are constants of the module
             names |= {
                 str(each.value) for each in ast.walk(tree) if isinstance(each, ast.Constant) and _is_name(each.value)
             }
             if path.stem == "reconcile_seats":
                 names |= set(Disagreements().counts())
         given = node.args[0]
-        assert isinstance(given, ast.Dict), f"{path}: dimensions are written out"
+        assert isinstance(given, ast.Dict), f"{path}: the dimensions must be a dict literal"
         yield (
             names,
             {_constant(key) or "": _constant(value) for key, value in zip(given.keys, given.values, strict=True)},
@@ -74,7 +74,7 @@ def circuits() -> set[str]:
 
 
 @pytest.mark.parametrize("alarm", OURS, ids=lambda alarm: alarm.name)
-def test_an_alarm_is_on_a_metric_that_is_emitted_with_these_dimensions(alarm: Alarm) -> None:
+def test_an_alarm_is_on_a_metric_that_is_emitted_with_its_dimensions(alarm: Alarm) -> None:
     def fits(dimensions: dict[str, str | None]) -> bool:
         if alarm.by:
             return set(alarm.by) == set(dimensions)
@@ -85,7 +85,7 @@ def test_an_alarm_is_on_a_metric_that_is_emitted_with_these_dimensions(alarm: Al
     assert any(fits(dimensions) for dimensions in emitted().get(alarm.metric, ()))
 
 
-def test_an_alarm_on_a_circuit_names_one_there_is() -> None:
+def test_an_alarm_on_a_circuit_names_an_existing_circuit_breaker() -> None:
     assert {alarm.dimensions["circuit"] for alarm in OURS if "circuit" in alarm.dimensions} <= circuits()
 
 
@@ -96,7 +96,7 @@ def test_every_route_has_its_objective_and_its_alarms() -> None:
         assert {alarm.dimensions["route"] for alarm in OURS if alarm.metric == metric} == every
 
 
-def test_what_the_list_says_of_a_route_is_of_one_there_is() -> None:
+def test_every_route_that_the_list_names_exists() -> None:
     listed = tomllib.loads((ROOT / "infra" / "alarms.toml").read_text(encoding="utf-8"))
     named = {*listed["objectives"]["routes"], *listed["canary"]["routes"]}
     assert named <= {str(route) for route in routes()}, "correct or remove the routes that template.yaml does not have"
@@ -109,7 +109,7 @@ def test_what_the_list_says_of_a_route_is_of_one_there_is() -> None:
         *(("POST /queue/enter", 100), ("GET /queue/status", 50)),
     ],
 )
-def test_an_objective_that_was_asked_for_is_the_threshold(route: str, milliseconds: float) -> None:
+def test_a_required_objective_is_the_threshold(route: str, milliseconds: float) -> None:
     """EVT-004, EVT-005, EVT-006, QUEUE-015"""
     (alarm,) = (alarm for alarm in OURS if alarm.metric == "Duration" and alarm.dimensions["route"] == route)
     assert (alarm.statistic, alarm.above) == ("p95", milliseconds)
@@ -132,8 +132,8 @@ def test_a_function_without_a_route_has_its_own_alarm_on_errors() -> None:
     assert watched("OffsetLag") == consumers
 
 
-def test_a_canary_is_taken_back_on_its_own_failures_too() -> None:
-    """Of the whole API's requests a wholly broken purchase is far below a hundredth."""
+def test_a_canary_is_rolled_back_on_its_own_failures_too() -> None:
+    """Even if every purchase fails, that is far below one percent of the API's requests."""
     watched = {alarm.name: alarm for alarm in ALARMS if alarm.rolls_back}
     canaries = {
         name: resource["Properties"]
@@ -159,12 +159,12 @@ def _name_of(alarm: Any) -> str:
     return name
 
 
-def test_template_yaml_hands_over_every_name_the_alarms_need() -> None:
+def test_the_template_passes_every_name_that_the_alarms_need() -> None:
     made = yaml_parse((ROOT / "infra" / "observe.yaml").read_text(encoding="utf-8"))
     assert set(TEMPLATE["Resources"]["Observe"]["Properties"]["Parameters"]) == set(made["Parameters"])
 
 
-def test_alarms_have_names_of_their_own_and_one_threshold() -> None:
+def test_every_alarm_has_a_unique_name_and_one_threshold() -> None:
     assert len({alarm.name for alarm in ALARMS}) == len(ALARMS)
     assert all((alarm.above is None) != (alarm.below is None) for alarm in ALARMS)
 
@@ -175,6 +175,6 @@ def test_every_alarm_is_on_the_dashboard() -> None:
     assert drawn.count("'stat'") + drawn.count("'expression'") == len(ALARMS)
 
 
-def test_what_is_deployed_is_built_from_this_list_and_is_not_committed() -> None:
+def test_the_deployed_alarms_are_built_from_this_list_and_not_committed() -> None:
     assert "infra/observe.yaml" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
     assert (ROOT / "infra" / "observe.yaml").read_text(encoding="utf-8") == written(ALARMS), "make alarms"

@@ -65,16 +65,16 @@ def test_a_token_whose_id_is_blacklisted_is_revoked() -> None:
 
 
 def test_the_blacklist_is_read_for_valid_tokens_only() -> None:
-    asked: list[str] = []
+    looked_up: list[str] = []
 
     def revoked(token_id: str) -> bool:
-        asked.append(token_id)
+        looked_up.append(token_id)
         return False
 
     by = verifier(revoked=revoked)
     error_of(signed()[:-10], by)
     error_of(signed(seconds=-1), by)
-    assert asked == []
+    assert looked_up == []
 
 
 def test_both_keys_verify_while_one_replaces_the_other() -> None:

@@ -1,4 +1,4 @@
-"""reCAPTCHA and PortOne, their responses and their failures: no check passes because it could not be made."""
+"""Responses and failures of reCAPTCHA and PortOne: a check that could not be made never passes."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -63,14 +63,14 @@ UNAVAILABLE = [
 
 
 def test_a_captcha_is_checked_with_our_secret_and_without_the_callers_address() -> None:
-    asked: list[dict[str, list[str]]] = []
+    forms: list[dict[str, list[str]]] = []
 
     def respond(request: httpx.Request) -> httpx.Response:
-        asked.append(parse_qs(request.content.decode()))
+        forms.append(parse_qs(request.content.decode()))
         return httpx.Response(200, json={"success": True})
 
     captcha(respond).check("a token & more")
-    assert asked == [{"secret": ["our-secret"], "response": ["a token & more"]}]
+    assert forms == [{"secret": ["our-secret"], "response": ["a token & more"]}]
 
 
 def test_a_captcha_that_was_not_passed_is_captcha_failed() -> None:
@@ -130,18 +130,18 @@ def test_an_id_stays_one_segment_of_the_path(hostile: str) -> None:
 
 @contextmanager
 def open_circuit() -> Iterator[None]:
-    raise CircuitOpen("the other side", retry_after=42)
+    raise CircuitOpen("captcha", retry_after=42)
     yield
 
 
 def test_while_the_circuit_is_open_no_request_is_sent_and_the_error_has_retry_after() -> None:
     client = httpx.Client(transport=httpx.MockTransport(lambda _: pytest.fail("was called")))
-    asked = [
+    calls = [
         lambda: Captcha(client, "https://captcha.example", "our-secret", open_circuit).check("token"),
         lambda: IdentityVerificationClient(client, "https://portone.example", "our-secret", open_circuit).person("id"),
     ]
-    for ask in asked:
+    for call in calls:
         with pytest.raises(DomainError) as error:
-            ask()
+            call()
         assert type(error.value) is ServiceUnavailable
         assert error.value.retry_after == 42

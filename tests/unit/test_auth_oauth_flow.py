@@ -76,7 +76,7 @@ def test_a_state_of_another_provider_is_rejected_and_spent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "sent"),
+    ("requested", "saved"),
     [
         (None, "https://shop.example/oauth/callback"),
         ("https://shop.example/oauth/callback", "https://shop.example/oauth/callback"),
@@ -84,11 +84,11 @@ def test_a_state_of_another_provider_is_rejected_and_spent() -> None:
         ("https://shop.example", "https://shop.example"),
     ],
 )
-def test_the_browser_returns_to_the_front_end(asked: str | None, sent: str) -> None:
+def test_the_browser_returns_to_the_front_end(requested: str | None, saved: str) -> None:
     fakes = Fakes()
-    fakes.begun(asked)
+    fakes.begun(requested)
     (flow,) = fakes.saved.values()
-    assert flow.redirect_uri == sent
+    assert flow.redirect_uri == saved
 
 
 @pytest.mark.parametrize(

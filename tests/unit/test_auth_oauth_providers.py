@@ -71,13 +71,13 @@ def connection_refused(request: httpx.Request) -> httpx.Response:
     raise httpx.ConnectError("refused", request=request)
 
 
-class Outside:
-    """Every provider in one, with the requests in order."""
+class FakeProviders:
+    """All providers in one, with the requests in order."""
 
     def __init__(self, token: Respond | None = None, profile: Respond | None = None, discovery: Any = DISCOVERY):
         self.calls: list[httpx.Request] = []
         self.token, self.profile, self.discovery = token, profile, discovery
-        self.guard = nullcontext
+        self.circuit = nullcontext
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.calls.append(request)
@@ -94,7 +94,7 @@ class Outside:
     def providers(self) -> OAuthProviders:
         client = httpx.Client(transport=httpx.MockTransport(self))
         registered = lambda provider: ClientCredentials(f"{provider}-client", f"{provider}-secret")  # noqa: E731
-        return OAuthProviders(client, provider_configs(SETTINGS, client), registered, lambda _: self.guard)
+        return OAuthProviders(client, provider_configs(SETTINGS, client), registered, lambda _: self.circuit)
 
     def profile_of(self, provider: Provider) -> SocialProfile:
         return self.providers.profile(flow(provider), "the-state", "the-code")
@@ -132,7 +132,7 @@ def form(request: httpx.Request) -> dict[str, str]:
 def test_a_browser_is_sent_with_state_and_challenge_and_without_a_secret(
     provider: Provider, address: str, more: dict[str, str]
 ) -> None:
-    url = Outside().providers.authorization_url(flow(provider), "the-state")
+    url = FakeProviders().providers.authorization_url(flow(provider), "the-state")
     base, query = url.split("?", 1)
     assert base == address
     assert {name: values[0] for name, values in parse_qs(query).items()} == {
@@ -147,9 +147,9 @@ def test_a_browser_is_sent_with_state_and_challenge_and_without_a_secret(
 
 @every_provider
 def test_a_code_is_exchanged_with_our_secret_and_the_flows_verifier(provider: Provider) -> None:
-    outside = Outside()
-    outside.profile_of(provider)
-    (exchange,) = [request for request in outside.calls if request.method == "POST"]
+    fake = FakeProviders()
+    fake.profile_of(provider)
+    (exchange,) = [request for request in fake.calls if request.method == "POST"]
     more = {"state": "the-state"} if provider is NAVER else {"code_verifier": VERIFIER}
     assert form(exchange) == {
         "grant_type": "authorization_code",
@@ -160,8 +160,8 @@ def test_a_code_is_exchanged_with_our_secret_and_the_flows_verifier(provider: Pr
         **more,
     }
     assert "Authorization" not in exchange.headers
-    assert outside.calls[-1].headers["Authorization"] == "Bearer their-token"
-    assert "secret" not in str(outside.calls[-1].url)
+    assert fake.calls[-1].headers["Authorization"] == "Bearer their-token"
+    assert "secret" not in str(fake.calls[-1].url)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_a_code_is_exchanged_with_our_secret_and_the_flows_verifier(provider: Pr
     ],
 )
 def test_a_person_is_identified_by_the_providers_own_id(provider: Provider, profile: SocialProfile) -> None:
-    assert Outside().profile_of(provider) == profile
+    assert FakeProviders().profile_of(provider) == profile
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_a_person_is_identified_by_the_providers_own_id(provider: Provider, prof
     ],
 )
 def test_a_profile_may_contain_only_the_id(provider: Provider, body: Any) -> None:
-    assert Outside(profile=answer(200, json=body)).profile_of(provider) == SocialProfile("1", None, None)
+    assert FakeProviders(profile=answer(200, json=body)).profile_of(provider) == SocialProfile("1", None, None)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_a_profile_may_contain_only_the_id(provider: Provider, body: Any) -> Non
     ],
 )
 def test_an_address_that_the_provider_did_not_verify_is_left_out(provider: Provider, body: Any) -> None:
-    assert Outside(profile=answer(200, json=body)).profile_of(provider).email is None
+    assert FakeProviders(profile=answer(200, json=body)).profile_of(provider).email is None
 
 
 REJECTIONS = [
@@ -218,14 +218,14 @@ REJECTIONS = [
 @every_provider
 @pytest.mark.parametrize("token", REJECTIONS)
 def test_a_code_that_the_provider_rejects_fails(provider: Provider, token: Respond) -> None:
-    outside = Outside(token)
-    assert outside.error_of(provider) is OAuthFailed
-    assert outside.calls[-1].method == "POST"  # and no profile was read
+    fake = FakeProviders(token)
+    assert fake.error_of(provider) is OAuthFailed
+    assert fake.calls[-1].method == "POST"  # and no profile was read
 
 
 @every_provider
 def test_a_profile_that_the_provider_does_not_return_fails(provider: Provider) -> None:
-    assert Outside(profile=answer(403, json={"code": -402})).error_of(provider) is OAuthFailed
+    assert FakeProviders(profile=answer(403, json={"code": -402})).error_of(provider) is OAuthFailed
 
 
 GARBAGE: list[Respond] = [
@@ -259,7 +259,7 @@ GARBAGE: list[Respond] = [
     ],
 )
 def test_a_provider_that_returns_no_token_is_unavailable(provider: Provider, token: Respond) -> None:
-    assert Outside(token).error_of(provider) is ServiceUnavailable
+    assert FakeProviders(token).error_of(provider) is ServiceUnavailable
 
 
 @every_provider
@@ -276,12 +276,12 @@ def test_a_provider_that_returns_no_token_is_unavailable(provider: Provider, tok
     ],
 )
 def test_a_provider_that_returns_no_profile_is_unavailable(provider: Provider, profile: Respond) -> None:
-    assert Outside(profile=profile).error_of(provider) is ServiceUnavailable
+    assert FakeProviders(profile=profile).error_of(provider) is ServiceUnavailable
 
 
 def test_a_token_lifetime_that_is_not_a_number_is_ignored() -> None:
     token = answer(200, json={**TOKEN, "expires_in": {"a": [1]}, "expires_at": "never"})
-    assert Outside(token).profile_of(KAKAO).subject == "98765432198765"
+    assert FakeProviders(token).profile_of(KAKAO).subject == "98765432198765"
 
 
 @pytest.mark.parametrize(
@@ -295,44 +295,44 @@ def test_a_token_lifetime_that_is_not_a_number_is_ignored() -> None:
     ],
 )
 def test_a_discovery_document_of_another_issuer_is_rejected(document: Any) -> None:
-    outside = Outside(discovery=document)
-    assert outside.error_of(GOOGLE) is ServiceUnavailable
-    assert "google-secret" not in "".join(request.content.decode() for request in outside.calls)
+    fake = FakeProviders(discovery=document)
+    assert fake.error_of(GOOGLE) is ServiceUnavailable
+    assert "google-secret" not in "".join(request.content.decode() for request in fake.calls)
 
 
 def test_google_is_discovered_once_and_again_after_a_failure() -> None:
-    outside = Outside(discovery={})
-    providers = outside.providers
+    fake = FakeProviders(discovery={})
+    providers = fake.providers
     with pytest.raises(DomainError):
         providers.authorization_url(flow(GOOGLE), "s")
-    outside.discovery = DISCOVERY
+    fake.discovery = DISCOVERY
     for _ in range(3):
         providers.authorization_url(flow(GOOGLE), "s")
         providers.profile(flow(GOOGLE), "s", "code")
-    assert len([request for request in outside.calls if "well-known" in request.url.path]) == 2
+    assert len([request for request in fake.calls if "well-known" in request.url.path]) == 2
 
 
 def test_other_providers_need_no_discovery() -> None:
-    outside = Outside()
-    providers = outside.providers
+    fake = FakeProviders()
+    providers = fake.providers
     for provider in (KAKAO, NAVER):
         providers.authorization_url(flow(provider), "s")
-    assert outside.calls == []
+    assert fake.calls == []
 
 
 @every_provider
 def test_a_provider_is_not_called_while_its_circuit_is_open(provider: Provider) -> None:
     @contextmanager
-    def opened() -> Iterator[None]:
+    def open_circuit() -> Iterator[None]:
         raise CircuitOpen("oauth", 42)
         yield
 
-    outside = Outside()
-    outside.guard = opened  # type: ignore[assignment]
+    fake = FakeProviders()
+    fake.circuit = open_circuit  # type: ignore[assignment]
     with pytest.raises(DomainError) as error:
-        outside.profile_of(provider)
+        fake.profile_of(provider)
     assert (type(error.value), error.value.retry_after) == (ServiceUnavailable, 42)
-    assert outside.calls == []
+    assert fake.calls == []
 
 
 @every_provider
@@ -349,9 +349,14 @@ def test_no_personal_data_and_no_secret_is_logged(provider: Provider, caplog: py
         "98765432198765",
         "naver-person",
     )
-    for outside in (Outside(), Outside(timed_out), *map(Outside, REJECTIONS), Outside(profile=answer(500))):
+    for fake in (
+        FakeProviders(),
+        FakeProviders(timed_out),
+        *map(FakeProviders, REJECTIONS),
+        FakeProviders(profile=answer(500)),
+    ):
         with suppress(DomainError):
-            outside.profile_of(provider)
+            fake.profile_of(provider)
     logged = " ".join(
         json.dumps({**vars(record), "message": record.getMessage()}, default=str)
         for record in caplog.records
@@ -364,7 +369,7 @@ def test_no_personal_data_and_no_secret_is_logged(provider: Provider, caplog: py
 
 def test_no_url_that_is_called_has_a_query(caplog: pytest.LogCaptureFixture) -> None:
     """httpx logs URLs at INFO: none may contain a secret."""
-    outside = Outside()
+    fake = FakeProviders()
     for provider in Provider:
-        outside.profile_of(provider)
-    assert all(urlsplit(str(request.url)).query == "" for request in outside.calls)
+        fake.profile_of(provider)
+    assert all(urlsplit(str(request.url)).query == "" for request in fake.calls)

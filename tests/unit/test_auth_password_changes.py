@@ -96,45 +96,45 @@ def test_the_password_allows_a_withdrawal() -> None:
     assert fakes.done == [("withdrawn", USER, HASH, NOW)]
 
 
-ASKS: list[Callable[[Fakes, UserId, str], None]] = [
+CHANGES: list[Callable[[Fakes, UserId, str], None]] = [
     lambda fakes, user, password: fakes.account.change_password(user, SESSION, password, "another-horse-8"),
     lambda fakes, user, password: fakes.account.withdraw(user, SESSION, password),
 ]
 
 
-@pytest.mark.parametrize("ask", ASKS)
+@pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize(("user", "password"), [(USER, "wrong-horse-7"), (UserId(UUID(int=8)), PASSWORD)])
 def test_a_wrong_password_and_one_for_a_withdrawn_account_count_as_failed(
-    ask: Callable[[Fakes, UserId, str], None], user: UserId, password: str
+    change: Callable[[Fakes, UserId, str], None], user: UserId, password: str
 ) -> None:
     fakes = Fakes()
-    assert error_of(lambda: ask(fakes, user, password)) is InvalidCredentials
+    assert error_of(lambda: change(fakes, user, password)) is InvalidCredentials
     assert fakes.ended == [("failed", (user.bytes, SESSION.bytes, True))]
     assert fakes.done == []
 
 
-@pytest.mark.parametrize("ask", ASKS)
-def test_the_correct_password_counts_as_passed(ask: Callable[[Fakes, UserId, str], None]) -> None:
+@pytest.mark.parametrize("change", CHANGES)
+def test_the_correct_password_counts_as_passed(change: Callable[[Fakes, UserId, str], None]) -> None:
     fakes = Fakes()
-    ask(fakes, USER, PASSWORD)
+    change(fakes, USER, PASSWORD)
     assert fakes.ended == [("passed", (USER.bytes, SESSION.bytes, True))]
 
 
-@pytest.mark.parametrize("ask", ASKS)
+@pytest.mark.parametrize("change", CHANGES)
 def test_while_locked_the_password_is_not_compared(
-    ask: Callable[[Fakes, UserId, str], None],
+    change: Callable[[Fakes, UserId, str], None],
 ) -> None:
     fakes = Fakes()
     fakes.locked = True
-    assert error_of(lambda: ask(fakes, USER, PASSWORD)) is AccountLocked
+    assert error_of(lambda: change(fakes, USER, PASSWORD)) is AccountLocked
     assert fakes.done == fakes.ended == []
 
 
-@pytest.mark.parametrize("ask", ASKS)
-def test_a_password_that_was_changed_meanwhile_is_wrong(ask: Callable[[Fakes, UserId, str], None]) -> None:
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_password_that_was_changed_meanwhile_is_wrong(change: Callable[[Fakes, UserId, str], None]) -> None:
     fakes = Fakes()
     fakes.changed_meanwhile = True
-    assert error_of(lambda: ask(fakes, USER, PASSWORD)) is InvalidCredentials
+    assert error_of(lambda: change(fakes, USER, PASSWORD)) is InvalidCredentials
 
 
 def test_the_verified_owner_sets_a_new_password() -> None:
@@ -161,8 +161,8 @@ def test_every_other_reset_raises_the_same_error(email: str, verification: str) 
 def test_an_account_withdrawn_meanwhile_has_no_password_to_reset() -> None:
     fakes = Fakes()
     fakes.changed_meanwhile = True
-    asked = lambda: fakes.forgotten.reset("hong@example.com", "v-1", "another-horse-8")  # noqa: E731
-    assert error_of(asked) is IdentityNotVerified
+    reset = lambda: fakes.forgotten.reset("hong@example.com", "v-1", "another-horse-8")  # noqa: E731
+    assert error_of(reset) is IdentityNotVerified
 
 
 def test_printing_a_proof_shows_nothing() -> None:

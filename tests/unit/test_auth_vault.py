@@ -46,9 +46,9 @@ def test_a_value_moved_to_another_row_or_column_does_not_open(vault: Vault) -> N
 
 def test_a_value_changed_in_any_byte_does_not_open_and_the_error_shows_nothing(vault: Vault) -> None:
     sealed = vault.seal(HONG, "phone", PHONE)
-    for place in range(len(sealed)):
+    for position in range(len(sealed)):
         changed = bytearray(sealed)
-        changed[place] ^= 1
+        changed[position] ^= 1
         with pytest.raises(SealBroken) as broken:
             vault.open(HONG, "phone", bytes(changed))
         assert broken.value.__suppress_context__ or broken.value.__context__ is None

@@ -1,4 +1,4 @@
-"""`make sizes` lets nothing through that is uncompiled, unlocked, or for tests."""
+"""`make sizes` rejects builds with uncompiled modules, unlocked packages or tests."""
 
 import py_compile
 import sys
@@ -11,7 +11,7 @@ from tools.bench.sizes import problems
 
 @pytest.fixture
 def layer(tmp_path: Path) -> Path:
-    """A layer with one module of a locked package, as the makefile leaves it."""
+    """A layer with one module of a locked package, as the makefile builds it."""
     site = tmp_path / "CommonLayer" / "python"
     (site / "pydantic").mkdir(parents=True)
     (site / "pydantic" / "main.py").write_text("answer = 42\n", encoding="utf-8")
@@ -22,7 +22,7 @@ def layer(tmp_path: Path) -> Path:
 
 def _compile(site: Path, mode: py_compile.PycInvalidationMode = py_compile.PycInvalidationMode.UNCHECKED_HASH) -> None:
     for source in site.rglob("*.py"):
-        # Where this process keeps its bytecode elsewhere, a build does not.
+        # Beside the source as in a build, even if this process keeps its bytecode elsewhere.
         target = source.parent / "__pycache__" / f"{source.stem}.{sys.implementation.cache_tag}.pyc"
         py_compile.compile(str(source), cfile=str(target), invalidation_mode=mode)
 
@@ -33,7 +33,7 @@ def _add_metadata(site: Path, name: str) -> None:
     (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n", encoding="utf-8")
 
 
-def test_a_layer_as_the_makefile_leaves_it_is_fit(layer: Path) -> None:
+def test_a_layer_as_the_makefile_builds_it_has_no_problems(layer: Path) -> None:
     assert list(problems(layer)) == []
 
 
@@ -60,7 +60,7 @@ def test_tests_are_found(layer: Path) -> None:
         ),
     ],
 )
-def test_the_apis_document_is_packed_with_the_function_that_serves_it_and_no_other(
+def test_the_openapi_document_is_packed_only_with_the_function_that_serves_it(
     function: str, files: list[str], problem: list[str], tmp_path: Path
 ) -> None:
     folder = tmp_path / function / "gateway"

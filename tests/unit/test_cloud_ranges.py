@@ -1,4 +1,4 @@
-"""Which addresses are machines for rent: read from what their owners publish."""
+"""Which addresses belong to cloud providers, read from the lists that they publish."""
 
 import json
 import os
@@ -45,7 +45,7 @@ ORACLE = {
 }
 
 
-def test_the_lists_are_joined_and_say_how_old_they_are() -> None:
+def test_the_lists_are_joined_and_have_their_publication_dates() -> None:
     assert joined([AWS, GOOGLE, AZURE, ORACLE]) == {
         "sources": [
             {"provider": "aws", "published": "2026-11-16-20-23-10"},
@@ -57,7 +57,7 @@ def test_the_lists_are_joined_and_say_how_old_they_are() -> None:
     }
 
 
-def test_what_nobody_publishes_is_not_taken_for_an_empty_list() -> None:
+def test_an_unknown_list_format_is_an_error_and_not_an_empty_list() -> None:
     with pytest.raises(ValueError, match="not a list"):
         joined([{"prefixes": []}])
 
@@ -81,7 +81,7 @@ def test_an_address_is_in_a_range_or_not(address: str, inside: bool) -> None:
     assert (address in CloudRanges(joined([AWS, GOOGLE])["ranges"])) is inside
 
 
-def test_without_the_file_no_address_is_a_clouds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_file_no_address_belongs_to_a_cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cloud_ranges, "FILE", tmp_path / "cloud_ranges.json")
     assert "192.0.2.1" not in CloudRanges.from_file()
     cloud_ranges.FILE.write_text(json.dumps(joined([AWS])), encoding="utf-8")

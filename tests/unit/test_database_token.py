@@ -1,4 +1,4 @@
-"""IAM in place of a password at RDS Proxy (facts: a token at connect, good for 15 minutes)."""
+"""IAM tokens instead of passwords at RDS Proxy: made for each connection, valid for 15 minutes."""
 
 from datetime import UTC, datetime
 
@@ -14,7 +14,7 @@ HOST, PORT, USER = "proxy.example.ap-northeast-2.rds.amazonaws.com", 5432, "even
 
 @pytest.fixture
 def role(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """A function's role, as Lambda tells it."""
+    """A function's role, in the environment variables that Lambda sets."""
     for name, value in {
         "AWS_ACCESS_KEY_ID": "ASIAEXAMPLE",
         "AWS_SECRET_ACCESS_KEY": "secret",
@@ -26,22 +26,22 @@ def role(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
-def test_it_is_what_boto3_makes(role: pytest.MonkeyPatch) -> None:
-    class StandingStill(datetime):
+def test_a_token_equals_the_one_that_boto3_makes(role: pytest.MonkeyPatch) -> None:
+    class FixedTime(datetime):
         @classmethod
         def now(cls, tz=None):
             return datetime(2026, 11, 22, 12, 0, tzinfo=tz)
 
-    moment = StandingStill.now(UTC)
+    now = FixedTime.now(UTC)
     if hasattr(botocore.auth, "get_current_datetime"):
-        role.setattr(botocore.auth, "get_current_datetime", lambda remove_tzinfo=True: moment.replace(tzinfo=None))
+        role.setattr(botocore.auth, "get_current_datetime", lambda remove_tzinfo=True: now.replace(tzinfo=None))
     else:
-        role.setattr(botocore.auth.datetime, "datetime", StandingStill)
-    theirs = boto3.Session().client("rds").generate_db_auth_token(HOST, PORT, USER)
-    assert DatabaseTokenSigner().token(HOST, PORT, USER) == theirs
+        role.setattr(botocore.auth.datetime, "datetime", FixedTime)
+    expected = boto3.Session().client("rds").generate_db_auth_token(HOST, PORT, USER)
+    assert DatabaseTokenSigner().token(HOST, PORT, USER) == expected
 
 
-def test_without_a_role_it_says_so(role: pytest.MonkeyPatch) -> None:
+def test_without_a_role_the_error_says_so(role: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         role.delenv(name)
     role.setenv("AWS_EC2_METADATA_DISABLED", "true")

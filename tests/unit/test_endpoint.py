@@ -1,4 +1,4 @@
-"""The edge of a handler: parameters by kind, every outcome in one shape, nothing of the inside shown."""
+"""`@endpoint`: parameters by type, every outcome in one format, no internal details in errors."""
 
 import json
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 
 from common.domain.model import Model, Text
 from common.domain.shared_errors import DomainError, StoreUnavailable
-from common.http import endpoint as edge
+from common.http import endpoint as endpoint_module
 from common.http.endpoint import Response, created, endpoint
 from common.http.error_catalogue import ERROR_CATALOGUE, CatalogueEntry
 from common.http.request import Admin, Body, IdPath, Paging, Request, User
@@ -72,17 +72,17 @@ def test_a_model_is_200_created_is_201_and_none_is_204() -> None:
     assert call(make, event(body))[0] == 201
 
 
-def test_a_refusal_speaks_the_callers_language_and_carries_the_trace_id() -> None:
+def test_an_error_is_in_the_callers_language_and_has_the_trace_id() -> None:
     @endpoint
-    def refuse() -> None:
+    def failing() -> None:
         raise Teapot(spout=1, retry_after=5)
 
     trace_id = str(uuid4())
-    status, body, headers = call(refuse, event(headers={"X-Trace-Id": trace_id, "Accept-Language": "en"}))
+    status, body, headers = call(failing, event(headers={"X-Trace-Id": trace_id, "Accept-Language": "en"}))
     assert (status, body["code"], body["message"], body["details"]) == (418, "TEAPOT", "I am a teapot.", {"spout": 1})
     assert body["traceId"] == headers["X-Trace-Id"] == trace_id
     assert headers["Retry-After"] == "5"
-    assert call(refuse, event())[1]["message"] == "찻주전자입니다."
+    assert call(failing, event())[1]["message"] == "찻주전자입니다."
 
 
 @pytest.mark.parametrize(
@@ -96,11 +96,11 @@ def test_a_refusal_speaks_the_callers_language_and_carries_the_trace_id() -> Non
         ("en;q=x", "ko"),
     ],
 )
-def test_the_language_is_what_is_preferred_of_the_two(accepted: str, language: str) -> None:
+def test_the_language_is_the_preferred_one_of_the_two(accepted: str, language: str) -> None:
     assert Request.of(event(headers={"Accept-Language": accepted})).language == language
 
 
-def test_a_bug_shows_nothing_of_the_inside() -> None:
+def test_a_bug_reveals_no_internal_details() -> None:
     @endpoint
     def broken() -> None:
         raise RuntimeError("password=hunter2")
@@ -110,15 +110,15 @@ def test_a_bug_shows_nothing_of_the_inside() -> None:
     assert "hunter2" not in json.dumps(body)
 
 
-@pytest.mark.parametrize(("path", "most"), [("/auth/login", 10_000), ("/users/me", 10_000), ("/payments", 1_000_000)])
-def test_a_body_over_the_limit_is_refused_before_it_is_read(path: str, most: int) -> None:
+@pytest.mark.parametrize(("path", "limit"), [("/auth/login", 10_000), ("/users/me", 10_000), ("/payments", 1_000_000)])
+def test_a_body_over_the_limit_is_rejected_before_it_is_read(path: str, limit: int) -> None:
     fits = json.dumps({"eventId": str(uuid4()), "note": ""})
-    fits += " " * (most - len(fits))
+    fits += " " * (limit - len(fits))
 
     assert call(echo, event(fits, path=path))[0] == 200
     status, body, _ = call(echo, event(fits + " ", path=path))
 
-    assert (status, body["code"], body["details"]) == (413, "PAYLOAD_TOO_LARGE", {"limitBytes": most})
+    assert (status, body["code"], body["details"]) == (413, "PAYLOAD_TOO_LARGE", {"limitBytes": limit})
 
 
 def test_a_body_is_measured_in_bytes() -> None:
@@ -128,18 +128,18 @@ def test_a_body_is_measured_in_bytes() -> None:
     assert call(echo, event(wide, path="/auth/login"))[0] == 413
 
 
-def test_one_line_is_the_log_of_a_request_and_its_metrics(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_request_is_one_log_record_with_its_metrics(capsys: pytest.CaptureFixture[str]) -> None:
     call(echo, event({"eventId": str(uuid4())}))
 
-    line = json.loads(capsys.readouterr().out)
-    assert (line["method"], line["path"], line["status"], line["ServerErrors"]) == ("POST", "/orders", 200, 0)
-    assert line["route"] == "POST /orders"
-    named = line["_aws"]["CloudWatchMetrics"][0]
-    assert named["Dimensions"] == [["route"]]
-    assert all(isinstance(line[metric["Name"]], int | float) for metric in named["Metrics"])
+    record = json.loads(capsys.readouterr().out)
+    assert (record["method"], record["path"], record["status"], record["ServerErrors"]) == ("POST", "/orders", 200, 0)
+    assert record["route"] == "POST /orders"
+    metrics = record["_aws"]["CloudWatchMetrics"][0]
+    assert metrics["Dimensions"] == [["route"]]
+    assert all(isinstance(record[metric["Name"]], int | float) for metric in metrics["Metrics"])
 
 
-def test_a_refusal_that_was_not_declared_is_an_error_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_undeclared_error_is_logged_at_error_level(caplog: pytest.LogCaptureFixture) -> None:
     @endpoint(raises=[Teapot])
     def declared() -> None:
         raise Teapot()
@@ -151,12 +151,12 @@ def test_a_refusal_that_was_not_declared_is_an_error_in_the_log(caplog: pytest.L
     call(declared, event())
     assert not caplog.records
     assert call(undeclared, event())[0] == 418
-    (line,) = (vars(record) for record in caplog.records if record.levelname == "ERROR")
-    assert (line["message"], line["code"], line["status"]) == ("undeclared error", "TEAPOT", 418)
+    (logged,) = (vars(record) for record in caplog.records if record.levelname == "ERROR")
+    assert (logged["message"], logged["code"], logged["status"]) == ("undeclared error", "TEAPOT", 418)
 
 
 @pytest.mark.parametrize("role", [None, "USER"])
-def test_what_follows_from_a_handlers_parameters_need_not_be_declared(
+def test_errors_that_follow_from_parameters_need_no_declaration(
     role: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     @endpoint
@@ -181,16 +181,16 @@ def test_what_follows_from_a_handlers_parameters_need_not_be_declared(
     ],
     ids=["type", "number as text", "name", "list"],
 )
-def test_a_body_is_read_as_its_schema_has_it(body: dict[str, Any]) -> None:
+def test_a_body_must_match_its_schema(body: dict[str, Any]) -> None:
     assert call(echo, event(body))[0] == 400
 
 
-def test_a_store_that_is_away_is_a_503() -> None:
+def test_an_unavailable_store_is_a_503() -> None:
     @endpoint
-    def away() -> None:
+    def unavailable() -> None:
         raise StoreUnavailable
 
-    status, body, headers = call(away, event())
+    status, body, headers = call(unavailable, event())
     assert (status, body["code"], headers["Retry-After"]) == (503, "SERVICE_UNAVAILABLE", "1")
 
 
@@ -198,14 +198,14 @@ def test_a_store_that_is_away_is_a_503() -> None:
     "body",
     [None, "", "null", "[]", "{", '{"eventId": 1}', '{"eventId": "x"}', "{" * 10_000, '{"eventId": "\\ud800"}'],
 )
-def test_bad_json_is_a_400_that_names_fields_and_no_values(body: str | None) -> None:
+def test_an_invalid_body_is_a_400_that_names_fields_and_no_values(body: str | None) -> None:
     status, answer, _ = call(echo, event(body))
     assert (status, answer["code"]) == (400, "VALIDATION_ERROR")
     assert all(fault.keys() == {"field", "reason"} for fault in answer["details"])
 
 
 @pytest.mark.parametrize("note", ["\x00", "a\x00b"])
-def test_text_postgres_could_not_keep_is_a_400(note: str) -> None:
+def test_text_that_postgres_cannot_store_is_a_400(note: str) -> None:
     assert call(echo, event({"eventId": str(uuid4()), "note": note}))[0] == 400
 
 
@@ -223,7 +223,7 @@ def test_an_admin_route_is_for_admins() -> None:
 
 
 @pytest.mark.parametrize("id_", ["x", "", "00000000-0000-0000-0000-00000000000g"])
-def test_an_id_that_is_none_names_nothing(id_: str) -> None:
+def test_a_malformed_path_id_is_not_found(id_: str) -> None:
     @endpoint
     def find(path: IdPath) -> None:
         pass
@@ -244,7 +244,7 @@ def test_another_media_type_is_a_415() -> None:
     assert call(echo, event("a=b", headers={"Content-Type": "text/plain"}))[0] == 415
 
 
-def test_a_handler_that_asks_for_what_there_is_none_of_fails_when_it_is_made() -> None:
+def test_an_unsupported_parameter_type_fails_at_decoration() -> None:
     def wrong(thing: int) -> None:
         pass
 
@@ -252,31 +252,31 @@ def test_a_handler_that_asks_for_what_there_is_none_of_fails_when_it_is_made() -
         endpoint(wrong)
 
 
-class Offer(Body):
+class Registration(Body):
     email: str
 
 
-def test_the_watch_is_told_whose_account_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bot_check_gets_the_callers_account(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[str, bool, bool]] = []
 
     class Recorder:
         def check(self, account: str, *_: object, logged_in: bool, observe: bool) -> None:
             seen.append((account, logged_in, observe))
 
-    monkeypatch.setattr(edge, "endpoint_settings", lambda: EndpointSettings(bot_guard="observe"))
+    monkeypatch.setattr(endpoint_module, "endpoint_settings", lambda: EndpointSettings(bot_guard="observe"))
     monkeypatch.setattr("common.wiring.bot_checker.bot_checker", Recorder)
 
     @endpoint(bot_check=True)
-    def line_up(user: User, body: Order) -> None: ...
+    def enter_queue(user: User, body: Order) -> None: ...
 
     @endpoint(bot_check=True)
-    def sign_up(body: Offer) -> None: ...
+    def register(body: Registration) -> None: ...
 
     @endpoint
-    def look(user: User) -> None: ...
+    def read(user: User) -> None: ...
 
-    assert call(line_up, event({"eventId": str(uuid4())}))[0] == 204
-    assert call(sign_up, event({"email": "hong@example.com"}, role=None))[0] == 204
-    assert call(look, event())[0] == 204
+    assert call(enter_queue, event({"eventId": str(uuid4())}))[0] == 204
+    assert call(register, event({"email": "hong@example.com"}, role=None))[0] == 204
+    assert call(read, event())[0] == 204
     assert seen == [(USER, True, True), ("hong@example.com", False, True)]
-    assert {problem.code for problem in line_up.operation.errors()} > {"CAPTCHA_REQUIRED", "BOT_SUSPECTED"}  # type: ignore[attr-defined]
+    assert {error.code for error in enter_queue.operation.errors()} > {"CAPTCHA_REQUIRED", "BOT_SUSPECTED"}  # type: ignore[attr-defined]

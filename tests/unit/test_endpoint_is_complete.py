@@ -1,6 +1,6 @@
 """Every endpoint has its handler, sample event, place in the OpenAPI document, row in docs/api.md, objective and test.
 
-A failure says in a sentence what is missing and how to add it. CONTRIBUTING.md, "Adding an endpoint", goes through it.
+A failure says what is missing and how to add it. CONTRIBUTING.md, "Adding an endpoint", explains each step.
 """
 
 import pytest
@@ -12,7 +12,7 @@ from tools.handlers import deployed_functions, template_routes
 WATCHED = {alarm.dimensions.get("route") for alarm in read() if alarm.metric == "Duration"}
 
 
-def test_every_route_has_what_belongs_to_it() -> None:
+def test_every_route_is_complete() -> None:
     unwatched = [
         f"{route} has no objective: give infra/alarms.toml a default in [objectives]."
         for route in template_routes()
@@ -25,7 +25,7 @@ def test_every_function_has_its_handler_and_its_sample_event() -> None:
     fail_with([sentence for function in deployed_functions() for sentence in function_problems(function)])
 
 
-def test_every_file_with_a_handler_and_every_sample_event_is_of_a_deployed_function() -> None:
+def test_every_handler_and_every_sample_event_belongs_to_a_deployed_function() -> None:
     fail_with([*undeployed_handlers(), *unused_samples()])
 
 

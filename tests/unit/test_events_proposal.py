@@ -57,7 +57,7 @@ def test_a_price_for_a_grade_the_hall_does_not_have_is_rejected() -> None:
     assert faults(proposal(prices={"VIP": 3, "S": 2, "B": 1})) == {"prices.B"}
 
 
-def test_a_show_ends_after_it_starts() -> None:
+def test_an_event_ends_after_it_starts() -> None:
     assert "endsAt" in faults(proposal(endsAt="2027-01-15T10:00:00Z"))
 
 
@@ -65,7 +65,7 @@ def test_a_sale_ends_after_it_starts() -> None:
     assert faults(proposal(saleEndsAt="2026-12-01T11:00:00Z")) == {"saleEndsAt"}
 
 
-def test_a_sale_may_run_until_the_show_ends_and_no_longer() -> None:
+def test_a_sale_may_run_until_the_event_ends_and_no_longer() -> None:
     proposal(saleEndsAt="2027-01-15T12:00:00Z").check(HALL)
     assert faults(proposal(saleEndsAt="2027-01-15T12:00:01Z")) == {"saleEndsAt"}
 

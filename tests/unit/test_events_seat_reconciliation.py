@@ -50,17 +50,17 @@ def test_stores_that_agree_have_no_disagreements() -> None:
             Disagreements(orphan_holds=frozenset({(SEAT, None)}), forgotten_holds=frozenset({(SEAT, OURS)})),
         ),
     ],
-    ids=["sold twice", "sale unheard of", "claim of unknown", "hold of unknown", "hold forgotten"],
+    ids=["sold twice", "missing sale", "stale claim", "orphan hold", "forgotten hold"],
 )
 def test_each_disagreement_has_its_name(snapshot: SeatSnapshot, expected: Disagreements) -> None:
     assert find_disagreements(snapshot) == expected
 
 
 class FakeRecords:
-    """Events whose snapshots change from look to look; the last one stays."""
+    """Events whose snapshot changes with each read; the last one stays."""
 
-    def __init__(self, **looks: list[SeatSnapshot | Exception]) -> None:
-        self.looks = {EVENT: looks.get("event", [NOTHING]), ANOTHER: looks.get("another", [NOTHING])}
+    def __init__(self, **snapshots: list[SeatSnapshot | Exception]) -> None:
+        self.snapshots = {EVENT: snapshots.get("event", [NOTHING]), ANOTHER: snapshots.get("another", [NOTHING])}
         self.repaired: dict[EventId, Disagreements] = {}
         self.waits: list[float] = []
         self.failures: list[EventId] = []
@@ -69,11 +69,11 @@ class FakeRecords:
         return [EVENT, ANOTHER]
 
     def snapshot(self, event_id: EventId) -> SeatSnapshot:
-        looks = self.looks[event_id]
-        look = looks.pop(0) if len(looks) > 1 else looks[0]
-        if isinstance(look, Exception):
-            raise look
-        return look
+        snapshots = self.snapshots[event_id]
+        snapshot = snapshots.pop(0) if len(snapshots) > 1 else snapshots[0]
+        if isinstance(snapshot, Exception):
+            raise snapshot
+        return snapshot
 
     def repair(self, event_id: EventId, found: Disagreements) -> None:
         self.repaired[event_id] = found
@@ -85,19 +85,19 @@ class FakeRecords:
 MISSING = SeatSnapshot({}, frozenset({(SEAT, OURS)}), frozenset(), frozenset())
 
 
-def test_a_disagreement_of_the_first_look_only_is_left_unchanged() -> None:
+def test_a_disagreement_in_the_first_snapshot_only_is_not_repaired() -> None:
     records = FakeRecords(event=[MISSING, AGREED])
     assert records.reconcile() == {}
     assert (len(records.waits), records.repaired) == (1, {})
 
 
-def test_a_disagreement_of_the_second_look_only_is_left_unchanged() -> None:
+def test_a_disagreement_in_the_second_snapshot_only_is_not_repaired() -> None:
     stale = SeatSnapshot({OTHER: [THEIRS]}, frozenset(), frozenset(), frozenset())
     records = FakeRecords(event=[MISSING, stale])
     assert (records.reconcile(), records.repaired) == ({}, {})
 
 
-def test_a_disagreement_of_both_looks_is_repaired() -> None:
+def test_a_disagreement_in_both_snapshots_is_repaired() -> None:
     records = FakeRecords(event=[MISSING])
     assert records.reconcile() == records.repaired == {EVENT: Disagreements(missing_sales=frozenset({(SEAT, OURS)}))}
 

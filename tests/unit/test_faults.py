@@ -1,4 +1,4 @@
-"""The planted faults: a list that still fits the code, and verdicts that mean something."""
+"""The planted faults: the list matches the code, and the verdicts are correct."""
 
 import argparse
 from collections import Counter
@@ -21,7 +21,7 @@ def fault(name: str, text: str, *others: str) -> Fault:
 
 
 class OneTest(Suite):
-    """In place of pytest: one test that fails where the code says "broken", and one more that always fails if asked."""
+    """Replaces pytest: one test that fails if the code contains "broken", and optionally one that always fails."""
 
     def __init__(self, root: Path, *, always_fails: str = "") -> None:
         super().__init__(root, root)
@@ -50,7 +50,7 @@ def verdicts(suite: Suite, root: Path, *faults: Fault, twice: bool = False) -> l
 
 
 def test_every_fault_applies_to_this_code() -> None:
-    """Whoever changes such a line gives the list its new text, in `[[fault.or]]`."""
+    """If you change such a line, add its new text to the list, in `[[fault.or]]`."""
     stale = []
     for each in load().faults:
         try:
@@ -60,7 +60,7 @@ def test_every_fault_applies_to_this_code() -> None:
     assert not stale
 
 
-def test_every_fault_names_tests_there_are() -> None:
+def test_every_fault_names_existing_tests() -> None:
     suite = Suite(ROOT, ROOT)
     assert [each.name for each in load().faults if not suite.existing(each.tests)] == []
 
@@ -80,13 +80,13 @@ def test_a_fault_is_in_the_code_only_while_it_is_planted(code: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["two", "four"])
-def test_a_text_that_is_not_there_exactly_once_does_not_apply(code: Path, text: str) -> None:
+def test_a_text_that_does_not_occur_exactly_once_does_not_apply(code: Path, text: str) -> None:
     (verdict,) = verdicts(OneTest(code), code, fault("ambiguous", text))
     assert verdict.outcome == DOES_NOT_APPLY
 
 
-def test_another_spelling_is_planted_where_the_first_is_not_there(code: Path) -> None:
-    (verdict,) = verdicts(OneTest(code), code, fault("respelt", "four", "one"))
+def test_the_alternative_text_is_planted_if_the_first_is_missing(code: Path) -> None:
+    (verdict,) = verdicts(OneTest(code), code, fault("alternative", "four", "one"))
     assert (verdict.outcome, verdict.by) == (NOTICED, "test_code.py::test_it")
 
 
@@ -105,8 +105,8 @@ def test_a_fault_that_no_test_notices_is_tried_on_a_wider_set(code: Path) -> Non
     assert suite.runs == [["test_code.py"], ["tests/unit/test_more.py"]]
 
 
-def test_a_test_that_fails_without_any_fault_notices_nothing(code: Path) -> None:
-    suite = OneTest(code, always_fails="test_code.py::test_sick")
+def test_a_test_that_fails_without_any_fault_does_not_count(code: Path) -> None:
+    suite = OneTest(code, always_fails="test_code.py::test_failing")
     real, harmless = (
         fault("real", "one"),
         Fault("harmless", "rules", "", (Edit("code.py", "one", "1"),), ("test_code.py",)),
@@ -115,8 +115,8 @@ def test_a_test_that_fails_without_any_fault_notices_nothing(code: Path) -> None
     assert [(each.outcome, each.by) for each in found] == [(NOTICED, "test_code.py::test_it"), (NOT_NOTICED, "")]
 
 
-class Upset(OneTest):
-    """The machine is busy: the first run fails, whatever is planted."""
+class FailsFirst(OneTest):
+    """As on a busy machine: the first run fails with or without a fault."""
 
     def run(
         self, paths: Sequence[str], deadline: float, *, stop_at_first: bool = True, without: Iterable[str] = ()
@@ -126,20 +126,20 @@ class Upset(OneTest):
 
 
 @pytest.mark.parametrize(("twice", "outcome"), [(True, NOT_NOTICED), (False, NOTICED)])
-def test_asked_to_try_twice_a_test_counts_that_fails_twice(code: Path, twice: bool, outcome: str) -> None:
+def test_with_twice_a_test_must_fail_twice_to_count(code: Path, twice: bool, outcome: str) -> None:
     harmless = Fault("harmless", "rules", "", (Edit("code.py", "one", "1"),), ("test_code.py",))
-    (verdict,) = verdicts(Upset(code), code, harmless, twice=twice)
+    (verdict,) = verdicts(FailsFirst(code), code, harmless, twice=twice)
     assert verdict.outcome == outcome
 
 
-def test_what_was_noticed_before_and_is_not_now_is_named() -> None:
-    before = [{"name": name, "outcome": NOTICED} for name in ("kept", "lost", "gone")]
+def test_faults_that_are_no_longer_noticed_are_listed() -> None:
+    before = [{"name": name, "outcome": NOTICED} for name in ("kept", "lost", "changed")]
     before.append({"name": "never", "outcome": NOT_NOTICED})
-    outcomes = {"kept": NOTICED, "lost": NOT_NOTICED, "gone": DOES_NOT_APPLY, "never": NOT_NOTICED}
+    outcomes = {"kept": NOTICED, "lost": NOT_NOTICED, "changed": DOES_NOT_APPLY, "never": NOT_NOTICED}
     assert missed(before, [{"name": name, "outcome": outcome} for name, outcome in outcomes.items()]) == ["lost"]
 
 
-def test_pytests_summary_tells_which_tests_failed_and_why() -> None:
+def test_failed_tests_and_reasons_are_read_from_pytests_summary() -> None:
     output = """
 ...F
 =========================== short test summary info ============================

@@ -1,4 +1,4 @@
-"""`make generate`: the sample events it makes are accepted, and what it cannot make it says in a sentence."""
+"""`make generate`: its sample events are accepted, and it explains what it cannot generate."""
 
 import json
 from collections.abc import Sequence
@@ -71,23 +71,23 @@ def test_the_sample_event_made_for_an_internal_call_names_a_caller_and_holds_a_b
 
 
 @pytest.mark.parametrize("kind", ["MSK", "ScheduleV2"])
-def test_the_sample_event_of_a_consumer_or_a_schedule_is_shaped_like_anothers(kind: str) -> None:
+def test_the_sample_event_of_a_consumer_or_a_schedule_is_shaped_like_the_committed_one(kind: str) -> None:
     for function in functions_with(kind):
         assert sample_event(function, ROUTES)[0].keys() == _committed(function).keys()
 
 
-def test_a_function_without_a_trigger_gets_a_sentence_instead_of_a_sample_event() -> None:
+def test_a_function_without_a_trigger_gets_an_explanation_instead_of_a_sample_event() -> None:
     (authorizer,) = (each for each in deployed_functions() if each.logical_id == "AuthorizerFunction")
     with pytest.raises(NoSample, match=r"AuthorizerFunction has no trigger in template.yaml .*: write events/\w+.json"):
         sample_event(authorizer, ROUTES)
 
 
-def test_a_function_without_a_file_gets_a_sentence_instead_of_a_sample_event() -> None:
+def test_a_function_without_a_file_gets_an_explanation_instead_of_a_sample_event() -> None:
     with pytest.raises(NoSample, match=r"so write functions/events/handlers/read_nothing\.py"):
         sample_event(DeployedFunction("X", "functions.events.handlers.read_nothing"), ROUTES)
 
 
-def test_what_a_new_route_lacks_is_said_in_sentences() -> None:
+def test_everything_that_a_new_route_still_needs_is_listed() -> None:
     function = DeployedFunction("X", "functions.events.handlers.read_nothing")
     route = TemplateRoute("GET", "/venues/{id}/nothing", True, function)
     assert list(what_is_missing(route)) == [
@@ -96,11 +96,11 @@ def test_what_a_new_route_lacks_is_said_in_sentences() -> None:
         "GET /venues/{id}/nothing has no sample event events/read_nothing.json: run `make generate`.",
         "GET /venues/{id}/nothing is not in functions/gateway/openapi.json as read_nothing: run `make generate`.",
         "GET /venues/{id}/nothing has no row in docs/api.md: add one under Venues and events.",
-    ]  # and this test names it
+    ]  # but no test is missing: this one names the route
 
 
 @pytest.mark.parametrize(
-    ("source", "lacks"),
+    ("source", "problem"),
     [
         ("def handler(:", "is not valid Python: correct line 1"),
         ("def other(): ...", "has no function `handler`"),
@@ -109,8 +109,8 @@ def test_what_a_new_route_lacks_is_said_in_sentences() -> None:
         ("from common.http.endpoint import Response\n@endpoint(raises=[])\ndef handler(): ...", "does not import"),
     ],
 )
-def test_a_file_that_is_no_endpoint_says_what_it_lacks(source: str, lacks: str) -> None:
-    assert lacks in (not_an_endpoint(source) or "")
+def test_a_file_that_is_not_an_endpoint_is_reported_with_the_reason(source: str, problem: str) -> None:
+    assert problem in (not_an_endpoint(source) or "")
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=str)

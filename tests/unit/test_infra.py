@@ -1,4 +1,4 @@
-"""template.yaml and the nested stacks of infra/ fit together, whichever way they are deployed."""
+"""template.yaml and the nested stacks of infra/ fit together in every way they are deployed."""
 
 import re
 import tomllib
@@ -40,14 +40,14 @@ def test_every_template_of_infra_is_a_stack_of_the_application() -> None:
 
 
 @pytest.mark.parametrize("name", NESTED)
-def test_a_nested_stack_is_handed_what_it_asks_for_and_nothing_else(name: str) -> None:
-    asked = of(name)["Parameters"]
-    handed = set(NESTED[name].get("Parameters", {}))
-    assert handed <= set(asked)
-    assert {each for each, body in asked.items() if "Default" not in body} <= handed
+def test_a_nested_stack_gets_the_parameters_that_it_declares_and_no_others(name: str) -> None:
+    declared = of(name)["Parameters"]
+    passed = set(NESTED[name].get("Parameters", {}))
+    assert passed <= set(declared)
+    assert {each for each, body in declared.items() if "Default" not in body} <= passed
 
 
-def test_outputs_that_are_read_are_there() -> None:
+def test_every_output_that_is_read_exists() -> None:
     read = set(re.findall(r"(\w+)\.Outputs\.(\w+)", TEXT))
     assert read
     assert {(name, output) for name, output in read if output not in of(name)["Outputs"]} == set()
@@ -55,19 +55,19 @@ def test_outputs_that_are_read_are_there() -> None:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_no_stage_lowers_the_cost_of_bcrypt(stage: str) -> None:
-    """The tests' stacks do; OWASP asks for 10 or more."""
+    """The tests' stacks do; OWASP recommends 10 or more."""
     assert int(overrides(stage).get("BcryptCost", TEMPLATE["Parameters"]["BcryptCost"]["Default"])) >= 10
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_sets_parameters_there_are_to_values_they_take(stage: str) -> None:
+def test_a_stage_sets_existing_parameters_to_allowed_values(stage: str) -> None:
     for name, value in overrides(stage).items():
         assert value in [str(each) for each in TEMPLATE["Parameters"][name].get("AllowedValues", [value])], name
     assert overrides(stage)["Stage"] == stage
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_stages_kafka_is_of_the_kind_whose_topics_cloudformation_can_make(stage: str) -> None:
+def test_a_stages_kafka_is_of_the_type_whose_topics_cloudformation_can_create(stage: str) -> None:
     assert overrides(stage).get("Kafka", TEMPLATE["Parameters"]["Kafka"]["Default"]) == "provisioned"
     topics = [each for each in of("Streams")["Resources"].values() if each["Type"] == "AWS::MSK::Topic"]
     assert topics
@@ -75,8 +75,8 @@ def test_a_stages_kafka_is_of_the_kind_whose_topics_cloudformation_can_make(stag
     assert [topic for topic in topics if topic["Properties"]["ClusterArn"] != {"Ref": "Cluster"}] == []
 
 
-def test_the_edges_counter_asks_the_api_where_it_answers() -> None:
-    """With a domain of its own the API refuses who comes by execute-api; the domain has no stage in its path."""
+def test_the_counter_at_the_edge_calls_the_api_at_its_public_address() -> None:
+    """With a custom domain the API rejects requests at execute-api, and its paths have no stage."""
     assert TEMPLATE["Resources"]["Api"]["Properties"]["DisableExecuteApiEndpoint"] == {
         "Fn::If": ["HasDomain", True, False]
     }
@@ -88,7 +88,7 @@ def test_the_edges_counter_asks_the_api_where_it_answers() -> None:
 
 @pytest.mark.parametrize("name", NESTED)
 def test_a_function_that_a_deployment_calls_has_its_log_group_before_it_is_called(name: str) -> None:
-    """Lambda makes a group of the function's name on the first call; CloudFormation then cannot make the same."""
+    """Otherwise Lambda creates the log group on the first call, and CloudFormation then cannot create it."""
     resources = of(name)["Resources"]
     functions = {
         logical: body["Properties"]
@@ -101,25 +101,25 @@ def test_a_function_that_a_deployment_calls_has_its_log_group_before_it_is_calle
         assert properties.get("LoggingConfig", {}).get("LogGroup", {}).get("Ref") in groups, logical
 
 
-def test_the_proxy_signs_in_to_a_restored_postgres_too() -> None:
-    """A restored instance has another id than the one its stack made."""
+def test_the_proxy_can_log_in_to_a_restored_postgres_too() -> None:
+    """A restored instance has a different id than the one that the stack created."""
     (policy,) = of("Data")["Resources"]["ProxyRole"]["Properties"]["Policies"]
     (statement,) = policy["PolicyDocument"]["Statement"]
     logins = {each["Fn::Sub"].partition(":dbuser:")[2] for each in statement["Resource"]}
-    asked = {f"*/{login}" for login in re.findall(r"dbuser:\$\{Proxy\}/(\w+)", TEXT)}
-    assert logins == asked
+    used = {f"*/{login}" for login in re.findall(r"dbuser:\$\{Proxy\}/(\w+)", TEXT)}
+    assert logins == used
 
 
-def test_a_restored_postgres_is_migrated_once_it_is_named() -> None:
-    handed = NESTED["Schema"]["Parameters"]
-    assert handed["DatabaseHost"]["Fn::If"][::2] == ["MigratesTheMade", {"Ref": "OwnerHost"}]
-    assert handed["OwnerSecretArn"]["Fn::If"][::2] == ["MigratesTheMade", {"Ref": "OwnerSecretArn"}]
+def test_a_restored_postgres_is_migrated_once_its_host_is_given() -> None:
+    passed = NESTED["Schema"]["Parameters"]
+    assert passed["DatabaseHost"]["Fn::If"][::2] == ["MigratesTheMade", {"Ref": "OwnerHost"}]
+    assert passed["OwnerSecretArn"]["Fn::If"][::2] == ["MigratesTheMade", {"Ref": "OwnerSecretArn"}]
     made = {"Fn::And": [{"Condition": "CreateInfrastructure"}, {"Fn::Not": [{"Condition": "MigratesAnExisting"}]}]}
     assert TEMPLATE["Conditions"]["MigratesTheMade"] == made
 
 
-def test_a_key_of_personal_data_that_was_kept_is_taken_in_place_of_a_new_one() -> None:
-    """AUTH-020: what one key sealed no other opens."""
+def test_an_existing_personal_data_key_is_used_instead_of_a_new_one() -> None:
+    """AUTH-020: only the key that sealed a value can open it."""
     key, name = TEMPLATE["Resources"]["PersonalDataKey"], TEMPLATE["Resources"]["PersonalDataKeyName"]
     assert TEMPLATE["Conditions"][key["Condition"]] == {"Fn::Equals": [{"Ref": "PersonalDataKeyArn"}, ""]}
     kept = {"Ref": "PersonalDataKeyArn"}
@@ -128,18 +128,18 @@ def test_a_key_of_personal_data_that_was_kept_is_taken_in_place_of_a_new_one() -
     assert set(used) == {"!If [MakesPersonalDataKey, !GetAtt PersonalDataKey.Arn, !Ref PersonalDataKeyArn]"}
 
 
-def test_the_whole_application_stays_under_cloudformations_limit_and_waits_in_no_circle() -> None:
-    """500 resources a stack; aliases wait for CodeDeploy, it for the alarms, they for functions."""
+def test_the_application_stays_under_cloudformations_limit_and_has_no_circular_dependency() -> None:
+    """500 resources a stack. Aliases depend on CodeDeploy, it on the alarms, and they on functions."""
     resources = translate(ROOT / "template.yaml", overrides("prod"), "ap-northeast-2", None)["Resources"]
     refuse_circles(resources)
     assert len(resources) < 400, "leave room for what SAM adds"
 
 
-def test_no_stack_inside_is_near_the_limit_either() -> None:
+def test_no_nested_stack_is_near_the_limit() -> None:
     assert all(len(of(name)["Resources"]) < 300 for name in NESTED)
 
 
-def test_postgres_is_reached_through_its_proxy_and_by_migrations_alone() -> None:
+def test_only_the_proxy_and_the_migrations_can_connect_to_postgres() -> None:
     network = yaml_parse((ROOT / "infra" / "network.yaml").read_text(encoding="utf-8"))["Resources"]
-    let_in = [rule["SourceSecurityGroupId"] for rule in network["Database"]["Properties"]["SecurityGroupIngress"]]
-    assert let_in == [{"Ref": "DatabaseProxy"}, {"Ref": "Migrations"}]
+    allowed = [rule["SourceSecurityGroupId"] for rule in network["Database"]["Properties"]["SecurityGroupIngress"]]
+    assert allowed == [{"Ref": "DatabaseProxy"}, {"Ref": "Migrations"}]

@@ -1,4 +1,4 @@
-"""A cold start loads what tools/bench/init_budget.toml allows."""
+"""A cold start loads only what tools/bench/init_budget.toml allows."""
 
 import platform
 import random
@@ -31,14 +31,14 @@ counted_here = pytest.mark.skipif(
 def test_no_function_loads_more_at_its_start_than_its_budget() -> None:
     try:
         over = over_budget(RULES, handlers())
-    except SystemExit as reason:  # a handler that cannot be imported, in a sentence
+    except SystemExit as reason:  # a handler cannot be imported
         raise pytest.fail.Exception(str(reason), pytrace=False) from None
     assert not over, "\n".join(f"{function}: {line}" for function, lines in over.items() for line in lines)
 
 
 @pytest.mark.starts_processes
 @counted_here
-def test_what_a_function_may_not_load_is_seen_although_others_of_its_kind_may() -> None:
+def test_a_forbidden_import_is_found_although_similar_functions_may_load_it() -> None:
     some = dict(random.sample(list(handlers().items()), 5))
     function = random.choice(list(some))
     library = random.choice(["pydantic", "aws_lambda_powertools", "jmespath"])  # of every function
@@ -52,7 +52,7 @@ def test_what_a_function_may_not_load_is_seen_although_others_of_its_kind_may() 
 
 @pytest.mark.starts_processes
 @counted_here
-def test_what_only_one_of_several_alike_loads_is_seen() -> None:
+def test_an_import_of_only_one_of_several_similar_functions_is_found() -> None:
     """They are counted in processes forked from one that has loaded what the first of them loads."""
     rules = replace(RULES, only={}, never={"psycopg": ("*",)}, groups=(), kilobytes=99_999)
     rules = replace(rules, free=RULES.free | RULES.only.keys() | RULES.never.keys())
@@ -75,12 +75,12 @@ def test_a_function_that_a_rule_names_may_load_what_others_may_not() -> None:
     assert RULES.budget("QueueStatusFunction").kilobytes < RULES.kilobytes
 
 
-def test_every_rule_is_about_functions_there_are() -> None:
+def test_every_rule_matches_an_existing_function() -> None:
     unused = {each for each in RULES.patterns() if not any(fnmatchcase(name, each) for name in handlers())}
     assert unused == set()
 
 
-def test_an_import_over_budget_is_named_with_the_way_it_came_and_what_to_do() -> None:
+def test_an_import_over_budget_is_reported_with_its_import_chain_and_what_to_do() -> None:
     loaded = {
         **LOADED,
         "httpx": Module(20_000, "common.protection.captcha"),
@@ -93,7 +93,7 @@ def test_an_import_over_budget_is_named_with_the_way_it_came_and_what_to_do() ->
     ]
 
 
-def test_a_library_that_no_rule_knows_is_named() -> None:
+def test_a_library_that_no_rule_knows_is_reported() -> None:
     loaded = {**LOADED, "requests": Module(20_000, "common.http.endpoint"), "json": Module(0, "requests")}
     assert overrun(loaded, WITHIN) == [
         "requests (20 kB), by way of common.http.endpoint: import it in the function that uses it,"
@@ -118,6 +118,6 @@ def test_a_module_that_a_library_loads_is_traced_back_to_ours() -> None:
     ]
 
 
-def test_our_own_modules_are_weighed_but_not_judged() -> None:
+def test_our_own_modules_count_by_their_size_only() -> None:
     assert overrun({**LOADED, "functions.queue.place": Module(30_000, "")}, WITHIN) == []
     assert len(overrun({**LOADED, "functions.queue.place": Module(60_000, "")}, WITHIN)) == 1

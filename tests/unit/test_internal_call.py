@@ -1,4 +1,4 @@
-"""What a caller makes of another service's answer (INT-001 to INT-007)."""
+"""How a caller handles another service's answer (INT-001 to INT-007)."""
 
 import io
 import json
@@ -35,7 +35,7 @@ def test_a_declared_error_is_raised_as_its_class_with_its_details() -> None:
     assert raised.value.details == {"status": "CANCELLED"}
 
 
-def test_an_undeclared_error_is_a_bug_and_no_answer_for_the_buyer() -> None:
+def test_an_undeclared_error_is_a_bug_and_not_passed_to_the_buyer() -> None:
     with pytest.raises(UndeclaredError, match="Ping answered HOLD_EXPIRED"):
         call(error("HOLD_EXPIRED"), NotFound)
 
@@ -46,12 +46,12 @@ def test_an_undeclared_error_is_a_bug_and_no_answer_for_the_buyer() -> None:
         error("SERVICE_UNAVAILABLE", retryable=True),
         error("RATE_LIMITED", retryable=True),
         error("SERVICE_KEY_INVALID"),  # this service is rejected, not the buyer behind the call
-        {"refusal": {"code": "NOT_FOUND"}},  # of a version before this one
+        {"refusal": {"code": "NOT_FOUND"}},  # of an older version
         {},
     ],
     ids=["unavailable", "limited", "key", "older version", "empty"],
 )
-def test_what_the_buyer_has_no_part_in_is_a_503_to_them(answer: dict[str, Any]) -> None:
+def test_an_error_that_the_buyer_did_not_cause_is_a_503(answer: dict[str, Any]) -> None:
     with pytest.raises(ServiceUnavailable) as raised:
         call(answer, NotFound)
     assert raised.value.retry_after == 1

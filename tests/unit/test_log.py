@@ -1,4 +1,4 @@
-"""What may get into the log by accident does not get out of it."""
+"""Secrets and personal data that get into a log call by accident are masked."""
 
 import io
 import json
@@ -31,7 +31,7 @@ HASH = "$2b$11$" + "abcDEF./12" * 5 + "xyz"
         ("postgresql://auth:hunter2@db:5432/x", "postgresql://***@db:5432/x"),
     ],
 )
-def test_what_looks_like_a_secret_or_a_person_is_masked(text: str, masked: str) -> None:
+def test_secrets_and_personal_data_are_masked(text: str, masked: str) -> None:
     assert mask(text) == masked
 
 
@@ -67,7 +67,7 @@ def test_a_log_record_names_the_service_of_the_functions_handler(
     assert service() == name
 
 
-def test_a_whole_line_with_its_traceback_is_masked_and_still_json() -> None:
+def test_a_log_record_with_a_traceback_is_masked_and_still_json() -> None:
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(_Masking(utc=True))
@@ -85,7 +85,7 @@ def test_a_whole_line_with_its_traceback_is_masked_and_still_json() -> None:
     assert JWT not in stream.getvalue()
 
 
-def test_a_line_to_measure_by_is_written_at_any_level_with_the_loggers_keys_and_masked(
+def test_a_metrics_record_is_written_at_any_level_with_the_loggers_keys_and_masked(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     before = log.log_level

@@ -1,7 +1,7 @@
 """Every producer's message against every consumer's reader, and the first release's messages against today's readers.
 
-`tests/messages/v1/` holds each message as it was first released. A file there is never changed: other services, and the
-seven days of a topic, still hold such messages. A new message gets its file with its release.
+`tests/messages/v1/` holds each message as it was first released. A file there is never changed: other services, and
+topics for seven days, still hold such messages. A new message gets its file with its release.
 """
 
 import json
@@ -73,7 +73,7 @@ def consuming(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     forget_wiring()
 
 
-def test_a_consumer_reads_what_is_on_its_topic_and_every_producers_message_of_it(consuming: Consuming) -> None:
+def test_a_consumer_reads_the_messages_of_its_topic_from_every_producer(consuming: Consuming) -> None:
     assert consuming.consumer.reads
     for kind in consuming.consumer.reads:
         assert [[kind.topic]] == [trigger["Topics"] for trigger in consuming.function.triggered_by("MSK")]
@@ -115,7 +115,7 @@ def test_a_reader_ignores_fields_that_a_newer_writer_adds(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FROZEN)
-def test_a_reader_does_not_guess_at_a_version_it_was_not_written_for(name: str) -> None:
+def test_a_reader_rejects_an_unknown_version(name: str) -> None:
     newer = frozen(name).model_copy(update={"version": "v2"})
     with pytest.raises(UnknownVersion):
         read(KINDS[name], newer)

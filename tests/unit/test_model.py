@@ -1,4 +1,4 @@
-"""What a text, a time and a number may be in JSON."""
+"""Which texts, times and numbers are accepted in JSON."""
 
 import json
 from typing import Any
@@ -22,18 +22,18 @@ def read(**body: Any) -> Thing:
 @pytest.mark.parametrize(
     "at", [1, "1", "1767225600", "2026-01-01", "2026-01-01T00:00:00", "2026-01-01 00:00:00Z", "2026-01-01T24:00:00Z"]
 )
-def test_a_time_that_rfc_3339_would_not_write_is_none(at: object) -> None:
+def test_a_time_that_is_not_rfc_3339_is_rejected(at: object) -> None:
     with pytest.raises(ValidationError):
         read(at=at)
 
 
 @pytest.mark.parametrize("at", ["2026-01-01T09:00:00+09:00", "2026-01-01t00:00:00z", "2026-01-01T00:00:00.000Z"])
-def test_a_time_is_told_in_utc(at: str) -> None:
+def test_a_time_is_written_in_utc(at: str) -> None:
     assert read(at=at).to_dict()["at"] == "2026-01-01T00:00:00Z"
 
 
 @pytest.mark.parametrize(("count", "fits"), [(3, True), (3.0, True), (3.5, False), ("3", False), (True, False)])
-def test_a_whole_number_is_whole_however_it_is_written(count: object, fits: bool) -> None:
+def test_a_whole_number_is_accepted_with_or_without_a_decimal_point(count: object, fits: bool) -> None:
     if fits:
         assert read(count=count).count == 3
     else:
@@ -42,6 +42,6 @@ def test_a_whole_number_is_whole_however_it_is_written(count: object, fits: bool
 
 
 @pytest.mark.parametrize("name", ["", " ", "\t\n", "\x19", "\u00a0", "\u3000", "a\x00"])
-def test_a_name_that_shows_nothing_is_none(name: str) -> None:
+def test_a_name_without_visible_characters_is_rejected(name: str) -> None:
     with pytest.raises(ValidationError):
         read(name=name)

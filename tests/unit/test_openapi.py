@@ -1,4 +1,4 @@
-"""The OpenAPI document is what the handlers do: made anew it is the same, and it says what they accept."""
+"""The OpenAPI document matches the handlers: generating it again changes nothing, and it describes what they accept."""
 
 import copy
 import json
@@ -24,7 +24,7 @@ from tools.openapi.routes import ROOT, Incomplete, Route, routes
 
 
 def incomplete() -> str | None:
-    """What keeps a route's handler or sample event from being read, in a sentence."""
+    """Why a route's handler or sample event cannot be read."""
     try:
         for route in routes():
             assert route.operation
@@ -43,17 +43,17 @@ register_date_times()
 
 
 def test_the_committed_document_is_what_the_handlers_declare() -> None:
-    assert PATH.read_text(encoding="utf-8") == text(document(routes())), "`make generate` writes it anew"
+    assert PATH.read_text(encoding="utf-8") == text(document(routes())), "run `make generate`"
 
 
 def test_the_document_is_openapi() -> None:
     validate(COMMITTED)
 
 
-# -- what it says is what they accept ---------------------------------------------------------------------------------
+# -- the handlers accept what the document allows ----------------------------------------------------------------------
 
-MODES = {"as said": GenerationMode.POSITIVE, "otherwise": GenerationMode.NEGATIVE}
-# A rule about several fields at once, or about bytes, is more than a schema can say.
+MODES = {"valid": GenerationMode.POSITIVE, "invalid": GenerationMode.NEGATIVE}
+# A schema cannot express a rule about several fields at once, or about bytes.
 MORE_THAN_A_SCHEMA = {
     "password": "10 to 72 bytes with a letter and a digit",
     "newPassword": "10 to 72 bytes with a letter and a digit",
@@ -62,12 +62,12 @@ MORE_THAN_A_SCHEMA = {
 }
 
 
-def taking(*kinds: type) -> list[str]:
+def routes_with(*kinds: type) -> list[str]:
     return [name for name, route in ROUTES.items() if any(route.operation.taken(kind) for kind in kinds)]
 
 
 def only(*parts: str) -> Any:
-    """The document with nothing to send but `parts`: in "otherwise" it is one of these that is wrong."""
+    """The document with no other inputs than `parts`: in the mode "invalid" one of these is wrong."""
     document = copy.deepcopy(COMMITTED)
     for path in document["paths"].values():
         for operation in path.values():
@@ -92,12 +92,12 @@ def event_of(case: Any) -> dict[str, Any]:
     }
 
 
-def refused(parse: Any, kind: type, event: dict[str, Any]) -> list[str] | None:
-    """The fields at fault; None when it was accepted."""
+def rejected_fields(parse: Any, kind: type, event: dict[str, Any]) -> list[str] | None:
+    """The invalid fields; None if the request was accepted."""
     try:
         parse(kind, Request.of(event))
-    except DomainError as refusal:
-        return [fault["field"] for fault in refusal.details] if refusal.details else [refusal.code]
+    except DomainError as error:
+        return [fault["field"] for fault in error.details] if error.details else [error.code]
     return None
 
 
@@ -116,21 +116,21 @@ def each_case(route: Route, sent: Any, mode: GenerationMode, check: Any, example
     run()
 
 
-@pytest.mark.parametrize("name", taking(Query, Path))
-def test_parameters_as_the_document_says_are_accepted(name: str) -> None:
+@pytest.mark.parametrize("name", routes_with(Query, Path))
+def test_parameters_that_the_document_allows_are_accepted(name: str) -> None:
     route = ROUTES[name]
 
     def check(case: Any) -> None:
         event = event_of(case)
         for base, parse in ((Query, parse_query), (Path, parse_path)):
             kind = route.operation.taken(base)
-            assert kind is None or refused(parse, kind, event) is None, event
+            assert kind is None or rejected_fields(parse, kind, event) is None, event
 
     each_case(route, PARAMETERS, GenerationMode.POSITIVE, check)
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("name", taking(Body))
+@pytest.mark.parametrize("name", routes_with(Body))
 def test_a_body_is_accepted_if_and_only_if_the_document_allows_it(name: str, mode: str) -> None:
     route = ROUTES[name]
     kind = route.operation.taken(Body)
@@ -145,9 +145,9 @@ def test_a_body_is_accepted_if_and_only_if_the_document_allows_it(name: str, mod
         try:
             sent = json.loads(event["body"] or "")
         except ValueError:
-            assert refused(parse_body, kind, event) is not None
+            assert rejected_fields(parse_body, kind, event) is not None
             return
-        at_fault = refused(parse_body, kind, event)
+        at_fault = rejected_fields(parse_body, kind, event)
         if allowed.is_valid(sent):
             assert all(field in MORE_THAN_A_SCHEMA for field in at_fault or ()), (at_fault, sent)
         else:
@@ -156,7 +156,7 @@ def test_a_body_is_accepted_if_and_only_if_the_document_allows_it(name: str, mod
     each_case(route, BODIES, MODES[mode], check)
 
 
-@pytest.mark.parametrize("name", taking(Body))
+@pytest.mark.parametrize("name", routes_with(Body))
 def test_the_example_of_a_body_is_accepted(name: str) -> None:
     kind = ROUTES[name].operation.taken(Body)
     assert kind is not None
@@ -174,10 +174,10 @@ def test_lone_surrogates_and_duplicate_keys_have_one_meaning() -> None:
         parse_body(login, Request.of({"body": body.replace("b@", "\\ud800@")}))
 
 
-# -- what it says is docs/api.md --------------------------------------------------------------------------------------
+# -- the document matches docs/api.md ----------------------------------------------------------------------------------
 
 
-def test_every_route_of_the_contract_is_there_with_its_answers() -> None:
+def test_the_document_has_every_route_and_response_of_docs_api() -> None:
     shapes = {
         (method.upper(), re.sub(r"{\w+}", "{}", path)): operation
         for path, methods in COMMITTED["paths"].items()
@@ -186,14 +186,14 @@ def test_every_route_of_the_contract_is_there_with_its_answers() -> None:
     missing = []
     rows = list(contract())
     assert len(rows) > 30
-    for operations, who, told in ((row.operations, row.who, row.told) for row in rows):
+    for operations, access, described in ((row.operations, row.who, row.told) for row in rows):
         there = [shapes.get((method, re.sub(r"{\w+}", "{}", path))) for method, path in operations]
         missing += [f"{method} {path}" for (method, path), found in zip(operations, there, strict=True) if not found]
         responses = [operation["responses"] for operation in there if operation]
         for operation in filter(None, there):
-            assert bool(operation.get("security")) == (who[0] in "UA"), operations
-            assert who != "A" or "403" in operation["responses"], operations
-        for status, codes in re.findall(r"(?<![\w-])([2-5]\d\d)\b((?: `[A-Z_]+`)*)", told):
+            assert bool(operation.get("security")) == (access[0] in "UA"), operations
+            assert access != "A" or "403" in operation["responses"], operations
+        for status, codes in re.findall(r"(?<![\w-])([2-5]\d\d)\b((?: `[A-Z_]+`)*)", described):
             of_status = [each[status] for each in responses if status in each]
             if responses and not of_status:
                 missing.append(f"{operations}: {status}")
@@ -207,15 +207,15 @@ def _codes(response: dict[str, Any]) -> set[str]:
     return set(re.findall("[A-Z_]{2,}", json.dumps(COMMITTED["components"]["responses"].get(name, response))))
 
 
-def test_the_gateways_own_answers_are_in_the_document() -> None:
-    """What the template makes the gateway say by itself has a code that some operation documents with its status."""
+def test_the_gateways_own_errors_are_in_the_document() -> None:
+    """Every error of the gateway itself has a code that some operation documents with the same status."""
     template = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
-    said = [
+    errors = [
         (answer["StatusCode"], re.findall(r'"code": "([A-Z_]+)"', answer["ResponseTemplates"]["application/json"]))
         for answer in template["Resources"]["Api"]["Properties"]["GatewayResponses"].values()
         if "StatusCode" in answer
     ]
-    named = [(status, codes[0]) for status, codes in said if codes]  # the authorizer's answers bring their own
+    named = [(status, codes[0]) for status, codes in errors if codes]  # the authorizer's responses have their own
     assert len(named) > 5
     for status, code in named:
         documented = [name for name in COMMITTED["components"]["responses"] if name.startswith(f"{status}.")]

@@ -1,4 +1,4 @@
-"""The one decision behind confirm, webhook and settle: what PortOne's view of a payment asks of us (PAY-010)."""
+"""The decision that confirm, webhook and settle share: the step that follows from a gateway view (PAY-010)."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -49,7 +49,7 @@ PAID = GatewayView(status="PAID", total=300_000, cancelled=0, transaction_id="tx
         (PaymentStatus.FAILED, replace(PAID, is_trusted=False), Reverse("NOT_PAID")),
     ],
 )
-def test_a_view_leads_to_its_step_and_to_none_that_loses_a_won(
+def test_every_gateway_view_leads_to_the_step_that_loses_no_money(
     status: PaymentStatus, view: GatewayView | None, step: Step
 ) -> None:
     reason = "NOT_PAID" if status is PaymentStatus.FAILED else None

@@ -1,4 +1,4 @@
-"""A webhook is believed when PortOne signed it, and refused, never tripped over, when it did not."""
+"""A webhook is accepted only if PortOne signed it; no malformed signature causes an error."""
 
 import base64
 import json
@@ -24,27 +24,27 @@ def request(signature: str | None = None, at: datetime | None = None) -> Request
     return Request.of({"headers": headers, "body": BODY})
 
 
-def test_portones_own_signature_is_believed() -> None:
+def test_a_signature_by_portone_is_accepted() -> None:
     assert _is_signed(BODY.encode(), request(), SECRET)
     assert not _is_signed(BODY.encode() + b" ", request(), SECRET)
 
 
 @pytest.mark.parametrize("signature", ["v1", "v1,a", "v1,a,b", "v1,\xe9AAA", "v1,AAAA", "v2,AAAA", " ", "," * 100])
-def test_a_signature_that_is_none_is_refused(signature: str) -> None:
+def test_a_malformed_signature_is_rejected(signature: str) -> None:
     assert not _is_signed(BODY.encode(), request(signature), SECRET)
 
 
-def test_an_old_webhook_is_not_replayed() -> None:
+def test_an_old_webhook_is_rejected() -> None:
     assert not _is_signed(BODY.encode(), request(at=datetime(2026, 1, 1, tzinfo=UTC)), SECRET)
 
 
 @pytest.mark.parametrize("other_first", [True, False])
-def test_of_two_secrets_either_will_do(monkeypatch: pytest.MonkeyPatch, other_first: bool) -> None:
-    """One replaces the other, and PortOne takes the new one up at a moment of its own."""
+def test_either_of_two_secrets_verifies_a_webhook(monkeypatch: pytest.MonkeyPatch, other_first: bool) -> None:
+    """While one replaces the other, PortOne may use either."""
     other = "whsec_" + base64.b64encode(bytes(32)).decode()
     secrets = [other, SECRET] if other_first else [SECRET, other]
     monkeypatch.setattr(gateway_sync, "portone_secret", lambda: {"webhookSecrets": secrets})
-    sent = {"body": json.dumps({"type": "BillingKey.Ready"})}  # about no payment: nobody is asked further
+    sent = {"body": json.dumps({"type": "BillingKey.Ready"})}  # not about a payment: nothing else is called
     now = datetime.now(UTC)
     signature = Webhook(SECRET).sign("msg_1", now, sent["body"])
     headers = {"webhook-id": "msg_1", "webhook-timestamp": str(int(now.timestamp())), "webhook-signature": signature}
@@ -52,5 +52,5 @@ def test_of_two_secrets_either_will_do(monkeypatch: pytest.MonkeyPatch, other_fi
 
 
 @pytest.mark.parametrize("body", [[], {}, {"data": None}, {"data": {}}, {"data": {"paymentId": 7}}])
-def test_what_is_no_payment_of_ours_is_ignored(body: Any) -> None:
+def test_a_webhook_without_a_valid_payment_id_is_ignored(body: Any) -> None:
     assert _payment_id(json.dumps(body).encode()) is None

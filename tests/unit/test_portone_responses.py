@@ -1,4 +1,4 @@
-"""What PortOne's answers mean: whose money it is, and whether a cancellation came about."""
+"""How PortOne's responses are read: which payments are trusted, and which cancellations succeeded."""
 
 from contextlib import nullcontext
 from typing import Any
@@ -26,7 +26,7 @@ def portone(answer: dict[str, Any]) -> PortOne:
     ("reported", "is_trusted"),
     [
         ({}, True),
-        ({"channel": {"type": "TEST", "key": CHANNEL}}, True),  # of a stage that sells nothing
+        ({"channel": {"type": "TEST", "key": CHANNEL}}, True),  # of a stage without real sales
         ({"channel": {"type": "TEST", "key": "channel-key-test"}}, False),
         ({"channel": {"type": "LIVE", "key": "channel-key-other"}}, False),
         ({"channel": {"type": "LIVE"}}, True),
@@ -36,17 +36,17 @@ def portone(answer: dict[str, Any]) -> PortOne:
         ({"currency": None}, False),
     ],
 )
-def test_money_is_ours_that_came_in_won_by_our_channel(reported: dict[str, Any], is_trusted: bool) -> None:
+def test_only_payments_in_krw_through_our_channel_are_trusted(reported: dict[str, Any], is_trusted: bool) -> None:
     view = portone(PAID | reported).view(PaymentId(uuid4()))
     assert view is not None
     assert view.is_trusted is is_trusted
 
 
 @pytest.mark.parametrize("status", ["REQUESTED", "FAILED"])
-def test_a_cancellation_that_was_only_taken_down_is_none(status: str) -> None:
+def test_a_cancellation_that_did_not_succeed_is_an_error(status: str) -> None:
     with pytest.raises(GatewayRejected, match=status):
         portone({"cancellation": {"status": status}}).cancel(PaymentId(uuid4()), 1000, "why", 1000, "key")
 
 
-def test_a_cancellation_that_came_about_is_one() -> None:
+def test_a_cancellation_that_succeeded_is_no_error() -> None:
     portone({"cancellation": {"status": "SUCCEEDED"}}).cancel(PaymentId(uuid4()), 1000, "why", 1000, "key")

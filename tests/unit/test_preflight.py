@@ -1,4 +1,4 @@
-"""What stops the installation, told in one line before anything is downloaded."""
+"""What prevents the installation is reported in one line before anything is downloaded."""
 
 import runpy
 import subprocess

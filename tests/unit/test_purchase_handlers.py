@@ -1,4 +1,4 @@
-"""What a purchase's handlers add to the calls they make: which token they ask for, and how they answer."""
+"""What the purchase handlers add to their use cases: the required token, and the response."""
 
 import base64
 import json
@@ -43,7 +43,7 @@ PENDING = Payment(
 SECRET = "whsec_" + base64.b64encode(bytes(32)).decode()
 
 
-def refuse(*_: object) -> None:
+def reject(*_: object) -> None:
     raise QueueTokenInvalid()
 
 
@@ -63,7 +63,9 @@ def answer(handler: Any, body: object = None, **more: Any) -> tuple[int, Any]:
 
 
 @pytest.mark.parametrize(("is_new", "status"), [(True, 201), (False, 200)])
-def test_a_payment_asked_for_again_is_no_new_one(monkeypatch: pytest.MonkeyPatch, is_new: bool, status: int) -> None:
+def test_a_repeated_payment_request_gets_200_instead_of_201(
+    monkeypatch: pytest.MonkeyPatch, is_new: bool, status: int
+) -> None:
     monkeypatch.setattr(purchase, "queue_tokens", tokens(lambda *_: None))
     created = SimpleNamespace(create=lambda *_: CreatedPayment(PENDING, is_new))
     monkeypatch.setattr(purchase, "create_payment", lambda: created)
@@ -73,22 +75,24 @@ def test_a_payment_asked_for_again_is_no_new_one(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_pending_payment_is_confirmed_with_its_token_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(purchase, "queue_tokens", tokens(refuse))
+    monkeypatch.setattr(purchase, "queue_tokens", tokens(reject))
     monkeypatch.setattr(purchase, "confirm_payment", lambda: SimpleNamespace(find=lambda *_: PENDING, confirm=never))
-    status, refused = answer(confirm_payment.handler, {"paymentId": str(PENDING.id)})
-    assert (status, refused["code"]) == (401, "QUEUE_TOKEN_INVALID")
+    status, error = answer(confirm_payment.handler, {"paymentId": str(PENDING.id)})
+    assert (status, error["code"]) == (401, "QUEUE_TOKEN_INVALID")
 
 
 def test_seats_are_changed_with_an_admission_only(monkeypatch: pytest.MonkeyPatch) -> None:
     held = SimpleNamespace(event_id=uuid4())
-    monkeypatch.setattr(reservation_tokens, "queue_tokens", tokens(refuse))
+    monkeypatch.setattr(reservation_tokens, "queue_tokens", tokens(reject))
     monkeypatch.setattr(purchases, "reservations", lambda: SimpleNamespace(find=lambda *_: held))
     monkeypatch.setattr(purchases, "change_seats", lambda: SimpleNamespace(change=never))
-    status, refused = answer(change_seats.handler, {"seatIds": [str(SEAT)]}, pathParameters={"id": str(uuid4())})
-    assert (status, refused["code"]) == (401, "QUEUE_TOKEN_INVALID")
+    status, error = answer(change_seats.handler, {"seatIds": [str(SEAT)]}, pathParameters={"id": str(uuid4())})
+    assert (status, error["code"]) == (401, "QUEUE_TOKEN_INVALID")
 
 
-def test_a_webhook_that_could_not_be_worked_on_is_to_be_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_webhook_that_could_not_be_processed_gets_503_so_that_it_is_sent_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def unavailable(_payment_id: UUID) -> None:
         raise GatewayUnavailable(timed_out=True)
 

@@ -1,4 +1,4 @@
-"""The command line of dead letters, before a function that answers as OutboxRedriveFunction does."""
+"""The command line for dead letters, with a fake OutboxRedriveFunction."""
 
 import io
 import json
@@ -13,23 +13,23 @@ from tools.redrive import __main__ as command
 HERE = "dlq.payment/0/17"
 
 
-class Function:
-    """Knows one letter."""
+class FakeFunction:
+    """Has one dead letter."""
 
     def __init__(self, *_: object, **__: object) -> None: ...
 
     def invoke(self, FunctionName: str, Payload: str) -> dict[str, Any]:
-        asked = json.loads(Payload)
-        known = [each for each in asked["ids"] or [HERE] if each == HERE and asked.get("reason", "") == ""]
-        outcomes = dict.fromkeys(asked["ids"], "is not there") | dict.fromkeys(known, "put back on payment.events")
+        request = json.loads(Payload)
+        known = [each for each in request["ids"] or [HERE] if each == HERE and request.get("reason", "") == ""]
+        outcomes = dict.fromkeys(request["ids"], "is not there") | dict.fromkeys(known, "put back on payment.events")
         answer = (
-            {"outcomes": outcomes} if asked["action"] == "put-back" else {"letters": [{"id": id_} for id_ in known]}
+            {"outcomes": outcomes} if request["action"] == "put-back" else {"letters": [{"id": id_} for id_ in known]}
         )
         return {"Payload": io.BytesIO(json.dumps(answer).encode()), "FunctionName": FunctionName}
 
 
 @pytest.mark.parametrize(
-    ("words", "exit_code", "said"),
+    ("words", "exit_code", "expected"),
     [
         (["show", HERE], 0, HERE),
         (["show", HERE, "nothing"], 1, "not there: nothing"),
@@ -40,15 +40,15 @@ class Function:
         (["put-back"], 2, "name letters, or say --all"),
     ],
 )
-def test_what_was_not_there_is_said_and_is_a_failure(
-    words: list[str], exit_code: int, said: str, monkeypatch: pytest.MonkeyPatch
+def test_a_missing_letter_is_reported_and_fails_the_command(
+    words: list[str], exit_code: int, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("boto3.client", Function)
+    monkeypatch.setattr("boto3.client", FakeFunction)
     done = CliRunner().invoke(command.app, words)
-    assert (done.exit_code, said in done.output) == (exit_code, True), done.output
+    assert (done.exit_code, expected in done.output) == (exit_code, True), done.output
 
 
-def test_without_a_stack_it_says_so_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_running_stack_the_error_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     done = CliRunner().invoke(command.app, ["--local", "list"])
     assert (done.exit_code, str(done.output)) == (1, "nothing is running here: start it with `make up`\n")

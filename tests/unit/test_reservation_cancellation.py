@@ -108,7 +108,7 @@ def test_a_payment_confirms_a_pending_or_an_only_unpaid_reservation(reservation:
     assert reservation.can_be_confirmed is can
 
 
-def test_a_hold_is_extended_for_a_payment_never_shortened_and_never_without_end() -> None:
+def test_a_hold_is_extended_for_a_payment_up_to_a_limit_and_never_shortened() -> None:
     assert PENDING.extended_hold(NOW) == PENDING.hold_expires_at
     soon = PENDING.hold_expires_at + timedelta(seconds=10)
     assert PENDING.extended_hold(soon) == soon

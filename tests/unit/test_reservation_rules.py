@@ -36,19 +36,19 @@ RESERVATION = Reservation(
 )
 
 
-def test_a_hold_ends_at_its_end_and_not_after() -> None:
+def test_a_hold_is_valid_until_just_before_its_expiry() -> None:
     assert RESERVATION.holds_at(NOW + timedelta(minutes=5, microseconds=-1))
     assert not RESERVATION.holds_at(NOW + timedelta(minutes=5))
 
 
 def test_days_before_an_event_are_counted_in_korea() -> None:
-    show, booked = datetime(2026, 5, 4, 10, 0, tzinfo=UTC), NOW - timedelta(days=60)
+    starts_at, confirmed_at = datetime(2026, 5, 4, 10, 0, tzinfo=UTC), NOW - timedelta(days=60)
     midnight_in_korea = datetime(2026, 5, 1, 15, 0, tzinfo=UTC)
-    assert fee_percent(midnight_in_korea - timedelta(seconds=1), booked, show) == 20  # three days before
-    assert fee_percent(midnight_in_korea, booked, show) == 30  # two
+    assert fee_percent(midnight_in_korea - timedelta(seconds=1), confirmed_at, starts_at) == 20  # three days before
+    assert fee_percent(midnight_in_korea, confirmed_at, starts_at) == 30  # two
 
 
-def test_a_ticket_number_is_the_reservations_own_and_can_be_read_aloud() -> None:
+def test_ticket_numbers_are_unique_and_easy_to_read_aloud() -> None:
     numbers = {ticket_number(ReservationId(UUID(int=n))) for n in range(1000)}
     assert len(numbers) == 1000
     assert all(len(number) == 12 and set(number) <= set(CROCKFORD) for number in numbers)
@@ -58,7 +58,7 @@ def test_a_ticket_number_is_the_reservations_own_and_can_be_read_aloud() -> None
 def test_a_ticket_is_shown_while_its_reservation_is_confirmed(
     monkeypatch: pytest.MonkeyPatch, status: Status, shown: bool
 ) -> None:
-    """One that was given back keeps its number, and opens no door."""
+    """A cancelled reservation keeps its ticket number, but shows no ticket."""
     found = replace(RESERVATION, status=status)
     monkeypatch.setattr(purchases, "reservations", lambda: SimpleNamespace(find=lambda _id, _user_id: found))
     monkeypatch.setattr(purchases, "ticket_qr", lambda _reservation: "signed")
@@ -81,5 +81,5 @@ def test_a_ticket_verifies_offline_and_names_no_person() -> None:
 
 
 @pytest.mark.parametrize(("ahead", "per_second", "seconds"), [(0, 10, 1), (9, 10, 1), (150, 10, 15), (151, 10, 16)])
-def test_the_wait_is_whoever_is_ahead_by_the_rate(ahead: int, per_second: int, seconds: int) -> None:
+def test_the_wait_is_the_number_of_buyers_ahead_divided_by_the_rate(ahead: int, per_second: int, seconds: int) -> None:
     assert QueueSpeed(per_second).seconds_for(ahead) == seconds

@@ -1,4 +1,4 @@
-"""Secrets Manager away: the last value read serves on; with none, it is a store that is away and no bug."""
+"""While Secrets Manager is unavailable, the last value read is used; without one, `StoreUnavailable` is raised."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -63,8 +63,8 @@ def test_without_a_value_the_answer_is_503() -> None:
     assert answer["statusCode"] == 503
 
 
-def test_a_snapshot_is_taken_with_the_client_made_and_no_secret_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """SnapStart: whatever a snapshot holds, every restored copy has."""
+def test_a_snapshot_has_the_client_and_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SnapStart: every restored copy has what the snapshot holds."""
     from snapshot_restore_py import get_before_snapshot
 
     monkeypatch.setenv("AWS_DEFAULT_REGION", "ap-northeast-2")

@@ -1,4 +1,4 @@
-"""GET /queue/serving/{eventId}: a cache may keep both answers, for a second each."""
+"""GET /queue/serving/{eventId}: caches may keep both responses for a second."""
 
 import json
 from typing import Any
@@ -40,6 +40,6 @@ def test_a_known_queue_may_be_served_stale_while_it_is_read_again(monkeypatch: p
     assert cache_control == "public, max-age=1, s-maxage=1, stale-while-revalidate=2, stale-if-error=10"
 
 
-def test_an_unknown_queue_is_not_found_and_asked_for_again_after_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_queue_is_not_found_and_cached_for_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     status, body, cache_control = answer(monkeypatch, None)
     assert (status, body["code"], cache_control) == (404, "NOT_FOUND", "public, max-age=1, s-maxage=1")

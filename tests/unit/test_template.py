@@ -1,4 +1,4 @@
-"""template.yaml is the map: what it names exists, and what exists is on it."""
+"""template.yaml is complete: what it names exists, and every handler and sample event is named."""
 
 import json
 
@@ -18,7 +18,7 @@ def test_a_function_has_its_file_and_its_sample_event(function: DeployedFunction
     assert isinstance(json.loads(function.sample.read_text(encoding="utf-8")), dict)
 
 
-def test_no_sample_event_is_of_a_function_there_is_none_of() -> None:
+def test_every_sample_event_belongs_to_a_function() -> None:
     assert list(unused_samples()) == []
 
 
@@ -26,8 +26,8 @@ def test_every_file_with_a_handler_is_deployed() -> None:
     assert list(undeployed_handlers()) == []
 
 
-def test_a_consumer_says_which_messages_failed_and_what_is_given_up_goes_to_a_queue() -> None:
-    """Without ReportBatchItemFailures Lambda takes a consumer's answer for success, and the failed ones are lost."""
+def test_consumers_report_failed_messages_and_send_exhausted_ones_to_a_queue() -> None:
+    """Without ReportBatchItemFailures Lambda reads a consumer's response as success, and failed messages are lost."""
     resources = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))["Resources"]
     streams = [
         event["Properties"]
@@ -40,27 +40,27 @@ def test_a_consumer_says_which_messages_failed_and_what_is_given_up_goes_to_a_qu
     assert all(stream["DestinationConfig"]["OnFailure"]["Type"] == "SQS" for stream in streams)
 
 
-def test_what_runs_by_the_clock_runs_once_at_a_time_unless_it_is_made_for_two() -> None:
+def test_a_scheduled_function_runs_once_at_a_time_unless_it_is_safe_in_parallel() -> None:
     # By one script, by locks, by row locks.
-    for_two = {
+    safe_in_parallel = {
         "admitter.handlers.admit_users",
         "outbox_relay.handlers.publish_outbox",
         "reservations.handlers.expire_holds",
     }
     resources = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))["Resources"]
-    alone = {
+    limits = {
         properties["Handler"].removeprefix("functions.").removesuffix(".handler"): properties.get(
             "ReservedConcurrentExecutions"
         )
         for properties in (resource.get("Properties", {}) for resource in resources.values())
         if any(event["Type"] == "ScheduleV2" for event in properties.get("Events", {}).values())
     }
-    assert {name for name, concurrency in alone.items() if concurrency != 1} == for_two
-    assert "payments.handlers.settle_payments" in alone
+    assert {name for name, concurrency in limits.items() if concurrency != 1} == safe_in_parallel
+    assert "payments.handlers.settle_payments" in limits
 
 
 def test_no_function_that_signs_tokens_is_restored_from_a_snapshot() -> None:
-    """Two ES256 signatures made of one random number give the key away, and copies of a snapshot may share theirs."""
+    """Two ES256 signatures with one random number reveal the key, and copies of a snapshot may draw the same."""
     resources = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))["Resources"]
     functions = [each for each in resources.values() if each["Type"] == "AWS::Serverless::Function"]
     signing = [function for function in functions if "jwt/signing" in json.dumps(function)]
@@ -72,13 +72,13 @@ def test_no_function_that_signs_tokens_is_restored_from_a_snapshot() -> None:
 @pytest.mark.parametrize(
     "kind",
     [
-        "INTEGRATION_FAILURE",  # in the rush Lambda may run no more of one function; by default a 500
-        "AUTHORIZER_CONFIGURATION_ERROR",  # or no more of the authorizer
+        "INTEGRATION_FAILURE",  # Lambda throttled a function; a 500 by default
+        "AUTHORIZER_CONFIGURATION_ERROR",  # Lambda throttled the authorizer
         "AUTHORIZER_FAILURE",  # the authorizer was too slow
-        "DEFAULT_5XX",  # a function was
+        "DEFAULT_5XX",  # a function was too slow
     ],
 )
-def test_what_load_does_to_a_request_is_a_503_that_says_when_to_come_back(kind: str) -> None:
+def test_a_request_that_fails_under_load_gets_503_with_retry_after(kind: str) -> None:
     api = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))["Resources"]["Api"]["Properties"]
     throttled = api["GatewayResponses"][kind]
     assert throttled["StatusCode"] == 503

@@ -1,4 +1,4 @@
-"""Functions with an alias are called in the version it names: whatever changes has to publish a new one."""
+"""A function with an alias runs the version that it names: every change has to publish a new one."""
 
 import re
 from pathlib import Path
@@ -46,7 +46,7 @@ def version(built: Path, **parameters: str) -> str:
     return found
 
 
-def test_a_deployment_of_the_same_publishes_nothing(built: Path) -> None:
+def test_a_deployment_without_changes_publishes_nothing(built: Path) -> None:
     assert version(built, HoldSeconds="240") == version(built, HoldSeconds="240")
 
 
@@ -72,13 +72,13 @@ def test_a_change_of_a_default_publishes_a_version(built: Path) -> None:
     assert version(built) != before
 
 
-def test_a_default_named_aloud_publishes_nothing(built: Path) -> None:
+def test_passing_a_default_explicitly_publishes_nothing(built: Path) -> None:
     assert version(built, HoldSeconds="300") == version(built)
 
 
 def test_every_function_with_an_alias_is_published_for_any_property_and_for_its_layer() -> None:
     class Loader(yaml.SafeLoader):
-        """CloudFormation's short forms, as whatever they hold."""
+        """Reads CloudFormation's short forms as what they contain."""
 
     def held(loader: Any, _: str, node: yaml.Node) -> Any:
         return loader.construct_scalar(node) if isinstance(node, yaml.ScalarNode) else str(node)
