@@ -1,4 +1,4 @@
-"""What is built and deployed once a run."""
+"""Fixtures that build and deploy once a run."""
 
 import json
 import shutil
@@ -36,9 +36,9 @@ def built() -> Path:
 
 @pytest.fixture(scope="session")
 def deployed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MiniStack]:
-    """The application on MiniStack, with everything around it, and its stack.json for the e2e suite."""
-    with start_outside_services(tmp_path_factory.mktemp("deployed"), aws=False) as around:
-        stack = MiniStack(around)
+    """The application on MiniStack with its outside services, and its stack.json for the e2e suite."""
+    with start_outside_services(tmp_path_factory.mktemp("deployed"), aws=False) as outside:
+        stack = MiniStack(outside)
         try:
             with timed("MiniStack starts"):
                 stack.start()
@@ -48,17 +48,17 @@ def deployed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         except CannotStart as reason:
             pytest.fail(str(reason), pytrace=False)
         with timed("seed"):
-            around.seed(stack.url)
-        around.start_sandbox(f"{stack.api_url()}/payments/webhook")
+            outside.seed(stack.url)
+        outside.start_sandbox(f"{stack.api_url()}/payments/webhook")
         stack.start_triggers()
-        urls = {"api": stack.api_url(), "sandbox": around.values["sandbox.url"], "aws": stack.url, "lambda": stack.url}
+        urls = {"api": stack.api_url(), "sandbox": outside.values["sandbox.url"], "aws": stack.url, "lambda": stack.url}
         stack.description.write_text(json.dumps(urls), encoding="utf-8")
         yield stack
 
 
 @pytest.fixture(scope="session")
 def sam_local(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SamLocal]:
-    """`sam local` with everything around it; skips where there is no Docker."""
+    """`sam local` with its outside services; skips if there is no Docker."""
     folder, lambda_port = tmp_path_factory.mktemp("sam-local"), free_port()
     with ExitStack() as started:
         started.callback((children := Children(folder / "docker")).stop)
@@ -68,12 +68,12 @@ def sam_local(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         except CannotStart as reason:
             pytest.skip(str(reason))
         with timed("services"):
-            around = started.enter_context(
-                start_outside_services(folder, aws=True, seen_at=bridge, also_seen=[lambda_port])
+            outside = started.enter_context(
+                start_outside_services(folder, aws=True, seen_at=bridge, also_forwarded=[lambda_port])
             )
         with timed("seed"):
-            around.seed(around.values["aws.url"])
-        emulator = SamLocal(around, lambda_port)
+            outside.seed(outside.values["aws.url"])
+        emulator = SamLocal(outside, lambda_port)
         with timed("sam local start-lambda, and what functions call there"):
             emulator.start_lambda()
         yield emulator

@@ -1,4 +1,4 @@
-"""MiniStack, a local AWS: the template goes there with `sam build` and `sam deploy`, as it would to AWS."""
+"""MiniStack, a local AWS: the template is deployed with `sam build` and `sam deploy`, as to AWS."""
 
 import os
 import subprocess
@@ -24,10 +24,10 @@ STAGE = "prod"
 class MiniStack:
     """One server for every AWS API, and each function in processes of its own."""
 
-    def __init__(self, around: OutsideServices) -> None:
-        self._around = around
-        self.description = around.folder / "stack.json"
-        functions = around.folder / "functions"
+    def __init__(self, outside: OutsideServices) -> None:
+        self._outside = outside
+        self.description = outside.folder / "stack.json"
+        functions = outside.folder / "functions"
         functions.mkdir()
         port = free_port()
         self.url = f"http://{HOST}:{port}"
@@ -36,17 +36,17 @@ class MiniStack:
             "BIND_HOST": HOST,
             "GATEWAY_PORT": str(port),
             "MINISTACK_REGION": REGION,
-            "STATE_DIR": str(around.folder / "ministack"),
+            "STATE_DIR": str(outside.folder / "ministack"),
             "SFTP_ENABLED": "0",
             "IOT_MTLS_ENABLED": "0",
             "TMPDIR": str(functions),  # where it unpacks code and layers
         }
 
     def start(self) -> None:
-        """Returns when it answers."""
+        """Returns when it answers requests."""
         if not BINARY.exists():
             raise CannotStart("MiniStack is not installed here: `make .ministack-venv/.installed`")
-        child = self._around.children.start("ministack", [str(BINARY)], self._variables, self._around.folder)
+        child = self._outside.children.start("ministack", [str(BINARY)], self._variables, self._outside.folder)
         deadline = time.monotonic() + 60
         while not answers(f"{self.url}/_ministack/health"):
             if child.exit_code is not None or time.monotonic() > deadline:
@@ -54,7 +54,7 @@ class MiniStack:
             time.sleep(0.1)
 
     def client(self, service: str) -> Any:
-        """boto3's."""
+        """A boto3 client."""
         return boto3.client(
             service,
             endpoint_url=self.url,
@@ -65,8 +65,8 @@ class MiniStack:
         )
 
     def deploy(self, template: Path, *, must_succeed: bool = True, **parameters: str) -> str:
-        """`sam deploy` of what was built; returns what it said. Raises CannotStart where it fails and must not."""
-        given = pairs(self._around.parameters(Architecture=ARCHITECTURE, **parameters))
+        """Runs `sam deploy` on a built template; returns its output. Raises CannotStart if it fails but must not."""
+        given = pairs(self._outside.parameters(Architecture=ARCHITECTURE, **parameters))
         template = with_settings(template, given)
         command = [str(SAM), "deploy", "--template-file", str(template), "--stack-name", STACK, "--region", REGION]
         command += ["--resolve-s3", "--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
@@ -76,15 +76,15 @@ class MiniStack:
         done = subprocess.run(
             command, env=variables, cwd=ROOT, capture_output=True, text=True, timeout=400, check=False
         )
-        said = done.stdout + done.stderr
-        with (self._around.folder / "logs" / "deploy.log").open("a") as log:
-            log.write(said)
+        output = done.stdout + done.stderr
+        with (self._outside.folder / "logs" / "deploy.log").open("a") as log:
+            log.write(output)
         if done.returncode and must_succeed:
-            raise CannotStart(f"sam deploy failed:\n{said[-3000:]}")
-        return said
+            raise CannotStart(f"sam deploy failed:\n{output[-3000:]}")
+        return output
 
     def stop_schedules(self) -> None:
-        """MiniStack keeps them itself, from a minute on; here our triggers do, from the start, and once is enough."""
+        """MiniStack would run them after a minute; our triggers run them from the start, and only once."""
         scheduler = self.client("scheduler")
         for page in scheduler.get_paginator("list_schedules").paginate():
             for listed in page["Schedules"]:
@@ -93,7 +93,7 @@ class MiniStack:
                 scheduler.update_schedule(**{key: schedule[key] for key in kept}, State="DISABLED")
 
     def resources(self) -> Mapping[str, tuple[str, str]]:
-        """The stack's: logical id -> type and physical id."""
+        """Logical id -> type and physical id."""
         pages = self.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=STACK)
         return {
             one["LogicalResourceId"]: (one["ResourceType"], one.get("PhysicalResourceId", ""))
@@ -102,21 +102,21 @@ class MiniStack:
         }
 
     def functions(self) -> Mapping[str, str]:
-        """Name in the template -> name."""
+        """Logical id -> function name."""
         return {key: name for key, (kind, name) in self.resources().items() if kind == "AWS::Lambda::Function"}
 
     def status(self) -> str:
-        """The stack's."""
+        """The stack's status."""
         described = self.client("cloudformation").describe_stacks(StackName=STACK)
         return str(described["Stacks"][0]["StackStatus"])
 
     def api_url(self) -> str:
-        """Of the stack's REST API, by path: a name of its own would have to be resolved."""
+        """The URL of the stack's REST API, by path: its host name would have to be resolved."""
         api = self.resources()["Api"][1]
         return f"{self.url}/restapis/{api}/{STAGE}/_user_request_"
 
     def start_triggers(self) -> None:
-        """Ours, for the schedules and Kafka event sources of the stack."""
+        """Starts our triggers for the stack's schedules and Kafka event sources."""
         command = [sys.executable, "-m", "emulator", "triggers", "--lambda-url", self.url, "--stack", STACK]
-        command += ["--aws", self.url, "--kafka", self._around.values["kafka.bootstrap"]]
-        self._around.children.start("triggers", command, KEYS)
+        command += ["--aws", self.url, "--kafka", self._outside.values["kafka.bootstrap"]]
+        self._outside.children.start("triggers", command, KEYS)

@@ -1,4 +1,4 @@
-"""What a deployed stack finds around it: Postgres, Redis, Kafka, AWS's APIs and the outside world.
+"""What a deployed stack depends on: Postgres, Redis, Kafka, AWS's APIs and the outside world.
 
 As emulator.toml declares them, at an address of this machine that the functions can reach.
 """
@@ -24,19 +24,19 @@ BUILT = ROOT / ".aws-sam" / ("" if ARCHITECTURE == "arm64" else ARCHITECTURE) / 
 
 
 class CannotStart(Exception):
-    """It does not come up here; the message is one line."""
+    """Something cannot start here; the message is one line."""
 
 
 @dataclass(frozen=True)
 class OutsideServices:
-    """Stores that run, and the names of everything for the template's parameters."""
+    """Running stores, and the values for the template's parameters."""
 
     folder: Path  # of this run: logs, data, secrets.json and stack.json
     values: Mapping[str, str]  # what emulator.toml's placeholders stand for
     children: "Children"
 
     def parameters(self, **more: str) -> list[str]:
-        """The template's, as `--parameter-overrides` takes them."""
+        """The template's parameters, as `--parameter-overrides` takes them."""
         declared = config.load(ROOT).parameters
         return [f"{name}={value}" for name, value in {**config.fill_all(declared, self.values), **more}.items()]
 
@@ -49,7 +49,7 @@ class OutsideServices:
             subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=120)
 
     def start_sandbox(self, webhook_url: str) -> None:
-        """PortOne and the rest of the world, which send their webhooks to `webhook_url`."""
+        """PortOne and the other outside services, which send their webhooks to `webhook_url`."""
         port = self.values["sandbox.port"]
         command = [sys.executable, "-m", "local.sandbox", "--port", port, "--webhook-url", webhook_url]
         self.children.start("sandbox", command)
@@ -73,25 +73,25 @@ class Children:
         return child
 
     def stop(self) -> None:
-        """All of them, the last first."""
+        """Stops all, the last first."""
         while self._running:
             self._running.pop().stop()
 
 
 @contextmanager
 def start_outside_services(
-    folder: Path, *, aws: bool, seen_at: str = HOST, also_seen: Sequence[int] = ()
+    folder: Path, *, aws: bool, seen_at: str = HOST, also_forwarded: Sequence[int] = ()
 ) -> Iterator[OutsideServices]:
     """Starts the services, `aws` (moto) only if wanted, and ends everything.
 
-    `seen_at` is where the functions find this machine: there the services' ports, and those of `also_seen`, lead to
-    127.0.0.1.
+    `seen_at` is this machine's address as the functions see it: the services' ports there, and those of
+    `also_forwarded`, are forwarded to 127.0.0.1.
     """
     declared = config.load(ROOT)
     wanted = {name: {**options} for name, options in declared.services.items() if aws or name != "aws"}
     ports: dict[str, int] = {}
     for name in (*wanted, *(process.name for process in declared.processes)):
-        ports[name] = free_port(besides=frozenset((*ports.values(), *also_seen)))
+        ports[name] = free_port(besides=frozenset((*ports.values(), *also_forwarded)))
     for name, options in wanted.items():
         options["port"] = ports[name]
     wanted["kafka"]["advertised"] = seen_at
@@ -99,8 +99,10 @@ def start_outside_services(
         children = Children(folder)
         started.callback(children.stop)
         if seen_at != HOST:
-            passed = map(str, (*ports.values(), *also_seen))
-            children.start("passage", [sys.executable, "-m", "tests.deploy.port_forwarding", seen_at, *passed])
+            forwarded = map(str, (*ports.values(), *also_forwarded))
+            children.start(
+                "port-forwarding", [sys.executable, "-m", "tests.deploy.port_forwarding", seen_at, *forwarded]
+            )
         running = started.enter_context(services.start(wanted, folder))
         values = {"state": str(folder), "project": str(ROOT), "postgres.database": "ticketing"}
         for name, port in ports.items():

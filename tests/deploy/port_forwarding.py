@@ -1,6 +1,6 @@
-"""Passes connections on: `python -m tests.deploy.port_forwarding 172.17.0.1 15432 16379` → the same ports of 127.0.0.1.
+"""Forwards connections: `python -m tests.deploy.port_forwarding 172.17.0.1 15432 16379` → the same ports of 127.0.0.1.
 
-Containers reach this machine at Docker's bridge, and what serves them should listen nowhere but on 127.0.0.1.
+Containers reach this machine at Docker's bridge, but the services should listen on 127.0.0.1 only.
 """
 
 import asyncio
@@ -20,16 +20,16 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def _listen(host: str, port: int) -> None:
-    async def passed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.closing(writer):
             try:
                 there, back = await asyncio.open_connection(HOST, port)
             except OSError:
-                return  # nobody serves there yet: whoever asked is hung up on, and asks again
+                return  # the service does not listen yet: the connection closes, and the client retries
             with contextlib.closing(back):
                 await asyncio.gather(_copy(reader, back), _copy(there, writer))
 
-    server = await asyncio.start_server(passed, host, port)
+    server = await asyncio.start_server(forward, host, port)
     await server.serve_forever()
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from tools.handlers import deployed_functions
 
-TOO_SOON = re.compile("may (change|sign) in [0-9]+ s")  # what a rotation says of secrets that were just made
-# What runs for its whole minute, or two: begun first, so that it ends while the others are asked.
+TOO_SOON = re.compile("may (change|sign) in [0-9]+ s")  # a rotation's error for secrets that were just created
+# These run for a whole minute, or two: invoked first, so that they end while the others run.
 LONG = frozenset({"AdmitterFunction", "OutboxRelayFunction", "ReservationsExpireFunction"})
 
 
@@ -27,8 +27,8 @@ class Sample:
         return json.loads(self.path.read_text(encoding="utf-8"))
 
     @property
-    def is_of_another_service(self) -> bool:
-        """Whether functions call it, rather than the gateway, Kafka or the clock."""
+    def is_internal_call(self) -> bool:
+        """Whether other functions call it, rather than the gateway, Kafka or a schedule."""
         return bool(self.event().keys() == {"headers", "body"})
 
 
@@ -38,35 +38,35 @@ def samples() -> list[Sample]:
     return sorted(found, key=lambda sample: sample.function not in LONG)
 
 
-class Broken(AssertionError):
-    """A function failed rather than answered."""
+class FunctionFailed(AssertionError):
+    """A function failed instead of answering."""
 
 
-def ask_all(asked: Sequence[Sample], ask: Callable[[Sample], Any], at_once: int) -> dict[str, str]:
-    """What each answers, briefly, by the name of its file: a status, an error's code; printed.
+def invoke_all(samples: Sequence[Sample], invoke: Callable[[Sample], Any], at_once: int) -> dict[str, str]:
+    """A short form of each answer by file name: a status, an error's code. Prints them.
 
-    Raises Broken, with all of them, where an answer is an error or a 5xx.
+    Raises FunctionFailed with all failures if an answer is an error or a 5xx.
     """
     with ThreadPoolExecutor(at_once) as pool:
         outcomes = dict(
-            zip((one.path.name for one in asked), pool.map(lambda one: _outcome(one, ask), asked), strict=True)
+            zip((one.path.name for one in samples), pool.map(lambda one: _outcome(one, invoke), samples), strict=True)
         )
     print("\n".join(f"          {name:<40} {answer}" for name, answer in outcomes.items()))
-    if broken := {name: answer for name, answer in outcomes.items() if answer.startswith("BROKEN")}:
-        raise Broken(json.dumps(broken, indent=2))
+    if failed := {name: answer for name, answer in outcomes.items() if answer.startswith("FAILED")}:
+        raise FunctionFailed(json.dumps(failed, indent=2))
     return outcomes
 
 
-def _outcome(sample: Sample, ask: Callable[[Sample], Any], tries: int = 5) -> str:
-    # A function that starts cold, and starts another, may on a busy machine take longer than it has: its 503 says so.
+def _outcome(sample: Sample, invoke: Callable[[Sample], Any], tries: int = 5) -> str:
+    # On a busy machine a cold start that causes another one may exceed the timeout, with a 503.
     problem = ""
     for attempt in range(tries):
         time.sleep(2 * attempt)
         try:
-            return _brief(ask(sample))
-        except Broken as error:
+            return _brief(invoke(sample))
+        except FunctionFailed as error:
             problem = str(error)
-    return f"BROKEN {problem}"
+    return f"FAILED {problem}"
 
 
 def _brief(answer: Any) -> str:
@@ -75,17 +75,17 @@ def _brief(answer: Any) -> str:
         if TOO_SOON.search(str(answer.get("errorMessage"))):
             return "rejected: too soon"
         if "errorType" in answer or "errorMessage" in answer:
-            raise Broken(text)
+            raise FunctionFailed(text)
         if "statusCode" in answer:
             if answer["statusCode"] >= 500:
-                raise Broken(text)
+                raise FunctionFailed(text)
             return f"{answer['statusCode']} {_code(answer)}".strip()
         if "error" in answer:  # of a function that only other services call
             if answer["error"]["retryable"]:
-                raise Broken(text)
+                raise FunctionFailed(text)
             return f"rejected: {answer['error']['code']}"
         if "batchItemFailures" in answer:
-            return f"{len(answer['batchItemFailures'])} of the batch to be repeated"
+            return f"{len(answer['batchItemFailures'])} of the batch failed"
         if "policyDocument" in answer:
             return f"{answer['policyDocument']['Statement'][0]['Effect']} {answer['context'].get('code', '')}".strip()
     return text[:60]

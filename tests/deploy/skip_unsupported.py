@@ -1,7 +1,8 @@
-"""Skips what the emulator under test cannot do, with the reason: a pytest plugin, `-p tests.deploy.skip_unsupported`.
+"""Skips what the emulator under test does not support, with the reason. A pytest plugin:
+`-p tests.deploy.skip_unsupported`.
 
-UNSUPPORTED names a file of tests/deploy: reason → tests. A name that is no test any more ends the run, so that the list
-stays true.
+UNSUPPORTED names a file of tests/deploy: reason → tests. A name that matches no test ends the run, so that the list
+stays correct.
 """
 
 import os
@@ -24,4 +25,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                     unused.discard(name)
                     item.add_marker(pytest.mark.skip(reason=reason))
     if stale := sorted(name for name in unused if name.partition("::")[0] in collected):
-        raise pytest.UsageError(f"{path.name} names what is no test: {', '.join(stale)}")
+        raise pytest.UsageError(f"{path.name} names tests that do not exist: {', '.join(stale)}")

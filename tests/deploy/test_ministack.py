@@ -16,7 +16,7 @@ import yaml
 from tests.deploy.conftest import timed
 from tests.deploy.ministack import MiniStack
 from tests.deploy.outside_services import ROOT
-from tests.deploy.samples import LONG, Sample, ask_all, samples
+from tests.deploy.samples import LONG, Sample, invoke_all, samples
 
 pytestmark = [
     pytest.mark.skipif(os.environ.get("DEPLOY") != "ministack", reason="a stack is deployed by `make test-deploy`"),
@@ -28,13 +28,14 @@ def test_every_function_is_deployed_and_answers_its_sample_event(deployed: MiniS
     """All start: code and layer are where Lambda looks for them, and the template gives each its environment."""
     client, names = deployed.client("lambda"), deployed.functions()
 
-    def ask(sample: Sample) -> object:
+    def invoke(sample: Sample) -> object:
         payload = json.dumps(sample.event())
         return json.loads(client.invoke(FunctionName=names[sample.function], Payload=payload)["Payload"].read())
 
-    asked = [sample for sample in samples() if sample.function not in LONG]  # those the triggers have called already
-    with timed(f"{len(asked)} functions start and answer their samples"):
-        ask_all(asked, ask, at_once=2)
+    # The triggers have called the others already.
+    invoked = [sample for sample in samples() if sample.function not in LONG]
+    with timed(f"{len(invoked)} functions start and answer their samples"):
+        invoke_all(invoked, invoke, at_once=2)
     assert set(names) == {sample.function for sample in samples()}
 
 
@@ -61,7 +62,7 @@ def test_the_e2e_suite_passes_through_the_deployed_gateway(deployed: MiniStack) 
 
 @contextmanager
 def next_version(built: Path, title: str, **resources: object) -> Iterator[Path]:
-    """The built template with more resources, and another code of one function: its document is called `title`."""
+    """The built template with more resources, and new code of one function, whose document has this title."""
     code, path = built.with_name("OpenApiNext"), built.with_name("next.yaml")
     template = yaml.safe_load(built.read_text(encoding="utf-8"))
     template["Resources"]["OpenApiFunction"]["Properties"]["CodeUri"] = code.name
@@ -85,7 +86,7 @@ def title_served(stack: MiniStack) -> str:
 
 
 def token_seconds(stack: MiniStack) -> int:
-    """How long an access token lives that is issued now."""
+    """The lifetime of an access token that is issued now."""
     credentials = {"email": "demo@example.com", "password": "local-demo-1234", "captchaToken": "sandbox-human"}
     answer = httpx.post(f"{stack.api_url()}/auth/login", json=credentials, timeout=30).raise_for_status()
     return int(answer.json()["expiresIn"])
@@ -102,13 +103,13 @@ def test_an_update_brings_new_code_and_new_settings(deployed: MiniStack, built: 
 def test_an_update_that_fails_leaves_the_old_version_serving(deployed: MiniStack, built: Path) -> None:
     before = title_served(deployed), token_seconds(deployed)
     version = {"Type": "AWS::Lambda::Version", "Properties": {"FunctionName": {"Ref": "OpenApiFunction"}}}
-    # Lambda makes no two versions of one code. It fails when both functions have been updated.
+    # Lambda creates no two versions of the same code. The update fails after both functions were updated.
     failing = {"Version": version, "SameVersion": {**version, "DependsOn": ["Version", "AuthLoginFunction"]}}
     with (
-        next_version(built, "never to be seen", **failing) as template,
+        next_version(built, "Ticketing, never served", **failing) as template,
         timed("sam deploy of an update that fails, and its rollback"),
     ):
-        said = deployed.deploy(template, must_succeed=False, AccessTokenSeconds="60")
-    assert "SameVersion" in said
+        output = deployed.deploy(template, must_succeed=False, AccessTokenSeconds="60")
+    assert "SameVersion" in output
     assert deployed.status() == "UPDATE_ROLLBACK_COMPLETE"
     assert (title_served(deployed), token_seconds(deployed)) == before

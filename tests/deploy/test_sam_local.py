@@ -9,7 +9,7 @@ import pytest
 from tests.deploy.conftest import timed
 from tests.deploy.outside_services import ROOT
 from tests.deploy.sam_local import SamLocal
-from tests.deploy.samples import ask_all, samples
+from tests.deploy.samples import invoke_all, samples
 
 pytestmark = [
     pytest.mark.skipif(os.environ.get("DEPLOY") != "sam-local", reason="Docker is driven by `make test-sam-local`"),
@@ -20,10 +20,10 @@ pytestmark = [
 def test_every_sample_event_is_answered_by_its_function_in_a_container(sam_local: SamLocal) -> None:
     """`sam local invoke`, for every file of events/: no error, and nothing above 499."""
 
-    asked = samples()
-    with timed(f"sam local invoke of {len(asked)} samples"):
-        told = ask_all(asked, sam_local.invoke, at_once=4)
-    assert set(told) == {path.name for path in (ROOT / "events").glob("*.json")}
+    every = samples()
+    with timed(f"sam local invoke of {len(every)} samples"):
+        outcomes = invoke_all(every, sam_local.invoke, at_once=4)
+    assert set(outcomes) == {path.name for path in (ROOT / "events").glob("*.json")}
 
 
 def test_a_ticket_is_bought_through_start_api(sam_local: SamLocal) -> None:

@@ -1,4 +1,4 @@
-"""A whole stack, spoken to over HTTP only: our own on free ports, or the one whose stack.json E2E_STACK names."""
+"""A whole stack, called over HTTP only: our own on free ports, or the one whose stack.json E2E_STACK names."""
 
 import json
 import os
@@ -13,14 +13,14 @@ from urllib.parse import urlsplit
 import pytest
 
 from emulator.state import State
-from tests.e2e.log_search import Overheard
+from tests.e2e.log_search import SecretRecorder
 from tests.support.worker_groups import OPEN_STACK, STACKS, group_of
 from tools.demo.buyer import Api, Buyer, sign_in
 from tools.throwaway_stack import free_port, throwaway_stack
 
 ROOT = Path(__file__).parents[2]
 LOGS = pytest.StashKey[list[Path]]()  # of the stacks this run started
-COMPLAINT = re.compile("ERROR|CRITICAL|Task timed out|Runtime exited|throttle", re.IGNORECASE)
+ERROR_LINE = re.compile("ERROR|CRITICAL|Task timed out|Runtime exited|throttle", re.IGNORECASE)
 
 
 def _emulator(*arguments: str) -> None:
@@ -37,7 +37,7 @@ def _emulator(*arguments: str) -> None:
 
 @pytest.hookimpl(trylast=True)  # after the tests were shuffled
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Stacks last, the longer of the two first: none runs idle while other tests do."""
+    """Tests of stacks run last, the longer of the two first, so that no stack is idle while other tests run."""
 
     def rank(item: pytest.Item) -> tuple[int, bool]:
         group = group_of(item.nodeid)
@@ -52,22 +52,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """With a failure belongs what the stacks complained of last: nobody has them any more when he reads it."""
+    """Adds the last errors in the stacks' logs to a failure: the stacks no longer exist when it is read."""
     report = yield
     if report.failed:
         for log in item.session.stash.get(LOGS, ()):
             if not log.exists():
                 continue
-            said = [line for line in log.read_text(encoding="utf-8").splitlines() if COMPLAINT.search(line)]
-            report.sections.append((f"last complaints in {log}", "\n".join(line[:2000] for line in said[-10:])))
+            errors = [line for line in log.read_text(encoding="utf-8").splitlines() if ERROR_LINE.search(line)]
+            report.sections.append((f"last errors in {log}", "\n".join(line[:2000] for line in errors[-10:])))
     return report
 
 
 @pytest.fixture(scope="session")
-def overheard() -> Iterator[Overheard]:
-    """Every secret that the tests and the stack have told each other so far."""
-    with Overheard().listening() as heard:
-        yield heard
+def secret_recorder() -> Iterator[SecretRecorder]:
+    """Every secret that the tests and the stack have sent each other so far."""
+    with SecretRecorder().recording() as recorder:
+        yield recorder
 
 
 @pytest.fixture(scope="session")
@@ -78,27 +78,27 @@ def state_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
         yield Path(named).parent
         return
     state = tmp_path_factory.mktemp("stack")
-    place = ["--state", str(state)]
+    folder = ["--state", str(state)]
     ports = ["--port", str(free_port()), "--process-port", f"sandbox={free_port()}"]
     try:
-        _emulator("up", *place, *ports, "--parameter-overrides", "BcryptCost=4")  # bcrypt's least
+        _emulator("up", *folder, *ports, "--parameter-overrides", "BcryptCost=4")  # bcrypt's least
         request.session.stash.setdefault(LOGS, []).append(State(state).function_log)
         yield state
     finally:
-        _emulator("down", *place)
+        _emulator("down", *folder)
 
 
 @pytest.fixture(scope="session")
-def stack(state_folder: Path, overheard: Overheard) -> dict[str, Any]:
+def stack(state_folder: Path, secret_recorder: SecretRecorder) -> dict[str, Any]:
     """The URLs of everything that runs."""
     urls: dict[str, Any] = json.loads((state_folder / "stack.json").read_text(encoding="utf-8"))
-    overheard.places.update(urlsplit(urls[name]).netloc for name in ("api", "sandbox"))
+    secret_recorder.hosts.update(urlsplit(urls[name]).netloc for name in ("api", "sandbox"))
     return urls
 
 
 @pytest.fixture(scope="session")
 def open_stack(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
-    """One to be attacked: it counts nobody's requests, and is nobody else's. Its `state` folder is named too."""
+    """A stack to attack, without rate limits and not shared with other tests. Also names its `state` folder."""
     if os.environ.get("E2E_STACK"):
         pytest.skip("only a stack of our own is attacked, not the one E2E_STACK names")
     with throwaway_stack(RateLimits="off", BcryptCost="4") as running:
@@ -118,7 +118,7 @@ def admin(stack: dict[str, Any]) -> Api:
 
 @pytest.fixture(scope="session")
 def new_buyer(stack: dict[str, Any]) -> Callable[[], Buyer]:
-    """A registered and signed-in buyer, as often as called."""
+    """Each call returns a registered and logged-in buyer."""
 
     def make() -> Buyer:
         buyer = Buyer(stack["api"], stack["sandbox"])

@@ -1,7 +1,7 @@
-"""Whether a secret or a personal datum got into what the functions logged: who said which, and a search for all.
+"""Finds secrets and personal data in the functions' logs.
 
-What the tests and the stack tell each other is listened to in httpx, so that a secret of a new test is searched for
-without anybody thinking of it.
+What the tests and the stack send each other is recorded in httpx, so that the search covers the secrets of new tests
+too.
 """
 
 import json
@@ -15,70 +15,75 @@ from unittest.mock import patch
 
 import httpx
 
-SAID_IN = {  # names of fields, whichever side says them
+SECRET_FIELDS = {  # of requests and responses
     "password", "currentPassword", "newPassword", "email", "phone", "phoneNumber", "name", "birthDate", "ci",
     "captchaToken", "accessToken", "refreshToken", "linkToken", "token", "ticket", "qr", "paymentToken",
     "portonePaymentToken", "identityVerificationId", "state", "authorizationUrl",
 }  # fmt: skip
-ASKED_IN = {"code"}  # of requests only: in an answer it is an error's
+REQUEST_FIELDS = {"code"}  # secret in requests only: in a response it is an error's
 HEADERS = {"authorization", "x-queue-token", "x-captcha-token", "x-device-fingerprint", "webhook-signature"}
-# What identifies a secret, or is its public half.
+# These identify a secret, or are its public part.
 PUBLIC = {"kid", "kty", "crv", "x", "y", "alg", "use", "storeId", "channelKey", "clientId", "publishedAt"}
-PEOPLE = ("/auth", "/users", "/sandbox/identity", "/sandbox/oauth")  # elsewhere a name is a hall's or a singer's
-SHORTEST = 6
+PERSONAL_PATHS = (
+    "/auth",
+    "/users",
+    "/sandbox/identity",
+    "/sandbox/oauth",
+)  # elsewhere a name is a hall's or an artist's
+MIN_LENGTH = 6
 
 
-def strings(value: object, names: Iterable[str] | None = None, but: Iterable[str] = ()) -> Iterator[str]:
-    """The strings anywhere in `value`: those called one of `names`, or all; nothing called one of `but`."""
+def strings(value: object, names: Iterable[str] | None = None, excluded: Iterable[str] = ()) -> Iterator[str]:
+    """The strings anywhere in `value`, in fields with one of `names` or in all fields, but not in `excluded` fields."""
     if isinstance(value, str) and names is None:
         yield value
     elif isinstance(value, list):
         for each in value:
-            yield from strings(each, names, but)
+            yield from strings(each, names, excluded)
     elif isinstance(value, Mapping):
         for name, each in value.items():
-            if name not in but:
-                yield from strings(each, None if names is not None and name in names else names, but)
+            if name not in excluded:
+                yield from strings(each, None if names is not None and name in names else names, excluded)
 
 
 @dataclass
-class Overheard:
+class SecretRecorder:
     secrets: set[str] = field(default_factory=set)
-    places: set[str] = field(default_factory=set)  # host:port of the stack; what else is called in this process is not
+    hosts: set[str] = field(default_factory=set)  # host:port of the stack; other calls are not recorded
 
     @contextmanager
-    def listening(self) -> Iterator["Overheard"]:
+    def recording(self) -> Iterator["SecretRecorder"]:
         send = httpx.Client.send
 
-        def heard(client: httpx.Client, request: httpx.Request, **options: Any) -> httpx.Response:
+        def recorded_send(client: httpx.Client, request: httpx.Request, **options: Any) -> httpx.Response:
             response = send(client, request, **options)
-            self.hear(request, response)
+            self.record(request, response)
             return response
 
-        with patch.object(httpx.Client, "send", heard):
+        with patch.object(httpx.Client, "send", recorded_send):
             yield self
 
-    def hear(self, request: httpx.Request, response: httpx.Response) -> None:
-        if request.url.netloc.decode() not in self.places:
+    def record(self, request: httpx.Request, response: httpx.Response) -> None:
+        if request.url.netloc.decode() not in self.hosts:
             return
-        names = SAID_IN if request.url.path.startswith(PEOPLE) else SAID_IN - {"name"}
-        self.secrets.update(strings(_json(request.content), names | ASKED_IN))
+        names = SECRET_FIELDS if request.url.path.startswith(PERSONAL_PATHS) else SECRET_FIELDS - {"name"}
+        self.secrets.update(strings(_json(request.content), names | REQUEST_FIELDS))
         self.secrets.update(strings(_json(response.content), names))
         self.secrets.update(value.removeprefix("Bearer ") for name, value in request.headers.items() if name in HEADERS)
-        self.secrets.update(value for name, value in request.url.params.items() if name in SAID_IN)
+        self.secrets.update(value for name, value in request.url.params.items() if name in SECRET_FIELDS)
 
 
 def _json(content: bytes) -> object:
     try:
         return json.loads(content)
-    except (ValueError, RecursionError):  # what a test sends on purpose: broken, or nested too deep
+    except (ValueError, RecursionError):  # a test sends invalid or too deeply nested JSON on purpose
         return None
 
 
-def kept_secrets(state_folder: Path) -> set[str]:
-    """Those of the stack itself, as its functions read them from Secrets Manager."""
+def stack_secrets(state_folder: Path) -> set[str]:
+    """The stack's own secrets, as its functions read them from Secrets Manager."""
     kept = json.loads((state_folder / "secrets.json").read_text(encoding="utf-8"))
-    return set(strings(kept, but=PUBLIC))
+    return set(strings(kept, excluded=PUBLIC))
 
 
 def mailed_codes(aws_url: str) -> set[str]:
@@ -87,19 +92,19 @@ def mailed_codes(aws_url: str) -> set[str]:
     return {code for mail in kept.get("ses", {}).get("Message", []) for code in re.findall(r"\b\d{6}\b", mail["body"])}
 
 
-def logged(state_folder: Path) -> list[tuple[str, str]]:
-    """Every line there is, as (function, line)."""
+def log_lines(state_folder: Path) -> list[tuple[str, str]]:
+    """Every line of the log, as (function, line)."""
     files = sorted((state_folder / "logs").glob("functions.log*"))
     entries = (json.loads(line) for path in files for line in path.read_text(encoding="utf-8").splitlines())
     return [(entry["function"], entry["line"]) for entry in entries]
 
 
-def found(lines: Iterable[tuple[str, str]], secrets: Iterable[str]) -> dict[str, set[str]]:
-    """The secrets that are in the lines, by function; a line as it is, and without JSON's escapes."""
+def find_leaks(lines: Iterable[tuple[str, str]], secrets: Iterable[str]) -> dict[str, set[str]]:
+    """The secrets that are in the lines, by function. Each line is searched with and without JSON's escapes."""
     parts = {part for secret in secrets for part in _parts(secret)}
     if not parts:
         return {}
-    # Not inside of a longer word or number: six digits of a time are no code. Longest first: `|` takes the first.
+    # Not inside a longer word or number: six digits of a time are not a code. Longest first: `|` takes the first.
     words = "|".join(map(re.escape, sorted(parts, key=len, reverse=True)))
     pattern = re.compile(rf"(?<![\w.-])(?:{words})(?![\w-])")
     leaks: dict[str, set[str]] = {}
@@ -111,10 +116,10 @@ def found(lines: Iterable[tuple[str, str]], secrets: Iterable[str]) -> dict[str,
 
 
 def _parts(secret: str) -> Iterator[str]:
-    """The secret, and what is as good: a token's signature, the lines of a PEM."""
+    """The secret and its secret parts: a token's signature, the lines of a PEM."""
     pieces = {secret, *secret.splitlines()} | ({secret.rpartition(".")[2]} if secret.startswith("eyJ") else set())
-    least = SHORTEST if secret.isascii() else 3  # 김하늘
-    yield from (piece for piece in pieces if len(piece) >= least and not piece.startswith("-----"))
+    minimum = MIN_LENGTH if secret.isascii() else 3  # 김하늘
+    yield from (piece for piece in pieces if len(piece) >= minimum and not piece.startswith("-----"))
 
 
 def _plain(line: str) -> str:

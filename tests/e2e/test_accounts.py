@@ -35,8 +35,8 @@ class Session:
 def outcome(call: Callable[[], object]) -> str:
     try:
         call()
-    except Refused as refused:
-        return refused.code
+    except Refused as error:
+        return error.code
     return "yes"
 
 
@@ -75,9 +75,9 @@ def test_an_account_is_read_and_edited(new_session: NewSession, registered: Buye
     assert (me["email"], me["name"], me["role"], me["emailVerified"]) == (registered.email, "김하늘", "USER", False)
     edited = api("PUT", "/users/me", {"name": "하늘", "role": "ADMIN", "email": "x@example.com"})
     assert edited == {**me, "name": "하늘"} == api("GET", "/users/me")
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(Refused) as error:
         api("PUT", "/users/me", {"phone": "nonsense"})
-    assert (refused.value.status, refused.value.code) == (400, "VALIDATION_ERROR")
+    assert (error.value.status, error.value.code) == (400, "VALIDATION_ERROR")
 
 
 def test_a_changed_password_ends_the_other_sessions_only(
@@ -85,9 +85,9 @@ def test_a_changed_password_ends_the_other_sessions_only(
 ) -> None:
     here, there = new_session(), new_session()
     assert here.id != there.id
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(Refused) as error:
         here.api("PUT", "/users/me/password", {"currentPassword": "wrong-horse-7", "newPassword": NEW_PASSWORD})
-    assert (refused.value.status, refused.value.code) == (401, "INVALID_CREDENTIALS")
+    assert (error.value.status, error.value.code) == (401, "INVALID_CREDENTIALS")
     assert there.admitted() == "yes"
 
     here.api("PUT", "/users/me/password", {"currentPassword": registered.password, "newPassword": NEW_PASSWORD})
@@ -128,9 +128,9 @@ def test_a_withdrawn_account_ends_at_once_and_its_address_stays_taken(
     new_session: NewSession, stack: dict[str, Any], registered: Buyer
 ) -> None:
     here, there = new_session(), new_session()
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(Refused) as error:
         here.api("DELETE", "/users/me", {"password": "wrong-horse-7"})
-    assert (refused.value.status, refused.value.code) == (401, "INVALID_CREDENTIALS")
+    assert (error.value.status, error.value.code) == (401, "INVALID_CREDENTIALS")
 
     here.api("DELETE", "/users/me", {"password": registered.password})
     for session in (here, there):

@@ -26,10 +26,10 @@ def mails(stack: dict[str, Any]) -> Callable[[str], list[dict[str, Any]]]:
     return of
 
 
-def refusal(call: Callable[[], object]) -> tuple[int, str]:
-    with pytest.raises(Refused) as refused:
+def rejection(call: Callable[[], object]) -> tuple[int, str]:
+    with pytest.raises(Refused) as error:
         call()
-    return refused.value.status, refused.value.code
+    return error.value.status, error.value.code
 
 
 def code_in(mail: dict[str, Any]) -> str:
@@ -47,7 +47,7 @@ def test_the_mailed_code_verifies_the_address(new_buyer: NewBuyer, mails: Any) -
     code = code_in(mail)
     assert buyer.api("PUT", PATH, {"code": code}) is None
     assert buyer.api("GET", "/users/me")["emailVerified"] is True
-    assert refusal(lambda: buyer.api("PUT", PATH, {"code": code})) == (422, "CODE_INVALID")
+    assert rejection(lambda: buyer.api("PUT", PATH, {"code": code})) == (422, "CODE_INVALID")
 
 
 def test_one_mail_is_sent_a_minute_for_any_number_of_requests(new_buyer: NewBuyer, mails: Any) -> None:
@@ -64,8 +64,8 @@ def test_a_code_can_be_guessed_five_times(new_buyer: NewBuyer, mails: Any) -> No
     code = code_in(mails(buyer.email)[0])
     wrong = f"{(int(code) + 1) % 1_000_000:06}"
     for _ in range(5):
-        assert refusal(lambda: buyer.api("PUT", PATH, {"code": wrong})) == (422, "CODE_INVALID")
-    assert refusal(lambda: buyer.api("PUT", PATH, {"code": code})) == (422, "CODE_INVALID")
+        assert rejection(lambda: buyer.api("PUT", PATH, {"code": wrong})) == (422, "CODE_INVALID")
+    assert rejection(lambda: buyer.api("PUT", PATH, {"code": code})) == (422, "CODE_INVALID")
     assert buyer.api("GET", "/users/me")["emailVerified"] is False
 
 
@@ -76,7 +76,7 @@ def test_a_code_works_for_its_user_only(new_buyer: NewBuyer, mails: Any) -> None
     code = code_in(mails(buyer.email)[0])
     if code == code_in(mails(other.email)[0]):
         pytest.skip("one in a million: both codes are the same")
-    assert refusal(lambda: other.api("PUT", PATH, {"code": code})) == (422, "CODE_INVALID")
+    assert rejection(lambda: other.api("PUT", PATH, {"code": code})) == (422, "CODE_INVALID")
 
 
 def test_a_malformed_code_is_wrong_and_a_body_without_one_is_invalid(new_buyer: NewBuyer) -> None:
@@ -88,5 +88,5 @@ def test_a_malformed_code_is_wrong_and_a_body_without_one_is_invalid(new_buyer: 
 
 
 def test_only_a_logged_in_user_can_verify_an_address(public: Api) -> None:
-    assert refusal(lambda: public("POST", PATH)) == (401, "TOKEN_MISSING")
-    assert refusal(lambda: public("PUT", PATH, {"code": "000000"})) == (401, "TOKEN_MISSING")
+    assert rejection(lambda: public("POST", PATH)) == (401, "TOKEN_MISSING")
+    assert rejection(lambda: public("PUT", PATH, {"code": "000000"})) == (401, "TOKEN_MISSING")

@@ -1,4 +1,4 @@
-"""Requests nobody means well with: never a 5xx, always the error shape, the trace id and the security headers."""
+"""Hostile requests: never a 5xx, always the error format, the trace id and the security headers."""
 
 import gzip
 import http.client
@@ -28,12 +28,12 @@ SECURITY = {
     "referrer-policy",
     "content-security-policy",
 }
-# What is no HTTP, or more header than the gateway reads, is refused before there is an API (as on AWS).
-FRONT_DOOR = (400, 413, 431)
+# Invalid HTTP, or more headers than the gateway reads, is rejected before it reaches the API (as on AWS).
+REJECTED_EARLY = (400, 413, 431)
 EVENT = "01900000-0000-7000-8000-000000000003"
 
 
-class Answered:
+class WireResponse:
     def __init__(self, response: http.client.HTTPResponse) -> None:
         self.status = response.status
         self.headers = {name.lower(): value for name, value in response.getheaders()}
@@ -49,24 +49,24 @@ class Answered:
         assert "set-cookie" not in self.headers
         assert "server" not in self.headers
         if self.status >= 400 and self.body:
-            told = json.loads(self.body)
-            assert {"code", "message", "timestamp", "traceId"} <= told.keys()
-            assert told["traceId"] == self.headers["x-trace-id"]
+            error = json.loads(self.body)
+            assert {"code", "message", "timestamp", "traceId"} <= error.keys()
+            assert error["traceId"] == self.headers["x-trace-id"]
 
 
 class Wire:
-    """Bytes as they are written here, with nothing put in order on the way."""
+    """Sends bytes exactly as they are given, without a client library."""
 
     def __init__(self, url: str, token: str) -> None:
         self.at = (str(urlsplit(url).hostname), int(urlsplit(url).port or 80))
         self.token = token
 
-    def send(self, raw: bytes) -> Answered:
+    def send(self, raw: bytes) -> WireResponse:
         with socket.create_connection(self.at, timeout=60) as connection:
             connection.sendall(raw)
             response = http.client.HTTPResponse(connection, method=raw.split(b" ", 1)[0].decode("latin-1"))
             response.begin()
-            return Answered(response)
+            return WireResponse(response)
 
     def request(
         self,
@@ -75,10 +75,10 @@ class Wire:
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
         *,
-        signed_in: bool = True,
-    ) -> Answered:
+        logged_in: bool = True,
+    ) -> WireResponse:
         lines = [f"{method} {path} HTTP/1.1", "Host: api", "Connection: close"]
-        lines += [f"Authorization: Bearer {self.token}"] if signed_in else []
+        lines += [f"Authorization: Bearer {self.token}"] if logged_in else []
         lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
         lines += [f"Content-Length: {len(body)}"] if body else []
         return self.send("\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape") + body)
@@ -99,7 +99,7 @@ def admin(open_stack: dict[str, Any]) -> Api:
 
 @pytest.fixture(scope="module")
 def event(admin: Api) -> str:
-    """One that is there: who attacked this stack before may have deleted what it came with."""
+    """A new event: an earlier attack may have deleted the seeded one."""
     made: str = put_on_sale(admin)["id"]
     return made
 
@@ -151,33 +151,33 @@ def wire(open_stack: dict[str, Any], buyer: Buyer) -> Wire:
         "/users/ME",
     ],
 )
-def test_no_spelling_of_a_path_leads_anywhere_else(wire: Wire, path: str) -> None:
-    answered = wire.request("GET", path, signed_in=False)
-    if path == "//events":  # the gateway may take an empty part for none
-        assert answered.status in (200, 404)
+def test_no_spelling_of_a_path_reaches_another_resource(wire: Wire, path: str) -> None:
+    response = wire.request("GET", path, logged_in=False)
+    if path == "//events":  # the gateway may ignore an empty segment
+        assert response.status in (200, 404)
     else:
-        assert answered.status in ((401,) if path.startswith("/users/me/") else (404,))
-    answered.check()
+        assert response.status in ((401,) if path.startswith("/users/me/") else (404,))
+    response.check()
 
 
 @pytest.mark.parametrize("path", ["/events", "/auth/login", "/payments", "/internal/x", "/openapi.json"])
 @pytest.mark.parametrize("method", ["HEAD", "PATCH", "TRACE", "PROPFIND", "get", "DELETE"])
-def test_a_method_a_path_does_not_have_is_not_found(wire: Wire, method: str, path: str) -> None:
-    answered = wire.request(method, path)
-    if not answered.is_ours:
-        assert answered.status in FRONT_DOOR
+def test_a_method_that_a_path_does_not_have_is_not_found(wire: Wire, method: str, path: str) -> None:
+    response = wire.request(method, path)
+    if not response.is_ours:
+        assert response.status in REJECTED_EARLY
         return
-    assert answered.status in (404, 405)
-    answered.check()
+    assert response.status in (404, 405)
+    response.check()
 
 
-def test_what_is_no_method_is_refused_at_the_door(wire: Wire) -> None:
+def test_invalid_http_is_rejected_early(wire: Wire) -> None:
     for raw in (
         b"\x00GET /events HTTP/1.1\r\n\r\n",
         b"GET /ev\x00ents HTTP/1.1\r\nHost: a\r\n\r\n",
         b"GET /events HTTP/9.9\r\n\r\n",
     ):
-        assert wire.send(raw).status in (*FRONT_DOOR, 404, 505)
+        assert wire.send(raw).status in (*REJECTED_EARLY, 404, 505)
 
 
 HEADERS = [
@@ -216,24 +216,24 @@ HEADERS = [
     "path", ["/events", f"/events/{EVENT}", "/users/me", f"/reservations/seats/{EVENT}", "/nowhere"]
 )
 @pytest.mark.parametrize("headers", HEADERS, ids=[next(iter(each))[:20] + str(at) for at, each in enumerate(HEADERS)])
-def test_no_header_breaks_an_answer_or_gets_into_it(wire: Wire, headers: dict[str, str], path: str) -> None:
-    answered = wire.request("GET", path, headers)
-    if not answered.is_ours:
-        assert answered.status in FRONT_DOOR
+def test_no_header_breaks_a_response_or_gets_into_it(wire: Wire, headers: dict[str, str], path: str) -> None:
+    response = wire.request("GET", path, headers)
+    if not response.is_ours:
+        assert response.status in REJECTED_EARLY
         return
-    answered.check()
-    assert answered.headers.get("access-control-allow-origin") in (None, "http://localhost:5173")
+    response.check()
+    assert response.headers.get("access-control-allow-origin") in (None, "http://localhost:5173")
 
 
-def test_an_edit_that_names_an_absurd_revision_is_refused(admin: Api, event: str) -> None:
+def test_an_edit_with_an_invalid_version_is_rejected(admin: Api, event: str) -> None:
     for tag in ('"' + "9" * 6000 + '"', '"99999999999999999999"', '"١"', "nonsense", '""'):
         answer = admin.client.put(f"/events/{event}", json={}, headers={b"If-Match": tag.encode()})
         assert (answer.status_code, answer.json()["code"]) == (412, "PRECONDITION_FAILED"), tag[:20]
 
 
-def test_headers_without_end_are_refused(wire: Wire) -> None:
+def test_too_large_headers_are_rejected(wire: Wire) -> None:
     for flood in ({"X-Flood": "x" * 20_000}, {f"X-{number}": "x" * 100 for number in range(300)}):
-        assert wire.request("GET", "/events", flood).status in FRONT_DOOR
+        assert wire.request("GET", "/events", flood).status in REJECTED_EARLY
 
 
 @pytest.mark.parametrize(
@@ -252,14 +252,14 @@ def test_headers_without_end_are_refused(wire: Wire) -> None:
         "Transfer-Encoding: xchunked",
     ],
 )
-def test_a_line_that_is_no_header_makes_no_second_answer(wire: Wire, line: str) -> None:
-    answered = wire.send(
+def test_an_invalid_header_line_causes_no_second_response(wire: Wire, line: str) -> None:
+    response = wire.send(
         f"POST /auth/login HTTP/1.1\r\nHost: api\r\n{line}\r\nConnection: close\r\n\r\n0\r\n\r\n".encode()
     )
-    assert answered.status < 500
-    assert "set-cookie" not in answered.headers
-    if answered.is_ours:
-        answered.check()
+    assert response.status < 500
+    assert "set-cookie" not in response.headers
+    if response.is_ours:
+        response.check()
 
 
 # -- bodies -----------------------------------------------------------------------------------------------------------
@@ -283,7 +283,7 @@ BAD_BODIES: dict[str, bytes] = {
     "a lone surrogate as a key": b'{"\\udfff": 1}',
     "NUL": b'{"eventId": "\\u0000"}',
     "a raw NUL": b'{"eventId": "\x00"}',
-    "no UTF-8": b'{"eventId": "\xff\xfe"}',
+    "not UTF-8": b'{"eventId": "\xff\xfe"}',
     "an encoded surrogate": b'{"eventId": "\xed\xa0\x80"}',
     "UTF-16": '{"eventId": "x"}'.encode("utf-16"),
     "a BOM": b'\xef\xbb\xbf{"eventId": "x"}',
@@ -292,9 +292,9 @@ BAD_BODIES: dict[str, bytes] = {
     "quotes of another kind": b"{'eventId': 'x'}",
     "the same key twice": b'{"eventId": "' + EVENT.encode() + b'", "eventId": "x"}',
     "a prototype": b'{"__proto__": {"eventId": "x"}, "constructor": 1}',
-    "Python's own name": b'{"event_id": "' + EVENT.encode() + b'"}',
+    "the field's name in Python": b'{"event_id": "' + EVENT.encode() + b'"}',
     "many keys": b"{" + b",".join(b'"%d":0' % number for number in range(900)) + b"}",
-    "a string of it": json.dumps(json.dumps({"eventId": EVENT})).encode(),
+    "JSON in a string": json.dumps(json.dumps({"eventId": EVENT})).encode(),
 }
 
 
@@ -302,10 +302,10 @@ BAD_BODIES: dict[str, bytes] = {
     "path", ["/queue/enter", "/auth/login", "/payments/confirm", "/auth/refresh", "/users/me/oauth"]
 )
 @pytest.mark.parametrize("body", BAD_BODIES.values(), ids=BAD_BODIES)
-def test_no_body_makes_a_500(wire: Wire, path: str, body: bytes) -> None:
-    answered = wire.request("POST", path, {"Content-Type": "application/json"}, body)
-    answered.check()
-    assert (answered.status, json.loads(answered.body)["code"]) == (400, "VALIDATION_ERROR")
+def test_no_body_causes_a_500(wire: Wire, path: str, body: bytes) -> None:
+    response = wire.request("POST", path, {"Content-Type": "application/json"}, body)
+    response.check()
+    assert (response.status, json.loads(response.body)["code"]) == (400, "VALIDATION_ERROR")
 
 
 @pytest.mark.parametrize(
@@ -324,27 +324,27 @@ def test_no_body_makes_a_500(wire: Wire, path: str, body: bytes) -> None:
         "application/j\u00a0son",
     ],
 )
-def test_what_is_not_json_is_unsupported(wire: Wire, content_type: str) -> None:
-    answered = wire.request("POST", "/queue/enter", {"Content-Type": content_type}, b'{"eventId": "x"}')
-    answered.check()
-    assert answered.status == 415 or (not content_type and answered.status == 400)
+def test_a_media_type_other_than_json_is_unsupported(wire: Wire, content_type: str) -> None:
+    response = wire.request("POST", "/queue/enter", {"Content-Type": content_type}, b'{"eventId": "x"}')
+    response.check()
+    assert response.status == 415 or (not content_type and response.status == 400)
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "UTF-16", "euc-kr", "utf-7", '"', "x" * 2000])
-def test_json_is_read_as_utf_8_whatever_is_said_of_it(wire: Wire, charset: str) -> None:
+def test_json_is_read_as_utf_8_whatever_its_charset(wire: Wire, charset: str) -> None:
     body = json.dumps({"eventId": str(uuid4())}).encode()
-    answered = wire.request("POST", "/queue/enter", {"Content-Type": f"application/json; charset={charset}"}, body)
-    answered.check()
-    assert answered.status == 404
+    response = wire.request("POST", "/queue/enter", {"Content-Type": f"application/json; charset={charset}"}, body)
+    response.check()
+    assert response.status == 404
 
 
 @pytest.mark.parametrize(
     ("path", "size"), [("/auth/login", 10_001), ("/users/me/oauth", 10_001), ("/payments", 1_000_001)]
 )
 def test_a_body_over_the_limit_is_too_large(wire: Wire, path: str, size: int) -> None:
-    answered = wire.request("POST", path, {"Content-Type": "application/json"}, b'"' + b"a" * (size - 2) + b'"')
-    answered.check()
-    assert (answered.status, json.loads(answered.body)["code"]) == (413, "PAYLOAD_TOO_LARGE")
+    response = wire.request("POST", path, {"Content-Type": "application/json"}, b'"' + b"a" * (size - 2) + b'"')
+    response.check()
+    assert (response.status, json.loads(response.body)["code"]) == (413, "PAYLOAD_TOO_LARGE")
 
 
 @pytest.mark.parametrize(
@@ -357,40 +357,40 @@ def test_a_body_over_the_limit_is_too_large(wire: Wire, path: str, size: int) ->
         ("br", b"{}"),
         ("gzip, gzip", gzip.compress(gzip.compress(b"{}"))),
     ],
-    ids=["not packed", "a bomb", "cut off", "deflate", "brotli", "twice"],
+    ids=["not compressed", "a zip bomb", "truncated", "deflate", "brotli", "twice"],
 )
-def test_a_packed_body_is_measured_unpacked(wire: Wire, coding: str, body: bytes) -> None:
+def test_a_compressed_body_is_measured_uncompressed(wire: Wire, coding: str, body: bytes) -> None:
     headers = {"Content-Type": "application/json", "Content-Encoding": coding}
-    answered = wire.request("POST", "/auth/login", headers, body)
-    answered.check()
-    assert answered.status in (400, 413, 415)
+    response = wire.request("POST", "/auth/login", headers, body)
+    response.check()
+    assert response.status in (400, 413, 415)
 
 
 def test_a_chunked_body_is_read_like_any_other(wire: Wire) -> None:
     body = json.dumps({"eventId": str(uuid4())}).encode()
     chunks = b"".join(b"1\r\n" + body[at : at + 1] + b"\r\n" for at in range(len(body))) + b"0\r\n\r\n"
     head = f"POST /queue/enter HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {wire.token}\r\nConnection: close\r\n"
-    answered = wire.send(
+    response = wire.send(
         head.encode() + b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks
     )
-    answered.check()
-    assert answered.status == 404
+    response.check()
+    assert response.status == 404
     broken = wire.send(head.encode() + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n")
-    assert broken.status in FRONT_DOOR
+    assert broken.status in REJECTED_EARLY
 
 
-def test_who_never_ends_his_body_keeps_nobody_else_waiting(wire: Wire) -> None:
+def test_clients_that_never_finish_their_body_do_not_delay_others(wire: Wire) -> None:
     head = b"POST /auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
     with ExitStack() as open_ones:
         for _ in range(50):
             connection = open_ones.enter_context(socket.create_connection(wire.at, timeout=10))
             connection.sendall(head)
         began = time.monotonic()
-        wire.request("GET", "/events", signed_in=False).check()
+        wire.request("GET", "/events", logged_in=False).check()
         assert time.monotonic() - began < 10
 
 
-# -- what people put where an id belongs ------------------------------------------------------------------------------
+# -- injected ids and queries -----------------------------------------------------------------------------------------
 
 INJECTED = [
     "' OR '1'='1",
@@ -416,7 +416,7 @@ def placeholders() -> Iterator[tuple[str, str, str, str]]:
 
 
 @pytest.mark.parametrize(("method", "path", "place", "name"), list(placeholders()))
-def test_nothing_put_for_an_id_or_a_query_is_run(
+def test_injected_ids_and_queries_are_not_executed(
     wire: Wire, event: str, method: str, path: str, place: str, name: str
 ) -> None:
     body = b"{}" if method in ("POST", "PUT") else b""
@@ -428,21 +428,21 @@ def test_nothing_put_for_an_id_or_a_query_is_run(
         if place == "query":
             target += f"?{name}={quote(injected, safe='')}"
         began = time.monotonic()
-        answered = wire.request(method, target, {"Content-Type": "application/json"} if body else None, body)
-        answered.check()
+        response = wire.request(method, target, {"Content-Type": "application/json"} if body else None, body)
+        response.check()
         assert time.monotonic() - began < 25, injected
-        assert place == "query" or answered.status in (401, 403, 404), (injected, answered.status)
+        assert place == "query" or response.status in (401, 403, 404), (injected, response.status)
 
 
-def test_everything_is_still_there_after_all_that(buyer: Buyer, event: str) -> None:
+def test_the_data_is_still_there_after_the_injections(buyer: Buyer, event: str) -> None:
     assert buyer.api("GET", f"/events/{event}")["id"] == event
     assert buyer.api("GET", "/users/me")["email"] == buyer.email
 
 
-# -- what belongs to somebody else ------------------------------------------------------------------------------------
+# -- resources of other users -----------------------------------------------------------------------------------------
 
 
-def test_nobody_reaches_what_is_somebody_elses_by_its_id(open_stack: dict[str, Any], wire: Wire, event: str) -> None:
+def test_no_user_can_access_another_users_resources_by_id(open_stack: dict[str, Any], wire: Wire, event: str) -> None:
     owner = Buyer(open_stack["api"], open_stack["sandbox"])
     owner.register()
     owner.login()
@@ -464,18 +464,18 @@ def test_nobody_reaches_what_is_somebody_elses_by_its_id(open_stack: dict[str, A
                 if path.startswith(prefix) and path.endswith("{id}"):
                     body = json.dumps({"seatIds": free[1:2]}).encode() if method == "put" else b""
                     for headers in (tokens, {**tokens, "X-Queue-Token": owner.queue_token}):
-                        answered = wire.request(method.upper(), path.replace("{id}", id_), headers, body)
-                        answered.check()
-                        reached.append((answered.status, f"{method} {path}"))
-    for path, asked in (
+                        response = wire.request(method.upper(), path.replace("{id}", id_), headers, body)
+                        response.check()
+                        reached.append((response.status, f"{method} {path}"))
+    for path, payload in (
         ("/payments", {"reservationId": held["reservationId"], "paymentKey": uuid4().hex, "method": "CARD"}),
         ("/payments/confirm", {"paymentId": payment["paymentId"]}),
         ("/reservations/hold", {"eventId": event, "seatIds": free[1:2]}),
     ):
         for token in (owner.payment_token, owner.queue_token):
             headers = {"X-Queue-Token": token, "Content-Type": "application/json"}
-            answered = wire.request("POST", path, headers, json.dumps(asked).encode())
-            reached.append((answered.status, f"post {path}"))
+            response = wire.request("POST", path, headers, json.dumps(payload).encode())
+            reached.append((response.status, f"post {path}"))
     assert len(reached) > 12
     assert [each for each in reached if each[0] not in (403, 404)] == []
     eventually(lambda: owner.reservation(held["reservationId"])["status"], lambda status: status == "PENDING")

@@ -1,4 +1,4 @@
-"""What the functions write down: a purchase can be followed by its trace id, and nothing in it is secret."""
+"""The functions' logs: a purchase can be followed by its trace id, and no secret is logged."""
 
 from collections.abc import Callable
 from functools import partial
@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.e2e.log_search import Overheard, found, kept_secrets, logged, mailed_codes
+from tests.e2e.log_search import SecretRecorder, find_leaks, log_lines, mailed_codes, stack_secrets
 from tests.e2e.test_purchase import event, seats_of
 from tools.demo.buyer import Api, Buyer, eventually
 
@@ -37,11 +37,11 @@ def logs(state_folder: Path) -> Path:
     return state_folder
 
 
-def test_a_trace_id_comes_back_and_is_in_the_log_of_everything_a_purchase_touches(
+def test_a_trace_id_is_in_every_response_and_every_log_of_a_purchase(
     public: Api, new_buyer: Callable[[], Buyer], event: dict[str, Any], logs: Path
 ) -> None:
     def missing(of: set[str], trace_id: str) -> set[str]:
-        return of - {function for function, line in logged(logs) if trace_id in line}
+        return of - {function for function, line in log_lines(logs) if trace_id in line}
 
     seats = iter(seats_of(public, event["id"]))
     trace_id = buy_traced(new_buyer(), event["id"], next(seats)["id"])
@@ -51,11 +51,11 @@ def test_a_trace_id_comes_back_and_is_in_the_log_of_everything_a_purchase_touche
         try:
             eventually(partial(missing, CONSUMERS, trace_id), lambda left: not left, seconds=1)
         except TimeoutError:
-            # PortOne's webhook was quicker than the buyer's confirm, and finished the payment under a trace of its own.
+            # PortOne's webhook was faster than the buyer's confirm, and finished the payment under its own trace id.
             trace_id = buy_traced(new_buyer(), event["id"], seat["id"])
         else:
             return
-    pytest.fail("the webhook was quicker every time")
+    pytest.fail("the webhook was faster every time")
 
 
 def buy_traced(buyer: Buyer, event_id: str, seat_id: str) -> str:
@@ -75,15 +75,15 @@ def buy_traced(buyer: Buyer, event_id: str, seat_id: str) -> str:
 
 @pytest.mark.last_of_all
 def test_no_secret_of_the_whole_run_is_in_any_functions_log(
-    stack: dict[str, Any], logs: Path, overheard: Overheard, new_buyer: Callable[[], Buyer]
+    stack: dict[str, Any], logs: Path, secret_recorder: SecretRecorder, new_buyer: Callable[[], Buyer]
 ) -> None:
-    buyer = new_buyer()  # so that there is something to find, alone as well as last
-    own, lines = kept_secrets(logs), logged(logs)
-    secrets = own | overheard.secrets | mailed_codes(stack["aws"])
+    buyer = new_buyer()  # so that there are secrets even if this test runs alone
+    own, lines = stack_secrets(logs), log_lines(logs)
+    secrets = own | secret_recorder.secrets | mailed_codes(stack["aws"])
     assert {buyer.email, buyer.password, buyer.refresh_token} <= secrets
     assert len(own) > 15
 
-    leaks = found(lines, secrets)
+    leaks = find_leaks(lines, secrets)
 
     print(f"{len(lines)} log lines searched for {len(secrets)} secrets")
     assert not leaks, f"of {len(lines)} lines and {len(secrets)} secrets: {leaks}"
@@ -100,10 +100,10 @@ def test_no_secret_of_the_whole_run_is_in_any_functions_log(
         ("someone@example.com", "no row for someone@example.com."),
     ],
 )  # fmt: skip
-def test_the_search_finds_what_was_planted(secret: str, line: str) -> None:
-    assert found([("F", '{"message":"request"}'), ("F", line)], {secret, "another-secret"})
-    assert not found([("F", line)], {"another-secret"})
+def test_the_search_finds_a_planted_secret(secret: str, line: str) -> None:
+    assert find_leaks([("F", '{"message":"request"}'), ("F", line)], {secret, "another-secret"})
+    assert not find_leaks([("F", line)], {"another-secret"})
 
 
-def test_six_digits_of_a_time_are_no_code() -> None:
-    assert not found([("F", '{"Duration":1.123456,"_aws":{"Timestamp":1795123456000}}')], {"123456"})
+def test_six_digits_of_a_time_are_not_a_code() -> None:
+    assert not find_leaks([("F", '{"Duration":1.123456,"_aws":{"Timestamp":1795123456000}}')], {"123456"})

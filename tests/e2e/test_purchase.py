@@ -1,4 +1,4 @@
-"""The purchase over HTTP, and what goes wrong with purchases. Works against any deployment of the API."""
+"""The purchase over HTTP, and its failures. Works against any deployment of the API."""
 
 import base64
 import json
@@ -34,20 +34,20 @@ def seats_of(public: Api, event_id: str) -> list[dict[str, Any]]:
     return [seat for grade in listed["grades"] for seat in grade["seats"]]
 
 
-def holding(buyer: Buyer, event_id: str, seat_ids: list[str]) -> dict[str, Any]:
+def enter_and_hold(buyer: Buyer, event_id: str, seat_ids: list[str]) -> dict[str, Any]:
     buyer.enter(event_id)
     buyer.wait_for_admission(event_id)
     return buyer.hold(event_id, seat_ids)
 
 
-def refusal(call: Callable[[], object]) -> Refused:
-    with pytest.raises(Refused) as refused:
+def rejection(call: Callable[[], object]) -> Refused:
+    with pytest.raises(Refused) as error:
         call()
-    body = refused.value.body
+    body = error.value.body
     assert {"code", "message", "timestamp", "traceId"} <= body.keys()
     assert UUID(body["traceId"])
     assert datetime.fromisoformat(body["timestamp"])
-    return refused.value
+    return error.value
 
 
 def test_a_ticket_is_bought_from_registration_to_the_signed_qr(
@@ -95,9 +95,9 @@ def test_a_ticket_is_bought_from_registration_to_the_signed_qr(
         found["id"]
     ]
     assert buyer.api("GET", f"/payments/{payment['paymentId']}")["status"] == "SUCCESS"
-    # The purchase is over: the tokens it used open nothing any more.
-    assert refusal(lambda: buyer.seat_map(event_id)).code == "QUEUE_TOKEN_INVALID"
-    assert refusal(lambda: buyer.create_payment(held["reservationId"])).code == "QUEUE_TOKEN_INVALID"
+    # The purchase is complete: its tokens no longer work.
+    assert rejection(lambda: buyer.seat_map(event_id)).code == "QUEUE_TOKEN_INVALID"
+    assert rejection(lambda: buyer.create_payment(held["reservationId"])).code == "QUEUE_TOKEN_INVALID"
 
 
 def test_a_failed_payment_cancels_the_reservation_and_frees_the_seats(
@@ -105,26 +105,26 @@ def test_a_failed_payment_cancels_the_reservation_and_frees_the_seats(
 ) -> None:
     event_id = event["id"]
     seats = [seat["id"] for seat in seats_of(public, event_id)][:2]
-    loser, winner = new_buyer(), new_buyer()
-    held = holding(loser, event_id, seats)
-    payment = loser.create_payment(held["reservationId"])
-    loser.pay(payment["paymentId"], "FAILED")
-    refused = refusal(lambda: loser.confirm(payment["paymentId"]))
-    assert (refused.status, refused.code) == (402, "PAYMENT_FAILED")
-    cancelled = loser.wait_for_status(held["reservationId"], "CANCELLED")
+    first, second = new_buyer(), new_buyer()
+    held = enter_and_hold(first, event_id, seats)
+    payment = first.create_payment(held["reservationId"])
+    first.pay(payment["paymentId"], "FAILED")
+    error = rejection(lambda: first.confirm(payment["paymentId"]))
+    assert (error.status, error.code) == (402, "PAYMENT_FAILED")
+    cancelled = first.wait_for_status(held["reservationId"], "CANCELLED")
     assert cancelled["cancelReason"] == "PAYMENT_FAILED"
 
-    winner.enter(event_id)
-    winner.wait_for_admission(event_id)
-    eventually(lambda: winner.seat_map(event_id)["held"], lambda found: found == [])
-    assert winner.hold(event_id, seats)["status"] == "PENDING"
+    second.enter(event_id)
+    second.wait_for_admission(event_id)
+    eventually(lambda: second.seat_map(event_id)["held"], lambda found: found == [])
+    assert second.hold(event_id, seats)["status"] == "PENDING"
 
 
 def test_a_payment_approved_at_once_is_verified_without_a_token(
     public: Api, new_buyer: NewBuyer, event: dict[str, Any]
 ) -> None:
     buyer = new_buyer()
-    held = holding(buyer, event["id"], [seats_of(public, event["id"])[0]["id"]])
+    held = enter_and_hold(buyer, event["id"], [seats_of(public, event["id"])[0]["id"]])
     payment = buyer.create_payment(held["reservationId"])
     buyer.pay(payment["paymentId"], "PAID")
     # By confirm or by PortOne's webhook, whichever is first.
@@ -136,27 +136,27 @@ def test_the_webhook_alone_completes_a_purchase_whose_buyer_closed_the_tab(
     public: Api, new_buyer: NewBuyer, event: dict[str, Any]
 ) -> None:
     buyer = new_buyer()
-    held = holding(buyer, event["id"], [seats_of(public, event["id"])[0]["id"]])
+    held = enter_and_hold(buyer, event["id"], [seats_of(public, event["id"])[0]["id"]])
     payment = buyer.create_payment(held["reservationId"])
     buyer.pay(payment["paymentId"], "PAID")
     buyer.wait_for_status(held["reservationId"], "CONFIRMED")
 
 
-def test_a_confirmation_killed_while_portone_takes_the_money_is_paid_once_and_ends_in_a_ticket(
+def test_a_confirmation_killed_during_the_charge_is_paid_once_and_gives_a_ticket(
     public: Api, new_buyer: NewBuyer, event: dict[str, Any], stack: dict[str, Any]
 ) -> None:
     if "admin" not in stack or os.environ.get("E2E_STACK"):
         pytest.skip("only our emulator's functions are processes that can be killed")
     buyer = new_buyer()
-    held = holding(buyer, event["id"], [seats_of(public, event["id"])[0]["id"]])
+    held = enter_and_hold(buyer, event["id"], [seats_of(public, event["id"])[0]["id"]])
     payment = buyer.create_payment(held["reservationId"])
     token = buyer.pay(payment["paymentId"], "AUTHORIZED")["paymentToken"]
 
-    def taken() -> int:
-        at_bank = buyer.sandbox("GET", f"/sandbox/payments/{payment['paymentId']}")
-        return int(at_bank["paidAmount"]) - int(at_bank["cancelledAmount"])
+    def charged() -> int:
+        at_gateway = buyer.sandbox("GET", f"/sandbox/payments/{payment['paymentId']}")
+        return int(at_gateway["paidAmount"]) - int(at_gateway["cancelledAmount"])
 
-    def confirm_once() -> httpx.Response:  # `buyer.confirm` would come back by itself
+    def confirm_once() -> httpx.Response:  # `buyer.confirm` would retry
         body = {"paymentId": payment["paymentId"], "portonePaymentToken": token}
         return buyer.api.client.post(
             "/payments/confirm", json=body, headers={"X-Queue-Token": buyer.payment_token}, timeout=30
@@ -166,7 +166,7 @@ def test_a_confirmation_killed_while_portone_takes_the_money_is_paid_once_and_en
     try:
         with ThreadPoolExecutor(1) as pool:
             confirming = pool.submit(confirm_once)
-            eventually(taken, lambda amount: amount == 150_000)  # and the answer is still on its way
+            eventually(charged, lambda amount: amount == 150_000)  # and the answer is still delayed
             status = httpx.get(f"{stack['admin']}/status", timeout=10).json()
             (environment,) = status["functions"]["PaymentsConfirmFunction"]["pids"]
             os.kill(environment, signal.SIGKILL)
@@ -177,10 +177,10 @@ def test_a_confirmation_killed_while_portone_takes_the_money_is_paid_once_and_en
         buyer.sandbox("PUT", "/sandbox/faults", {"mode": "none"})
     assert buyer.confirm(payment["paymentId"], token)["status"] == "SUCCESS"
     buyer.wait_for_status(held["reservationId"], "CONFIRMED")
-    assert taken() == 150_000
+    assert charged() == 150_000
 
 
-def test_of_many_who_want_one_seat_one_gets_it(public: Api, new_buyer: NewBuyer, event: dict[str, Any]) -> None:
+def test_only_one_of_many_buyers_gets_a_seat(public: Api, new_buyer: NewBuyer, event: dict[str, Any]) -> None:
     seat = seats_of(public, event["id"])[0]["id"]
     buyers = [new_buyer() for _ in range(6)]
     for buyer in buyers:
@@ -191,126 +191,130 @@ def test_of_many_who_want_one_seat_one_gets_it(public: Api, new_buyer: NewBuyer,
     def outcome(buyer: Buyer) -> str:
         try:
             return str(buyer.hold(event["id"], [seat])["status"])
-        except Refused as refused:
-            return refused.code
+        except Refused as error:
+            return error.code
 
     with ThreadPoolExecutor(6) as pool:
         assert sorted(pool.map(outcome, buyers)) == ["PENDING", *["SEAT_TAKEN"] * 5]
 
 
-def test_nothing_is_held_without_having_waited(public: Api, new_buyer: NewBuyer, event: dict[str, Any]) -> None:
-    honest, thief = new_buyer(), new_buyer()
+def test_no_seat_is_held_without_an_admission(public: Api, new_buyer: NewBuyer, event: dict[str, Any]) -> None:
+    buyer, attacker = new_buyer(), new_buyer()
     seat = seats_of(public, event["id"])[0]["id"]
-    honest.enter(event["id"])
-    honest.wait_for_admission(event["id"])
-    assert refusal(lambda: thief.hold(event["id"], [seat])).code == "QUEUE_TOKEN_MISSING"
-    thief.queue_token = "qr_made-up"
-    assert refusal(lambda: thief.hold(event["id"], [seat])).code == "QUEUE_TOKEN_INVALID"
-    thief.queue_token = honest.queue_token
-    stolen = refusal(lambda: thief.hold(event["id"], [seat]))
+    buyer.enter(event["id"])
+    buyer.wait_for_admission(event["id"])
+    assert rejection(lambda: attacker.hold(event["id"], [seat])).code == "QUEUE_TOKEN_MISSING"
+    attacker.queue_token = "qr_made-up"
+    assert rejection(lambda: attacker.hold(event["id"], [seat])).code == "QUEUE_TOKEN_INVALID"
+    attacker.queue_token = buyer.queue_token
+    stolen = rejection(lambda: attacker.hold(event["id"], [seat]))
     assert (stolen.status, stolen.code) == (403, "QUEUE_TOKEN_MISMATCH")
-    held = honest.hold(event["id"], [seat])
-    thief.payment_token = honest.payment_token
-    assert refusal(lambda: thief.create_payment(held["reservationId"])).status == 404
-    assert refusal(lambda: thief.reservation(held["reservationId"])).status == 404
-    assert refusal(lambda: thief.api("DELETE", f"/reservations/hold/{held['reservationId']}")).status == 404
+    held = buyer.hold(event["id"], [seat])
+    attacker.payment_token = buyer.payment_token
+    assert rejection(lambda: attacker.create_payment(held["reservationId"])).status == 404
+    assert rejection(lambda: attacker.reservation(held["reservationId"])).status == 404
+    assert rejection(lambda: attacker.api("DELETE", f"/reservations/hold/{held['reservationId']}")).status == 404
 
 
-def test_a_released_hold_is_free_for_the_next(public: Api, new_buyer: NewBuyer, event: dict[str, Any]) -> None:
+def test_the_seats_of_a_released_hold_are_free_for_the_next_buyer(
+    public: Api, new_buyer: NewBuyer, event: dict[str, Any]
+) -> None:
     first, second = new_buyer(), new_buyer()
     seat = seats_of(public, event["id"])[0]["id"]
-    held = holding(first, event["id"], [seat])
+    held = enter_and_hold(first, event["id"], [seat])
     first.api("DELETE", f"/reservations/hold/{held['reservationId']}")
     assert first.reservation(held["reservationId"])["cancelReason"] == "USER_REQUEST"
-    assert holding(second, event["id"], [seat])["status"] == "PENDING"
+    assert enter_and_hold(second, event["id"], [seat])["status"] == "PENDING"
 
 
-def test_the_same_payment_request_again_is_the_same_payment(
+def test_a_repeated_payment_request_returns_the_same_payment(
     public: Api, new_buyer: NewBuyer, event: dict[str, Any]
 ) -> None:
     buyer = new_buyer()
-    held = holding(buyer, event["id"], [seats_of(public, event["id"])[0]["id"]])
+    held = enter_and_hold(buyer, event["id"], [seats_of(public, event["id"])[0]["id"]])
     key = uuid4().hex
     assert buyer.create_payment(held["reservationId"], key) == buyer.create_payment(held["reservationId"], key)
-    assert refusal(lambda: buyer.create_payment(held["reservationId"])).code == "PAYMENT_IN_PROGRESS"
+    assert rejection(lambda: buyer.create_payment(held["reservationId"])).code == "PAYMENT_IN_PROGRESS"
 
 
-def test_leaving_the_line_gives_up_the_place_and_the_token(new_buyer: NewBuyer, event: dict[str, Any]) -> None:
+def test_leaving_the_queue_gives_up_the_place_and_the_token(new_buyer: NewBuyer, event: dict[str, Any]) -> None:
     buyer = new_buyer()
     buyer.enter(event["id"])
     buyer.wait_for_admission(event["id"])
     buyer.api("DELETE", "/queue/leave", params={"eventId": event["id"]})
-    assert refusal(lambda: buyer.seat_map(event["id"])).code == "QUEUE_TOKEN_INVALID"
-    left = refusal(lambda: buyer.api("GET", "/queue/status", params={"eventId": event["id"]}))
+    assert rejection(lambda: buyer.seat_map(event["id"])).code == "QUEUE_TOKEN_INVALID"
+    left = rejection(lambda: buyer.api("GET", "/queue/status", params={"eventId": event["id"]}))
     assert (left.status, left.code) == (404, "NOT_IN_QUEUE")
 
 
-def bought(buyer: Buyer, event_id: str, seat_ids: list[str]) -> dict[str, Any]:
-    held = holding(buyer, event_id, seat_ids)
+def buy(buyer: Buyer, event_id: str, seat_ids: list[str]) -> dict[str, Any]:
+    held = enter_and_hold(buyer, event_id, seat_ids)
     payment = buyer.create_payment(held["reservationId"])
     buyer.confirm(payment["paymentId"], buyer.pay(payment["paymentId"], "AUTHORIZED")["paymentToken"])
     return buyer.wait_for_status(held["reservationId"], "CONFIRMED")
 
 
-def test_a_ticket_given_back_is_refunded_and_its_seat_free_for_the_next(
+def test_a_cancelled_ticket_is_refunded_and_its_seat_free_for_the_next_buyer(
     public: Api, new_buyer: NewBuyer, event: dict[str, Any]
 ) -> None:
     buyer = new_buyer()
     seat = seats_of(public, event["id"])[0]["id"]
-    ticket = bought(buyer, event["id"], [seat])
+    ticket = buy(buyer, event["id"], [seat])
     eventually(lambda: statuses(public, event["id"], [seat]), lambda found: found == {"SOLD"})
     cancelled = buyer.api("DELETE", f"/reservations/{ticket['id']}")
     assert cancelled == {"id": ticket["id"], "status": "CANCELLED", "refundAmount": 150_000, "fee": 0}
-    bank = eventually(
+    payment = eventually(
         lambda: buyer.sandbox("GET", f"/sandbox/payments/{ticket['paymentId']}"),
         lambda held: held["cancelledAmount"] == 150_000,
     )
-    assert bank["paidAmount"] == 150_000
+    assert payment["paidAmount"] == 150_000
     refunded = eventually(
         lambda: buyer.api("GET", f"/payments/{ticket['paymentId']}"), lambda each: each["status"] == "REFUNDED"
     )
     assert refunded["refundedAmount"] == 150_000
     eventually(lambda: statuses(public, event["id"], [seat]), lambda found: found == {"AVAILABLE"})
-    assert holding(new_buyer(), event["id"], [seat])["status"] == "PENDING"
+    assert enter_and_hold(new_buyer(), event["id"], [seat])["status"] == "PENDING"
 
 
-def test_a_hold_is_changed_until_the_payment_begins(public: Api, new_buyer: NewBuyer, event: dict[str, Any]) -> None:
+def test_a_hold_can_be_changed_until_the_payment_begins(
+    public: Api, new_buyer: NewBuyer, event: dict[str, Any]
+) -> None:
     buyer = new_buyer()
     first, second, third = (seat["id"] for seat in seats_of(public, event["id"])[:3])
-    held = holding(buyer, event["id"], [first])
+    held = enter_and_hold(buyer, event["id"], [first])
     path, headers = f"/reservations/hold/{held['reservationId']}", {"X-Queue-Token": buyer.queue_token}
     changed = buyer.api("PUT", path, {"seatIds": [second, third]}, headers=headers)
     assert (changed["totalAmount"], changed["holdExpiresAt"]) == (300_000, held["holdExpiresAt"])
     buyer.payment_token = changed["paymentToken"]
     assert buyer.create_payment(held["reservationId"])["amount"] == 300_000
-    late = refusal(lambda: buyer.api("PUT", path, {"seatIds": [first]}, headers=headers))
+    late = rejection(lambda: buyer.api("PUT", path, {"seatIds": [first]}, headers=headers))
     assert (late.status, late.code) == (409, "PAYMENT_STARTED")
 
 
-def test_an_operator_pauses_a_line_and_lets_it_go_on(admin: Api, new_buyer: NewBuyer, event: dict[str, Any]) -> None:
+def test_an_admin_pauses_and_resumes_a_queue(admin: Api, new_buyer: NewBuyer, event: dict[str, Any]) -> None:
     buyer = new_buyer()
-    steer = f"/queue/admin/events/{event['id']}"
-    assert admin("PUT", steer, {"paused": True})["paused"] is True
+    settings = f"/queue/admin/events/{event['id']}"
+    assert admin("PUT", settings, {"paused": True})["paused"] is True
     assert buyer.enter(event["id"])["status"] == "WAITING"
     with pytest.raises(TimeoutError):
         buyer.wait_for_admission(event["id"], seconds=2.5)
     (stats,) = admin("GET", "/queue/admin/stats", params={"eventId": event["id"]})["items"]
     assert (stats["waiting"], stats["paused"], stats["admissionPerSecond"]) == (1, True, 10)
-    assert refusal(lambda: buyer.api("PUT", steer, {"paused": False})).code == "FORBIDDEN"
-    admin("PUT", steer, {"paused": False, "admissionPerSecond": 20})
+    assert rejection(lambda: buyer.api("PUT", settings, {"paused": False})).code == "FORBIDDEN"
+    admin("PUT", settings, {"paused": False, "admissionPerSecond": 20})
     buyer.wait_for_admission(event["id"])
 
 
-def test_the_buyers_of_an_event_that_is_called_off_get_everything_back(
+def test_the_buyers_of_a_cancelled_event_get_a_full_refund(
     public: Api, admin: Api, new_buyer: NewBuyer, event: dict[str, Any]
 ) -> None:
     path = f"/events/{event['id']}"
     seats = [seat["id"] for seat in seats_of(public, event["id"])]
     owner, holder = new_buyer(), new_buyer()
-    ticket = bought(owner, event["id"], seats[:2])
-    held = holding(holder, event["id"], seats[2:3])
-    assert refusal(lambda: admin("DELETE", path)).code == "EVENT_HAS_RESERVATIONS"
-    assert refusal(lambda: owner.api("POST", f"{path}/cancel", {"reason": "mine"})).code == "FORBIDDEN"
+    ticket = buy(owner, event["id"], seats[:2])
+    held = enter_and_hold(holder, event["id"], seats[2:3])
+    assert rejection(lambda: admin("DELETE", path)).code == "EVENT_HAS_RESERVATIONS"
+    assert rejection(lambda: owner.api("POST", f"{path}/cancel", {"reason": "mine"})).code == "FORBIDDEN"
 
     assert admin("POST", f"{path}/cancel", {"reason": "the singer is ill"})["status"] == "CANCELLED"
     assert public("GET", path)["status"] == "CANCELLED"
@@ -319,33 +323,33 @@ def test_the_buyers_of_an_event_that_is_called_off_get_everything_back(
     holder.wait_for_status(held["reservationId"], "CANCELLED")
     progress = eventually(lambda: admin("GET", f"{path}/cancellation"), lambda seen: seen["done"])
     assert (progress["reservationsCancelled"], progress["refundsDone"], progress["amountRefunded"]) == (2, 1, 300_000)
-    bank = owner.sandbox("GET", f"/sandbox/payments/{ticket['paymentId']}")
-    assert bank["cancelledAmount"] == bank["paidAmount"] == 300_000
+    payment = owner.sandbox("GET", f"/sandbox/payments/{ticket['paymentId']}")
+    assert payment["cancelledAmount"] == payment["paidAmount"] == 300_000
     late = new_buyer()
 
     def enter() -> str:
-        """The admitter learns of it while somebody waits: they stay until it has looked at the line."""
+        """The admitter reads the cancellation only while a user waits, so this one waits until it has."""
         try:
             late.enter(event["id"])
             late.wait_for_admission(event["id"])
-        except Refused as refused:
-            return refused.code
+        except Refused as error:
+            return error.code
         late.api("DELETE", "/queue/leave", params={"eventId": event["id"]})
-        return "let in"
+        return "admitted"
 
     eventually(enter, lambda code: code == "SALE_CLOSED")
     eventually(lambda: statuses(public, event["id"], seats), lambda found: found == {"AVAILABLE"})
 
 
-def test_a_show_that_was_moved_is_given_back_for_nothing(
+def test_a_ticket_of_a_rescheduled_event_is_cancelled_for_free(
     admin: Api, new_buyer: NewBuyer, public: Api, event: dict[str, Any]
 ) -> None:
     buyer = new_buyer()
-    ticket = bought(buyer, event["id"], [seats_of(public, event["id"])[0]["id"]])
-    tomorrow = datetime.now(UTC) + timedelta(days=3)
-    times = {"startsAt": rfc3339(tomorrow), "endsAt": rfc3339(tomorrow + timedelta(hours=3))}
-    assert refusal(lambda: admin("PUT", f"/events/{event['id']}", times)).code == "SALE_STARTED"
+    ticket = buy(buyer, event["id"], [seats_of(public, event["id"])[0]["id"]])
+    new_start = datetime.now(UTC) + timedelta(days=3)
+    times = {"startsAt": rfc3339(new_start), "endsAt": rfc3339(new_start + timedelta(hours=3))}
+    assert rejection(lambda: admin("PUT", f"/events/{event['id']}", times)).code == "SALE_STARTED"
     admin("POST", f"/events/{event['id']}/reschedule", {**times, "reason": "the hall is flooded"})
     moved = eventually(lambda: buyer.reservation(ticket["id"]), lambda seen: seen["rescheduledAt"])
-    assert datetime.fromisoformat(moved["eventStartsAt"]) == tomorrow
+    assert datetime.fromisoformat(moved["eventStartsAt"]) == new_start
     assert buyer.api("DELETE", f"/reservations/{ticket['id']}")["fee"] == 0

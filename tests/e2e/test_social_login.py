@@ -58,10 +58,10 @@ def logged_in(stack: dict[str, Any], public: Api, sandbox: Api, provider: str, m
     return Api(stack["api"], pair["accessToken"])
 
 
-def refusal(call: Callable[[], object]) -> tuple[int, str]:
-    with pytest.raises(Refused) as refused:
+def rejection(call: Callable[[], object]) -> tuple[int, str]:
+    with pytest.raises(Refused) as error:
         call()
-    return refused.value.status, refused.value.code
+    return error.value.status, error.value.code
 
 
 @every_provider
@@ -87,8 +87,8 @@ def test_a_registration_can_bring_a_link_token(stack: dict[str, Any], public: Ap
 
 def test_a_registration_with_an_invalid_link_token_leaves_nothing(stack: dict[str, Any], public: Api) -> None:
     buyer = Buyer(stack["api"], stack["sandbox"])
-    assert refusal(lambda: buyer.register(linkToken="unknown")) == (401, "OAUTH_FAILED")
-    assert refusal(buyer.login) == (401, "INVALID_CREDENTIALS")
+    assert rejection(lambda: buyer.register(linkToken="unknown")) == (401, "OAUTH_FAILED")
+    assert rejection(buyer.login) == (401, "INVALID_CREDENTIALS")
     buyer.register()
     buyer.login()
 
@@ -100,11 +100,11 @@ def test_a_linked_person_cannot_be_linked_with_another_account(
     first, second = (offered(public, sandbox, "naver", member)["linkToken"] for _ in range(2))
     new_buyer().api("POST", "/users/me/oauth", {"linkToken": first})
     other = new_buyer().api
-    assert refusal(lambda: other("POST", "/users/me/oauth", {"linkToken": second})) == (409, "ALREADY_LINKED")
-    assert refusal(lambda: other("POST", "/users/me/oauth", {"linkToken": first})) == (401, "OAUTH_FAILED")
+    assert rejection(lambda: other("POST", "/users/me/oauth", {"linkToken": second})) == (409, "ALREADY_LINKED")
+    assert rejection(lambda: other("POST", "/users/me/oauth", {"linkToken": first})) == (401, "OAUTH_FAILED")
     newcomer = Buyer(stack["api"], stack["sandbox"])
-    assert refusal(lambda: newcomer.register(linkToken=second)) == (409, "ALREADY_LINKED")
-    assert refusal(newcomer.login) == (401, "INVALID_CREDENTIALS")
+    assert rejection(lambda: newcomer.register(linkToken=second)) == (409, "ALREADY_LINKED")
+    assert rejection(newcomer.login) == (401, "INVALID_CREDENTIALS")
 
 
 @every_provider
@@ -115,7 +115,7 @@ def test_an_address_at_a_provider_logs_in_to_no_account(
     offer = offered(public, sandbox, provider, str(next(members)), email=victim.email)
     assert offer["email"] == victim.email
     unproved = offered(public, sandbox, provider, str(next(members)), email=victim.email, emailVerified=False)
-    assert unproved["email"] == (victim.email if provider == "naver" else None)  # Naver does not say
+    assert unproved["email"] == (victim.email if provider == "naver" else None)  # Naver does not report it
 
 
 @every_provider
@@ -146,7 +146,7 @@ def test_a_callback_without_code_or_state_is_invalid(public: Api, body: dict[str
 
 
 def test_an_unknown_provider_is_not_found(public: Api) -> None:
-    assert refusal(lambda: public("GET", "/auth/oauth/facebook")) == (404, "NOT_FOUND")
+    assert rejection(lambda: public("GET", "/auth/oauth/facebook")) == (404, "NOT_FOUND")
     status, answer = call_back(public, "facebook", {"code": "x", "state": "y"})
     assert (status, answer["code"]) == (404, "NOT_FOUND")
 
@@ -188,5 +188,5 @@ def test_while_a_provider_is_unavailable_logins_get_503_and_never_500(public: Ap
     assert (status, answer["code"]) == (503, "SERVICE_UNAVAILABLE")
     faults("none")
     status, answer = call_back(public, "naver", body)
-    assert (status, answer["code"]) == (401, "OAUTH_FAILED")  # the flow begins anew
+    assert (status, answer["code"]) == (401, "OAUTH_FAILED")  # the login has to start again
     assert call_back(public, "naver", consent(public, "naver"))[0] == 202

@@ -12,7 +12,7 @@ from tools.demo.buyer import Api, Buyer
 
 pytestmark = pytest.mark.e2e
 
-Ask = Callable[[str], httpx.Response]
+GetMe = Callable[[str], httpx.Response]
 
 
 @pytest.fixture
@@ -27,35 +27,35 @@ def keys(public: Api) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def ask(public: Api) -> Ask:
+def get_me(public: Api) -> GetMe:
     """The result of `GET /users/me`, which every logged-in user may call, with this token."""
 
-    def ask(token: str) -> httpx.Response:
+    def get_me(token: str) -> httpx.Response:
         return public.client.get("/users/me", headers=bearer(token))
 
-    return ask
+    return get_me
 
 
 def bearer(token: str) -> dict[bytes, bytes]:
     return {b"Authorization": f"Bearer {token}".strip(" ").encode()}
 
 
-def test_every_forged_token_is_rejected_with_its_reason(ask: Ask, token: str, keys: list[dict[str, Any]]) -> None:
-    assert ask(token).status_code == 200
+def test_every_forged_token_is_rejected_with_its_reason(get_me: GetMe, token: str, keys: list[dict[str, Any]]) -> None:
+    assert get_me(token).status_code == 200
     wrong = {}
     for name, forged in [*forgeries(token, keys), *not_ascii(token)]:
-        answer = ask(forged)
+        answer = get_me(forged)
         expected = "TOKEN_INVALID" if forged.strip() else "TOKEN_MISSING"
         if answer.status_code != 401 or answer.json()["code"] != expected:
             wrong[name] = (answer.status_code, answer.text)
     assert wrong == {}
-    assert ask(token).status_code == 200
+    assert get_me(token).status_code == 200
 
 
-def test_a_token_too_long_for_a_header_is_rejected(ask: Ask, token: str) -> None:
+def test_a_token_too_long_for_a_header_is_rejected(get_me: GetMe, token: str) -> None:
     for name, forged in too_long(token):
-        assert 400 <= ask(forged).status_code < 500, name
-    assert ask(token).status_code == 200
+        assert 400 <= get_me(forged).status_code < 500, name
+    assert get_me(token).status_code == 200
 
 
 def test_a_forged_role_gives_no_admin_access(public: Api, token: str, keys: list[dict[str, Any]]) -> None:
@@ -65,12 +65,12 @@ def test_a_forged_role_gives_no_admin_access(public: Api, token: str, keys: list
         assert answer.status_code == 401, name
 
 
-def test_a_mirrored_signature_is_revoked_with_its_original(ask: Ask, new_buyer: Callable[[], Buyer]) -> None:
+def test_a_mirrored_signature_is_revoked_with_its_original(get_me: GetMe, new_buyer: Callable[[], Buyer]) -> None:
     buyer = new_buyer()
     token = buyer.api.client.headers["Authorization"].removeprefix("Bearer ")
-    assert ask(mirrored(token)).json()["email"] == buyer.email
+    assert get_me(mirrored(token)).json()["email"] == buyer.email
     buyer.api("POST", "/auth/logout")
-    assert ask(mirrored(token)).json()["code"] == "TOKEN_REVOKED"
+    assert get_me(mirrored(token)).json()["code"] == "TOKEN_REVOKED"
 
 
 def test_five_wrong_passwords_lock_an_address_whatever_the_headers_say(public: Api, new_buyer: Any) -> None:

@@ -1,4 +1,4 @@
-"""Whatever the run was refused with, its handler had declared: what the document does not tell is found here."""
+"""Every error of the run was declared by its handler, so that the OpenAPI document has it."""
 
 from pathlib import Path
 from typing import Any
@@ -10,5 +10,5 @@ from tests.support.undeclared_errors import undeclared_errors
 pytestmark = [pytest.mark.e2e, pytest.mark.last_of_all]
 
 
-def test_nothing_was_refused_that_no_handler_declared(state_folder: Path, stack: dict[str, Any]) -> None:
+def test_the_run_caused_no_undeclared_error(state_folder: Path, stack: dict[str, Any]) -> None:
     assert undeclared_errors(state_folder) == []

@@ -1,4 +1,4 @@
-"""What every answer owes its caller, from the gateway and from functions alike (`docs/api.md`, top)."""
+"""What every response has, from the gateway and from functions alike (`docs/api.md`, top)."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -39,7 +39,7 @@ def http(stack: dict[str, Any]) -> httpx.Client:
         ("POST", "/auth/login", 400, "VALIDATION_ERROR"),
     ],
 )
-def test_every_error_has_one_shape_and_every_answer_the_headers(
+def test_every_error_has_the_error_format_and_every_response_the_headers(
     http: httpx.Client, method: str, path: str, status: int, code: str
 ) -> None:
     trace_id = str(uuid4())
@@ -52,7 +52,7 @@ def test_every_error_has_one_shape_and_every_answer_the_headers(
     assert all(header in answer.headers for header in SECURITY)
 
 
-def test_messages_are_korean_unless_asked_otherwise(http: httpx.Client) -> None:
+def test_messages_are_korean_unless_english_is_requested(http: httpx.Client) -> None:
     assert http.get("/events/x").json()["message"] == "찾을 수 없습니다."
     assert http.get("/reservations").json()["message"] == "로그인이 필요합니다."
     assert http.get("/reservations", headers={"Accept-Language": "en-US,ko;q=0.5"}).json()["message"] == "Log in first."
@@ -62,7 +62,7 @@ def test_messages_are_korean_unless_asked_otherwise(http: httpx.Client) -> None:
     ("token", "code"),
     [("Bearer nonsense", "TOKEN_INVALID"), ("Basic YTpi", "TOKEN_MISSING"), ("Bearer", "TOKEN_MISSING")],
 )
-def test_a_bad_token_is_told_apart_from_a_missing_one(http: httpx.Client, token: str, code: str) -> None:
+def test_an_invalid_token_is_distinguished_from_a_missing_one(http: httpx.Client, token: str, code: str) -> None:
     answer = http.get("/users/me", headers={"Authorization": token})
     assert answer.status_code == 401
     assert answer.json()["code"] in (code, "TOKEN_INVALID")
@@ -77,49 +77,47 @@ def test_logout_is_immediate(new_buyer: Callable[[], Buyer]) -> None:
     assert revoked.value.code == "TOKEN_REVOKED"
 
 
-def test_a_refresh_token_that_comes_back_ends_its_session(
-    stack: dict[str, Any], new_buyer: Callable[[], Buyer]
-) -> None:
+def test_a_reused_refresh_token_ends_its_session(stack: dict[str, Any], new_buyer: Callable[[], Buyer]) -> None:
     buyer = new_buyer()
     pair = Api(stack["api"])("POST", "/auth/refresh", {"refreshToken": buyer.refresh_token})
     with pytest.raises(Refused) as reused:
         Api(stack["api"])("POST", "/auth/refresh", {"refreshToken": buyer.refresh_token})
     assert reused.value.code == "TOKEN_REUSED"
-    with pytest.raises(Refused) as family:
+    with pytest.raises(Refused) as ended:
         Api(stack["api"])("POST", "/auth/refresh", {"refreshToken": pair["refreshToken"]})
-    assert family.value.status == 401
+    assert ended.value.status == 401
     for token in (buyer.api, Api(stack["api"], pair["accessToken"])):
         with pytest.raises(Refused) as revoked:
             token("GET", "/users/me")
         assert revoked.value.code == "TOKEN_REVOKED"
 
 
-def test_only_admins_make_events(new_buyer: Callable[[], Buyer]) -> None:
-    with pytest.raises(Refused) as refused:
+def test_only_admins_create_venues(new_buyer: Callable[[], Buyer]) -> None:
+    with pytest.raises(Refused) as error:
         new_buyer().api("POST", "/venues", {"name": "a", "address": "b", "city": "c"})
-    assert (refused.value.status, refused.value.code) == (403, "FORBIDDEN")
+    assert (error.value.status, error.value.code) == (403, "FORBIDDEN")
 
 
 @pytest.mark.parametrize(
     "body",
     ["", "null", "[]", '{"eventId": 7}', '{"eventId": "x"}', '{"eventId": "\\u0000"}', "{" * 5000, '{"eventId":'],
 )
-def test_no_body_makes_a_500(new_buyer: Callable[[], Buyer], body: str) -> None:
+def test_no_body_causes_a_500(new_buyer: Callable[[], Buyer], body: str) -> None:
     answer = new_buyer().api.client.post("/queue/enter", content=body, headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()["code"]) == (400, "VALIDATION_ERROR")
 
 
-def test_another_media_type_is_refused(new_buyer: Callable[[], Buyer]) -> None:
+def test_another_media_type_is_rejected(new_buyer: Callable[[], Buyer]) -> None:
     answer = new_buyer().api.client.post("/queue/enter", content="a=b", headers={"Content-Type": "text/plain"})
     assert (answer.status_code, answer.json()["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
 
 
-def test_a_webhook_nobody_signed_is_refused(http: httpx.Client) -> None:
+def test_an_unsigned_webhook_is_rejected(http: httpx.Client) -> None:
     answer = http.post("/payments/webhook", json={"type": "Transaction.Paid", "data": {"paymentId": str(uuid4())}})
     assert (answer.status_code, answer.json()["code"]) == (401, "SIGNATURE_INVALID")
 
 
-def test_cross_origin_calls_are_for_the_configured_origin_only(http: httpx.Client) -> None:
+def test_cross_origin_calls_are_allowed_for_the_configured_origin_only(http: httpx.Client) -> None:
     preflight = http.options(
         "/queue/enter", headers={"Origin": "http://localhost:5173", "Access-Control-Request-Method": "POST"}
     )
