@@ -24,12 +24,8 @@ REQUEST_FIELDS = {"code"}  # secret in requests only: in a response it is an err
 HEADERS = {"authorization", "x-queue-token", "x-captcha-token", "x-device-fingerprint", "webhook-signature"}
 # These identify a secret, or are its public part.
 PUBLIC = {"kid", "kty", "crv", "x", "y", "alg", "use", "storeId", "channelKey", "clientId", "publishedAt"}
-PERSONAL_PATHS = (
-    "/auth",
-    "/users",
-    "/sandbox/identity",
-    "/sandbox/oauth",
-)  # elsewhere a name is a hall's or an artist's
+# Elsewhere a name is a hall's or an artist's.
+PERSONAL_PATHS = ("/auth", "/users", "/sandbox/identity", "/sandbox/oauth")
 MIN_LENGTH = 6
 
 

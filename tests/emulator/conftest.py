@@ -33,7 +33,7 @@ def stack(state: Path) -> Stack:
 
 @pytest.fixture(scope="module")
 def live(stack: Stack, state: Path) -> Iterator[LiveEmulator]:
-    """One emulator for the tests of a module that leave it as they found it."""
+    """One emulator for the tests of a module that do not change its state."""
     emulator = LiveEmulator(stack, state)
     yield emulator
     emulator.close()
@@ -41,7 +41,7 @@ def live(stack: Stack, state: Path) -> Iterator[LiveEmulator]:
 
 @pytest.fixture
 def emulate(stack: Stack, state: Path) -> Iterator[Callable[..., LiveEmulator]]:
-    """Emulators of a test's own, with settings of its own; of another stack where it gives one."""
+    """Starts emulators for one test, with its settings, and with another stack if it passes one."""
     started: list[LiveEmulator] = []
 
     def start(other: Stack | None = None, **settings: Any) -> LiveEmulator:
@@ -74,7 +74,7 @@ APACHE = pytest.param(
 
 @pytest.fixture(scope="session", params=["tansu", APACHE])
 def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """Each broker in turn; the tests take topics of their own."""
+    """Each broker; every test uses its own topics."""
     wanted = {"kafka": {"broker": request.param}}
     with services.start(wanted, tmp_path_factory.mktemp("kafka")) as running:
         yield running
@@ -102,6 +102,6 @@ def producer(broker: Running) -> Iterator[KafkaProducer]:
 
 @pytest.fixture(scope="session")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The endpoint of a moto of this session's own."""
+    """The endpoint of this session's moto server."""
     with services.start({"aws": {}}, tmp_path_factory.mktemp("aws")) as running:
         yield running.aws

@@ -1,4 +1,4 @@
-"""Real brokers for tests of Kafka event sources, and a Lambda Invoke endpoint that only plays one."""
+"""Kafka event sources on real brokers, with a fake Lambda Invoke endpoint."""
 
 import asyncio
 import base64
@@ -32,13 +32,13 @@ def send(producer: KafkaProducer, topic: str, values: list[str], partition: int 
 
 @dataclass
 class FakeLambda:
-    """Answers as `behaviour` says and remembers every event."""
+    """Answers with the result of `behaviour`, and records every event."""
 
-    behaviour: Callable[[list[str]], Any] = lambda _: None  # what the function returns; raising is its failure
+    behaviour: Callable[[list[str]], Any] = lambda _: None  # returns the function's result, or raises its error
     url: str = ""
     events: list[dict[str, Any]] = field(default_factory=list)
     hold: asyncio.Event | None = None
-    throttles: int = 0  # so many calls are refused before the first is taken
+    throttles: int = 0  # how many calls are throttled before the first is accepted
 
     @property
     def batches(self) -> list[list[str]]:
@@ -104,7 +104,7 @@ async def triggered(
 async def until(condition: Callable[[], bool], seconds: float = 20) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, "the condition was not met in time"
         await asyncio.sleep(0.005)
 
 

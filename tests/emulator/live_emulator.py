@@ -1,4 +1,4 @@
-"""An emulator in a thread of its own, for tests that speak to it from outside, as a browser and boto3 would."""
+"""An emulator in its own thread, for tests that call it from outside, as a browser and boto3 would."""
 
 import asyncio
 import threading
@@ -15,13 +15,13 @@ from emulator.emulator import Emulator, Settings
 from emulator.runtime import InvokeResult
 from emulator.stack import Stack
 
-DEADLINE = 20.0  # seconds; reached only where something is wrong
+DEADLINE = 20.0  # seconds; reached only if something is wrong
 
 Value = TypeVar("Value")
 
 
 def wait_for(condition: Callable[[], Value], what: str) -> Value:
-    """The condition's first true value; fails with `what` where there is none in time."""
+    """The condition's first true value; fails with `what` if there is none in time."""
     end = time.monotonic() + DEADLINE
     while time.monotonic() < end:
         value = condition()
@@ -31,7 +31,7 @@ def wait_for(condition: Callable[[], Value], what: str) -> Value:
     raise AssertionError(f"waited {DEADLINE} s for {what}")
 
 
-def gone(pid: int) -> bool:
+def has_ended(pid: int) -> bool:
     """Whether a process has ended, collected by its parent or not."""
     try:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
@@ -40,7 +40,7 @@ def gone(pid: int) -> bool:
 
 
 class LiveEmulator:
-    """An emulator in a thread of its own, and what its functions wrote."""
+    """An emulator in its own thread, and the output of its functions."""
 
     def __init__(self, stack: Stack, state: Path, **settings: Any) -> None:
         self.lines: list[tuple[str, str, str]] = []

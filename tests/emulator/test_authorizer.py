@@ -16,12 +16,12 @@ Emulate = Callable[..., LiveEmulator]
 ARN = "arn:aws:execute-api:ap-northeast-2:000000000000:api/v1/GET/seats/1"
 
 
-def asked(live: LiveEmulator, wish: str, path: str = "/asked/7") -> httpx.Response:
-    return live.http.get(path, headers={"Authorization": wish})
+def get(live: LiveEmulator, token: str, path: str = "/uncached/7") -> httpx.Response:
+    return live.http.get(path, headers={"Authorization": token})
 
 
-def asks(live: LiveEmulator) -> int:
-    return live.runtime.stats()["GuardFunction"].invocations
+def authorizer_calls(live: LiveEmulator) -> int:
+    return live.runtime.stats()["AuthorizerFunction"].invocations
 
 
 def policy(*statements: dict[str, Any]) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def statement(effect: str, resource: Any, action: Any = "execute-api:Invoke", **
 def test_an_authorizer_gets_the_event_without_body_and_its_context_reaches_the_function_as_text(
     live: LiveEmulator,
 ) -> None:
-    context = asked(live, "allow").json()["requestContext"]["authorizer"]
+    context = get(live, "allow").json()["requestContext"]["authorizer"]
     assert isinstance(context.pop("integrationLatency"), int)
     assert int(context.pop("calls")) > 0
     assert context.pop("event").split() == [
@@ -45,8 +45,8 @@ def test_an_authorizer_gets_the_event_without_body_and_its_context_reaches_the_f
     assert context == {"principalId": "someone", "role": "USER", "vip": "true"}
 
 
-def test_an_explicit_deny_beats_an_allow_and_the_template_says_how_it_looks(live: LiveEmulator) -> None:
-    response = asked(live, "deny")
+def test_an_explicit_deny_overrides_an_allow_and_has_the_templates_response(live: LiveEmulator) -> None:
+    response = get(live, "deny")
     assert response.status_code == 403
     assert response.headers["x-amzn-errortype"] == "AccessDeniedException"
     assert response.json() == {
@@ -54,37 +54,37 @@ def test_an_explicit_deny_beats_an_allow_and_the_template_says_how_it_looks(live
         "message": "User is not authorized to access this resource with an explicit deny",
         "role": "USER",
         "id": response.headers["x-amzn-requestid"],
-        "path": "/v1/asked/7",
+        "path": "/v1/uncached/7",
         "colour": "blue",
         "nothing": "",
     }
     assert response.headers["x-literal"] == "always"
     assert response.headers["x-role"] == "USER"
-    assert response.headers["x-asked-as"] == "deny"
+    assert response.headers["x-authorization"] == "deny"
 
 
-def test_a_policy_that_does_not_speak_of_the_method_denies(live: LiveEmulator) -> None:
-    response = asked(live, "elsewhere")
+def test_a_policy_without_the_method_denies(live: LiveEmulator) -> None:
+    response = get(live, "elsewhere")
     assert response.status_code == 403
     assert response.json()["message"] == "User is not authorized to access this resource"
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": ""}])
-def test_without_its_identity_source_the_authorizer_is_not_asked(live: LiveEmulator, headers: dict[str, str]) -> None:
-    before = asks(live)
-    response = live.http.get("/asked/7", headers=headers)
+def test_without_its_identity_source_the_authorizer_is_not_called(live: LiveEmulator, headers: dict[str, str]) -> None:
+    before = authorizer_calls(live)
+    response = live.http.get("/uncached/7", headers=headers)
     assert (response.status_code, response.json()) == (401, {"message": "Unauthorized"})
     assert response.headers["x-amzn-errortype"] == "UnauthorizedException"
-    assert asks(live) == before
+    assert authorizer_calls(live) == before
 
 
 def test_the_exception_unauthorized_is_a_401(live: LiveEmulator) -> None:
-    response = asked(live, "unauthorized")
+    response = get(live, "unauthorized")
     assert (response.status_code, response.json()) == (401, {"message": "Unauthorized"})
 
 
 @pytest.mark.parametrize(
-    ("wish", "kind"),
+    ("token", "kind"),
     [
         ("crash", "AUTHORIZER_FAILURE"),
         ("nopolicy", "AUTHORIZER_CONFIGURATION_ERROR"),
@@ -92,87 +92,87 @@ def test_the_exception_unauthorized_is_a_401(live: LiveEmulator) -> None:
         ("odd", "AUTHORIZER_CONFIGURATION_ERROR"),
     ],
 )
-def test_an_authorizer_that_fails_lets_nobody_in(live: LiveEmulator, wish: str, kind: str) -> None:
+def test_an_authorizer_that_fails_denies_access(live: LiveEmulator, token: str, kind: str) -> None:
     before = live.runtime.stats()["EchoFunction"].invocations
-    response = asked(live, wish)
+    response = get(live, token)
     assert (response.status_code, response.json()) == (500, {"code": kind})
     assert live.runtime.stats()["EchoFunction"].invocations == before
 
 
 @pytest.mark.parametrize(
-    ("wish", "cause"),
+    ("token", "cause"),
     [
         ("crash", "the authorizer failed: "),
-        ("nopolicy", "the authorizer Asking: its answer has no "),
-        ("nested", "the authorizer Asking: its context holds "),
+        ("nopolicy", "the authorizer Uncached: its answer has no "),
+        ("nested", "the authorizer Uncached: its context holds "),
     ],
 )
-def test_an_authorizer_that_fails_is_in_its_log_with_the_cause(live: LiveEmulator, wish: str, cause: str) -> None:
-    request = asked(live, wish).headers["x-amzn-requestid"]
+def test_an_authorizer_that_fails_is_in_its_log_with_the_cause(live: LiveEmulator, token: str, cause: str) -> None:
+    request = get(live, token).headers["x-amzn-requestid"]
     lines = [(function, json.loads(line)) for function, about, line in live.lines if about == request]
-    assert [function for function, _ in lines] == ["GuardFunction"]
+    assert [function for function, _ in lines] == ["AuthorizerFunction"]
     assert lines[0][1]["cause"].startswith(cause)
 
 
 def test_a_throttled_authorizer_is_in_its_log_as_throttled(emulate: Emulate) -> None:
     live = emulate(limits=Limits(environments=0, queue=0.01))
-    response = asked(live, "allow")
+    response = get(live, "allow")
     assert (response.status_code, response.json()) == (500, {"code": "AUTHORIZER_CONFIGURATION_ERROR"})
     [line] = [json.loads(line) for _, about, line in live.lines if about == response.headers["x-amzn-requestid"]]
-    assert line["cause"] == "the authorizer Asking: throttled, ConcurrentInvocationLimitExceeded"
+    assert line["cause"] == "the authorizer Uncached: throttled, ConcurrentInvocationLimitExceeded"
 
 
-def test_an_authorizer_that_cannot_start_lets_nobody_in(live: LiveEmulator) -> None:
-    response = asked(live, "allow", "/unaskable")
+def test_an_authorizer_that_cannot_start_denies_access(live: LiveEmulator) -> None:
+    response = get(live, "allow", "/broken-authorizer")
     assert (response.status_code, response.json()) == (500, {"code": "AUTHORIZER_FAILURE"})
 
 
-def test_a_token_authorizer_gets_the_token_and_only_one_of_the_right_form(live: LiveEmulator) -> None:
+def test_a_token_authorizer_gets_the_token_if_it_has_the_right_format(live: LiveEmulator) -> None:
     allowed = live.http.get("/token", headers={"X-Token": "allow"})
     assert allowed.json()["requestContext"]["authorizer"]["event"] == "authorizationToken methodArn type"
-    before = asks(live)
+    before = authorizer_calls(live)
     assert live.http.get("/token", headers={"X-Token": "NOT-LOWER-CASE"}).status_code == 401
     assert live.http.get("/token").status_code == 401
-    assert asks(live) == before
+    assert authorizer_calls(live) == before
 
 
-def test_without_a_ttl_every_request_is_asked_about(live: LiveEmulator) -> None:
-    before = asks(live)
+def test_without_a_ttl_the_authorizer_is_called_for_every_request(live: LiveEmulator) -> None:
+    before = authorizer_calls(live)
     for _ in range(3):
-        assert asked(live, "allow").status_code == 200
-    assert asks(live) - before == 3
+        assert get(live, "allow").status_code == 200
+    assert authorizer_calls(live) - before == 3
 
 
-def test_with_a_ttl_one_answer_serves_its_identity_and_is_weighed_for_every_method(emulate: Emulate) -> None:
+def test_with_a_ttl_a_policy_is_cached_for_its_identity_and_evaluated_for_every_method(emulate: Emulate) -> None:
     live = emulate()
-    assert asked(live, "reading", "/remembered/1").status_code == 200
-    assert asked(live, "reading", "/remembered/2").status_code == 200
-    assert live.http.post("/remembered/1", headers={"Authorization": "reading"}).status_code == 403
-    assert asks(live) == 1
-    assert asked(live, "deny", "/remembered/1").status_code == 403
-    assert asks(live) == 2
-    assert asked(live, "crash", "/remembered/1").status_code == 500
-    assert asked(live, "crash", "/remembered/1").status_code == 500
-    assert asks(live) == 4
+    assert get(live, "reading", "/cached/1").status_code == 200
+    assert get(live, "reading", "/cached/2").status_code == 200
+    assert live.http.post("/cached/1", headers={"Authorization": "reading"}).status_code == 403
+    assert authorizer_calls(live) == 1
+    assert get(live, "deny", "/cached/1").status_code == 403
+    assert authorizer_calls(live) == 2
+    assert get(live, "crash", "/cached/1").status_code == 500
+    assert get(live, "crash", "/cached/1").status_code == 500
+    assert authorizer_calls(live) == 4
 
 
-def test_an_answer_is_kept_for_its_ttl_and_not_longer(stack: Stack) -> None:
-    api, now, asked = stack.apis[0], 0.0, 0
-    ttl = api.authorizers["Remembering"].ttl
-    request = Request("GET", "/remembered/1", "", [("Authorization", "somebody")], b"", "127.0.0.1")
-    event = proxy_event(api, request, "/remembered/{id}", {"id": "1"}, {})
+def test_a_policy_is_cached_for_its_ttl_and_no_longer(stack: Stack) -> None:
+    api, now, calls = stack.apis[0], 0.0, 0
+    ttl = api.authorizers["Cached"].ttl
+    request = Request("GET", "/cached/1", "", [("Authorization", "a-token")], b"", "127.0.0.1")
+    event = proxy_event(api, request, "/cached/{id}", {"id": "1"}, {})
 
     async def allow(_function: str, _payload: bytes) -> InvokeResult:
-        nonlocal asked
-        asked += 1
+        nonlocal calls
+        calls += 1
         answer = {"principalId": "x", "policyDocument": policy(statement("Allow", "*"))}
         return InvokeResult(json.dumps(answer).encode(), None, "id")
 
     authorizers = Authorizers(api, allow, lambda: now)
-    for moment, times in ((0.0, 1), (ttl - 0.001, 1), (ttl, 2)):
-        now = moment
-        asyncio.run(authorizers.authorize("Remembering", request, event))
-        assert asked == times
+    for time, times in ((0.0, 1), (ttl - 0.001, 1), (ttl, 2)):
+        now = time
+        asyncio.run(authorizers.authorize("Cached", request, event))
+        assert calls == times
 
 
 @pytest.mark.parametrize(
@@ -192,5 +192,5 @@ def test_an_answer_is_kept_for_its_ttl_and_not_longer(stack: Stack) -> None:
         ({"Statement": statement("Allow", "*")}, True),
     ],
 )
-def test_only_a_clear_allow_allows(document: dict[str, Any], verdict: bool | None) -> None:
+def test_only_an_explicit_allow_allows(document: dict[str, Any], verdict: bool | None) -> None:
     assert evaluate(document, ARN) is verdict, json.dumps(document)

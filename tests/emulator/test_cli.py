@@ -1,4 +1,4 @@
-"""The command line, from outside: a small project of its own, beside whatever else runs on this machine."""
+"""The command line as a user runs it, on a small project."""
 
 import http.client
 import json
@@ -52,7 +52,7 @@ def handler(event, context):
     time.sleep((event or {}).get("seconds", 0))
     print(json.dumps({"level": "INFO", "message": "greeting", "correlation_id": (event or {}).get("trace", "none")}))
     if (event or {}).get("fail"):
-        raise ValueError("as asked")
+        raise ValueError("on request")
     body = {name: os.environ[name] for name in ("GREETING", "REDIS", "NEIGHBOUR")}
     return {"statusCode": 200, "body": json.dumps(body)}
 """
@@ -89,7 +89,7 @@ class Project:
     def __init__(self, folder: Path, bytecode: Path) -> None:
         self.folder = folder
         self.bytecode = bytecode  # shared: compiling everything for each test would take most of its time
-        self.mark = uuid.uuid4().hex  # in the environment of all that runs for it, however distantly
+        self.mark = uuid.uuid4().hex  # in the environment of every process that runs for it, with all descendants
         self.port = free_port()
         self.neighbour = free_port(besides=frozenset({self.port}))
         (folder / "code").mkdir(parents=True)
@@ -164,7 +164,7 @@ def project(tmp_path: Path, bytecode: Path) -> Iterator[Project]:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory, bytecode: Path) -> Iterator[Project]:
-    """A project that is up, for tests that leave it so."""
+    """A running project, for tests that do not stop it."""
     made = Project(tmp_path_factory.mktemp("running") / "project", bytecode)
     done = made.up("--parameter-overrides", 'Greeting="hi there"')
     assert done.returncode == 0, done.stderr
@@ -175,7 +175,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, bytecode: Path) -> Iterato
     assert made.run("down").stdout == "nothing was running\n"
 
 
-def test_up_starts_services_steps_processes_and_the_api_and_says_what_to_try(running: Project) -> None:
+def test_up_starts_services_steps_processes_and_the_api(running: Project) -> None:
     urls = running.state.urls()
     assert urls
     assert urls["api"] == f"http://127.0.0.1:{running.port}"
@@ -184,7 +184,7 @@ def test_up_starts_services_steps_processes_and_the_api_and_says_what_to_try(run
     assert (running.state.logs / "prepare.log").read_text() == f"prepared {urls['redis']}\n"
 
 
-def test_a_second_up_says_that_it_runs_already(running: Project) -> None:
+def test_a_second_up_says_that_it_is_already_running(running: Project) -> None:
     again = running.up()
 
     assert (again.returncode, again.stderr) == (0, "")
@@ -222,7 +222,7 @@ def test_invoke_prints_the_answer_and_logs_shows_the_lines_of_one_trace(running:
     assert (none.stdout, none.stderr) == ("", "nothing was logged by Other\n")
 
 
-def test_invoke_says_that_it_waits_for_a_function_that_takes_its_time(running: Project, tmp_path: Path) -> None:
+def test_invoke_says_that_it_waits_for_a_slow_function(running: Project, tmp_path: Path) -> None:
     (tmp_path / "event.json").write_text('{"seconds": 2.5}')
 
     done = running.run("invoke", "Greet", "-e", str(tmp_path / "event.json"))
@@ -236,18 +236,18 @@ def test_invoke_fails_when_the_function_fails_or_does_not_exist(running: Project
     (tmp_path / "event.json").write_text('{"fail": true}')
 
     failed = running.run("invoke", "Greet", "-e", str(tmp_path / "event.json"))
-    unknown = running.run("invoke", "Nobody")
+    unknown = running.run("invoke", "Missing")
 
     assert failed.returncode == 1
-    assert json.loads(failed.stdout)["errorMessage"] == "as asked"
+    assert json.loads(failed.stdout)["errorMessage"] == "on request"
     assert unknown.returncode == 1
-    assert unknown.stderr.startswith("error: Nobody: Function not found")
+    assert unknown.stderr.startswith("error: Missing: Function not found")
     missing = running.run("invoke", "Greet", "-e", str(tmp_path / "evnt.json"))
     assert (missing.returncode, missing.stderr.count("\n")) == (1, 1)
     assert missing.stderr.startswith(f"error: {tmp_path / 'evnt.json'}: there is no such file")
 
 
-def test_a_process_or_service_that_dies_is_started_again(running: Project) -> None:
+def test_a_process_or_service_that_crashes_is_started_again(running: Project) -> None:
     def unit(name: str) -> dict[str, Any]:
         status = json.loads(running.run("status", "--json").stdout)
         return next(unit for unit in status["units"] if unit["name"] == name)
@@ -260,7 +260,7 @@ def test_a_process_or_service_that_dies_is_started_again(running: Project) -> No
 
 
 @pytest.mark.parametrize("which", ["port", "neighbour"])
-def test_a_port_that_is_taken_is_named_and_nothing_is_left(project: Project, which: str) -> None:
+def test_a_port_in_use_is_reported_and_nothing_is_left_running(project: Project, which: str) -> None:
     port: int = getattr(project, which)
     with socket.create_server(("127.0.0.1", port)):
         done = project.up()
@@ -304,16 +304,16 @@ def test_a_python_module_as_a_step_imports_while_services_start_and_runs_when_th
     assert project.left() == []
 
 
-def test_a_debugger_for_a_function_that_does_not_exist_is_refused(project: Project) -> None:
-    done = project.up("--debug", "Nobody:5678")
+def test_a_debugger_for_a_function_that_does_not_exist_is_rejected(project: Project) -> None:
+    done = project.up("--debug", "Missing:5678")
 
     assert (done.returncode, done.stderr.splitlines()[0]) == (
-        *(1, "error: --debug Nobody: the template has no such function"),
+        *(1, "error: --debug Missing: the template has no such function"),
     )
     assert project.left() == []
 
 
-def test_what_an_earlier_daemon_with_the_same_pid_said_is_not_believed(
+def test_the_progress_of_an_earlier_daemon_with_the_same_pid_is_ignored(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In a container every start gives the same pids."""
@@ -329,7 +329,7 @@ def test_what_an_earlier_daemon_with_the_same_pid_said_is_not_believed(
     assert lifecycle.up(project.options, silent)["api"] == f"http://127.0.0.1:{project.port}"
 
 
-def test_a_mistake_in_the_template_stops_up_in_a_line(project: Project) -> None:
+def test_an_error_in_the_template_stops_up(project: Project) -> None:
     done = project.up("--parameter-overrides", "NoSuchParameter=1")
 
     assert done.returncode == 1
@@ -337,7 +337,7 @@ def test_a_mistake_in_the_template_stops_up_in_a_line(project: Project) -> None:
     assert project.left() == []
 
 
-def test_after_a_kill_of_the_emulator_the_next_up_starts_anew(project: Project) -> None:
+def test_after_a_kill_of_the_emulator_the_next_up_starts_again(project: Project) -> None:
     assert project.up().returncode == 0
     project.get("/greet")  # so that there is an environment too
     pid = project.state.holder()
@@ -359,7 +359,7 @@ def as_started_at_a_terminal() -> None:
 
 
 def as_started_in_the_background() -> None:
-    """As `trap "" INT TERM; emulator up &` in a script, with the signals blocked besides."""
+    """As `trap "" INT TERM; emulator up &` in a script, with the signals blocked as well."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
@@ -414,7 +414,7 @@ def test_the_daemon_stops_in_order_on_sigint(project: Project) -> None:
 
     wait_until(lambda: project.left() == [])
     assert not (project.state.folder / "stack.json").exists()
-    assert [roster.read() for roster in project.state.rosters()] == [{}, {}]  # each child was stopped and crossed off
+    assert [roster.read() for roster in project.state.rosters()] == [{}, {}]  # each child was stopped and removed
 
 
 @pytest.mark.parametrize("ended", [signal.SIGINT, signal.SIGTERM])
@@ -428,7 +428,7 @@ def test_triggers_stop_on_ctrl_c_or_sigterm(project: Project, ended: signal.Sign
     assert (process.returncode, error) == (0, "")
 
 
-def test_reset_forgets_all_data_but_only_in_a_folder_of_its_own(project: Project, tmp_path: Path) -> None:
+def test_reset_deletes_all_data_but_only_in_the_emulators_own_folder(project: Project, tmp_path: Path) -> None:
     precious = tmp_path / "precious"
     precious.mkdir()
     assert project.up().returncode == 0
@@ -441,7 +441,7 @@ def test_reset_forgets_all_data_but_only_in_a_folder_of_its_own(project: Project
     assert project.left() == []
 
 
-def test_a_template_changed_since_the_start_is_pointed_out(running: Project) -> None:
+def test_a_template_changed_since_the_start_is_reported(running: Project) -> None:
     template = running.folder / "template.yaml"
     written = template.stat().st_mtime
     os.utime(template, (written + 3600, written + 3600))
@@ -454,7 +454,7 @@ def test_a_template_changed_since_the_start_is_pointed_out(running: Project) -> 
 
 
 @pytest.mark.parametrize("words", [["--port", "99999"], ["--debug", "Greet:99999"], ["--process-port", "neighbour=0"]])
-def test_a_port_that_cannot_be_is_refused_in_a_line(project: Project, words: list[str]) -> None:
+def test_an_invalid_port_is_rejected_without_a_traceback(project: Project, words: list[str]) -> None:
     done = project.run("up", "--project", str(project.folder), *words)
 
     assert done.returncode != 0
@@ -462,7 +462,7 @@ def test_a_port_that_cannot_be_is_refused_in_a_line(project: Project, words: lis
     assert project.left() == []
 
 
-def test_a_state_folder_that_cannot_be_made_is_named(project: Project) -> None:
+def test_a_state_folder_that_cannot_be_created_is_reported(project: Project) -> None:
     file = project.folder / "occupied"
     file.write_text("")
 
@@ -476,15 +476,15 @@ def test_a_state_folder_that_cannot_be_made_is_named(project: Project) -> None:
     assert error.count("\n") == 1
 
 
-def test_a_full_disk_stops_up_in_a_line_before_anything_is_started(
+def test_a_full_disk_stops_up_with_one_line_before_anything_is_started(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=199 << 20))
 
-    with pytest.raises(StackError) as refused:
+    with pytest.raises(StackError) as error:
         lifecycle.up(project.options, silent)
 
-    (line,) = str(refused.value).splitlines()
+    (line,) = str(error.value).splitlines()
     assert line.startswith(f"{project.state.folder}: its disk has 199 MB left")
     assert list(project.state.folder.iterdir()) == []
 
@@ -498,5 +498,5 @@ def test_commands_that_need_a_running_stack_say_so(project: Project) -> None:
 def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, "the condition was not met in time"
         time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""emulator.toml and the flags that go over it."""
+"""emulator.toml and the flags that override it."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def write(folder: Path, text: str) -> Path:
     return folder
 
 
-def test_an_empty_file_is_a_template_and_nothing_beside_it(tmp_path: Path) -> None:
+def test_an_empty_file_means_the_default_template_and_nothing_else(tmp_path: Path) -> None:
     loaded = config.load(write(tmp_path, ""))
 
     assert (loaded.template, loaded.port) == (tmp_path / "template.yaml", 3000)
@@ -36,17 +36,17 @@ def test_an_empty_file_is_a_template_and_nothing_beside_it(tmp_path: Path) -> No
         ("port = ", "emulator.toml"),
     ],
 )
-def test_what_is_not_understood_is_named(text: str, message: str, tmp_path: Path) -> None:
+def test_an_invalid_setting_is_reported_by_name(text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(StackError, match=message):
         config.load(write(tmp_path, text))
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(StackError, match=r"emulator\.toml does not exist"):
         config.load(tmp_path)
 
 
-def test_placeholders_are_filled_and_an_unknown_one_is_named_with_those_there_are() -> None:
+def test_placeholders_are_filled_and_an_unknown_one_is_reported_with_the_known_ones() -> None:
     assert config.fill("${redis.url}?a=${b}", {"redis.url": "redis://x", "b": "1"}) == "redis://x?a=1"
     with pytest.raises(StackError, match=r"\$\{rediss\.url\} is not known; there is b, redis\.url"):
         config.fill("${rediss.url}", {"redis.url": "x", "b": "1"})
@@ -68,7 +68,7 @@ def test_parameter_overrides_are_read_as_sam_reads_them(words: list[str], expect
 
 
 @pytest.mark.parametrize("word", ["HoldSeconds", "=5", "ParameterKey=A", 'A="x'])
-def test_a_parameter_override_without_a_name_or_value_is_refused(word: str) -> None:
+def test_a_parameter_override_without_a_name_or_value_is_rejected(word: str) -> None:
     with pytest.raises(StackError, match="--parameter-overrides"):
         parse_parameters([word])
 
@@ -87,7 +87,7 @@ def test_process_ports_are_names_and_numbers() -> None:
         parse_ports(["sandbox"])
 
 
-def test_options_survive_the_way_to_the_daemon(tmp_path: Path) -> None:
+def test_options_reach_the_daemon_unchanged(tmp_path: Path) -> None:
     options = Options(tmp_path, tmp_path / ".local", 3100, {"sandbox": 3101}, {"A": "ü"})
 
     assert Options.from_json(options.to_json()) == options

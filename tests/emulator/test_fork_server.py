@@ -1,4 +1,4 @@
-"""A forked process is like a fresh one, and a fork server that fails costs a call no more than time."""
+"""A forked process is like a fresh one, and a fork server that fails only delays a call."""
 
 import json
 import os
@@ -14,7 +14,7 @@ import pytest
 
 from emulator.stack import Stack
 from emulator.template import load
-from tests.emulator.live_emulator import LiveEmulator, gone, wait_for
+from tests.emulator.live_emulator import LiveEmulator, has_ended, wait_for
 
 FORKED = Path(__file__).parent / "forked"
 Start = Callable[..., LiveEmulator]
@@ -27,7 +27,7 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def start(project: Path, tmp_path: Path) -> Iterator[Start]:
-    """Emulators of one state folder: what one has learned the next one knows."""
+    """Starts emulators with one state folder: each preloads what those before it imported."""
     started: list[LiveEmulator] = []
 
     def begin(**settings: Any) -> LiveEmulator:
@@ -76,7 +76,7 @@ def teach(start: Start, *functions: str) -> LiveEmulator:
     return start()
 
 
-def test_a_forked_process_cannot_be_told_from_a_fresh_one(start: Start) -> None:
+def test_a_forked_process_looks_like_a_fresh_one(start: Start) -> None:
     fresh = call(start(fork=False), "PackagesFunction", what="process")
     live = teach(start, "PackagesFunction", "LateFunction", "RedFunction")
     wait_until_forked(live, "PackagesFunction")
@@ -93,7 +93,7 @@ def test_a_process_of_a_first_start_is_forked_too_and_like_a_fresh_one(start: St
     assert call(live, "PackagesFunction", what="parent")["parent"] != os.getpid()
 
 
-def test_what_a_first_process_had_to_import_is_preloaded_for_the_next(start: Start) -> None:
+def test_the_imports_of_a_first_process_are_preloaded_for_the_next(start: Start) -> None:
     live = start()
     first = call(live, "DescribeFunction", what="parent")
     assert first["loaded by"] == first["pid"]
@@ -109,9 +109,9 @@ def test_what_a_first_process_had_to_import_is_preloaded_for_the_next(start: Sta
 def test_modules_that_are_named_are_imported_before_the_first_call(
     start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Some may not exist, or not be for a server: the others are there, and hidden like what was learned."""
+    """Those that do not exist or cannot be preloaded are skipped. The others are hidden until they are imported."""
     live = start(preload=["no_such_module", "threaded", "shared", "late"])
-    wait_for(lambda: "preload: no_such_module is not imported" in caplog.text, "a word on the name that is none")
+    wait_for(lambda: "preload: no_such_module is not imported" in caplog.text, "a log record about the missing module")
     first = call(live, "DescribeFunction", what="late")
     assert first["before"] == []
     wait_until_forked(live)
@@ -119,7 +119,7 @@ def test_modules_that_are_named_are_imported_before_the_first_call(
     assert seen["loaded by"] == seen["parent"] != os.getpid()
 
 
-def test_siblings_draw_different_random_numbers(start: Start) -> None:
+def test_processes_of_one_fork_server_have_different_random_numbers(start: Start) -> None:
     live = teach(start, "DescribeFunction")
     drawn = []
     for _ in range(3):
@@ -130,7 +130,7 @@ def test_siblings_draw_different_random_numbers(start: Start) -> None:
     assert len({one["seeded"] for one in drawn}) == 1  # as in fresh processes
 
 
-def test_what_another_function_imports_is_not_there_until_it_is_imported(start: Start) -> None:
+def test_a_module_of_another_function_is_hidden_until_it_is_imported(start: Start) -> None:
     live = teach(start, "DescribeFunction", "LateFunction")
     assert call(live, "DescribeFunction", what="late") == {
         "before": [],
@@ -153,24 +153,24 @@ def test_a_module_that_read_the_environment_reads_it_again_for_each_function(sta
     assert red["parent"] == blue["parent"] != os.getpid()
 
 
-def test_what_starts_a_thread_or_opens_a_descriptor_is_not_preloaded(start: Start, tmp_path: Path) -> None:
-    live = teach(start, "SpoilFunction")
+def test_a_module_that_starts_a_thread_or_opens_a_descriptor_is_not_preloaded(start: Start, tmp_path: Path) -> None:
+    live = teach(start, "UnpreloadableFunction")
 
     def learned() -> Any:
         return json.loads(next((tmp_path / "state" / "preload").glob("*.json")).read_text())["rejected"]
 
-    answer = call(live, "SpoilFunction")
-    while set(learned()) != {"threaded", "opened"}:  # each of them spoils a server
-        kill_environment(live, "SpoilFunction")
-        answer = call(live, "SpoilFunction")
+    answer = call(live, "UnpreloadableFunction")
+    while set(learned()) != {"threaded", "opened"}:  # each of them makes a server unusable
+        kill_environment(live, "UnpreloadableFunction")
+        answer = call(live, "UnpreloadableFunction")
     assert learned() == {"threaded": "threads", "opened": "descriptors"}
-    kill_environment(live, "SpoilFunction")
-    answer = call(live, "SpoilFunction")
+    kill_environment(live, "UnpreloadableFunction")
+    answer = call(live, "UnpreloadableFunction")
     assert answer["alive"]
     assert answer["parent"] != os.getpid()
 
 
-def test_a_first_process_that_fails_does_not_keep_the_others_waiting(start: Start) -> None:
+def test_a_first_process_that_fails_does_not_delay_the_others(start: Start) -> None:
     live = start()
     assert live.invoke("BrokenFunction", b"{}").error
     began = time.monotonic()
@@ -186,16 +186,16 @@ def test_a_function_that_cannot_be_forked_does_not_end_the_others(start: Start, 
     assert call(live, "DescribeFunction", what="parent") == before
 
 
-def test_a_call_under_way_is_not_disturbed_by_a_module_that_spoils_its_server(start: Start) -> None:
+def test_a_running_call_is_not_affected_by_a_module_that_makes_its_server_unusable(start: Start) -> None:
     live = start()
     call(live, "DescribeFunction", what="parent")
     slow = live.begin(live.runtime.invoke("DescribeFunction", b'{"what": "sleep"}'))
-    call(live, "SpoilFunction")
+    call(live, "UnpreloadableFunction")
     assert slow.result(20).error is None
 
 
 def kill_environment(live: LiveEmulator, function: str) -> None:
-    """Returns when the emulator has heard of it: a process with threads is a zombie a moment before it has ended."""
+    """Returns when the emulator has noticed it: a process with threads is a zombie shortly before it has ended."""
     os.kill(pid_of(live, function), signal.SIGKILL)
     wait_for(lambda: live.runtime.stats()[function].environments == 0, "the environment to end")
 
@@ -206,19 +206,19 @@ def pid_of(live: LiveEmulator, function: str) -> int:
     return environment.pid
 
 
-def test_a_module_of_the_functions_own_wins_over_a_package(start: Start, project: Path) -> None:
+def test_a_functions_own_module_takes_precedence_over_a_package(start: Start, project: Path) -> None:
     teach(start, "DescribeFunction").close()
     (project / "code" / "shared.py").write_text("import random\nNAME = 'own'\nGENERATOR = SEEDED = random.Random(1)\n")
     seen = call(start(), "DescribeFunction", what="process")
     assert seen["layer"] == "own"
 
 
-def test_variables_that_an_interpreter_reads_at_its_start_get_a_fresh_one(start: Start) -> None:
+def test_variables_that_an_interpreter_reads_at_its_start_need_a_fresh_process(start: Start) -> None:
     live = teach(start, "DescribeFunction", "HashFunction")
     assert call(live, "HashFunction", what="parent")["parent"] == os.getpid()
 
 
-def test_a_layer_that_changed_is_loaded_anew(start: Start, project: Path) -> None:
+def test_a_layer_that_changed_is_loaded_again(start: Start, project: Path) -> None:
     live = teach(start, "DescribeFunction")
     assert call(live, "DescribeFunction", what="process")["layer"] == "the layer"
     shared = project / "layer" / "shared.py"
@@ -227,21 +227,21 @@ def test_a_layer_that_changed_is_loaded_anew(start: Start, project: Path) -> Non
     wait_until_forked(live)
 
 
-def test_calls_go_on_when_the_server_is_killed(start: Start) -> None:
+def test_calls_continue_when_the_server_is_killed(start: Start) -> None:
     live = teach(start, "DescribeFunction")
     before = call(live, "DescribeFunction", what="parent")
     os.kill(before["parent"], signal.SIGKILL)
-    wait_for(lambda: gone(before["pid"]), "its child to end with it")
+    wait_for(lambda: has_ended(before["pid"]), "its child to end with it")
     assert call(live, "DescribeFunction", what="parent")["parent"] != before["parent"]
     wait_until_forked(live)
 
 
-def test_a_server_that_does_not_answer_costs_a_second(start: Start) -> None:
+def test_a_server_that_does_not_answer_delays_a_call_by_a_second(start: Start) -> None:
     live = teach(start, "DescribeFunction")
     before = call(live, "DescribeFunction", what="parent")
     os.kill(before["parent"], signal.SIGSTOP)
     os.kill(before["pid"], signal.SIGKILL)
-    wait_for(lambda: gone(before["pid"]), "the process to end")
+    wait_for(lambda: has_ended(before["pid"]), "the process to end")
     began = time.monotonic()
     after = call(live, "DescribeFunction", what="parent")
     assert after["parent"] == os.getpid()
@@ -265,7 +265,7 @@ def test_memory_counts_what_the_function_loaded_and_not_what_others_did(start: S
     assert any("out of memory" in line for _, _, line in live.lines)
 
 
-def test_nothing_is_forked_where_forking_is_off_or_events_go_by_http(start: Start) -> None:
+def test_no_process_is_forked_if_forking_is_off_or_events_are_sent_over_http(start: Start) -> None:
     for settings in ({"fork": False}, {"http": True}):
         assert call(start(**settings), "DescribeFunction", what="parent")["parent"] == os.getpid()
 
@@ -274,4 +274,4 @@ def test_closing_leaves_neither_server_nor_children(start: Start) -> None:
     live = teach(start, "DescribeFunction")
     seen = call(live, "DescribeFunction", what="parent")
     live.close()
-    wait_for(lambda: gone(seen["pid"]) and gone(seen["parent"]), "both to end")
+    wait_for(lambda: has_ended(seen["pid"]) and has_ended(seen["parent"]), "both to end")

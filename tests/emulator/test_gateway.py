@@ -22,12 +22,12 @@ def event(live: LiveEmulator, path: str, method: str = "GET", **options: Any) ->
 
 
 def answer(live: LiveEmulator, value: Any, **headers: str) -> httpx.Response:
-    """What the gateway makes of a function's answer."""
+    """The gateway's response to a function's answer."""
     return live.http.post("/act", json={"answer": value}, headers=headers)
 
 
 def raw(live: LiveEmulator, lines: bytes) -> bytes:
-    """What comes back on a bare connection, until the server hangs up."""
+    """What the server sends on a raw connection until it closes it."""
     with socket.create_connection(("127.0.0.1", live.http.base_url.port or 0)) as connection:
         connection.sendall(lines)
         received = b""
@@ -36,7 +36,7 @@ def raw(live: LiveEmulator, lines: bytes) -> bytes:
         return received
 
 
-def test_the_event_is_the_proxy_event_to_the_letter(live: LiveEmulator) -> None:
+def test_the_event_equals_lambdas_proxy_event(live: LiveEmulator) -> None:
     request = httpx.Request(
         "POST",
         f"{live.http.base_url}/echo?a=1&a=2&b=%20x&c=",
@@ -101,13 +101,13 @@ def test_the_event_is_the_proxy_event_to_the_letter(live: LiveEmulator) -> None:
     assert re.fullmatch(r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d \+0000", context["requestTime"])
 
 
-def test_what_is_empty_is_null(live: LiveEmulator) -> None:
+def test_empty_fields_are_null(live: LiveEmulator) -> None:
     seen = event(live, "/echo")
     empty = ("body", "pathParameters", "queryStringParameters", "multiValueQueryStringParameters")
     assert [seen[key] for key in empty] == [None] * 4
 
 
-def test_every_request_has_an_id_and_a_time_of_its_own(live: LiveEmulator) -> None:
+def test_every_request_has_its_own_id_and_time(live: LiveEmulator) -> None:
     responses = [live.http.get("/echo") for _ in range(2)]
     contexts = [response.json()["requestContext"] for response in responses]
     assert contexts[0]["requestId"] != contexts[1]["requestId"]
@@ -134,7 +134,7 @@ def test_the_caller_is_appended_to_x_forwarded_for_and_stays_the_source_ip(live:
         ("/files/a/b/c.txt", "/files/{proxy+}", {"proxy": "a/b/c.txt"}),
     ],
 )
-def test_static_beats_parameter_beats_proxy(
+def test_static_paths_precede_parameters_and_those_precede_proxies(
     live: LiveEmulator, path: str, resource: str, parameters: dict[str, str] | None
 ) -> None:
     seen = event(live, path)
@@ -142,18 +142,20 @@ def test_static_beats_parameter_beats_proxy(
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/nowhere"), ("DELETE", "/act"), ("GET", "/"), ("GET", "/files")])
-def test_what_has_no_route_is_missing_an_authentication_token(live: LiveEmulator, method: str, path: str) -> None:
+def test_a_request_without_a_route_is_missing_an_authentication_token(
+    live: LiveEmulator, method: str, path: str
+) -> None:
     response = live.http.request(method, path)
     assert (response.status_code, response.json()) == (403, {"message": "Missing Authentication Token"})
     assert response.headers["x-amzn-errortype"] == "MissingAuthenticationTokenException"
 
 
 def test_preflight_is_answered_by_the_gateway_itself(live: LiveEmulator) -> None:
-    response = live.http.options("/asked/1")
+    response = live.http.options("/uncached/1")
     assert (response.status_code, response.text) == (200, "{}\n")
     assert response.headers["access-control-allow-origin"] == "https://front.example"
     assert response.headers["access-control-allow-methods"] == "GET,POST"
-    assert live.runtime.stats()["GuardFunction"].invocations == 0
+    assert live.runtime.stats()["AuthorizerFunction"].invocations == 0
 
 
 def test_a_binary_body_travels_as_base64_both_ways(live: LiveEmulator) -> None:
@@ -182,7 +184,7 @@ def test_headers_and_multi_value_headers_are_merged(live: LiveEmulator) -> None:
     assert response.headers["content-type"] == "application/json"
 
 
-def test_headers_that_are_the_gateways_own_come_out_under_another_name(live: LiveEmulator) -> None:
+def test_headers_that_belong_to_the_gateway_are_renamed(live: LiveEmulator) -> None:
     response = answer(live, {"statusCode": 401, "headers": {"WWW-Authenticate": "Bearer", "Date": "yesterday"}})
     assert "www-authenticate" not in response.headers
     assert response.headers["x-amzn-remapped-www-authenticate"] == "Bearer"
@@ -215,7 +217,7 @@ def test_headers_that_are_the_gateways_own_come_out_under_another_name(live: Liv
         {"statusCode": 200, "multiValueHeaders": {"X": "not a list"}},
     ],
 )
-def test_an_answer_outside_the_contract_is_a_502(live: LiveEmulator, malformed: Any) -> None:
+def test_an_answer_that_violates_the_contract_is_a_502(live: LiveEmulator, malformed: Any) -> None:
     response = answer(live, malformed)
     assert (response.status_code, response.json()) == (502, {"code": "DEFAULT_5XX"})
 
@@ -226,25 +228,25 @@ def test_a_function_that_fails_is_a_502(live: LiveEmulator) -> None:
     assert "secret detail" not in response.text
 
 
-def test_an_integration_over_its_time_is_a_504_and_the_function_runs_on(live: LiveEmulator) -> None:
+def test_an_integration_timeout_is_a_504_and_the_function_keeps_running(live: LiveEmulator) -> None:
     wait_for(lambda: live.runtime.stats()["ActFunction"].in_flight == 0, "what an earlier test left running to end")
-    before = live.runtime.stats()["ActFunction"].invocations  # that came to their end
-    response = live.http.post("/impatient", json={"sleep": 0.8})
+    before = live.runtime.stats()["ActFunction"].invocations  # that have ended
+    response = live.http.post("/short-timeout", json={"sleep": 0.8})
     assert (response.status_code, response.json()) == (504, {"code": "INTEGRATION_TIMEOUT"})
     wait_for(lambda: live.runtime.stats()["ActFunction"].in_flight == 0, "the function to end by itself")
     assert live.runtime.stats()["ActFunction"].invocations == before + 1
 
 
 def test_a_throttled_function_is_a_500(live: LiveEmulator) -> None:
-    running = live.begin(live.runtime.invoke("ScarceFunction", b'{"sleep": 0.5}'))
-    wait_for(lambda: live.runtime.stats()["ScarceFunction"].in_flight, "the first call")
-    response = live.http.post("/scarce", json={})
+    running = live.begin(live.runtime.invoke("ReservedFunction", b'{"sleep": 0.5}'))
+    wait_for(lambda: live.runtime.stats()["ReservedFunction"].in_flight, "the first call")
+    response = live.http.post("/reserved", json={})
     assert (response.status_code, response.json()) == (500, {"code": "INTEGRATION_FAILURE"})
     running.result()
 
 
-def told(live: LiveEmulator, response: httpx.Response) -> dict[str, Any]:
-    """The one line that the log has for an answer of the gateway's own, without what every line has."""
+def gateway_error(live: LiveEmulator, response: httpx.Response) -> dict[str, Any]:
+    """The only log record about an error of the gateway itself, without the fields that every record has."""
     lines = [
         (function, json.loads(line))
         for function, request, line in live.lines
@@ -259,7 +261,7 @@ def told(live: LiveEmulator, response: httpx.Response) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("path", "wish", "line"),
+    ("path", "action", "line"),
     [
         (
             "/act",
@@ -282,7 +284,7 @@ def told(live: LiveEmulator, response: httpx.Response) -> dict[str, Any]:
             },
         ),
         (
-            "/impatient",
+            "/short-timeout",
             {"sleep": 0.8},
             {
                 "function": "ActFunction",
@@ -294,17 +296,17 @@ def told(live: LiveEmulator, response: httpx.Response) -> dict[str, Any]:
     ],
     ids=["malformed", "failed", "late"],
 )
-def test_what_the_gateway_answers_itself_above_499_is_in_the_functions_log_with_its_cause(
-    live: LiveEmulator, path: str, wish: dict[str, Any], line: dict[str, Any]
+def test_a_5xx_of_the_gateway_itself_is_in_the_functions_log_with_its_cause(
+    live: LiveEmulator, path: str, action: dict[str, Any], line: dict[str, Any]
 ) -> None:
-    assert told(live, live.http.post(path, json=wish)) == line
+    assert gateway_error(live, live.http.post(path, json=action)) == line
 
 
 def test_a_throttled_function_is_in_its_log_with_the_limit(live: LiveEmulator) -> None:
-    running = live.begin(live.runtime.invoke("ScarceFunction", b'{"sleep": 0.5}'))
-    wait_for(lambda: live.runtime.stats()["ScarceFunction"].in_flight, "the first call")
-    assert told(live, live.http.post("/scarce", json={})) == {
-        "function": "ScarceFunction",
+    running = live.begin(live.runtime.invoke("ReservedFunction", b'{"sleep": 0.5}'))
+    wait_for(lambda: live.runtime.stats()["ReservedFunction"].in_flight, "the first call")
+    assert gateway_error(live, live.http.post("/reserved", json={})) == {
+        "function": "ReservedFunction",
         "gateway_status": 500,
         "gateway_response": "INTEGRATION_FAILURE",
         "cause": "throttled, ReservedFunctionConcurrentInvocationLimitExceeded",
@@ -312,7 +314,7 @@ def test_a_throttled_function_is_in_its_log_with_the_limit(live: LiveEmulator) -
     running.result()
 
 
-def test_what_the_gateway_refuses_below_500_is_no_error_in_a_log(live: LiveEmulator) -> None:
+def test_a_4xx_of_the_gateway_itself_is_not_logged_as_an_error(live: LiveEmulator) -> None:
     response = live.http.get("/nowhere")
     assert response.status_code == 403
     assert response.headers["x-amzn-requestid"] not in [request for _, request, _ in live.lines]
@@ -327,7 +329,7 @@ def test_a_method_over_its_rate_is_throttled_with_the_templates_headers(emulate:
     assert live.http.get("/echo").status_code == 200
 
 
-def test_a_body_over_ten_megabytes_is_refused_in_plain_text(live: LiveEmulator) -> None:
+def test_a_body_over_ten_megabytes_is_rejected_in_plain_text(live: LiveEmulator) -> None:
     port = live.http.base_url.port
     declared = raw(live, f"POST /act HTTP/1.1\r\nHost: x:{port}\r\nContent-Length: 10485761\r\n\r\n".encode())
     assert declared.startswith(b"HTTP/1.1 413 ")
@@ -339,16 +341,16 @@ def test_a_body_too_large_for_lambda_is_a_413(live: LiveEmulator) -> None:
     assert (response.status_code, response.json()) == (413, {"message": "Request Too Long"})
 
 
-def test_an_answer_is_compressed_for_those_who_accept_it_from_the_apis_size_on(live: LiveEmulator) -> None:
+def test_a_response_is_compressed_from_the_apis_size_on_if_the_client_accepts_it(live: LiveEmulator) -> None:
     long, short = ({"statusCode": 200, "body": "x" * length} for length in (1024, 1023))
     response = answer(live, long, **{"Accept-Encoding": "br, gzip;q=0.5"})
     assert (response.headers["content-encoding"], response.text) == ("gzip", long["body"])
     assert "content-encoding" not in answer(live, short, **{"Accept-Encoding": "gzip"}).headers
-    for refusing in ("identity", "gzip;q=0"):
-        assert "content-encoding" not in answer(live, long, **{"Accept-Encoding": refusing}).headers
+    for encoding in ("identity", "gzip;q=0"):
+        assert "content-encoding" not in answer(live, long, **{"Accept-Encoding": encoding}).headers
 
 
-def test_a_compressed_request_reaches_the_function_unpacked(live: LiveEmulator) -> None:
+def test_a_compressed_request_reaches_the_function_uncompressed(live: LiveEmulator) -> None:
     seen = event(live, "/echo", "POST", content=gzip.compress(b"plain"), headers={"Content-Encoding": "gzip"})
     assert seen["body"] == "plain"
     response = live.http.post("/echo", content=b"x", headers={"Content-Encoding": "br"})
@@ -368,7 +370,7 @@ def test_two_apis_or_emulators_do_not_share_a_port(emulate: Emulate, live: LiveE
     assert emulate().http.base_url.port != live.http.base_url.port
 
 
-def test_no_input_brings_the_gateway_down(live: LiveEmulator) -> None:
+def test_no_input_crashes_the_gateway(live: LiveEmulator) -> None:
     assert raw(live, b"GARBAGE\r\n\r\n").startswith(b"HTTP/1.")
     for path in ("/echo/%ff", "/echo/%00", "/echo?%ff=%ff&&=&a", "/echo/%zz", "//echo", "/echo/..%2f"):
         connection_closed = b"GET " + path.encode() + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"

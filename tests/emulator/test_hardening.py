@@ -1,4 +1,4 @@
-"""Functions that do what no function should, and clients that do what no client should."""
+"""Functions and clients that misbehave."""
 
 import asyncio
 import json
@@ -24,12 +24,12 @@ from tests.emulator.live_emulator import LiveEmulator, wait_for
 Emulate = Callable[..., LiveEmulator]
 
 
-def act(live: LiveEmulator, function: str = "ActFunction", **wishes: Any) -> InvokeResult:
-    return live.invoke(function, json.dumps(wishes).encode())
+def act(live: LiveEmulator, function: str = "ActFunction", **actions: Any) -> InvokeResult:
+    return live.invoke(function, json.dumps(actions).encode())
 
 
-def begin(live: LiveEmulator, function: str = "ActFunction", **wishes: Any) -> "Future[InvokeResult]":
-    return live.begin(live.runtime.invoke(function, json.dumps(wishes).encode()))
+def begin(live: LiveEmulator, function: str = "ActFunction", **actions: Any) -> "Future[InvokeResult]":
+    return live.begin(live.runtime.invoke(function, json.dumps(actions).encode()))
 
 
 def document(result: InvokeResult) -> Any:
@@ -48,10 +48,10 @@ def variant(stack: Stack, name: str, **changes: Any) -> Stack:
 # -- memory
 
 
-@pytest.mark.parametrize("wish", ["allocate", "fork_and_allocate"])
-def test_a_function_that_outgrows_its_memory_is_killed_and_answers_like_lambda(live: LiveEmulator, wish: str) -> None:
-    wishes: dict[str, Any] = {wish: 160}
-    result = act(live, **wishes)
+@pytest.mark.parametrize("action", ["allocate", "fork_and_allocate"])
+def test_a_function_that_exceeds_its_memory_is_killed_with_lambdas_error(live: LiveEmulator, action: str) -> None:
+    actions: dict[str, Any] = {action: 160}
+    result = act(live, **actions)
     assert result.error == "Unhandled"
     assert document(result) == {
         "errorType": "Runtime.ExitError",
@@ -66,7 +66,7 @@ def test_memory_that_parent_and_child_share_is_counted_once(live: LiveEmulator) 
     assert (result.error, document(result)) == (None, 70)
 
 
-def test_a_function_within_its_memory_is_left_alone_for_as_long_as_it_runs(live: LiveEmulator) -> None:
+def test_a_function_within_its_memory_is_not_killed(live: LiveEmulator) -> None:
     result = act(live, sleep=0.6, answer="fine")
     assert document(result) == "fine"
 
@@ -80,7 +80,7 @@ def test_megabytes_of_output_are_logged_and_answered(live: LiveEmulator) -> None
     wait_for(lambda: len(lines_of(live, result)) >= 300_000, "all lines")
 
 
-def test_a_line_without_end_is_cut_where_cloudwatch_would(live: LiveEmulator) -> None:
+def test_a_very_long_line_is_cut_at_cloudwatchs_limit(live: LiveEmulator) -> None:
     result = act(live, write={"text": "x" * 1000, "times": 3000}, answer="done")
     assert document(result) == "done"
     wait_for(lambda: sum(map(len, lines_of(live, result))) == 3_000_000, "the whole line")
@@ -94,41 +94,41 @@ def test_output_with_no_newline_belongs_to_the_invocation_that_wrote_it(live: Li
     wait_for(lambda: lines_of(live, second) == ["none here either"], "the second line")
 
 
-def test_output_that_is_no_text_is_logged_as_well_as_can_be(live: LiveEmulator) -> None:
+def test_output_that_is_not_text_is_logged_with_replacement_characters(live: LiveEmulator) -> None:
     result = act(live, bytes=[255, 254, 0, 10])
     wait_for(lambda: lines_of(live, result) == ["\ufffd\ufffd\0"], "the line")
 
 
-@pytest.mark.parametrize(("wish", "answer"), [("close_output", "silent"), ("close_stdout", "closed")])
-def test_a_function_that_closes_its_output_still_answers(live: LiveEmulator, wish: str, answer: str) -> None:
-    wishes: dict[str, Any] = {wish: None}
-    assert document(act(live, **wishes)) == answer
+@pytest.mark.parametrize(("action", "answer"), [("close_output", "silent"), ("close_stdout", "closed")])
+def test_a_function_that_closes_its_output_still_answers(live: LiveEmulator, action: str, answer: str) -> None:
+    actions: dict[str, Any] = {action: None}
+    assert document(act(live, **actions)) == answer
     assert act(live, answer=1).payload == b"1"
-    act(live, sys_exit=4)  # nobody else is to meet this environment
+    act(live, sys_exit=4)  # no other call should use this environment
 
 
-def test_nan_is_handed_on_by_lambda_and_refused_by_the_gateway(live: LiveEmulator) -> None:
+def test_nan_is_passed_on_by_lambda_and_rejected_by_the_gateway(live: LiveEmulator) -> None:
     assert b"NaN" in act(live, nan=None).payload
     assert live.http.post("/act", json={"nan": None}).status_code == 502
 
 
-def test_a_fork_that_answers_too_confuses_nobody_else(live: LiveEmulator) -> None:
-    # Two processes share one connection to the Runtime API from here on: what they say may come in shreds. It ends with
-    # their environment, and meets no other function.
+def test_a_fork_that_answers_too_does_not_affect_other_functions(live: LiveEmulator) -> None:
+    # From here on two processes share one connection to the Runtime API, and their messages may be interleaved. It ends
+    # with their environment and affects no other function.
     act(live, fork_and_return=None)
     for number in range(5):
         act(live, answer=number)
-        assert act(live, "HurriedFunction", answer=number).payload == str(number).encode()
-    wait_for(lambda: act(live, answer="sane").payload == b'"sane"', "a sane environment")
-    act(live, sys_exit=4)  # nobody else is to meet this environment
+        assert act(live, "ShortTimeoutFunction", answer=number).payload == str(number).encode()
+    wait_for(lambda: act(live, answer="works").payload == b'"works"', "a working environment")
+    act(live, sys_exit=4)  # no other call should use this environment
 
 
-def test_leaving_through_sys_exit_is_an_exit_like_any_other(live: LiveEmulator) -> None:
+def test_sys_exit_is_an_exit_like_any_other(live: LiveEmulator) -> None:
     assert "exit status 4" in document(act(live, sys_exit=4))["errorMessage"]
     assert "without providing a reason" in document(act(live, sys_exit=0))["errorMessage"]
 
 
-def test_threads_left_behind_hold_nothing_up(live: LiveEmulator) -> None:
+def test_threads_left_running_do_not_delay_anything(live: LiveEmulator) -> None:
     assert document(act(live, threads=20)) >= 20
     assert act(live, answer=1).payload == b"1"
 
@@ -140,7 +140,7 @@ def test_a_handler_that_its_module_does_not_have_is_lambdas_error(emulate: Emula
     assert result["errorMessage"] == "Handler 'nothing' missing on module 'functions.sample.act'"
 
 
-def test_temporary_files_are_an_environments_own_survive_its_crash_and_go_with_it(emulate: Emulate) -> None:
+def test_temporary_files_belong_to_an_environment_survive_its_crash_and_are_deleted_with_it(emulate: Emulate) -> None:
     live = emulate()
     first = document(act(live, scratch="one"))
     busy = begin(live, sleep=0.6, scratch="other")
@@ -170,11 +170,11 @@ def test_the_hooks_around_a_snapshot_run_in_their_order_once(live: LiveEmulator)
 
 
 @pytest.mark.parametrize("broken", ["first before", "second after"])
-def test_a_hook_that_fails_is_the_answer(emulate: Emulate, stack: Stack, broken: str) -> None:
+def test_the_error_of_a_hook_is_the_answer(emulate: Emulate, stack: Stack, broken: str) -> None:
     live = emulate(variant(stack, "SnapFunction", environment={"BREAK": broken}))
     result = live.invoke("SnapFunction")
     assert result.error == "Unhandled"
-    assert (document(result)["errorType"], document(result)["errorMessage"]) == ("ValueError", f"{broken} cannot")
+    assert (document(result)["errorType"], document(result)["errorMessage"]) == ("ValueError", f"{broken} failed")
 
 
 def test_hooks_after_a_restore_have_their_own_limit(emulate: Emulate, stack: Stack) -> None:
@@ -189,19 +189,19 @@ def test_hooks_after_a_restore_have_their_own_limit(emulate: Emulate, stack: Sta
 def test_a_debugged_function_waits_for_its_debugger_and_has_no_time_limit(
     emulate: Emulate, stack: Stack, tmp_path: Path
 ) -> None:
-    original = stack.functions["HurriedFunction"]
+    original = stack.functions["ShortTimeoutFunction"]
     shutil.copytree(original.code / "functions", tmp_path / "functions")
     (tmp_path / "debugpy.py").write_text(
         "from pathlib import Path\n"
         f"def listen(address): Path({str(tmp_path / 'seen')!r}).write_text(str(address))\n"
         "def wait_for_client(): pass\n"
     )
-    live = emulate(variant(stack, "HurriedFunction", code=tmp_path), debug={"HurriedFunction": 5678})
-    assert document(act(live, "HurriedFunction", sleep=1.3, answer="late")) == "late"
+    live = emulate(variant(stack, "ShortTimeoutFunction", code=tmp_path), debug={"ShortTimeoutFunction": 5678})
+    assert document(act(live, "ShortTimeoutFunction", sleep=1.3, answer="late")) == "late"
     assert (tmp_path / "seen").read_text() == "('127.0.0.1', 5678)"
 
 
-def test_what_cannot_be_debugged_is_said_at_the_start(emulate: Emulate) -> None:
+def test_a_function_that_cannot_be_debugged_is_reported_at_the_start(emulate: Emulate) -> None:
     with pytest.raises(StackError, match="NoSuchFunction cannot be debugged"):
         emulate(debug={"NoSuchFunction": 5678})
 
@@ -209,13 +209,13 @@ def test_what_cannot_be_debugged_is_said_at_the_start(emulate: Emulate) -> None:
 # -- many functions
 
 
-@pytest.mark.measures_time(reason="500 functions are there within 2 s")
-def test_five_hundred_sleeping_functions_cost_nothing(tmp_path: Path) -> None:
+@pytest.mark.measures_time(reason="500 functions are ready within 2 s")
+def test_five_hundred_idle_functions_need_no_process_and_little_memory(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text("def handler(event, context):\n    return event\n")
     head = "Transform: AWS::Serverless-2016-10-31\nResources:\n"
     function = "  F{}: {{Type: AWS::Serverless::Function, Properties: {{Runtime: python3.13, Handler: app.handler}}}}\n"
     (tmp_path / "template.yaml").write_text(head + "".join(function.format(number) for number in range(500)))
-    load(tmp_path / "template.yaml", cache=tmp_path)  # translated once, remembered from then on
+    load(tmp_path / "template.yaml", cache=tmp_path)  # translated once, cached from then on
     this = psutil.Process()
 
     async def run() -> tuple[float, int, int]:
@@ -239,7 +239,7 @@ def test_five_hundred_sleeping_functions_cost_nothing(tmp_path: Path) -> None:
 # -- clients
 
 
-def test_a_client_that_hangs_up_mid_body_costs_nobody_anything(live: LiveEmulator) -> None:
+def test_a_client_that_disconnects_mid_body_does_not_affect_others(live: LiveEmulator) -> None:
     before = live.runtime.stats()["ActFunction"].invocations
     for _ in range(20):
         with socket.create_connection(("127.0.0.1", live.http.base_url.port or 0)) as connection:
@@ -257,7 +257,7 @@ def test_a_client_that_does_not_wait_for_its_answer_does_not_stop_the_function(l
     wait_for(lambda: live.runtime.stats()["ActFunction"].invocations == before + 1, "the function to end by itself")
 
 
-def test_a_body_that_comes_drop_by_drop_is_waited_for(live: LiveEmulator) -> None:
+def test_a_body_that_arrives_byte_by_byte_is_read_completely(live: LiveEmulator) -> None:
     body = b'{"answer": {"statusCode": 200, "body": "patient"}}'
     with socket.create_connection(("127.0.0.1", live.http.base_url.port or 0)) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -274,7 +274,7 @@ def test_a_body_that_comes_drop_by_drop_is_waited_for(live: LiveEmulator) -> Non
 
 
 @pytest.mark.parametrize("header", [("X-Long", "x" * 10_300), ("X-Long", "x" * 60_000)])
-def test_a_flood_of_headers_is_refused(live: LiveEmulator, header: tuple[str, str]) -> None:
+def test_a_header_over_the_limit_is_rejected(live: LiveEmulator, header: tuple[str, str]) -> None:
     response = live.http.get("/echo", headers=[header])
     assert response.status_code in (400, 431)
     assert "python" not in response.text.lower() + str(response.headers).lower()
@@ -292,7 +292,7 @@ def test_ten_megabytes_are_read_and_a_byte_more_is_not(live: LiveEmulator) -> No
     assert (response.status_code, response.text) == (413, "HTTP content length exceeded 10485760 bytes.")
 
 
-def test_nobody_is_told_what_serves(live: LiveEmulator) -> None:
-    for response in (live.http.get("/echo"), live.http.get("/nowhere"), live.http.options("/asked/1")):
+def test_no_response_names_the_server(live: LiveEmulator) -> None:
+    for response in (live.http.get("/echo"), live.http.get("/nowhere"), live.http.options("/uncached/1")):
         assert "server" not in response.headers
     assert "server" not in httpx.get(f"{live.emulator.invoke_url}/nothing").headers

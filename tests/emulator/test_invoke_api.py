@@ -38,7 +38,7 @@ def client(live: LiveEmulator) -> Iterator[Any]:
     client.close()
 
 
-def refusal(call: Callable[[], Any]) -> tuple[int, str]:
+def rejection(call: Callable[[], Any]) -> tuple[int, str]:
     with pytest.raises(ClientError) as error:
         call()
     response = error.value.response
@@ -85,25 +85,25 @@ def test_without_a_payload_the_event_is_an_empty_object(client: Any) -> None:
     assert json.load(client.invoke(FunctionName="EchoFunction")["Payload"])["body"] == "{}"
 
 
-def test_what_cannot_be_invoked_is_refused_as_aws_does(client: Any, live: LiveEmulator) -> None:
-    assert refusal(lambda: client.invoke(FunctionName="Nobody")) == (404, "ResourceNotFoundException")
-    bad = refusal(lambda: client.invoke(FunctionName="ActFunction", Payload=b"{not json"))
+def test_invalid_invocations_are_rejected_as_on_aws(client: Any, live: LiveEmulator) -> None:
+    assert rejection(lambda: client.invoke(FunctionName="Missing")) == (404, "ResourceNotFoundException")
+    bad = rejection(lambda: client.invoke(FunctionName="ActFunction", Payload=b"{not json"))
     assert bad == (400, "InvalidRequestContentException")
     large = json.dumps("x" * 6_291_556).encode()
-    assert refusal(lambda: client.invoke(FunctionName="ActFunction", Payload=large)) == (
+    assert rejection(lambda: client.invoke(FunctionName="ActFunction", Payload=large)) == (
         413,
         "RequestTooLargeException",
     )
     event = json.dumps("x" * 1_048_576).encode()
-    too_large = refusal(lambda: client.invoke(FunctionName="ActFunction", InvocationType="Event", Payload=event))
+    too_large = rejection(lambda: client.invoke(FunctionName="ActFunction", InvocationType="Event", Payload=event))
     assert too_large == (413, "RequestTooLargeException")
     assert httpx.get(f"{live.emulator.invoke_url}/2015-03-31/functions").status_code == 404
 
 
 def test_a_throttled_function_is_a_429(client: Any, live: LiveEmulator) -> None:
-    running = live.begin(live.runtime.invoke("ScarceFunction", b'{"sleep": 0.5}'))
-    wait_for(lambda: live.runtime.stats()["ScarceFunction"].in_flight, "the first call")
-    assert refusal(lambda: client.invoke(FunctionName="ScarceFunction")) == (429, "TooManyRequestsException")
+    running = live.begin(live.runtime.invoke("ReservedFunction", b'{"sleep": 0.5}'))
+    wait_for(lambda: live.runtime.stats()["ReservedFunction"].in_flight, "the first call")
+    assert rejection(lambda: client.invoke(FunctionName="ReservedFunction")) == (429, "TooManyRequestsException")
     running.result()
 
 
@@ -113,7 +113,7 @@ def test_a_dry_run_runs_nothing(client: Any, live: LiveEmulator) -> None:
     assert live.runtime.stats()["ActFunction"].invocations == before
 
 
-def test_an_event_is_taken_at_once_and_runs_afterwards(client: Any, tmp_path: Path) -> None:
+def test_an_event_is_accepted_at_once_and_runs_afterwards(client: Any, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     payload = json.dumps({"sleep": 0.3, "append": str(mark)}).encode()
     answer = client.invoke(FunctionName="ActFunction", InvocationType="Event", Payload=payload)
@@ -122,7 +122,7 @@ def test_an_event_is_taken_at_once_and_runs_afterwards(client: Any, tmp_path: Pa
     wait_for(lambda: lines(mark), "the event to run")
 
 
-def test_an_event_whose_function_fails_is_tried_twice_more_under_the_same_request(
+def test_an_event_whose_function_fails_is_retried_twice_with_the_same_request_id(
     emulate: Emulate, tmp_path: Path
 ) -> None:
     live = emulate(retry_delays=(0.05, 0.05))
@@ -135,16 +135,16 @@ def test_an_event_whose_function_fails_is_tried_twice_more_under_the_same_reques
     assert len({attempt.split()[1] for attempt in attempts}) == 1
 
 
-def test_a_throttled_event_waits_and_is_no_attempt(emulate: Emulate, tmp_path: Path) -> None:
+def test_a_throttled_event_waits_and_does_not_count_as_an_attempt(emulate: Emulate, tmp_path: Path) -> None:
     live = emulate(retry_delays=())
-    running = live.begin(live.runtime.invoke("ScarceFunction", b'{"sleep": 0.5}'))
-    wait_for(lambda: live.runtime.stats()["ScarceFunction"].in_flight, "the first call")
+    running = live.begin(live.runtime.invoke("ReservedFunction", b'{"sleep": 0.5}'))
+    wait_for(lambda: live.runtime.stats()["ReservedFunction"].in_flight, "the first call")
     mark = tmp_path / "mark"
     payload = json.dumps({"append": str(mark)}).encode()
-    client_of(live).invoke(FunctionName="ScarceFunction", InvocationType="Event", Payload=payload)
+    client_of(live).invoke(FunctionName="ReservedFunction", InvocationType="Event", Payload=payload)
     running.result()
-    wait_for(lambda: lines(mark), "the event to get its turn")
-    assert live.runtime.stats()["ScarceFunction"].throttles >= 1
+    wait_for(lambda: lines(mark), "the event to run")
+    assert live.runtime.stats()["ReservedFunction"].throttles >= 1
 
 
 def test_a_function_can_invoke_another_through_its_environment(live: LiveEmulator) -> None:
@@ -153,31 +153,31 @@ def test_a_function_can_invoke_another_through_its_environment(live: LiveEmulato
     assert httpx.post(url, json={"a": 1}).json()["statusCode"] == 200
 
 
-def test_a_qualifier_is_an_alias_or_a_version_that_is_there(client: Any) -> None:
+def test_a_qualifier_is_an_existing_alias_or_version(client: Any) -> None:
     for name, qualifier in (("SnapFunction:live", None), ("SnapFunction", "live"), ("SnapFunction", "1")):
         answer = client.invoke(FunctionName=name, **({"Qualifier": qualifier} if qualifier else {}))
         assert (answer["ExecutedVersion"], json.load(answer["Payload"])["version"]) == ("1", "1")
     for name in ("SnapFunction:old", "ActFunction:live", "ActFunction:1"):
-        assert refusal(partial(client.invoke, FunctionName=name)) == (404, "ResourceNotFoundException")
+        assert rejection(partial(client.invoke, FunctionName=name)) == (404, "ResourceNotFoundException")
 
 
-def test_a_throttle_says_which_limit_it_was(client: Any, live: LiveEmulator) -> None:
-    running = live.begin(live.runtime.invoke("ScarceFunction", b'{"sleep": 0.5}'))
-    wait_for(lambda: live.runtime.stats()["ScarceFunction"].in_flight, "the first call")
+def test_a_throttling_error_names_the_limit(client: Any, live: LiveEmulator) -> None:
+    running = live.begin(live.runtime.invoke("ReservedFunction", b'{"sleep": 0.5}'))
+    wait_for(lambda: live.runtime.stats()["ReservedFunction"].in_flight, "the first call")
     with pytest.raises(ClientError) as error:
-        client.invoke(FunctionName="ScarceFunction")
+        client.invoke(FunctionName="ReservedFunction")
     assert error.value.response["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
     running.result()
 
 
-# -- whom the outcome of an event is told
+# -- destinations of events
 
 QUEUE = "arn:aws:sqs:ap-northeast-2:000000000000:"
 
 
 @pytest.fixture(scope="module")
 def sqs() -> Iterator[Any]:
-    """SQS as moto plays it; `sqs.meta.endpoint_url` is where."""
+    """A client of moto's SQS; `sqs.meta.endpoint_url` is its address."""
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -190,10 +190,10 @@ def sqs() -> Iterator[Any]:
     server.stop()
 
 
-def told(
+def send_event(
     emulate: Emulate, stack: Stack, sqs: Any, payload: object, *, delays: Any = (0.01, 0.01), **config: Any
 ) -> str:
-    """Sends ActFunction, so configured, an event; the request id."""
+    """Sends ActFunction an event, with this configuration; returns the request id."""
     changed = {**stack.functions, "ActFunction": replace(stack.functions["ActFunction"], **config)}
     live = emulate(
         replace(stack, functions=changed),
@@ -219,9 +219,11 @@ def message(sqs: Any, name: str) -> Any:
     return wait_for(received, f"a message in {name}")[0]
 
 
-def test_a_success_is_told_with_what_was_asked_and_answered(emulate: Emulate, stack: Stack, sqs: Any) -> None:
-    request_id = told(emulate, stack, sqs, {"answer": {"a": 1}}, on_success=QUEUE + "won")
-    record = json.loads(message(sqs, "won")["Body"])
+def test_a_success_is_sent_to_its_destination_with_request_and_response(
+    emulate: Emulate, stack: Stack, sqs: Any
+) -> None:
+    request_id = send_event(emulate, stack, sqs, {"answer": {"a": 1}}, on_success=QUEUE + "succeeded")
+    record = json.loads(message(sqs, "succeeded")["Body"])
     assert record.pop("timestamp").endswith("Z")
     assert record == {
         "version": "1.0",
@@ -237,8 +239,10 @@ def test_a_success_is_told_with_what_was_asked_and_answered(emulate: Emulate, st
     }
 
 
-def test_a_function_says_how_often_an_event_is_tried_again(emulate: Emulate, stack: Stack, sqs: Any) -> None:
-    told(emulate, stack, sqs, {"fail": "for good"}, async_retries=1, on_failure=QUEUE + "given-up-after-one-retry")
+def test_a_function_configures_how_often_an_event_is_retried(emulate: Emulate, stack: Stack, sqs: Any) -> None:
+    send_event(
+        emulate, stack, sqs, {"fail": "for good"}, async_retries=1, on_failure=QUEUE + "given-up-after-one-retry"
+    )
     record = json.loads(message(sqs, "given-up-after-one-retry")["Body"])
     assert record["requestContext"]["condition"] == "RetriesExhausted"
     assert record["requestContext"]["approximateInvokeCount"] == 2
@@ -248,7 +252,7 @@ def test_an_event_given_up_goes_to_its_destination_and_to_its_dead_letter_queue(
     emulate: Emulate, stack: Stack, sqs: Any
 ) -> None:
     config = {"on_failure": QUEUE + "lost", "dead_letters": QUEUE + "dead"}
-    request_id = told(emulate, stack, sqs, {"fail": "no seats"}, **config)
+    request_id = send_event(emulate, stack, sqs, {"fail": "no seats"}, **config)
     record = json.loads(message(sqs, "lost")["Body"])
     assert record["requestContext"]["condition"] == "RetriesExhausted"
     assert record["requestContext"]["approximateInvokeCount"] == 3
@@ -264,29 +268,29 @@ def test_an_event_that_would_be_too_old_for_its_next_attempt_is_given_up(
     emulate: Emulate, stack: Stack, sqs: Any
 ) -> None:
     config = {"on_failure": QUEUE + "aged", "async_age": 5.0}
-    told(emulate, stack, sqs, {"fail": "x"}, delays=(60.0, 120.0), **config)
+    send_event(emulate, stack, sqs, {"fail": "x"}, delays=(60.0, 120.0), **config)
     context = json.loads(message(sqs, "aged")["Body"])["requestContext"]
     assert (context["condition"], context["approximateInvokeCount"]) == ("EventAgeExceeded", 1)
 
 
-def test_a_function_that_may_not_run_at_all_gives_its_events_up_at_once(
+def test_events_of_a_function_without_concurrency_are_given_up_at_once(
     emulate: Emulate, stack: Stack, sqs: Any
 ) -> None:
-    told(emulate, stack, sqs, {}, reserved_concurrency=0, on_failure=QUEUE + "barred")
+    send_event(emulate, stack, sqs, {}, reserved_concurrency=0, on_failure=QUEUE + "barred")
     record = json.loads(message(sqs, "barred")["Body"])
     assert record["requestContext"]["approximateInvokeCount"] == 0
     assert "responseContext" not in record
 
 
 def test_a_function_can_be_the_destination_of_another(emulate: Emulate, stack: Stack) -> None:
-    arn = stack.functions["HurriedFunction"].arn
+    arn = stack.functions["ShortTimeoutFunction"].arn
     changed = {**stack.functions, "ActFunction": replace(stack.functions["ActFunction"], on_success=arn)}
     live = emulate(replace(stack, functions=changed))
     client_of(live).invoke(FunctionName="ActFunction", InvocationType="Event", Payload=b'{"answer": 1}')
-    wait_for(lambda: live.runtime.stats()["HurriedFunction"].cold_starts, "the destination to be invoked")
+    wait_for(lambda: live.runtime.stats()["ShortTimeoutFunction"].cold_starts, "the destination to be invoked")
 
 
-def test_a_queue_with_nothing_that_plays_sqs_is_refused_at_the_start(emulate: Emulate, stack: Stack) -> None:
+def test_a_queue_without_an_sqs_endpoint_is_rejected_at_the_start(emulate: Emulate, stack: Stack) -> None:
     changed = {**stack.functions, "ActFunction": replace(stack.functions["ActFunction"], on_failure=QUEUE + "lost")}
     with pytest.raises(StackError, match=r"ActFunction\.Properties\.EventInvokeConfig.*AWS_ENDPOINT_URL"):
         emulate(replace(stack, functions=changed))

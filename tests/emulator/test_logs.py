@@ -25,11 +25,11 @@ def test_a_trace_has_all_lines_of_the_invocations_that_mention_it() -> None:
         line("begun", trace_id="t1"),
         line("[ERROR] Odd: why"),
         line("other", request="r2"),
-        line("told", request="r3", function="Told", trace_id="t1"),
+        line("sent", request="r3", function="Notify", trace_id="t1"),
     ]
 
-    assert [one.message for one in select(lines, trace="t1")] == ["begun", "[ERROR] Odd: why", "told"]
-    assert [one.message for one in select(lines, trace="t1", function="Told")] == ["told"]
+    assert [one.message for one in select(lines, trace="t1")] == ["begun", "[ERROR] Odd: why", "sent"]
+    assert [one.message for one in select(lines, trace="t1", function="Notify")] == ["sent"]
     assert [one.message for one in select(lines, trace="r2")] == ["other"]
 
 
@@ -47,7 +47,7 @@ def test_an_exception_without_a_trace_id_has_its_request_id() -> None:
     assert failed.trace == "r1"
 
 
-def test_a_traceback_that_the_logger_told_is_not_told_again_by_the_runtime() -> None:
+def test_a_traceback_that_the_logger_wrote_is_not_shown_again_for_the_runtime() -> None:
     entries = shown(
         line("it failed", exception=TRACEBACK, trace_id="t1"),
         line("[ERROR] Odd: why"),
@@ -62,16 +62,16 @@ def test_a_traceback_that_the_logger_told_is_not_told_again_by_the_runtime() -> 
     assert "exception" not in entries[0].line.extra
 
 
-def test_what_a_function_wrote_is_read_back_as_it_was(tmp_path: Path) -> None:
+def test_the_output_of_a_function_is_read_back_unchanged(tmp_path: Path) -> None:
     log = FunctionLog(tmp_path / "functions.log")
     log.write("Buy", "r1", "plain")
     log.write("Buy", "r1", json.dumps({"level": "ERROR", "message": "no", "trace_id": "t1", "location": "a:1"}))
     log.close()
 
-    plain, told = read(tmp_path / "functions.log")
+    plain, sent = read(tmp_path / "functions.log")
 
     assert (plain.message, plain.level) == ("plain", "")
-    assert (told.message, told.level, told.extra) == ("no", "ERROR", {"trace_id": "t1"})
+    assert (sent.message, sent.level, sent.extra) == ("no", "ERROR", {"trace_id": "t1"})
 
 
 def test_metrics_are_not_shown_to_readers(tmp_path: Path) -> None:

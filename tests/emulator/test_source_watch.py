@@ -19,14 +19,14 @@ def signature(packages: Path) -> tuple[int, int]:
     return SourceWatch().folders_signature([], [packages])
 
 
-def test_bytecode_is_no_change_of_a_package(packages: Path) -> None:
+def test_bytecode_is_not_a_change_of_a_package(packages: Path) -> None:
     before = signature(packages)
     (packages / "__pycache__").mkdir()
     (packages / "__pycache__" / "six.cpython-313.pyc").touch()
     assert signature(packages) == before
 
 
-def test_a_package_that_comes_goes_or_is_installed_again_is_one(packages: Path) -> None:
+def test_a_package_that_is_added_removed_or_installed_again_is_a_change(packages: Path) -> None:
     seen = [signature(packages)]
     (packages / "two-1.0.dist-info").rmdir()
     seen.append(signature(packages))

@@ -11,7 +11,7 @@ Template = Callable[..., Stack]
 APP = "Type: AWS::Serverless::Function\n    Properties: {Runtime: python3.13, Handler: app.handler"
 
 
-def refused(template: Template, text: str, parameters: dict[str, str] | None = None) -> str:
+def error_of(template: Template, text: str, parameters: dict[str, str] | None = None) -> str:
     with pytest.raises(StackError) as error:
         template(text, parameters)
     assert "\n" not in str(error.value)
@@ -40,18 +40,18 @@ def test_parameters_replace_defaults_everywhere(template: Template) -> None:
     assert environment(template, variables, head, {"Limit": "7", "Words": "x,y"}) == {"AL": "7", "AW": "x-y", "AS": "y"}
 
 
-def test_parameters_that_are_unknown_missing_or_not_allowed_are_named(template: Template) -> None:
+def test_parameters_that_are_unknown_missing_or_not_allowed_are_reported(template: Template) -> None:
     text = "Parameters: {{Size: {{Type: String{more}}}}}\nResources:\n  App:\n    " + APP.replace("{", "{{") + "}}"
-    assert "Size" in refused(template, text.format(more=""))
-    assert "Sise" in refused(template, text.format(more=", Default: S"), {"Sise": "M"})
-    allowed = refused(template, text.format(more=", AllowedValues: [S, M]"), {"Size": "XL"})
+    assert "Size" in error_of(template, text.format(more=""))
+    assert "Sise" in error_of(template, text.format(more=", Default: S"), {"Sise": "M"})
+    allowed = error_of(template, text.format(more=", AllowedValues: [S, M]"), {"Size": "XL"})
     assert allowed == "Parameters.Size: 'XL' is not one of S, M"
-    pattern = refused(template, text.format(more=", AllowedPattern: '[A-Z]+'"), {"Size": "m"})
+    pattern = error_of(template, text.format(more=", AllowedPattern: '[A-Z]+'"), {"Size": "m"})
     assert pattern == "Parameters.Size: 'm' does not match [A-Z]+"
 
 
 @pytest.mark.parametrize(
-    ("declared", "value", "complaint"),
+    ("declared", "value", "message"),
     [
         ("Type: Number", "soon", "'soon' is not a number"),
         ("Type: Number, MinValue: 1", "0", "'0' is under its MinValue, 1"),
@@ -60,11 +60,9 @@ def test_parameters_that_are_unknown_missing_or_not_allowed_are_named(template: 
         ("Type: String, MaxLength: 2", "xyz", "'xyz' is over its MaxLength, 2"),
     ],
 )
-def test_a_parameter_out_of_its_bounds_is_refused(
-    template: Template, declared: str, value: str, complaint: str
-) -> None:
+def test_a_parameter_out_of_its_bounds_is_rejected(template: Template, declared: str, value: str, message: str) -> None:
     text = f"Parameters: {{Size: {{{declared}}}}}\nResources:\n  App:\n    {APP}}}"
-    assert refused(template, text, {"Size": value}) == f"Parameters.Size: {complaint}"
+    assert error_of(template, text, {"Size": value}) == f"Parameters.Size: {message}"
 
 
 def test_intrinsics_become_plain_values(template: Template) -> None:
@@ -83,7 +81,7 @@ def test_intrinsics_become_plain_values(template: Template) -> None:
         "QUEUE": "!Ref Jobs",
         "NAME": "!GetAtt Jobs.QueueName",
         "SECRET": "!Ref Key",
-        "GONE": "!If [Live, !Ref AWS::NoValue, kept]",
+        "REMOVED": "!If [Live, !Ref AWS::NoValue, kept]",
         "BOOL": "true",
     }
     assert environment(template, ", ".join(f"{key}: {value}" for key, value in variables.items()), head) == {
@@ -101,14 +99,14 @@ def test_intrinsics_become_plain_values(template: Template) -> None:
     }
 
 
-def test_what_only_aws_could_work_out_is_refused_where_it_stands(template: Template) -> None:
+def test_a_value_that_only_aws_knows_is_rejected_with_its_path(template: Template) -> None:
     text = f"Resources:\n  App:\n    {APP}, Environment: {{Variables: {{A: !ImportValue other}}}}}}"
-    message = refused(template, text)
+    message = error_of(template, text)
     assert "Resources.App.Properties.Environment.Variables.A" in message
     assert "Fn::ImportValue" in message
 
 
-def test_a_resource_whose_condition_does_not_hold_is_not_there(template: Template) -> None:
+def test_a_resource_whose_condition_is_false_is_left_out(template: Template) -> None:
     text = "Parameters: {Extra: {Type: String}}\nConditions: {IsExtra: !Equals [!Ref Extra, 'yes']}\nResources:\n"
     text += f"  App:\n    {APP}}}\n  More:\n    Condition: IsExtra\n    {APP}}}\n"
     assert set(template(text, {"Extra": "yes"}).functions) == {"App", "More"}
@@ -122,7 +120,7 @@ def test_code_is_found_below_code_uri_or_the_nearest_folder_above_it(template: T
     text += "    Properties: {{Runtime: python3.13, Handler: {}, CodeUri: functions/}}"
     assert template(text.format("functions.queue.enter.handler")).functions["App"].code == tmp_path
     assert template(text.format("queue.enter.handler")).functions["App"].code == tmp_path / "functions"
-    message = refused(template, text.format("functions.queue.leave.handler"))
+    message = error_of(template, text.format("functions.queue.leave.handler"))
     assert "App" in message
     assert "functions/queue/leave.py" in message
 
@@ -174,7 +172,7 @@ def test_the_retries_of_asynchronous_invocations_are_read(template: Template) ->
 
 
 @pytest.mark.parametrize(
-    ("properties", "said"),
+    ("properties", "expected"),
     [
         ("Runtime: nodejs22.x", "Resources.App.Properties.Runtime: nodejs22.x"),
         ("Events: {Web: {Type: HttpApi}}", "Resources.App.Properties.Events.Web: events of type HttpApi"),
@@ -216,9 +214,11 @@ def test_the_retries_of_asynchronous_invocations_are_read(template: Template) ->
         ("FunctionUrlConfig: {AuthType: NONE}", "Resources.AppUrl: AWS::Lambda::Url"),
     ],
 )
-def test_what_would_not_run_as_on_aws_is_refused_by_name(template: Template, properties: str, said: str) -> None:
+def test_a_property_that_would_not_work_as_on_aws_is_rejected_by_name(
+    template: Template, properties: str, expected: str
+) -> None:
     start = APP.replace("Runtime: python3.13, ", "") if properties.startswith("Runtime") else APP
-    assert said in refused(template, f"Resources:\n  App:\n    {start}, {properties}}}")
+    assert expected in error_of(template, f"Resources:\n  App:\n    {start}, {properties}}}")
 
 
 @pytest.mark.parametrize(
@@ -234,11 +234,11 @@ def test_an_api_is_never_served_without_the_protection_it_declares(template: Tem
         f"Resources:\n  Api: {{Type: AWS::Serverless::Api, Properties: {{StageName: v1, {auth}}}}}\n  App:\n    {APP}, "
     )
     text += "Events: {Web: {Type: Api, Properties: {RestApiId: !Ref Api, Path: /, Method: get}}}}"
-    refused(template, text)
+    error_of(template, text)
 
 
 @pytest.mark.parametrize(
-    ("properties", "said"),
+    ("properties", "expected"),
     [
         ("CacheClusterEnabled: true", "Resources.Api.Properties.CacheClusterEnabled: not emulated"),
         ("CanarySetting: {PercentTraffic: 5}", "Resources.Api.Properties.CanarySetting: not emulated"),
@@ -252,34 +252,36 @@ def test_an_api_is_never_served_without_the_protection_it_declares(template: Tem
         ),
     ],
 )
-def test_what_would_change_an_apis_answers_is_refused_by_name(template: Template, properties: str, said: str) -> None:
+def test_an_unsupported_property_of_an_api_is_rejected_by_name(
+    template: Template, properties: str, expected: str
+) -> None:
     api = f"Api: {{Type: AWS::Serverless::Api, Properties: {{StageName: v1, {properties}}}}}"
     text = f"Resources:\n  {api}\n  App:\n    {APP}, "
     text += "Events: {Web: {Type: Api, Properties: {RestApiId: !Ref Api, Path: /, Method: get}}}}"
-    assert said in refused(template, text)
+    assert expected in error_of(template, text)
 
 
-def test_what_is_off_by_name_is_off(template: Template) -> None:
+def test_an_unsupported_property_that_is_turned_off_is_accepted(template: Template) -> None:
     api = "{StageName: v1, CacheClusterEnabled: false, TracingEnabled: true, OpenApiVersion: 3.0.1}"
     text = f"Resources:\n  Api: {{Type: AWS::Serverless::Api, Properties: {api}}}\n  App:\n    {APP}, "
     text += "Events: {Web: {Type: Api, Properties: {RestApiId: !Ref Api, Path: /, Method: get}}}}"
     assert template(text).apis[0].routes
 
 
-def test_resources_that_wait_for_each_other_are_refused(template: Template) -> None:
+def test_circular_dependencies_are_rejected(template: Template) -> None:
     one = APP + ", Environment: {Variables: {OTHER: !Ref Two}}}"
     two = APP + ", Environment: {Variables: {OTHER: !Sub '${One.Arn}'}}}"
-    message = refused(template, f"Resources:\n  One:\n    {one}\n  Two:\n    {two}\n")
+    message = error_of(template, f"Resources:\n  One:\n    {one}\n  Two:\n    {two}\n")
     assert "circular dependency: " in message
     assert {"One", "Two"} <= set(message.replace(":", " ").split())
     text = "Conditions: {A: !Not [!Condition B], B: !Not [!Condition A]}\nResources:\n  App:\n    Condition: A\n    "
-    assert "depends on itself" in refused(template, text + APP + "}")
+    assert "depends on itself" in error_of(template, text + APP + "}")
 
 
-def test_a_handler_that_is_not_there_is_named(template: Template) -> None:
+def test_a_missing_handler_is_reported(template: Template) -> None:
     start = "Resources:\n  App:\n    Type: AWS::Serverless::Function\n    Properties: {Runtime: python3.13, Handler: "
-    assert "App's handler nowhere.handler needs nowhere.py" in refused(template, start + "nowhere.handler}")
-    assert "Resources.App.Properties.Handler: handler is not module.function" in refused(template, start + "handler}")
+    assert "App's handler nowhere.handler needs nowhere.py" in error_of(template, start + "nowhere.handler}")
+    assert "Resources.App.Properties.Handler: handler is not module.function" in error_of(template, start + "handler}")
 
 
 def test_destinations_and_the_age_of_events_are_read(template: Template) -> None:
@@ -317,17 +319,17 @@ def test_a_schedules_retries_and_dead_letters_are_kept_for_its_trigger(template:
     }
 
 
-def test_a_file_that_is_no_template_is_refused_in_one_line(template: Template, tmp_path: Path) -> None:
-    refused(template, "Resources: [")
-    refused(template, "Nothing: here")
-    refused(template, "Resources: {App: 7}")
+def test_an_invalid_template_is_rejected_with_one_line(template: Template, tmp_path: Path) -> None:
+    error_of(template, "Resources: [")
+    error_of(template, "Nothing: here")
+    error_of(template, "Resources: {App: 7}")
     for broken in ("7", "{Handler: a.b, Events: 7}", "{Handler: a.b, Events: {Web: 7}}"):
-        refused(template, f"Resources: {{App: {{Type: AWS::Serverless::Function, Properties: {broken}}}}}")
+        error_of(template, f"Resources: {{App: {{Type: AWS::Serverless::Function, Properties: {broken}}}}}")
     with pytest.raises(StackError, match="No such file"):
         load(tmp_path / "absent.yaml")
 
 
-def test_a_translated_template_is_remembered(stack: Stack, state: Path) -> None:
+def test_a_translated_template_is_cached(stack: Stack, state: Path) -> None:
     remembered = list(state.glob("template-*.json"))
     assert remembered
     again = load(Path(__file__).parent / "template.yaml", cache=state)

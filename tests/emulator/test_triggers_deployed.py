@@ -1,4 +1,4 @@
-"""Triggers in front of functions that CloudFormation deployed, and named."""
+"""Triggers for functions that CloudFormation deployed under names of its own."""
 
 import asyncio
 import json
@@ -35,19 +35,19 @@ def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a")
 
 
-def test_a_stack_tells_what_its_functions_are_called(aws: str) -> None:
+def test_the_names_of_functions_are_read_from_their_stack(aws: str) -> None:
     cloudformation = boto3.client("cloudformation", region_name=REGION, endpoint_url=aws)
     cloudformation.create_stack(StackName="greetings", TemplateBody=json.dumps(TEMPLATE))
     assert deployed_names("greetings", REGION, aws) == {"GreetFunction": "greet-1QX7"}
 
 
-def test_a_stack_that_is_not_there_is_named(aws: str) -> None:
+def test_a_missing_stack_is_reported(aws: str) -> None:
     with pytest.raises(StackError, match="the stack farewells cannot be read"):
         deployed_names("farewells", REGION, aws)
 
 
 @pytest.mark.parametrize(("function", "called"), [("GreetFunction", "greet-1QX7"), ("Other", "Other")])
-def test_a_function_is_called_by_the_name_it_was_given(function: str, called: str) -> None:
+def test_a_function_is_called_by_its_deployed_name(function: str, called: str) -> None:
     paths = []
 
     async def answer(request: web.Request) -> web.Response:

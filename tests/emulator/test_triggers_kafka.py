@@ -1,4 +1,4 @@
-"""Kafka event source mappings on real brokers, with a Lambda Invoke endpoint that only plays one."""
+"""Kafka event source mappings on real brokers, with a fake Lambda Invoke endpoint."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ from emulator.triggers.endpoint import LambdaEndpoint
 from tests.emulator.kafka_lambda import FakeLambda, listening, run, send, source, triggered, until
 
 
-def test_an_event_looks_as_lambda_makes_it(broker: Running, topic: str, producer: KafkaProducer) -> None:
+def test_an_event_looks_like_lambdas(broker: Running, topic: str, producer: KafkaProducer) -> None:
     async def scenario() -> None:
         fake = FakeLambda()
         producer.send(
@@ -48,7 +48,7 @@ def test_an_event_looks_as_lambda_makes_it(broker: Running, topic: str, producer
     run(scenario())
 
 
-def test_records_of_a_partition_come_in_order_in_batches_no_larger_than_asked(
+def test_records_of_a_partition_arrive_in_order_in_batches_of_limited_size(
     broker: Running, topic: str, producer: KafkaProducer
 ) -> None:
     async def scenario() -> None:
@@ -88,7 +88,7 @@ def test_a_window_gathers_records_until_it_has_passed_or_the_batch_is_full(
     run(scenario())
 
 
-def test_a_failed_batch_is_tried_again_until_it_succeeds_while_other_partitions_go_on(
+def test_a_failed_batch_is_retried_until_it_succeeds_while_other_partitions_continue(
     broker: Running, topic: str, producer: KafkaProducer
 ) -> None:
     async def scenario() -> None:
@@ -170,7 +170,7 @@ def test_an_answer_that_names_no_record_of_the_batch_fails_all_of_it(
     run(scenario())
 
 
-def test_after_a_restart_it_goes_on_where_it_was_and_repeats_only_what_was_under_way(
+def test_after_a_restart_it_continues_and_repeats_only_the_batch_that_was_running(
     broker: Running, topic: str, producer: KafkaProducer
 ) -> None:
     async def scenario() -> None:
@@ -195,7 +195,7 @@ def test_after_a_restart_it_goes_on_where_it_was_and_repeats_only_what_was_under
     run(scenario())
 
 
-def test_latest_begins_with_what_comes_and_misses_nothing_during_a_restart(
+def test_latest_begins_with_new_records_and_misses_none_during_a_restart(
     broker: Running, topic: str, producer: KafkaProducer
 ) -> None:
     async def scenario() -> None:
@@ -214,11 +214,11 @@ def test_latest_begins_with_what_comes_and_misses_nothing_during_a_restart(
     run(scenario())
 
 
-def test_an_endpoint_that_is_away_is_waited_for(broker: Running, topic: str, producer: KafkaProducer) -> None:
+def test_an_unavailable_endpoint_is_waited_for(broker: Running, topic: str, producer: KafkaProducer) -> None:
     async def scenario() -> None:
         fake = FakeLambda()
         send(producer, topic, ["a"])
-        async with LambdaEndpoint("http://127.0.0.1:1") as nobody, triggered(broker, source(topic), nobody) as trigger:
+        async with LambdaEndpoint("http://127.0.0.1:1") as closed, triggered(broker, source(topic), closed) as trigger:
             await until(lambda: trigger.status().failures > 1)
             assert trigger.status().trouble
         async with listening(fake) as endpoint, triggered(broker, source(topic), endpoint):
@@ -227,7 +227,7 @@ def test_an_endpoint_that_is_away_is_waited_for(broker: Running, topic: str, pro
     run(scenario())
 
 
-@pytest.mark.measures_time(reason="the median way takes less than 0.1 s")
+@pytest.mark.measures_time(reason="the median latency is less than 0.1 s")
 def test_a_record_reaches_an_idle_function_within_a_tenth_of_a_second(
     broker: Running, topic: str, producer: KafkaProducer
 ) -> None:
@@ -249,7 +249,7 @@ def test_a_record_reaches_an_idle_function_within_a_tenth_of_a_second(
     run(scenario())
 
 
-def test_a_topic_that_does_not_exist_is_named_and_waited_for(broker: Running) -> None:
+def test_a_topic_that_does_not_exist_is_reported_and_waited_for(broker: Running) -> None:
     async def scenario() -> None:
         fake = FakeLambda()
         missing = f"missing-{uuid.uuid4().hex[:8]}"
@@ -259,7 +259,7 @@ def test_a_topic_that_does_not_exist_is_named_and_waited_for(broker: Running) ->
     run(scenario())
 
 
-def test_any_bytes_and_no_bytes_reach_the_function(broker: Running, topic: str, producer: KafkaProducer) -> None:
+def test_arbitrary_bytes_and_null_reach_the_function(broker: Running, topic: str, producer: KafkaProducer) -> None:
     async def scenario() -> None:
         fake = FakeLambda()
         producer.send(topic, None, key=b"\xff\x00", partition=0).get(timeout=10)

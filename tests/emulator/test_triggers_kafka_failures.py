@@ -1,4 +1,4 @@
-"""What a Kafka event source mapping does with batches that fail, and with records that its filters do not want."""
+"""What a Kafka event source mapping does with batches that fail, and with records that match no filter."""
 
 import asyncio
 import json
@@ -33,7 +33,7 @@ def on_failure(destination: str, **more: Any) -> dict[str, Any]:
     return {"DestinationConfig": {"OnFailure": {"Destination": destination}}, **more}
 
 
-def test_after_its_attempts_a_batch_is_given_up_and_the_partition_goes_on(
+def test_after_its_attempts_a_batch_is_given_up_and_the_partition_continues(
     broker: Running, topic: str, producer: KafkaProducer
 ) -> None:
     async def scenario() -> None:
@@ -98,7 +98,7 @@ def test_records_that_are_too_old_never_reach_the_function(
     run(scenario())
 
 
-def test_what_is_given_up_is_told_to_an_sqs_queue_with_where_the_records_are(
+def test_a_batch_that_is_given_up_is_reported_to_an_sqs_queue_with_its_offsets(
     broker: Running, topic: str, producer: KafkaProducer, aws: str
 ) -> None:
     async def scenario() -> None:
@@ -132,7 +132,7 @@ def test_what_is_given_up_is_told_to_an_sqs_queue_with_where_the_records_are(
     assert "payload" not in letter
 
 
-def test_what_is_given_up_is_written_to_a_topic_record_by_record_under_its_key(
+def test_a_batch_that_is_given_up_is_written_to_a_topic_record_by_record_with_its_keys(
     broker: Running, topic: str, producer: KafkaProducer
 ) -> None:
     dead = f"dead-{topic}"
@@ -162,7 +162,7 @@ def test_what_is_given_up_is_written_to_a_topic_record_by_record_under_its_key(
     assert letter["payload"]["records"][f"{topic}-0"][0]["value"] == "YmFk"
 
 
-def test_a_destination_that_is_away_loses_the_batch_after_three_attempts_as_on_aws(
+def test_an_unavailable_destination_loses_the_batch_after_three_attempts_as_on_aws(
     broker: Running, topic: str, producer: KafkaProducer
 ) -> None:
     async def scenario() -> None:
@@ -195,7 +195,7 @@ def test_only_records_that_pass_a_filter_reach_the_function_and_the_others_are_c
                 assert trigger.status().filtered == 3
             async with triggered(broker, mapping, endpoint) as trigger:
                 await until(lambda: trigger.status().lag == 0)
-                assert trigger.status().filtered == 0, "what no filter wanted is not read again"
+                assert trigger.status().filtered == 0, "records that match no filter are not read again"
 
         assert fake.seen == [wanted]
 
@@ -221,7 +221,7 @@ def test_only_records_that_pass_a_filter_reach_the_function_and_the_others_are_c
         ({"lines": {"sku": ["x"]}}, [{"lines": [{"sku": "y"}, {"sku": "x"}]}], [{"lines": []}]),
     ],
 )
-def test_a_filter_lets_through_what_its_rule_says(rule: Any, passing: list[Any], dropped: list[Any]) -> None:
+def test_a_filter_passes_what_matches_its_rule(rule: Any, passing: list[Any], dropped: list[Any]) -> None:
     filters = Filters([{"Pattern": json.dumps({"value": rule})}], "Filters")
 
     assert [document for document in passing if not filters.pass_value(json.dumps(document).encode())] == []
@@ -230,7 +230,7 @@ def test_a_filter_lets_through_what_its_rule_says(rule: Any, passing: list[Any],
     assert not filters.pass_value(b"\xff")
 
 
-def test_a_rule_on_plain_text_lets_no_json_through_and_filters_are_alternatives() -> None:
+def test_a_rule_on_plain_text_passes_no_json_and_filters_are_alternatives() -> None:
     filters = Filters([{"Pattern": '{"value": [{"prefix": "a"}]}'}, {"Pattern": '{"value": {"b": [1]}}'}], "Filters")
 
     assert [filters.pass_value(value) for value in (b"abc", b"bc", b'{"b": 1}', b'"a"', None)] == [
@@ -254,18 +254,18 @@ def test_a_rule_on_plain_text_lets_no_json_through_and_filters_are_alternatives(
         ({"FilterCriteria": {"Filters": [{"Pattern": "{"}]}}, "not a JSON text"),
     ],
 )
-def test_a_property_that_is_not_emulated_is_refused_by_its_path(properties: dict[str, Any], message: str) -> None:
+def test_a_property_that_is_not_emulated_is_rejected_by_its_path(properties: dict[str, Any], message: str) -> None:
     with pytest.raises(StackError, match=message):
         kafka_options.read(source("orders", properties=properties))
 
 
-def test_what_changes_nothing_here_is_passed_over(tmp_path: Path) -> None:
+def test_properties_without_effect_here_are_ignored(tmp_path: Path) -> None:
     properties = {"ProvisionedPollerConfig": {"MinimumPollers": 1}, "MaximumRetryAttempts": -1, "Tags": []}
 
     assert kafka_options.read(source("orders", properties=properties)).retries is None
 
 
-def test_two_partitions_are_worked_on_at_the_same_time(broker: Running, topic: str, producer: KafkaProducer) -> None:
+def test_two_partitions_are_processed_at_the_same_time(broker: Running, topic: str, producer: KafkaProducer) -> None:
     async def scenario() -> None:
         fake = FakeLambda(hold=asyncio.Event())
         assert fake.hold

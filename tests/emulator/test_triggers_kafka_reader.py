@@ -42,36 +42,34 @@ def test_mappings_of_one_topic_each_get_every_record_and_commit_in_their_own_gro
     run(scenario())
 
 
-def test_a_mapping_that_is_stuck_holds_no_other_back_and_misses_nothing(
+def test_a_blocked_mapping_delays_no_other_and_misses_nothing(
     broker: Running, topic: str, producer: KafkaProducer
 ) -> None:
-    sent = [str(number) for number in range(3_000)]  # more than a mapping keeps waiting
+    sent = [str(number) for number in range(3_000)]  # more than a mapping buffers
 
     async def scenario() -> None:
-        stuck, free = FakeLambda(), FakeLambda()
-        stuck.hold = asyncio.Event()
-        async with listening(stuck) as first, listening(free) as second:
+        blocked, free = FakeLambda(), FakeLambda()
+        blocked.hold = asyncio.Event()
+        async with listening(blocked) as first, listening(free) as second:
             triggers = [
                 KafkaTrigger(source(topic, name=name, group=name, batch_size=100), broker.kafka, endpoint)
-                for name, endpoint in (("stuck", first), ("free", second))
+                for name, endpoint in (("blocked", first), ("free", second))
             ]
             reader = KafkaReader(broker.kafka, triggers)
             await reader.start()
             await asyncio.to_thread(send, producer, topic, sent)
             await until(lambda: len(free.seen) == len(sent))
-            assert len(stuck.batches) == 1
-            stuck.hold.set()
-            await until(lambda: len(stuck.seen) >= len(sent))
+            assert len(blocked.batches) == 1
+            blocked.hold.set()
+            await until(lambda: len(blocked.seen) >= len(sent))
             await reader.close()
         assert free.seen == sent
-        assert stuck.seen == sent
+        assert blocked.seen == sent
 
     run(scenario())
 
 
-def test_a_topic_that_is_not_there_yet_stops_no_other_mapping(
-    broker: Running, topic: str, producer: KafkaProducer
-) -> None:
+def test_a_missing_topic_does_not_stop_other_mappings(broker: Running, topic: str, producer: KafkaProducer) -> None:
     async def scenario() -> None:
         fake = FakeLambda()
         send(producer, topic, ["a"])
@@ -88,7 +86,7 @@ def test_a_topic_that_is_not_there_yet_stops_no_other_mapping(
 
 
 class Clock:
-    """Stands in for the `time` module of the reader's: hours pass at once."""
+    """Replaces the reader's `time` module, so that hours pass at once."""
 
     def __init__(self) -> None:
         self.ahead = 0.0
@@ -98,29 +96,29 @@ class Clock:
 
 
 class RecordingActivity(Activity):
-    """An activity that tells whether the reader rests."""
+    """An activity that records when the reader is idle."""
 
     def __init__(self) -> None:
         super().__init__()
         self.used = False
-        self.resting = threading.Event()
+        self.idle = threading.Event()
 
     def within(self, seconds: float) -> bool:
         return self.used
 
     def wait(self, seconds: float) -> None:
-        self.resting.set()
+        self.idle.set()
         super().wait(3_600)
 
 
 @contextmanager
-def rested(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
+def moved_clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     clock = Clock()
     monkeypatch.setattr("emulator.triggers.kafka_reader.time", clock)
     yield clock
 
 
-def test_a_reader_that_rests_reads_at_once_when_the_stack_is_used(
+def test_an_idle_reader_reads_at_once_when_the_stack_is_used(
     broker: Running, topic: str, producer: KafkaProducer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scenario(clock: Clock) -> None:
@@ -131,32 +129,32 @@ def test_a_reader_that_rests_reads_at_once_when_the_stack_is_used(
             await reader.start()
             await until(lambda: trigger.status().lag == 0)
             clock.ahead = 3_600
-            assert await asyncio.to_thread(activity.resting.wait, 20)
+            assert await asyncio.to_thread(activity.idle.wait, 20)
             await asyncio.to_thread(send, producer, topic, ["a"])
-            assert fake.seen == []  # nothing looks for an hour, unless it is woken
+            assert fake.seen == []  # the reader waits for an hour, unless it is woken
             activity.used = True
             activity.note()
             await until(lambda: fake.seen == ["a"])
             activity.note()
             await reader.close()
 
-    with rested(monkeypatch) as clock:
+    with moved_clock(monkeypatch) as clock:
         run(scenario(clock))
 
 
-def test_closing_wakes_a_reader_that_rests(broker: Running, topic: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closing_wakes_an_idle_reader(broker: Running, topic: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario(clock: Clock) -> None:
         fake, activity = FakeLambda(), RecordingActivity()
         async with listening(fake) as endpoint:
             reader = KafkaReader(broker.kafka, [KafkaTrigger(source(topic), broker.kafka, endpoint)], activity)
             await reader.start()
             clock.ahead = 3_600
-            assert await asyncio.to_thread(activity.resting.wait, 20)
+            assert await asyncio.to_thread(activity.idle.wait, 20)
             began = time.monotonic()
             await reader.close()
             assert time.monotonic() - began < 8  # joining the thread gives up after ten seconds
 
-    with rested(monkeypatch) as clock:
+    with moved_clock(monkeypatch) as clock:
         run(scenario(clock))
 
 

@@ -17,7 +17,7 @@ from emulator import services
 from emulator.ports import free_port, is_free
 
 ROOT = Path(__file__).parents[2]
-FOREIGN = Path(__file__).parent / "foreign"
+OTHER_PROJECT = Path(__file__).parent / "other_project"
 SAM = ROOT / ".sam-venv" / "bin" / "sam"
 IMAGE = "public.ecr.aws/lambda/python:3.13-x86_64"
 
@@ -53,24 +53,24 @@ def started(log: Path, *command: str) -> Iterator[None]:
 def test_kafka_and_schedules_call_the_functions_of_sam_local(tmp_path: Path) -> None:
     if reason := missing():
         pytest.skip(reason)
-    project = shutil.copytree(FOREIGN, tmp_path / "library")
+    project = shutil.copytree(OTHER_PROJECT, tmp_path / "library")
     port = free_port()
-    told = project / "sam.log"
+    sam_log = project / "sam.log"
     sam = (str(SAM), "local", "start-lambda", "-t", "stream.yaml", "--port", str(port), "--skip-pull-image")
     with services.start({"kafka": {"topics": {"returns": 1}}}, tmp_path / "services") as running:
         producer = KafkaProducer(bootstrap_servers=running.kafka)
         producer.send("returns", b"iliad").get(timeout=10)
         producer.close()
         triggers = (sys.executable, "-m", "emulator", "triggers", "--lambda-url", f"http://127.0.0.1:{port}")
-        with started(told, *sam):
+        with started(sam_log, *sam):
             wait_until(lambda: not is_free(port))
             with started(project / "triggers.log", *triggers, "--template", "stream.yaml", "--kafka", running.kafka[0]):
-                wait_until(lambda: "the clock struck" in told.read_text())
-                wait_until(lambda: "returned: iliad" in told.read_text())
+                wait_until(lambda: "the clock struck" in sam_log.read_text())
+                wait_until(lambda: "returned: iliad" in sam_log.read_text())
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 50) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, "the condition was not met in time"
         time.sleep(0.05)

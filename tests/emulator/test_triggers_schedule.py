@@ -19,7 +19,7 @@ START = datetime(2026, 3, 1, 9, 0, 12, tzinfo=UTC)
 
 
 class FakeClock:
-    """Passes only when `pass_by` is called; whoever sleeps is woken `late` seconds after his time."""
+    """Moves only when `advance` is called; a sleep ends `late` seconds after its time."""
 
     def __init__(self, late: float = 0) -> None:
         self._now = START
@@ -34,8 +34,8 @@ class FakeClock:
         self._sleepers.append((self._now + timedelta(seconds=seconds), awake))
         await awake.wait()
 
-    async def pass_by(self, seconds: float) -> None:
-        """Lets the time pass in steps, and everyone do what it is time for."""
+    async def advance(self, seconds: float) -> None:
+        """Moves the time in steps, and lets every sleep end that is due."""
         end = self._now + timedelta(seconds=seconds)
         await settle()
         while due := [at for at, awake in self._sleepers if at <= end and not awake.is_set()]:
@@ -54,7 +54,7 @@ async def settle() -> None:
 
 
 class FakeEndpoint(LambdaEndpoint):
-    """Remembers when it was called and with what."""
+    """Records when it was called and with what."""
 
     def __init__(self, clock: FakeClock, slow: Callable[[], Awaitable[object]] | None = None) -> None:
         super().__init__("http://127.0.0.1:1")
@@ -93,7 +93,7 @@ def fired(
         await settle()
         if jump:  # as when the machine was asleep
             clock._now += timedelta(seconds=jump)
-        await clock.pass_by(seconds)
+        await clock.advance(seconds)
         await trigger.close()
         return endpoint.calls
 
@@ -114,27 +114,27 @@ def test_a_rate_does_not_drift_when_the_endpoint_is_slow() -> None:
         endpoint = FakeEndpoint(clock, slow=lambda: clock.sleep(61))
         trigger = ScheduleTrigger(schedule("rate(1 minute)"), endpoint, clock)
         await trigger.start()
-        await clock.pass_by(605)
+        await clock.advance(605)
         await trigger.close()
         return seconds_of(endpoint.calls)
 
     assert asyncio.run(scenario()) == [60.0 * number for number in range(11)]
 
 
-def test_a_rate_does_not_drift_when_each_wait_is_over_late() -> None:
+def test_a_rate_does_not_drift_when_each_wait_ends_late() -> None:
     async def scenario() -> list[float]:
         clock = FakeClock(late=0.5)
         endpoint = FakeEndpoint(clock)
         trigger = ScheduleTrigger(schedule("rate(1 minute)"), endpoint, clock)
         await trigger.start()
-        await clock.pass_by(605)
+        await clock.advance(605)
         await trigger.close()
         return seconds_of(endpoint.calls)
 
     assert asyncio.run(scenario()) == [0.0, *(60.0 * number + 0.5 for number in range(1, 11))]
 
 
-def test_what_a_sleeping_machine_missed_is_not_made_up_for() -> None:
+def test_runs_that_a_sleeping_machine_missed_are_skipped() -> None:
     calls = seconds_of(fired("rate(1 minute)", 100, jump=3600))
 
     assert calls[0] == 0
@@ -203,7 +203,7 @@ def test_the_next_time_of_an_expression(expression: str, after: str, expected: s
         "cron(*/0 12 * * ? *)",
     ],
 )
-def test_what_is_not_a_schedule_or_not_supported_is_refused(expression: str) -> None:
+def test_an_invalid_or_unsupported_expression_is_rejected(expression: str) -> None:
     with pytest.raises(StackError):
         parse(expression)
 
@@ -242,7 +242,7 @@ def test_a_rate_counts_from_its_start_however_long_ago() -> None:
     assert seconds_of(fired("rate(1 hour)", 3600, StartDate="2020-01-01T00:30:00Z")) == [29 * 60 + 48]
 
 
-def test_an_event_that_is_not_taken_is_handed_over_again_as_the_retry_policy_says() -> None:
+def test_an_event_that_is_not_accepted_is_sent_again_by_the_retry_policy() -> None:
     calls = fired(
         "rate(1 day)",
         600,
@@ -255,7 +255,7 @@ def test_an_event_that_is_not_taken_is_handed_over_again_as_the_retry_policy_say
     assert seconds_of(calls) == [0, 1, 3, 7]
 
 
-def test_an_event_that_grew_too_old_is_given_up() -> None:
+def test_an_event_that_is_too_old_is_given_up() -> None:
     calls = fired(
         "rate(1 day)",
         600,
@@ -266,7 +266,7 @@ def test_an_event_that_grew_too_old_is_given_up() -> None:
     assert seconds_of(calls)[-1] <= 60
 
 
-def test_what_would_fail_again_is_not_tried_again() -> None:
+def test_a_permanent_failure_is_not_retried() -> None:
     assert len(fired("rate(1 day)", 600, answer=Answer(error="HTTP 404", status=404))) == 1
 
 
@@ -280,8 +280,8 @@ def test_an_event_that_is_given_up_goes_to_the_dead_letter_queue_with_the_reason
     url = sqs.create_queue(QueueName="late")["QueueUrl"]
 
     async def scenario() -> list[Any]:
-        async with LambdaEndpoint("http://127.0.0.1:1") as nobody:
-            trigger = ScheduleTrigger(schedule("rate(1 day)", '{"a": 1}', Target=properties), nobody, aws_url=aws)
+        async with LambdaEndpoint("http://127.0.0.1:1") as closed:
+            trigger = ScheduleTrigger(schedule("rate(1 day)", '{"a": 1}', Target=properties), closed, aws_url=aws)
             await trigger.start()
             messages: list[Any] = []
             while not messages:
@@ -312,6 +312,6 @@ def test_an_event_that_is_given_up_goes_to_the_dead_letter_queue_with_the_reason
         ({"Rhythm": 4}, r"Properties\.Rhythm: not emulated"),
     ],
 )
-def test_a_property_that_is_not_emulated_is_refused_by_its_path(properties: dict[str, Any], message: str) -> None:
+def test_a_property_that_is_not_emulated_is_rejected_by_its_path(properties: dict[str, Any], message: str) -> None:
     with pytest.raises(StackError, match=message):
         ScheduleTrigger(schedule("rate(1 day)", **properties), FakeEndpoint(FakeClock()))

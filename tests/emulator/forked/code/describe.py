@@ -1,4 +1,4 @@
-"""Says what its own process looks like: a forked one must look like a fresh one."""
+"""Describes its own process: a forked one must look like a fresh one."""
 
 import gc
 import os
@@ -17,7 +17,7 @@ from pathlib import Path
 import shared
 
 _AT_INIT = {"modules": sorted(sys.modules)}
-# What differs from process to process by its nature.
+# These differ in every process.
 _OWN = ("AWS_ENDPOINT_URL_LAMBDA", "AWS_LAMBDA_LOG_STREAM_NAME", "AWS_LAMBDA_RUNTIME_API", "TMPDIR", "_X_AMZN_TRACE_ID")
 
 
@@ -54,7 +54,7 @@ def _process():
         "recursion": sys.getrecursionlimit(),
         "encoding": [sys.stdout.encoding, sys.getfilesystemencoding(), sys.getdefaultencoding()],
         "layer": shared.NAME,
-        "dies with": _parent_death_signal(),
+        "parent death signal": _parent_death_signal(),
     }
 
 
@@ -99,7 +99,7 @@ def _descriptors():
         try:
             target = os.readlink(f"/proc/self/fd/{number}")  # noqa: PTH115
         except OSError:
-            continue  # the one that lists
+            continue  # the descriptor of the listing itself
         kinds.append(target.partition(":")[0])
     return kinds
 

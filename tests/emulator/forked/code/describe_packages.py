@@ -1,4 +1,4 @@
-"""`describe`, with packages that have extension modules and import each other in circles."""
+"""`describe`, with packages that have extension modules and import each other circularly."""
 
 import psycopg
 import redis

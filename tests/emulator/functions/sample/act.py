@@ -1,4 +1,4 @@
-"""Does what the event says, one thing after the other. Behind the gateway the body says it."""
+"""Runs the actions of the event in order; behind the gateway, those of its body."""
 
 import json
 import os
@@ -14,10 +14,10 @@ STARTED = time.time_ns()
 
 
 def handler(event, context):
-    wishes = json.loads(event["body"]) if "httpMethod" in event else event
+    actions = json.loads(event["body"]) if "httpMethod" in event else event
     answer = None
-    for wish, argument in wishes.items():
-        answer = globals()[f"_{wish}"](argument, context)
+    for action, argument in actions.items():
+        answer = globals()[f"_{action}"](argument, context)
     return answer
 
 

@@ -1,4 +1,4 @@
-"""Remembers what ran around its snapshot."""
+"""Records which hooks ran around its snapshot."""
 
 import json
 import os
@@ -11,7 +11,7 @@ ran = ["init"]
 
 def before(name):
     if os.environ["BREAK"] == name:
-        raise ValueError(f"{name} cannot")
+        raise ValueError(f"{name} failed")
     ran.append(name)
 
 

@@ -1,4 +1,4 @@
-"""An authorizer that does what the token says."""
+"""An authorizer whose result depends on the token."""
 
 calls = 0
 
@@ -6,15 +6,15 @@ calls = 0
 def handler(event, _context):
     global calls
     calls += 1
-    wish = event["authorizationToken"] if event["type"] == "TOKEN" else event["headers"]["Authorization"]
-    if wish == "unauthorized":
+    token = event["authorizationToken"] if event["type"] == "TOKEN" else event["headers"]["Authorization"]
+    if token == "unauthorized":
         raise Exception("Unauthorized")  # noqa: TRY002  the contract is this very message
-    if wish == "crash":
+    if token == "crash":
         raise ValueError("the key store is down")
-    if wish == "nopolicy":
+    if token == "nopolicy":
         return {"principalId": "someone"}
     context_values = {"role": "USER", "calls": calls, "vip": True, "event": " ".join(sorted(event))}
-    if wish == "nested":
+    if token == "nested":
         context_values["nested"] = {"not": "allowed"}
     statements = {
         "deny": [_statement("Deny", "*"), _statement("Allow", "*")],
@@ -22,7 +22,7 @@ def handler(event, _context):
         "reading": [_statement("Allow", "arn:aws:execute-api:*/v1/GET/*")],
         "odd": [{"Effect": "Maybe", "Action": "execute-api:Invoke", "Resource": "*"}],
         "condition": [{**_statement("Allow", "*"), "Condition": {"IpAddress": {"aws:SourceIp": "127.0.0.1"}}}],
-    }.get(wish, [_statement("Allow", event["methodArn"])])
+    }.get(token, [_statement("Allow", event["methodArn"])])
     return {
         "principalId": "someone",
         "policyDocument": {"Version": "2012-10-17", "Statement": statements},

@@ -1,4 +1,4 @@
-"""Another project's template on a copy of the emulator's folder, away from this repository."""
+"""Another project's template on a copy of the emulator's folder, outside this repository."""
 
 import ast
 import json
@@ -23,10 +23,10 @@ from emulator.triggers.running import Triggers
 from tests.emulator.kafka_lambda import run, until
 from tests.support.child_process import Child
 
-FOREIGN = Path(__file__).parent / "foreign"
+OTHER_PROJECT = Path(__file__).parent / "other_project"
 EMULATOR = Path(__file__).parents[2] / "emulator"
 
-# The modules of all that the emulator may import: its requirements when it is lifted out.
+# The modules that the emulator may import: its requirements outside this repository.
 DECLARED = {
     *("aiohttp", "awslambdaric", "boto3", "kafka", "moto", "psutil", "redis", "rich", "samtranslator", "typer"),
     *("uvloop", "yaml"),
@@ -37,8 +37,8 @@ DECLARED = {
 }
 
 
-class Lifted:
-    """A copy of the emulator's folder, and a copy of the foreign project, in a folder of their own."""
+class EmulatorCopy:
+    """Copies of the emulator's folder and of the other project, in one folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -46,12 +46,12 @@ class Lifted:
         self.port = free_port()
         self.mark = str(folder)
         hidden = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(EMULATOR, folder / "lifted" / "emulator", ignore=hidden)
-        shutil.copytree(FOREIGN, self.project, ignore=hidden)
+        shutil.copytree(EMULATOR, folder / "copy" / "emulator", ignore=hidden)
+        shutil.copytree(OTHER_PROJECT, self.project, ignore=hidden)
 
     def start(self, *words: str) -> Child:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-        environment |= {"PYTHONPATH": str(self.folder / "lifted"), "EMULATOR_TEST": self.mark}
+        environment |= {"PYTHONPATH": str(self.folder / "copy"), "EMULATOR_TEST": self.mark}
         return Child(
             [sys.executable, "-m", "emulator", *words],
             cwd=self.project,
@@ -85,9 +85,9 @@ class Lifted:
 
 
 @pytest.fixture(scope="module")
-def lifted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lifted]:
-    """The foreign project, up."""
-    made = Lifted(tmp_path_factory.mktemp("elsewhere"))
+def copied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorCopy]:
+    """The other project, running."""
+    made = EmulatorCopy(tmp_path_factory.mktemp("elsewhere"))
     done = made.up("template.yaml", "--parameter-overrides", "Library=Pergamon")
     assert done.returncode == 0, done.stderr
     yield made
@@ -95,39 +95,39 @@ def lifted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lifted]:
     assert made.left() == []
 
 
-def test_a_foreign_template_runs_with_its_layer_its_parameters_and_its_path_parameters(lifted: Lifted) -> None:
-    answer = lifted.get("/shelves/greek/books/homer/iliad")
+def test_another_projects_template_runs_with_its_layer_parameters_and_path_parameters(copied: EmulatorCopy) -> None:
+    answer = copied.get("/shelves/greek/books/homer/iliad")
 
     assert answer.json() == {"library": "Pergamon", "spine": "GREEK: homer/iliad", "reader": "ada"}
 
 
-def test_a_foreign_authorizer_decides(lifted: Lifted) -> None:
-    assert lifted.get("/shelves/greek/books/iliad", card="stranger").status_code == 403
-    assert httpx.get(f"http://127.0.0.1:{lifted.port}/shelves/greek/books/iliad").status_code == 401
+def test_another_projects_authorizer_decides(copied: EmulatorCopy) -> None:
+    assert copied.get("/shelves/greek/books/iliad", card="stranger").status_code == 403
+    assert httpx.get(f"http://127.0.0.1:{copied.port}/shelves/greek/books/iliad").status_code == 401
 
 
-def test_no_services_run_that_nobody_asked_for_and_schedules_do(lifted: Lifted) -> None:
-    status = json.loads(lifted.run("status", "--json").stdout)
+def test_no_services_run_without_being_configured_but_schedules_do(copied: EmulatorCopy) -> None:
+    status = json.loads(copied.run("status", "--json").stdout)
 
     assert status["units"] == []
     assert {(one["function"], one["expression"]) for one in status["schedules"]} == {
-        ("Dust", "rate(1 hour)"),
-        ("Dust", "cron(0 3 ? * MON-FRI *)"),
+        ("Clean", "rate(1 hour)"),
+        ("Clean", "cron(0 3 ? * MON-FRI *)"),
     }
-    wait_until(lambda: "dusting with soft" in lifted.run("logs", "--function", "Dust").stdout)
+    wait_until(lambda: "cleaning with soft" in copied.run("logs", "--function", "Clean").stdout)
 
 
-def test_an_event_is_found_by_its_name_in_the_events_folder(lifted: Lifted) -> None:
-    assert lifted.run("invoke", "Dust", "-e", "dust").stdout == "null\n"
-    wait_until(lambda: "dusting with hard" in lifted.run("logs").stdout)
-    assert "events/ has dust" in lifted.run("invoke", "Dust", "-e", "nothing").stderr
+def test_an_event_is_found_by_its_name_in_the_events_folder(copied: EmulatorCopy) -> None:
+    assert copied.run("invoke", "Clean", "-e", "clean").stdout == "null\n"
+    wait_until(lambda: "cleaning with hard" in copied.run("logs").stdout)
+    assert "events/ has clean" in copied.run("invoke", "Clean", "-e", "nothing").stderr
 
 
-def test_an_exception_shows_its_function_its_trace_and_the_traceback_once(lifted: Lifted) -> None:
-    assert lifted.get("/shelves/greek/books/missing").status_code == 502
+def test_an_exception_shows_its_function_its_trace_and_the_traceback_once(copied: EmulatorCopy) -> None:
+    assert copied.get("/shelves/greek/books/missing").status_code == 502
 
-    wait_until(lambda: "the gateway answered" in lifted.run("logs", "--function", "Lend").stdout)
-    shown = lifted.run("logs", "--function", "Lend").stdout
+    wait_until(lambda: "the gateway answered" in copied.run("logs", "--function", "Lend").stdout)
+    shown = copied.run("logs", "--function", "Lend").stdout
     (head, gateways) = [line for line in shown.splitlines() if " LookupError: no such book" in line]
     assert "the gateway answered 502" in gateways
 
@@ -136,8 +136,8 @@ def test_an_exception_shows_its_function_its_trace_and_the_traceback_once(lifted
     assert shown.count("raise LookupError") == 1
 
 
-def test_a_function_in_another_language_is_refused_in_a_line(tmp_path: Path) -> None:
-    here = Lifted(tmp_path / "here")
+def test_a_function_in_another_language_is_rejected_with_a_reason(tmp_path: Path) -> None:
+    here = EmulatorCopy(tmp_path / "here")
 
     done = here.up("nodejs.yaml")
 
@@ -146,7 +146,7 @@ def test_a_function_in_another_language_is_refused_in_a_line(tmp_path: Path) -> 
     assert here.left() == []
 
 
-def test_the_emulator_imports_nothing_but_itself_and_what_it_declares() -> None:
+def test_the_emulator_imports_only_itself_and_its_declared_requirements() -> None:
     allowed = {*DECLARED, "emulator", *sys.stdlib_module_names}
     found = set()
     for path in EMULATOR.rglob("*.py"):
@@ -160,7 +160,7 @@ def test_the_emulator_imports_nothing_but_itself_and_what_it_declares() -> None:
 
 
 def test_triggers_alone_call_the_functions_of_any_endpoint_and_end_on_ctrl_c(tmp_path: Path) -> None:
-    here = Lifted(tmp_path / "here")
+    here = EmulatorCopy(tmp_path / "here")
 
     async def scenario() -> None:
         calls: list[Any] = []
@@ -180,13 +180,13 @@ def test_triggers_alone_call_the_functions_of_any_endpoint_and_end_on_ctrl_c(tmp
             process.send_signal(signal.SIGINT)
             assert process.wait(20) == 0
         await runner.cleanup()
-        assert calls == [("/2015-03-31/functions/Dust/invocations", "Event", {"brush": "soft"})]
+        assert calls == [("/2015-03-31/functions/Clean/invocations", "Event", {"brush": "soft"})]
 
     run(scenario())
     assert here.left() == []
 
 
-def test_an_event_source_without_a_broker_is_refused_by_its_name() -> None:
+def test_an_event_source_without_a_broker_is_rejected_by_name() -> None:
     source = KafkaSource("Orders", "OnOrder", "orders", "group", None)
     stack = Stack("shop", {}, (), (Schedule("Daily", "OnDay", "rate(1 day)", None),), (source,))
 
@@ -197,5 +197,5 @@ def test_an_event_source_without_a_broker_is_refused_by_its_name() -> None:
 def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, "the condition was not met in time"
         time.sleep(0.05)
