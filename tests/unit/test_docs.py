@@ -73,9 +73,9 @@ def test_broken_links_and_anchors_are_found(tmp_path: Path) -> None:
     good = (
         "[a](other.md#the-relay-functionsrelay-again) ![b](other.md) [c](https://example.com/none.md) `[d](none.md)`\n"
     )
-    bad = "[a](none.md) [b](other.md#no-heading) [c](#nowhere)\n\n[d]: gone.md\n"
+    bad = "[a](none.md) [b](other.md#no-heading) [c](#nowhere)\n\n[d]: removed.md\n"
     page.write_text(f"{good}{bad}\n```\n[e](none.md)\n```\n", encoding="utf-8")
-    assert broken_links(page) == ["none.md", "other.md#no-heading", "#nowhere", "gone.md"]
+    assert broken_links(page) == ["none.md", "other.md#no-heading", "#nowhere", "removed.md"]
 
 
 def test_every_page_that_a_file_names_exists() -> None:

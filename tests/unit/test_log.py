@@ -16,7 +16,7 @@ HASH = "$2b$11$" + "abcDEF./12" * 5 + "xyz"
 @pytest.mark.parametrize(
     ("text", "masked"),
     [
-        (f"token {JWT} was refused", "token *** was refused"),
+        (f"token {JWT} was rejected", "token *** was rejected"),
         (f"for {TOKEN}.", "for qr_***."),
         (
             "DETAIL:  Key (email)=(fan+seoul@example.co.kr) already exists.",
