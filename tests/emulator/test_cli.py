@@ -459,6 +459,7 @@ def test_an_invalid_port_is_rejected_without_a_traceback(project: Project, words
 
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
+    assert "port" in done.stderr.splitlines()[-1]
     assert project.left() == []
 
 
