@@ -1,1 +1,1 @@
-"""Where the application lives on AWS: nested stacks of template.yaml, and what watches it."""
+"""The AWS infrastructure: nested stacks of template.yaml, alarms and deployment."""

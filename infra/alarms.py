@@ -24,13 +24,13 @@ TEMPLATE = FOLDER / "observe.yaml"
 SOURCES = (FOLDER / "alarms.toml", Path(__file__), handlers.TEMPLATE)
 GROUPS = {
     "sale": "The sale",
-    "money": "Money",
+    "payments": "Payments",
     "messages": "Messages",
-    "doors": "Doors",
+    "access": "Access",
     "api": "The gateway and the functions",
-    "errors": "Functions without a client",
+    "errors": "Functions without a route",
     "latency": "p95 of each route, ms",
-    "failures": "5xx answers of each route",
+    "failures": "5xx responses of each route",
 }
 COMPARISONS = {"above": "GreaterThanThreshold", "below": "LessThanThreshold"}
 COLUMNS, WIDTH, HEIGHT = 4, 6, 5  # of a dashboard 24 wide
@@ -38,23 +38,23 @@ COLUMNS, WIDTH, HEIGHT = 4, 6, 5  # of a dashboard 24 wide
 
 @dataclass(frozen=True)
 class Alarm:
-    """One line of the list. `period` is in seconds; `minutes` of `of` periods must be past the threshold."""
+    """One alarm of the list. `period` is in seconds; `minutes` of `of` periods must be beyond the threshold."""
 
     name: str
-    says: str
+    description: str
     group: str
     metric: str
     above: float | None = None
     below: float | None = None
     namespace: str = NAMESPACE
     dimensions: Mapping[str, str] = field(default_factory=dict)
-    by: tuple[str, ...] = ()  # summed over whatever these dimensions are
+    by: tuple[str, ...] = ()  # over all values of these dimensions
     statistic: str = "Sum"
     period: int = 60
     minutes: int = 1
     of: int = 1
     missing: str = "notBreaching"
-    rolls_back: bool = False  # CodeDeploy takes a canary back on it
+    rolls_back: bool = False  # CodeDeploy rolls a canary back on it
 
     @property
     def threshold(self) -> float:
@@ -62,7 +62,7 @@ class Alarm:
 
     @property
     def query(self) -> str:
-        """Metrics Insights: an alarm on a metric of every value of its dimensions."""
+        """A Metrics Insights query over every value of the dimensions."""
         return f"SELECT {self.statistic.upper()}({self.metric}) FROM SCHEMA({self.namespace}, {', '.join(self.by)})"
 
     def resource(self) -> dict[str, Any]:
@@ -78,12 +78,12 @@ class Alarm:
                 "ExtendedStatistic" if percentile else "Statistic": self.statistic,
                 "Period": self.period,
             }
-            if percentile:  # a slow one of three requests is no p95
+            if percentile:  # one slow request of three must not count as p95
                 measured["EvaluateLowSampleCountPercentile"] = "ignore"
         return {
             "Type": "AWS::CloudWatch::Alarm",
             "Properties": {
-                "AlarmDescription": self.says,
+                "AlarmDescription": self.description,
                 **measured,
                 "EvaluationPeriods": self.of,
                 "DatapointsToAlarm": self.minutes,
@@ -95,8 +95,8 @@ class Alarm:
             },
         }
 
-    def line(self, label: str | None = None) -> list[Any]:
-        """As a dashboard draws it."""
+    def series(self, label: str | None = None) -> list[Any]:
+        """The metric as a series of a dashboard chart."""
         if self.by:
             return [{"expression": self.query, "label": label or self.metric, "period": self.period}]
         parts = [part for dimension in self.dimensions.items() for part in dimension]
@@ -105,7 +105,7 @@ class Alarm:
 
 
 def read(path: Path = FOLDER / "alarms.toml") -> list[Alarm]:
-    """Every alarm: those listed, those of each route of template.yaml, and those of functions without a route."""
+    """Every alarm: the listed ones, those of each route of template.yaml, and those of functions without a route."""
     listed = tomllib.loads(path.read_text(encoding="utf-8"))
     alarms = [Alarm(**{**each, "by": tuple(each.get("by", ()))}) for each in listed["alarm"]]
     objectives = listed["objectives"]
@@ -138,7 +138,7 @@ def _of_route(route: str, objective: float, rolls_back: bool) -> Iterator[Alarm]
     )
     yield Alarm(
         f"{name}Fails",
-        f"{route} answers 5xx",
+        f"{route} returns 5xx",
         *("failures", "ServerErrors", 5),
         dimensions=dimensions,
         period=300,
@@ -162,21 +162,21 @@ def _of_function(name: str, metric: str, statistic: str, above: float, what: str
 
 
 def _value(text: str) -> Any:
-    """`${Name}` alone is a parameter of the stack."""
+    """A text that is only `${Name}` is a parameter of the stack."""
     parameter = re.fullmatch(r"\$\{(\w+)\}", text)
     return {"Ref": parameter.group(1)} if parameter else text
 
 
 def dashboard(alarms: list[Alarm]) -> dict[str, Any]:
-    """The same list, drawn: what is red on top, then each group; routes of a service share a chart."""
+    """The dashboard: alarms in ALARM state on top, then each group; routes of a service share a chart."""
     widgets: list[dict[str, Any]] = []
     top = 0
 
     def put(widget: dict[str, Any], x: int, y: int, width: int, height: int) -> None:
         widgets.append({"x": x, "y": y, "width": width, "height": height, **widget})
 
-    red = [f"${{{alarm.name}.Arn}}" for alarm in alarms if alarm.group not in ("latency", "failures")]
-    put({"type": "alarm", "properties": {"title": "Alarms", "alarms": red}}, 0, top, 24, 6)
+    arns = [f"${{{alarm.name}.Arn}}" for alarm in alarms if alarm.group not in ("latency", "failures")]
+    put({"type": "alarm", "properties": {"title": "Alarms", "alarms": arns}}, 0, top, 24, 6)
     top += 6
     for group, title in GROUPS.items():
         put({"type": "text", "properties": {"markdown": f"## {title}"}}, 0, top, 24, 1)
@@ -195,12 +195,12 @@ def _charts(group: str, alarms: list[Alarm]) -> Iterator[dict[str, Any]]:
             together[alarm.dimensions["route"].split("/")[1]].append(alarm)
         for first, several in together.items():
             objectives = sorted({alarm.threshold for alarm in several}) if group == "latency" else []
-            yield _chart(f"/{first}", [alarm.line(alarm.dimensions["route"]) for alarm in several], objectives)
+            yield _chart(f"/{first}", [alarm.series(alarm.dimensions["route"]) for alarm in several], objectives)
     elif group == "errors":
-        yield _chart("Errors", [alarm.line(alarm.name.removesuffix("Errors")) for alarm in alarms], [])
+        yield _chart("Errors", [alarm.series(alarm.name.removesuffix("Errors")) for alarm in alarms], [])
     else:
         for alarm in alarms:
-            yield _chart(alarm.name, [alarm.line()], [alarm.threshold])
+            yield _chart(alarm.name, [alarm.series()], [alarm.threshold])
 
 
 def _chart(title: str, lines: list[list[Any]], limits: list[float]) -> dict[str, Any]:
@@ -219,7 +219,7 @@ def template(alarms: list[Alarm]) -> dict[str, Any]:
         "Parameters": {
             **{name: {"Type": "String"} for name in parameters},
             "DashboardName": {"Type": "String"},
-            "AlarmEmail": {"Type": "String", "Default": "", "Description": "Who hears of alarms; empty for nobody"},
+            "AlarmEmail": {"Type": "String", "Default": "", "Description": "E-mail address for alarms, or empty"},
         },
         "Conditions": {"SomebodyListens": {"Fn::Not": [{"Fn::Equals": [{"Ref": "AlarmEmail"}, ""]}]}},
         "Resources": {
@@ -248,18 +248,18 @@ def template(alarms: list[Alarm]) -> dict[str, Any]:
 
 
 def _topic_key() -> dict[str, Any]:
-    """CloudWatch may not publish to a topic under the account's own aws/sns key."""
+    """A key of our own: CloudWatch cannot publish to a topic under the key aws/sns."""
     root = {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}}
     of_this_account = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
     return {
         "Type": "AWS::KMS::Key",
         "Properties": {
-            "Description": "What alarms say",
+            "Description": "Messages of alarms",
             "EnableKeyRotation": True,
             "KeyPolicy": {
                 "Version": "2012-10-17",
                 "Statement": [
-                    # In a key's policy "*" is this key.
+                    # In a key's policy "*" means this key.
                     {"Effect": "Allow", "Principal": root, "Action": "kms:*", "Resource": "*"},
                     {
                         "Effect": "Allow",
@@ -275,7 +275,7 @@ def _topic_key() -> dict[str, Any]:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Long texts as blocks."""
+    """Writes long texts as blocks."""
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
@@ -285,22 +285,22 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _text)
 
 
-def written(alarms: list[Alarm]) -> str:
-    plain = json.loads(json.dumps(template(alarms)))  # nothing in it twice: no anchors
+def to_yaml(alarms: list[Alarm]) -> str:
+    plain = json.loads(json.dumps(template(alarms)))  # copies, so that YAML has no anchors
     return yaml.dump(plain, Dumper=_Dumper, sort_keys=False, width=160, allow_unicode=True)
 
 
 def build() -> list[Alarm]:
-    """Writes the template; a reader of the file sees all of it or nothing. Returns what it was made of."""
+    """Writes the template atomically. Returns the alarms in it."""
     alarms = read()
     unfinished = TEMPLATE.with_suffix(f".{os.getpid()}")
-    unfinished.write_text(written(alarms), encoding="utf-8")
+    unfinished.write_text(to_yaml(alarms), encoding="utf-8")
     unfinished.replace(TEMPLATE)
     return alarms
 
 
 def build_if_changed() -> None:
-    """Builds the template where it is missing or older than what it is made of."""
+    """Builds the template if it is missing or older than its sources."""
     if not TEMPLATE.exists() or TEMPLATE.stat().st_mtime < max(source.stat().st_mtime for source in SOURCES):
         build()
 

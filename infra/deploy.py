@@ -1,8 +1,8 @@
-"""`sam deploy` of what `make build` made, with the parameters samconfig.toml has for a stage and others over them.
+"""Runs `sam deploy` on the output of `make build`, with samconfig.toml's parameters of a stage and overrides.
 
 make deploy STAGE=prod SET="HoldSeconds=240 BotGuard=observe"
 
-Given to SAM itself, the others would replace the whole list.
+(Passed to SAM itself, overrides would replace the whole list.)
 """
 
 import hashlib
@@ -21,12 +21,10 @@ CONFIG = ROOT / "samconfig.toml"
 
 
 def with_settings(built: Path, parameters: Mapping[str, str]) -> Path:
-    """A copy of the built template, beside it, of which functions with an alias get a new version for new parameters,
-    new defaults among them.
+    """Writes a copy of the built template, in which functions with an alias get a new version when a parameter changes.
 
-    Nothing calls such a function but in the version that its alias names. SAM publishes one when the function's
-    properties have changed, and there a parameter is `Ref: HoldSeconds` whatever its value: new settings would reach
-    nobody.
+    Such a function is only called in the version of its alias. SAM publishes a version when the function's properties
+    change, but a parameter there is `Ref: HoldSeconds` with any value: without this, new settings would have no effect.
     """
     template = yaml.safe_load(built.read_text(encoding="utf-8"))
     declared = template.get("Parameters", {}).items()
@@ -42,7 +40,7 @@ def with_settings(built: Path, parameters: Mapping[str, str]) -> Path:
 
 
 def settings(stage: str) -> dict[str, str]:
-    """samconfig.toml's parameters of a stage."""
+    """The parameters of a stage in samconfig.toml."""
     config = tomllib.loads(CONFIG.read_text(encoding="utf-8"))
     return pairs(config[stage]["deploy"]["parameters"]["parameter_overrides"])
 

@@ -13,7 +13,7 @@ from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 from common.http import endpoint
 from common.runtime.metrics import NAMESPACE
 from functions.events.domain.seat_disagreements import Disagreements
-from infra.alarms import Alarm, dashboard, read, written
+from infra.alarms import Alarm, dashboard, read, to_yaml
 from tools.openapi.routes import ROOT, routes
 
 ALARMS = read()
@@ -171,10 +171,10 @@ def test_every_alarm_has_a_unique_name_and_one_threshold() -> None:
 
 def test_every_alarm_is_on_the_dashboard() -> None:
     drawn = str(dashboard(ALARMS))
-    assert [alarm.name for alarm in ALARMS if str(alarm.line()[0])[1:-1] not in drawn] == []
+    assert [alarm.name for alarm in ALARMS if str(alarm.series()[0])[1:-1] not in drawn] == []
     assert drawn.count("'stat'") + drawn.count("'expression'") == len(ALARMS)
 
 
 def test_the_deployed_alarms_are_built_from_this_list_and_not_committed() -> None:
     assert "infra/observe.yaml" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
-    assert (ROOT / "infra" / "observe.yaml").read_text(encoding="utf-8") == written(ALARMS), "make alarms"
+    assert (ROOT / "infra" / "observe.yaml").read_text(encoding="utf-8") == to_yaml(ALARMS), "make alarms"
