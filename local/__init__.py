@@ -1,1 +1,1 @@
-"""What a stack on this machine needs besides the emulator: the outside world's stand-in, and the first data."""
+"""What a local stack needs besides the emulator: a sandbox for outside parties, and initial data."""

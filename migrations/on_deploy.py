@@ -1,11 +1,11 @@
-"""Migrates during a deployment, before any new code of the application is there (infra/schema.yaml).
+"""Migrates during a deployment, before any new code of the application runs (infra/schema.yaml).
 
-CloudFormation calls when migrations/ has changed, and waits: if this fails, nothing of the deployment happens. It is
-called for each step back as well, and then finds nothing to do, as migrations only go forward: the code of the
-deployment before must live with what a migration changes.
+CloudFormation calls it when migrations/ has changed, and waits: if it fails, the deployment stops there. It is also
+called on a rollback, and then has nothing to do, as migrations only go forward: the code of the earlier deployment must
+work with the new schema.
 
-Die anywhere, and the next deployment goes on there: each migration is a transaction of its own, everything else can be
-repeated. https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-requesttypes.html
+After a crash the next deployment continues: each migration is its own transaction, and everything else can be repeated.
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-requesttypes.html
 """
 
 import json
@@ -28,28 +28,28 @@ def handler(event: dict[str, Any], context: Any) -> None:
     data: dict[str, str] = {}
     reason = ""
     try:
-        if event["RequestType"] != "Delete":  # the data stay
-            data["Version"] = bring_up_to_date()
+        if event["RequestType"] != "Delete":  # the data stays
+            data["Version"] = migrate_database()
     except Exception as error:
         log.exception("not migrated")
-        reason = f"{type(error).__name__}; see {context.log_group_name}"  # the log has the rest
+        reason = f"{type(error).__name__}; see {context.log_group_name}"  # details are in the log
     _answer(event, data, reason)
 
 
-def bring_up_to_date() -> str:
-    """The newest migration there is now."""
+def migrate_database() -> str:
+    """Migrates, and returns the newest migration's name."""
     url = _owner_url()
     applied = migrate(url)
     if os.environ["DATABASE_AUTH"] == "iam":
-        let_iam_in(url)
+        grant_iam_login(url)
     else:
         set_passwords(url, passwords(os.environ["SECRETS_PREFIX"]))
     log.warning("%s migrations applied", applied)
     return newest()
 
 
-def let_iam_in(url: str) -> None:
-    """RDS lets members of `rds_iam` sign in with tokens, and with those only."""
+def grant_iam_login(url: str) -> None:
+    """RDS lets members of `rds_iam` log in with tokens only."""
     with psycopg.connect(url) as connection:
         for login in LOGINS:
             connection.execute(sql.SQL("GRANT rds_iam TO {}").format(sql.Identifier(login)))
@@ -58,13 +58,13 @@ def let_iam_in(url: str) -> None:
 def _owner_url() -> str:
     answer = boto3.client("secretsmanager").get_secret_value(SecretId=os.environ["OWNER_SECRET_ARN"])
     owner = json.loads(answer["SecretString"])
-    who = f"{quote(owner['username'], safe='')}:{quote(owner['password'], safe='')}"
-    where = f"{os.environ['DATABASE_HOST']}:{os.environ['DATABASE_PORT']}/{os.environ['DATABASE_NAME']}"
-    return f"postgresql://{who}@{where}?sslmode={os.environ.get('DATABASE_SSLMODE', 'require')}"
+    login = f"{quote(owner['username'], safe='')}:{quote(owner['password'], safe='')}"
+    address = f"{os.environ['DATABASE_HOST']}:{os.environ['DATABASE_PORT']}/{os.environ['DATABASE_NAME']}"
+    return f"postgresql://{login}@{address}?sslmode={os.environ.get('DATABASE_SSLMODE', 'require')}"
 
 
 def _answer(event: dict[str, Any], data: dict[str, str], reason: str) -> None:
-    """Without it CloudFormation waits for ServiceTimeout and then gives the deployment up."""
+    """Without this response CloudFormation waits for ServiceTimeout, and then the deployment fails."""
     body = {
         "Status": "FAILED" if reason else "SUCCESS",
         "Reason": reason,
@@ -74,7 +74,7 @@ def _answer(event: dict[str, Any], data: dict[str, str], reason: str) -> None:
         "LogicalResourceId": event["LogicalResourceId"],
         "Data": data,
     }
-    # The signature is of an empty type.
+    # The URL is signed for an empty content type.
     request = urllib.request.Request(  # noqa: S310 - CloudFormation's own address, https
         event["ResponseURL"], data=json.dumps(body).encode(), headers={"Content-Type": ""}, method="PUT"
     )

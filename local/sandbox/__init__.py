@@ -1,4 +1,4 @@
-"""The outside world for local use: PortOne V2 and reCAPTCHA, played on 127.0.0.1, with faults on demand.
+"""Simulates the outside parties on 127.0.0.1: PortOne V2, reCAPTCHA and social login, with faults on demand.
 
-One file per outside party. Nothing here is deployed, and nothing here imports the application.
+One file per party. Nothing here is deployed, and nothing here imports the application.
 """

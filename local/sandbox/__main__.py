@@ -13,7 +13,7 @@ from local.sandbox.settings import Settings, SettingsError
 
 
 def local_url(text: str) -> str:
-    """`text`, when it leads to this machine: the sandbox never talks to any other."""
+    """`text` if it points to this machine: the sandbox calls no other."""
     parts = urlsplit(text)
     if parts.scheme != "http" or parts.hostname not in ("127.0.0.1", "localhost"):
         message = "must be http:// on 127.0.0.1 or localhost"
@@ -22,15 +22,17 @@ def local_url(text: str) -> str:
 
 
 def main() -> int:
-    """Runs until SIGINT or SIGTERM. Answers the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m local.sandbox", description="The outside world, on 127.0.0.1.")
+    """Runs until SIGINT or SIGTERM. Returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m local.sandbox", description="Simulates the outside parties on 127.0.0.1."
+    )
     parser.add_argument("--port", type=int, default=3001)
     parser.add_argument("--webhook-url", type=local_url, default="http://127.0.0.1:3000/payments/webhook")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="sandbox: %(message)s")
     try:
         asyncio.run(_run(Settings.from_environment(os.environ), arguments.webhook_url, arguments.port))
-    except (SettingsError, OSError, OverflowError) as error:  # the last: a port that no port can be
+    except (SettingsError, OSError, OverflowError) as error:  # OverflowError: an invalid port number
         print(f"sandbox: {error}", file=sys.stderr)
         return 1
     return 0

@@ -1,4 +1,4 @@
-"""Request bodies: read strictly, refused in words."""
+"""Request bodies, validated strictly, and error responses."""
 
 from typing import Any, TypeVar
 
@@ -8,19 +8,19 @@ from pydantic.alias_generators import to_camel
 
 
 class OutsideBody(BaseModel):
-    """A body of an outside party's API. Fields the sandbox does not play are let through, as they do."""
+    """A body of an outside party's API. Unknown fields are accepted, as by the real API."""
 
     model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, strict=True, frozen=True)
 
 
 class SandboxBody(OutsideBody):
-    """A body of `/sandbox/**`. An unknown field is a typing error, so it is refused."""
+    """A body of `/sandbox/**`. An unknown field is probably a typing error and is rejected."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class InvalidBody(Exception):
-    """The body is not what the endpoint takes. The message names every field and what is wrong with it."""
+    """The body is invalid. The message names every wrong field with the reason."""
 
 
 AnyBody = TypeVar("AnyBody", bound=BaseModel)
@@ -38,6 +38,6 @@ async def read_body(request: web.Request, model: type[AnyBody]) -> AnyBody:
         raise InvalidBody("; ".join(reasons)) from None
 
 
-def refuse(status: int, kind: str, message: str, **more: Any) -> web.Response:
-    """An error in PortOne's shape `{type, message}`, which the sandbox's own endpoints use too."""
+def error_response(status: int, kind: str, message: str, **more: Any) -> web.Response:
+    """An error in PortOne's format `{type, message}`, which the sandbox's own endpoints use too."""
     return web.json_response({"type": kind, "message": message, **more}, status=status)

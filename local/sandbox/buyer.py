@@ -1,4 +1,4 @@
-"""The buyer at the payment window, and a look at what the bank holds: for tests and demos."""
+"""The buyer at the payment window, and the state of payments, for tests and demos."""
 
 from enum import StrEnum
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 from aiohttp import web
 from pydantic import Field
 
-from local.sandbox.bank import Bank, Payment, Refusal, Refused
-from local.sandbox.bodies import SandboxBody, read_body, refuse
+from local.sandbox.bodies import SandboxBody, error_response, read_body
+from local.sandbox.payments import ErrorType, Payment, PaymentRejected, Payments
 
 
 class Outcome(StrEnum):
@@ -19,17 +19,17 @@ class Outcome(StrEnum):
 
 
 class PayBody(SandboxBody):
-    """The body of `POST /sandbox/payments/{id}/pay`. `amount` in won; by default what was pre-registered."""
+    """The body of `POST /sandbox/payments/{id}/pay`. `amount` in won; by default the pre-registered amount."""
 
     outcome: Outcome
     amount: int | None = Field(default=None, ge=1, le=10**12)
 
 
 class Buyer:
-    """Someone with a card."""
+    """The endpoints that act as a buyer with a card."""
 
-    def __init__(self, bank: Bank) -> None:
-        self._bank = bank
+    def __init__(self, payments: Payments) -> None:
+        self._payments = payments
 
     def routes(self) -> list[web.RouteDef]:
         """`/sandbox/payments/**`."""
@@ -44,24 +44,24 @@ class Buyer:
         payment_id = request.match_info["payment_id"]
         try:
             if body.outcome is Outcome.AUTHORIZED:
-                return web.json_response({"paymentToken": self._bank.authorize(payment_id, body.amount)})
-            act = self._bank.pay if body.outcome is Outcome.PAID else self._bank.fail
+                return web.json_response({"paymentToken": self._payments.authorize(payment_id, body.amount)})
+            act = self._payments.pay if body.outcome is Outcome.PAID else self._payments.fail
             return web.json_response({"status": act(payment_id, body.amount).status})
-        except Refused as error:
-            return _refuse(error)
+        except PaymentRejected as error:
+            return _payment_error(error)
 
     async def _get(self, request: web.Request) -> web.Response:
         try:
-            payment = self._bank.known(request.match_info["payment_id"])
-        except Refused as error:
-            return _refuse(error)
-        return web.json_response(_held(payment))
+            payment = self._payments.get(request.match_info["payment_id"])
+        except PaymentRejected as error:
+            return _payment_error(error)
+        return web.json_response(_state(payment))
 
     async def _list(self, _request: web.Request) -> web.Response:
-        return web.json_response({"items": [{"id": each.id, **_held(each)} for each in self._bank.all()]})
+        return web.json_response({"items": [{"id": each.id, **_state(each)} for each in self._payments.all()]})
 
 
-def _held(payment: Payment) -> dict[str, Any]:
+def _state(payment: Payment) -> dict[str, Any]:
     return {
         "status": payment.status,
         "paidAmount": payment.paid_amount,
@@ -69,6 +69,6 @@ def _held(payment: Payment) -> dict[str, Any]:
     }
 
 
-def _refuse(error: Refused) -> web.Response:
-    status = 404 if error.refusal is Refusal.PAYMENT_NOT_FOUND else 409
-    return refuse(status, error.refusal, error.message)
+def _payment_error(error: PaymentRejected) -> web.Response:
+    status = 404 if error.error_type is ErrorType.PAYMENT_NOT_FOUND else 409
+    return error_response(status, error.error_type, error.message)

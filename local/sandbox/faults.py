@@ -1,4 +1,4 @@
-"""Faults on demand, for the played outside APIs and never for `/sandbox/**`."""
+"""Faults on demand, for the simulated APIs but never for `/sandbox/**`."""
 
 import asyncio
 import random
@@ -16,16 +16,16 @@ class Mode(StrEnum):
     """What goes wrong."""
 
     NONE = "none"
-    ERROR = "error"  # nothing is carried out; the answer is a 500 or a 502
-    TIMEOUT = "timeout"  # carried out, and never answered
-    SLOW = "slow"  # carried out at once, answered late
+    ERROR = "error"  # nothing is done; the response is a 500 or a 502
+    TIMEOUT = "timeout"  # done, but no response
+    SLOW = "slow"  # done at once, with a late response
 
 
 class FaultPlan(SandboxBody):
-    """The body of `PUT /sandbox/faults`; each PUT replaces the plan whole."""
+    """The body of `PUT /sandbox/faults`; each PUT replaces the whole plan."""
 
     mode: Mode
-    rate: float = Field(default=1.0, ge=0, le=1, allow_inf_nan=False)  # the share of requests that suffer
+    rate: float = Field(default=1.0, ge=0, le=1, allow_inf_nan=False)  # the share of affected requests
     latency_ms: int = Field(default=0, ge=0, le=600_000)  # only `slow` uses it
 
     @model_validator(mode="after")
@@ -47,9 +47,9 @@ class Fault:
         self._latency = latency  # seconds
 
     async def delay(self) -> None:
-        """Holds an answer back after the request was carried out: `slow` for a while, `timeout` until the caller goes.
+        """Delays the response: `slow` for the latency, `timeout` until the client disconnects.
 
-        The server cancels a handler whose caller has gone, which is what ends the wait.
+        The server cancels a handler whose client has disconnected, which ends the wait.
         """
         if self.mode is Mode.SLOW:
             await asyncio.sleep(self._latency)
@@ -58,16 +58,16 @@ class Fault:
 
 
 class Faults:
-    """The plan in force."""
+    """The current plan."""
 
     def __init__(self, chance: Callable[[], float] = random.random, plan: FaultPlan = NO_FAULTS) -> None:
         self._chance = chance  # uniform in [0, 1)
         self._plan = plan
 
     def draw(self) -> Fault:
-        """Decides the fate of one request."""
-        struck = self._chance() < self._plan.rate
-        return Fault(self._plan.mode if struck else Mode.NONE, self._plan.latency_ms / 1000)
+        """Chooses the fault of one request."""
+        affected = self._chance() < self._plan.rate
+        return Fault(self._plan.mode if affected else Mode.NONE, self._plan.latency_ms / 1000)
 
     def routes(self) -> list[web.RouteDef]:
         """`/sandbox/faults`."""

@@ -9,22 +9,22 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
-from local.sandbox.oauth import TOKEN_LIFE, Grant, Person, Provider, Refusal, origin
+from local.sandbox.oauth import TOKEN_LIFE, Grant, Person, Provider, RejectionReason, origin
 
 DISCOVERY_PATH = "/.well-known/openid-configuration"
 KEYS_PATH = "/oauth2/v3/certs"
 KEY_ID = "sandbox"
 
 _ERRORS = {
-    Refusal.CLIENT: (401, "invalid_client", "Unauthorized"),
-    Refusal.GRANT: (400, "invalid_grant", "Malformed auth code."),
-    Refusal.REDIRECT_URI: (400, "redirect_uri_mismatch", "Bad Request"),
-    Refusal.REQUEST: (400, "invalid_request", "Bad Request"),
+    RejectionReason.CLIENT: (401, "invalid_client", "Unauthorized"),
+    RejectionReason.GRANT: (400, "invalid_grant", "Malformed auth code."),
+    RejectionReason.REDIRECT_URI: (400, "redirect_uri_mismatch", "Bad Request"),
+    RejectionReason.REQUEST: (400, "invalid_request", "Bad Request"),
 }
 
 
 class Google(Provider):
-    """21 digits for an id, and an ID token signed with RS256."""
+    """Ids have 21 digits; the ID token is signed with RS256."""
 
     name = "google"
     authorize_path = "/o/oauth2/v2/auth"
@@ -33,29 +33,29 @@ class Google(Provider):
 
     @cached_property
     def _key(self) -> rsa.RSAPrivateKey:
-        return rsa.generate_private_key(public_exponent=65537, key_size=2048)  # on first use: it takes a while
+        return rsa.generate_private_key(public_exponent=65537, key_size=2048)  # on first use, since it is slow
 
     def routes(self) -> list[web.RouteDef]:
-        """Discovery and the keys too."""
+        """The provider's routes, discovery and keys."""
         return [
             *super().routes(),
-            web.get(DISCOVERY_PATH, self._struck(self._discovery)),
-            web.get(KEYS_PATH, self._struck(self._keys)),
+            web.get(DISCOVERY_PATH, self._with_faults(self._discovery)),
+            web.get(KEYS_PATH, self._with_faults(self._keys)),
         ]
 
-    def someone(self, seed: bytes) -> Person:
+    def sample_person(self, seed: bytes) -> Person:
         """An id of 21 digits."""
         number = str(10**20 + int.from_bytes(seed[:8], "big"))
         return Person(id=number, email=f"google-{number[-12:]}@example.com", name=f"구글 {number[-4:]}")
 
-    def granted(self, grant: Grant) -> dict[str, Any]:
+    def token_body(self, grant: Grant) -> dict[str, Any]:
         """With the ID token, whose `nonce` is the authorization request's."""
         now = int(self._clock().timestamp())
         claims = {
-            "iss": grant.origin,  # in life https://accounts.google.com
+            "iss": grant.origin,  # at Google https://accounts.google.com
             "azp": self._client.id,
             "aud": self._client.id,
-            **self.profile(grant.consent.person),
+            **self.profile_body(grant.consent.person),
             "iat": now,
             "exp": now + int(TOKEN_LIFE.total_seconds()),
         }
@@ -69,12 +69,12 @@ class Google(Provider):
             "id_token": jwt.encode(claims, self._key, algorithm="RS256", headers={"kid": KEY_ID}),
         }
 
-    def refused(self, refusal: Refusal) -> web.Response:
+    def token_error(self, reason: RejectionReason) -> web.Response:
         """`{error, error_description}`."""
-        status, error, description = _ERRORS[refusal]
+        status, error, description = _ERRORS[reason]
         return web.json_response({"error": error, "error_description": description}, status=status)
 
-    def profile(self, person: Person) -> dict[str, Any]:
+    def profile_body(self, person: Person) -> dict[str, Any]:
         """The claims of userinfo and of the ID token."""
         claims: dict[str, Any] = {"sub": person.id}
         if person.name is not None:
@@ -83,7 +83,7 @@ class Google(Provider):
             claims |= {"email": person.email, "email_verified": person.email_verified}
         return claims
 
-    def unknown_token(self) -> web.Response:
+    def unknown_token_response(self) -> web.Response:
         """`{error, error_description}`."""
         return web.json_response({"error": "invalid_request", "error_description": "Invalid Credentials"}, status=401)
 

@@ -1,7 +1,7 @@
-"""PortOne's `Idempotency-Key`: the first answer to a key is every answer to it, for three hours.
+"""PortOne's `Idempotency-Key`: for three hours every request with one key gets the first one's response.
 
-A key sent again with another request is forbidden by PortOne's documentation, which does not say how it is answered;
-the sandbox answers 422, as the IETF draft (draft-ietf-httpapi-idempotency-key-header, section 2.7) has it.
+PortOne's documentation forbids a key with another request, but does not say what the response is; the sandbox returns
+422, as in the IETF draft (draft-ietf-httpapi-idempotency-key-header, section 2.7).
 """
 
 import re
@@ -15,24 +15,24 @@ from local.sandbox.clock import Clock
 
 KEPT_FOR = timedelta(hours=3)
 
-# A structured-field string (RFC 8941): the quotes belong to it. 16 to 256 ASCII characters between them.
+# A structured-field string (RFC 8941): the quotes are part of it. 16 to 256 ASCII characters between them.
 _KEY = re.compile(r'"[ !#-\[\]-~]{16,256}"')
 
 
 @dataclass(frozen=True)
-class Answer:
-    """An answer that can be sent again: a `web.Response` can be sent only once."""
+class StoredResponse:
+    """A response that can be sent again: a `web.Response` can be sent only once."""
 
     status: int
     body: bytes
 
     def response(self) -> web.Response:
-        """A fresh response."""
+        """A new response."""
         return web.Response(status=self.status, body=self.body, content_type="application/json")
 
 
-class Claim(Enum):
-    """What became of asking for a key."""
+class KeyState(Enum):
+    """The state of a key when it is claimed."""
 
     NEW = auto()
     OUTSTANDING = auto()
@@ -43,46 +43,46 @@ class Claim(Enum):
 class _Entry:
     request: str
     claimed_at: datetime
-    answer: Answer | None = None
+    response: StoredResponse | None = None
 
 
 def well_formed(key: str) -> bool:
-    """Whether `key` is a header value PortOne takes."""
+    """Whether `key` is a header value that PortOne accepts."""
     return _KEY.fullmatch(key) is not None
 
 
 class IdempotencyKeys:
-    """Keys, the requests they came with, and their answers."""
+    """Keys with their requests and responses."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._entries: dict[str, _Entry] = {}
 
-    def claim(self, key: str, request: str) -> Claim | Answer:
-        """The stored answer, or what to do instead. After `Claim.NEW` the caller owes `answer` or `release`."""
-        self._forget_old()
+    def claim(self, key: str, request: str) -> KeyState | StoredResponse:
+        """The stored response, or what to do instead. After `KeyState.NEW`, call `store` or `release`."""
+        self._remove_expired()
         entry = self._entries.get(key)
         if entry is None:
             self._entries[key] = _Entry(request, self._clock())
-            return Claim.NEW
+            return KeyState.NEW
         if entry.request != request:
-            return Claim.REUSED
-        return entry.answer or Claim.OUTSTANDING
+            return KeyState.REUSED
+        return entry.response or KeyState.OUTSTANDING
 
-    def answer(self, key: str, answer: Answer) -> None:
-        """Stores the answer; from now on the key replays it."""
-        self._entries[key].answer = answer
+    def store(self, key: str, response: StoredResponse) -> None:
+        """Stores the response that the key returns from now on."""
+        self._entries[key].response = response
 
     def release(self, key: str) -> None:
-        """Forgets a key whose request was never carried out."""
+        """Removes a key whose request was not carried out."""
         del self._entries[key]
 
-    def _forget_old(self) -> None:
-        # All keys live equally long, so insertion order is expiry order and only the head can have expired. One still
-        # outstanding is kept: forgetting it would let the request be carried out twice.
+    def _remove_expired(self) -> None:
+        # All keys have the same lifetime, so insertion order is expiry order. Outstanding keys are kept: otherwise the
+        # request could be carried out twice.
         limit = self._clock() - KEPT_FOR
         while self._entries:
             key, entry = next(iter(self._entries.items()))
-            if entry.claimed_at > limit or entry.answer is None:
+            if entry.claimed_at > limit or entry.response is None:
                 return
             del self._entries[key]

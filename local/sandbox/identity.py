@@ -1,4 +1,4 @@
-"""Identity verification: PortOne's answer for the merchant, and the person who verifies for tests and demos."""
+"""Identity verification: PortOne's API for the merchant, and the person who verifies, for tests and demos."""
 
 import base64
 import hashlib
@@ -13,12 +13,12 @@ from pydantic import AfterValidator, Field
 
 from local.sandbox.bodies import SandboxBody, read_body
 from local.sandbox.clock import Clock, rfc3339
-from local.sandbox.portone import Guard, PortOneError
+from local.sandbox.portone import PortOneError, PortOneMiddleware
 from local.sandbox.settings import Settings
 
 
 def _digits(phone_number: str) -> str:
-    # PortOne gives phone numbers as digits only, whatever the person typed.
+    # PortOne returns phone numbers as digits only.
     digits = phone_number.replace("-", "")
     if not re.fullmatch(r"[0-9]{9,11}", digits):
         message = "must be 9 to 11 digits, hyphens allowed"
@@ -28,7 +28,7 @@ def _digits(phone_number: str) -> str:
 
 def _calendar_date(text: str) -> str:
     try:
-        # fromisoformat also takes forms such as 1990-W05-3.
+        # fromisoformat also accepts forms such as 1990-W05-3.
         exact = date.fromisoformat(text).isoformat() == text
     except ValueError:
         exact = False
@@ -49,7 +49,7 @@ class Person(SandboxBody):
 
 @dataclass(frozen=True)
 class Verification:
-    """A verification that succeeded."""
+    """A successful verification."""
 
     id: str
     person: Person
@@ -59,7 +59,7 @@ class Verification:
 
 
 def connecting_information(person: Person) -> str:
-    """The person's CI: the one given, else one made of name, birth date and phone. 64 bytes in base64, as real ones."""
+    """The person's CI: the given one, or one made from name, birth date and phone. 64 bytes in base64."""
     if person.ci is not None:
         return person.ci
     whole = f"{person.name}\n{person.birth_date}\n{person.phone_number}"
@@ -67,16 +67,18 @@ def connecting_information(person: Person) -> str:
 
 
 def duplication_information(ci: str, store_id: str) -> str:
-    """The person's DI, which is the CI's counterpart within one site. 64 characters, as real ones."""
+    """The person's DI: like the CI, but different for each site. 64 characters, like real ones."""
     return base64.b64encode(hashlib.sha384(f"{store_id}\n{ci}".encode()).digest()).decode()
 
 
 class IdentityVerifications:
-    """Everyone who has verified so far."""
+    """All verifications."""
 
-    def __init__(self, settings: Settings, guard: Guard, clock: Clock, new_id: Callable[[], str]) -> None:
+    def __init__(
+        self, settings: Settings, middleware: PortOneMiddleware, clock: Clock, new_id: Callable[[], str]
+    ) -> None:
         self._settings = settings
-        self._guard = guard
+        self._middleware = middleware
         self._clock = clock
         self._new_id = new_id
         self._verifications: dict[str, Verification] = {}
@@ -85,7 +87,7 @@ class IdentityVerifications:
         """PortOne's GET and the sandbox's POST."""
         return [
             web.post("/sandbox/identity-verifications", self._verify),
-            web.get("/identity-verifications/{verification_id}", self._guard(self._get)),
+            web.get("/identity-verifications/{verification_id}", self._middleware(self._get)),
         ]
 
     async def _verify(self, request: web.Request) -> web.Response:
@@ -102,7 +104,7 @@ class IdentityVerifications:
         return web.json_response({"identityVerificationId": verification.id})
 
     async def _get(self, request: web.Request) -> dict[str, Any]:
-        self._guard.own_store(request.query.get("storeId"))
+        self._middleware.check_store(request.query.get("storeId"))
         verification = self._verifications.get(request.match_info["verification_id"])
         if verification is None:
             raise PortOneError(404, "IDENTITY_VERIFICATION_NOT_FOUND", "No such identity verification")

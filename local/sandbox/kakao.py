@@ -5,18 +5,18 @@ from typing import Any
 from aiohttp import web
 
 from local.sandbox.clock import rfc3339
-from local.sandbox.oauth import Grant, Person, Provider, Refusal
+from local.sandbox.oauth import Grant, Person, Provider, RejectionReason
 
 _ERRORS = {
-    Refusal.CLIENT: (401, "invalid_client", "KOE010", "Bad client credentials"),
-    Refusal.GRANT: (400, "invalid_grant", "KOE320", "authorization code not found"),
-    Refusal.REDIRECT_URI: (400, "invalid_grant", "KOE303", "Redirect URI mismatch."),
-    Refusal.REQUEST: (400, "invalid_request", "KOE001", "Bad request"),
+    RejectionReason.CLIENT: (401, "invalid_client", "KOE010", "Bad client credentials"),
+    RejectionReason.GRANT: (400, "invalid_grant", "KOE320", "authorization code not found"),
+    RejectionReason.REDIRECT_URI: (400, "invalid_grant", "KOE303", "Redirect URI mismatch."),
+    RejectionReason.REQUEST: (400, "invalid_request", "KOE001", "Bad request"),
 }
 
 
 class Kakao(Provider):
-    """A member number for an id; the mail address is proved only where both of its flags say so."""
+    """Ids are member numbers; an e-mail address is verified only if both of its flags are true."""
 
     name = "kakao"
     id_pattern = r"[0-9]{1,18}"
@@ -24,12 +24,12 @@ class Kakao(Provider):
     token_path = "/oauth/token"  # noqa: S105 - a path
     profile_path = "/v2/user/me"
 
-    def someone(self, seed: bytes) -> Person:
+    def sample_person(self, seed: bytes) -> Person:
         """A member number of up to 15 digits."""
         number = str(int.from_bytes(seed[:6], "big"))
         return Person(id=number, email=f"kakao-{number}@example.com", name=f"카카오 {number[-4:]}")
 
-    def granted(self, grant: Grant) -> dict[str, Any]:
+    def token_body(self, grant: Grant) -> dict[str, Any]:
         """`expires_in` in seconds."""
         return {
             "token_type": "bearer",
@@ -40,14 +40,14 @@ class Kakao(Provider):
             "scope": "account_email profile_nickname",
         }
 
-    def refused(self, refusal: Refusal) -> web.Response:
+    def token_error(self, reason: RejectionReason) -> web.Response:
         """`{error, error_description, error_code}`."""
-        status, error, code, description = _ERRORS[refusal]
+        status, error, code, description = _ERRORS[reason]
         body = {"error": error, "error_description": description, "error_code": code}
         return web.json_response(body, status=status)
 
-    def profile(self, person: Person) -> dict[str, Any]:
-        """`GET /v2/user/me`, of someone who agreed to nickname and e-mail."""
+    def profile_body(self, person: Person) -> dict[str, Any]:
+        """`GET /v2/user/me`, of a person who agreed to share nickname and e-mail."""
         account: dict[str, Any] = {
             "profile_nickname_needs_agreement": False,
             "profile": {"nickname": person.name or "", "is_default_nickname": False},
@@ -67,6 +67,6 @@ class Kakao(Provider):
             "kakao_account": account,
         }
 
-    def unknown_token(self) -> web.Response:
-        """Kakao's APIs have another error shape than its authorization server."""
+    def unknown_token_response(self) -> web.Response:
+        """Kakao's APIs have another error format than its authorization server."""
         return web.json_response({"msg": "this access token does not exist", "code": -401}, status=401)

@@ -1,23 +1,23 @@
 """Naver Login (https://developers.naver.com/docs/login/api/api.md): nid.naver.com/oauth2.0 and openapi.naver.com.
 
-These paths know no PKCE; in its stead the token request repeats the state. Refusals come with a 200.
+These paths have no PKCE; instead the token request repeats the state. Errors have status 200.
 """
 
 from typing import Any
 
 from aiohttp import web
 
-from local.sandbox.oauth import Grant, Person, Provider, Refusal
+from local.sandbox.oauth import Grant, Person, Provider, RejectionReason
 
 _ERRORS = {
-    Refusal.CLIENT: ("invalid_client", "wrong client id / client secret pair."),
-    Refusal.GRANT: ("invalid_request", "no valid data in session"),
-    Refusal.REQUEST: ("invalid_request", "wrong parameter"),
+    RejectionReason.CLIENT: ("invalid_client", "wrong client id / client secret pair."),
+    RejectionReason.GRANT: ("invalid_request", "no valid data in session"),
+    RejectionReason.REQUEST: ("invalid_request", "wrong parameter"),
 }
 
 
 class Naver(Provider):
-    """A code of letters for an id, and no word on whether the mail address was proved."""
+    """Ids are text; nothing says whether an e-mail address is verified."""
 
     name = "naver"
     authorize_path = "/oauth2.0/authorize"
@@ -27,12 +27,12 @@ class Naver(Provider):
     repeats_redirect_uri = False
     repeats_state = True
 
-    def someone(self, seed: bytes) -> Person:
+    def sample_person(self, seed: bytes) -> Person:
         """An id of 32 hexadecimal digits."""
         key = seed[:16].hex()
         return Person(id=key, email=f"naver-{key[:12]}@example.com", name=f"네이버 {key[:4]}")
 
-    def granted(self, grant: Grant) -> dict[str, Any]:
+    def token_body(self, grant: Grant) -> dict[str, Any]:
         """`expires_in` is text."""
         return {
             "access_token": grant.access_token,
@@ -41,17 +41,17 @@ class Naver(Provider):
             "expires_in": "3600",
         }
 
-    def refused(self, refusal: Refusal) -> web.Response:
+    def token_error(self, reason: RejectionReason) -> web.Response:
         """`{error, error_description}`."""
-        error, description = _ERRORS[refusal]
+        error, description = _ERRORS[reason]
         return web.json_response({"error": error, "error_description": description})
 
-    def profile(self, person: Person) -> dict[str, Any]:
-        """`GET /v1/nid/me`; what a member did not agree to give is left out."""
+    def profile_body(self, person: Person) -> dict[str, Any]:
+        """`GET /v1/nid/me`; without the fields that a member did not agree to share."""
         given = {"id": person.id, "email": person.email, "name": person.name}
         response = {name: value for name, value in given.items() if value is not None}
         return {"resultcode": "00", "message": "success", "response": response}
 
-    def unknown_token(self) -> web.Response:
+    def unknown_token_response(self) -> web.Response:
         """`{resultcode, message}`."""
         return web.json_response({"resultcode": "024", "message": "Authentication failed"}, status=401)

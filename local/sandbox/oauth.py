@@ -1,6 +1,6 @@
-"""OAuth 2.0's authorization code flow (RFC 6749, 4.1) with PKCE (RFC 7636), as far as three providers play it alike.
+"""OAuth 2.0's authorization code flow (RFC 6749, 4.1) with PKCE (RFC 7636), the part that all three providers share.
 
-Each provider brings its own paths, answers and errors. Nobody clicks here: a person consents at once.
+Each provider has its own paths, responses and errors. The person consents at once.
 """
 
 import base64
@@ -23,12 +23,12 @@ from local.sandbox.bodies import InvalidBody, SandboxBody, read_body
 from local.sandbox.clock import Clock
 from local.sandbox.faults import Faults, Mode
 
-CODE_LIFE = timedelta(minutes=10)  # at most, says RFC 6749, 4.1.2
+CODE_LIFE = timedelta(minutes=10)  # the most that RFC 6749, 4.1.2 recommends
 TOKEN_LIFE = timedelta(hours=1)
 
 
 class Person(SandboxBody):
-    """The body of `POST /sandbox/oauth/{provider}/person`: who consents next."""
+    """The body of `POST /sandbox/oauth/{provider}/person`: the person who consents next."""
 
     id: str = Field(min_length=1, max_length=100)
     email: str | None = Field(default=None, min_length=3, max_length=254)
@@ -46,44 +46,44 @@ class Client:
 
 @dataclass(frozen=True)
 class Consent:
-    """What a code stands for until it is exchanged."""
+    """What an authorization code stands for."""
 
     person: Person
     redirect_uri: str
     state: str
     challenge: str | None  # PKCE's, S256
     nonce: str | None  # OpenID Connect's
-    until: datetime
+    expires_at: datetime
 
 
 @dataclass(frozen=True)
 class Grant:
-    """A code, exchanged."""
+    """The result of exchanging a code."""
 
     consent: Consent
     access_token: str
     origin: str  # where the provider was reached, http://host:port
 
 
-class Refusal(Enum):
-    """Why no token is given."""
+class RejectionReason(Enum):
+    """Why no token is issued."""
 
-    CLIENT = auto()  # unknown, or with another secret
-    GRANT = auto()  # the code is unknown, spent or expired, or PKCE's verifier is not its challenge's
-    REDIRECT_URI = auto()  # another than the code was given to
+    CLIENT = auto()  # unknown, or a wrong secret
+    GRANT = auto()  # the code is unknown, used or expired, or PKCE's verifier does not match its challenge
+    REDIRECT_URI = auto()  # not the one that the code was issued for
     REQUEST = auto()  # a parameter is missing
 
 
-class Refused(Exception):
-    """The token endpoint says no."""
+class TokenRejected(Exception):
+    """The token endpoint rejects the request."""
 
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.name)
-        self.refusal = refusal
+    def __init__(self, reason: RejectionReason) -> None:
+        super().__init__(reason.name)
+        self.reason = reason
 
 
 class Provider(ABC):
-    """One provider's authorization server and the account it answers for."""
+    """One provider's authorization server and profile API."""
 
     name: ClassVar[str]
     id_pattern: ClassVar[str] = r".+"
@@ -91,8 +91,8 @@ class Provider(ABC):
     token_path: ClassVar[str]
     profile_path: ClassVar[str]
     has_pkce: ClassVar[bool] = True
-    repeats_redirect_uri: ClassVar[bool] = True  # the token request must
-    repeats_state: ClassVar[bool] = False  # the token request must
+    repeats_redirect_uri: ClassVar[bool] = True  # the token request must contain it
+    repeats_state: ClassVar[bool] = False  # the token request must contain it
 
     def __init__(self, client: Client, faults: Faults, clock: Clock) -> None:
         self._client = client
@@ -105,39 +105,39 @@ class Provider(ABC):
     def routes(self) -> list[web.RouteDef]:
         """The provider's own paths, and `/sandbox/oauth/{provider}/person`."""
         return [
-            web.get(self.authorize_path, self._struck(self._authorize)),
-            web.post(self.token_path, self._struck(self._token)),
-            web.get(self.profile_path, self._struck(self._profile)),
-            web.post(f"/sandbox/oauth/{self.name}/person", self._choose),
+            web.get(self.authorize_path, self._with_faults(self._authorize)),
+            web.post(self.token_path, self._with_faults(self._token)),
+            web.get(self.profile_path, self._with_faults(self._get_profile)),
+            web.post(f"/sandbox/oauth/{self.name}/person", self._set_next_person),
         ]
 
     @abstractmethod
-    def someone(self, seed: bytes) -> Person:
-        """A person made of 32 bytes, always the same one of the same bytes."""
+    def sample_person(self, seed: bytes) -> Person:
+        """A person made from 32 bytes: the same bytes give the same person."""
 
     @abstractmethod
-    def granted(self, grant: Grant) -> dict[str, Any]:
+    def token_body(self, grant: Grant) -> dict[str, Any]:
         """The body of the token endpoint's 200."""
 
     @abstractmethod
-    def refused(self, refusal: Refusal) -> web.Response:
-        """The token endpoint's answer to a bad request."""
+    def token_error(self, reason: RejectionReason) -> web.Response:
+        """The token endpoint's response to a bad request."""
 
     @abstractmethod
-    def profile(self, person: Person) -> dict[str, Any]:
+    def profile_body(self, person: Person) -> dict[str, Any]:
         """The body of the profile endpoint's 200."""
 
     @abstractmethod
-    def unknown_token(self) -> web.Response:
-        """The profile endpoint's answer to an access token there is none of."""
+    def unknown_token_response(self) -> web.Response:
+        """The profile endpoint's response to an unknown access token."""
 
-    def _struck(
+    def _with_faults(
         self, handler: Callable[[web.Request], Awaitable[web.Response]]
     ) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def handle(request: web.Request) -> web.Response:
             fault = self._faults.draw()
             if fault.mode is Mode.ERROR:
-                # What stands in front of a provider answers in HTML, so a caller must not count on JSON.
+                # Proxies in front of a provider respond in HTML, so a client must not rely on JSON.
                 page = "<html><title>500 Internal Server Error</title></html>"
                 return web.Response(status=500, text=page, content_type="text/html")
             answer = await handler(request)
@@ -146,34 +146,34 @@ class Provider(ABC):
 
         return handle
 
-    async def _choose(self, request: web.Request) -> web.Response:
+    async def _set_next_person(self, request: web.Request) -> web.Response:
         person = await read_body(request, Person)
         if not re.fullmatch(self.id_pattern, person.id, re.ASCII):
-            message = f"id: {self.name}'s are {self.id_pattern}"
+            message = f"id: must match {self.id_pattern} for {self.name}"
             raise InvalidBody(message)
         self._next = person
         return web.json_response(person.model_dump(mode="json", by_alias=True))
 
     async def _authorize(self, request: web.Request) -> web.Response:
-        asked = request.query
-        redirect_uri = asked.get("redirect_uri", "")
-        # Never sent back to a redirect URI, or for a client, that is not sound itself (RFC 6749, 4.1.2.1).
-        if asked.get("client_id") != self._client.id or not _absolute(redirect_uri):
+        query = request.query
+        redirect_uri = query.get("redirect_uri", "")
+        # No redirect if the client or the redirect URI itself is invalid (RFC 6749, 4.1.2.1).
+        if query.get("client_id") != self._client.id or not _absolute(redirect_uri):
             return web.Response(status=400, text="<html><title>Bad client_id or redirect_uri</title></html>")
-        state, challenge = asked.get("state", ""), asked.get("code_challenge") if self.has_pkce else None
-        if asked.get("response_type") != "code" or (
-            challenge is not None and asked.get("code_challenge_method") != "S256"
+        state, challenge = query.get("state", ""), query.get("code_challenge") if self.has_pkce else None
+        if query.get("response_type") != "code" or (
+            challenge is not None and query.get("code_challenge_method") != "S256"
         ):
             return _redirect(redirect_uri, {"error": "invalid_request", "state": state})
         person, self._next = self._next, None
         code = secrets.token_urlsafe(32)
         self._codes[code] = Consent(
-            person=person or self.someone(hashlib.sha256(state.encode()).digest()),
+            person=person or self.sample_person(hashlib.sha256(state.encode()).digest()),
             redirect_uri=redirect_uri,
             state=state,
             challenge=challenge,
-            nonce=asked.get("nonce"),
-            until=self._clock() + CODE_LIFE,
+            nonce=query.get("nonce"),
+            expires_at=self._clock() + CODE_LIFE,
         )
         return _redirect(redirect_uri, {"code": code, "state": state})
 
@@ -181,43 +181,43 @@ class Provider(ABC):
         try:
             form = {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
             consent = self._redeem(form)
-        except (ValueError, LookupError):  # not a form, or in no charset there is
-            return self.refused(Refusal.REQUEST)
-        except Refused as refused:
-            return self.refused(refused.refusal)
+        except (ValueError, LookupError):  # not a form, or an unknown charset
+            return self.token_error(RejectionReason.REQUEST)
+        except TokenRejected as error:
+            return self.token_error(error.reason)
         access_token = secrets.token_urlsafe(32)
         self._tokens[access_token] = (consent.person, self._clock() + TOKEN_LIFE)
-        return web.json_response(self.granted(Grant(consent, access_token, origin(request))))
+        return web.json_response(self.token_body(Grant(consent, access_token, origin(request))))
 
     def _redeem(self, form: Mapping[str, str]) -> Consent:
         if form.get("grant_type") != "authorization_code" or not form.get("code"):
-            raise Refused(Refusal.REQUEST)
+            raise TokenRejected(RejectionReason.REQUEST)
         if form.get("client_id") != self._client.id or not hmac.compare_digest(
             form.get("client_secret", "").encode(), self._client.secret.encode()
         ):
-            raise Refused(Refusal.CLIENT)
-        consent = self._codes.pop(form["code"], None)  # spent by the first who shows it, whatever comes of it
-        if consent is None or consent.until <= self._clock():
-            raise Refused(Refusal.GRANT)
+            raise TokenRejected(RejectionReason.CLIENT)
+        consent = self._codes.pop(form["code"], None)  # used up, even if the request is rejected
+        if consent is None or consent.expires_at <= self._clock():
+            raise TokenRejected(RejectionReason.GRANT)
         if self.repeats_redirect_uri and form.get("redirect_uri") != consent.redirect_uri:
-            raise Refused(Refusal.REDIRECT_URI)
+            raise TokenRejected(RejectionReason.REDIRECT_URI)
         if self.repeats_state and form.get("state") != consent.state:
-            raise Refused(Refusal.REQUEST)
-        # A verifier without a challenge is refused too: somebody took the challenge away (RFC 9700, 4.8.2).
+            raise TokenRejected(RejectionReason.REQUEST)
+        # A verifier without a challenge is rejected too: an attacker may have removed the challenge (RFC 9700, 4.8.2).
         if self.has_pkce and _challenge(form.get("code_verifier")) != consent.challenge:
-            raise Refused(Refusal.GRANT)
+            raise TokenRejected(RejectionReason.GRANT)
         return consent
 
-    async def _profile(self, request: web.Request) -> web.Response:
+    async def _get_profile(self, request: web.Request) -> web.Response:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        person, until = self._tokens.get(token, (None, self._clock()))
-        if scheme.lower() != "bearer" or person is None or until <= self._clock():
-            return self.unknown_token()
-        return web.json_response(self.profile(person))
+        person, expires_at = self._tokens.get(token, (None, self._clock()))
+        if scheme.lower() != "bearer" or person is None or expires_at <= self._clock():
+            return self.unknown_token_response()
+        return web.json_response(self.profile_body(person))
 
 
 def origin(request: web.Request) -> str:
-    """Where the sandbox was reached."""
+    """The URL at which the sandbox was reached."""
     return f"http://{request.host}"
 
 
@@ -230,8 +230,8 @@ def _absolute(url: str) -> bool:
 
 
 def _redirect(redirect_uri: str, parameters: Mapping[str, str]) -> web.Response:
-    joint = "&" if urlsplit(redirect_uri).query else "?"
-    return web.Response(status=302, headers={"Location": f"{redirect_uri}{joint}{urlencode(parameters)}"})
+    separator = "&" if urlsplit(redirect_uri).query else "?"
+    return web.Response(status=302, headers={"Location": f"{redirect_uri}{separator}{urlencode(parameters)}"})
 
 
 def _challenge(verifier: str | None) -> str | None:

@@ -1,6 +1,6 @@
-"""PortOne V2's REST API: the payments part, and the guard in front of all of it.
+"""PortOne V2's REST API: the payments, and the middleware for all endpoints.
 
-Paths, statuses, answers and error types are those of https://developers.portone.io/api/rest-v2.
+Paths, statuses, responses and error types are those of https://developers.portone.io/api/rest-v2.
 """
 
 import hashlib
@@ -13,29 +13,29 @@ from typing import Any, Literal
 from aiohttp import web
 from pydantic import Field
 
-from local.sandbox.bank import Attempt, Bank, Cancellation, Payment, Refusal, Refused, Status
-from local.sandbox.bodies import InvalidBody, OutsideBody, read_body, refuse
+from local.sandbox.bodies import InvalidBody, OutsideBody, error_response, read_body
 from local.sandbox.clock import rfc3339
 from local.sandbox.faults import Faults, Mode
-from local.sandbox.idempotency import Answer, Claim, IdempotencyKeys, well_formed
+from local.sandbox.idempotency import IdempotencyKeys, KeyState, StoredResponse, well_formed
+from local.sandbox.payments import Attempt, Cancellation, ErrorType, Payment, PaymentRejected, Payments, Status
 from local.sandbox.settings import Settings
 
 Handler = Callable[[web.Request], Awaitable[dict[str, Any]]]
-"""Answers the body of a 200, or raises `PortOneError`, `Refused` or `InvalidBody`."""
+"""Returns the body of a 200, or raises `PortOneError`, `PaymentRejected` or `InvalidBody`."""
 
-_STATUS_OF: Mapping[Refusal, HTTPStatus] = {
-    Refusal.ALREADY_PAID: HTTPStatus.CONFLICT,
-    Refusal.CANCELLABLE_AMOUNT_CONSISTENCY_BROKEN: HTTPStatus.CONFLICT,
-    Refusal.CANCEL_AMOUNT_EXCEEDS_CANCELLABLE_AMOUNT: HTTPStatus.CONFLICT,
-    Refusal.INFORMATION_MISMATCH: HTTPStatus.CONFLICT,
-    Refusal.INVALID_PAYMENT_TOKEN: HTTPStatus.BAD_REQUEST,
-    Refusal.PAYMENT_ALREADY_CANCELLED: HTTPStatus.CONFLICT,
-    Refusal.PAYMENT_NOT_FOUND: HTTPStatus.NOT_FOUND,
-    Refusal.PAYMENT_NOT_PAID: HTTPStatus.CONFLICT,
-    Refusal.PG_PROVIDER: HTTPStatus.BAD_GATEWAY,
+_STATUS_OF: Mapping[ErrorType, HTTPStatus] = {
+    ErrorType.ALREADY_PAID: HTTPStatus.CONFLICT,
+    ErrorType.CANCELLABLE_AMOUNT_CONSISTENCY_BROKEN: HTTPStatus.CONFLICT,
+    ErrorType.CANCEL_AMOUNT_EXCEEDS_CANCELLABLE_AMOUNT: HTTPStatus.CONFLICT,
+    ErrorType.INFORMATION_MISMATCH: HTTPStatus.CONFLICT,
+    ErrorType.INVALID_PAYMENT_TOKEN: HTTPStatus.BAD_REQUEST,
+    ErrorType.PAYMENT_ALREADY_CANCELLED: HTTPStatus.CONFLICT,
+    ErrorType.PAYMENT_NOT_FOUND: HTTPStatus.NOT_FOUND,
+    ErrorType.PAYMENT_NOT_PAID: HTTPStatus.CONFLICT,
+    ErrorType.PG_PROVIDER: HTTPStatus.BAD_GATEWAY,
 }
 
-_MAX_WON = 10**12  # far above any ticket; keeps amounts inside the int64 PortOne's schema declares
+_MAX_WON = 10**12  # far above any price; keeps amounts inside the int64 of PortOne's schema
 
 
 class PreRegisterBody(OutsideBody):
@@ -66,7 +66,7 @@ class CancelBody(OutsideBody):
 
 
 class PortOneError(Exception):
-    """An answer other than 200, in PortOne's shape."""
+    """A response other than 200, in PortOne's format."""
 
     def __init__(self, status: int, kind: str, message: str) -> None:
         super().__init__(message)
@@ -75,8 +75,8 @@ class PortOneError(Exception):
         self.message = message
 
 
-class Guard:
-    """What every PortOne request passes: faults, the secret, the idempotency key, and errors in PortOne's shape."""
+class PortOneMiddleware:
+    """Applies faults, the secret check, the idempotency key and PortOne's error format to every request."""
 
     def __init__(self, settings: Settings, faults: Faults, keys: IdempotencyKeys) -> None:
         self._settings = settings
@@ -84,49 +84,51 @@ class Guard:
         self._keys = keys
 
     def __call__(self, handler: Handler) -> Callable[[web.Request], Awaitable[web.Response]]:
-        """`handler` behind the guard. It must not await once it has begun to change anything."""
+        """Wraps `handler`, which must not await after its first change."""
 
-        async def guarded(request: web.Request) -> web.Response:
+        async def handle(request: web.Request) -> web.Response:
             fault = self._faults.draw()
             if fault.mode is Mode.ERROR:
-                return _outage(request)
+                return _error_fault(request)
             if not self._authorized(request):
-                return refuse(401, "UNAUTHORIZED", "The Authorization header does not hold the API secret")
+                return error_response(401, "UNAUTHORIZED", "The Authorization header does not contain the API secret")
             key = request.headers.get("Idempotency-Key")
             if key is None or request.method == "GET":  # on GET PortOne ignores the key
-                answer = await _carry_out(handler, request)
+                response = await _carry_out(handler, request)
                 await fault.delay()
-                return answer.response()
+                return response.response()
             if not well_formed(key):
-                return refuse(400, "INVALID_REQUEST", 'Idempotency-Key must be 16 to 256 ASCII characters in "quotes"')
-            claimed = self._keys.claim(key, await _fingerprint(request))
-            if claimed is Claim.OUTSTANDING:
-                return refuse(
-                    409, "IDEMPOTENCY_OUTSTANDING_REQUEST", "The first request with this key is being carried out"
+                return error_response(
+                    400, "INVALID_REQUEST", 'Idempotency-Key must be 16 to 256 ASCII characters in "quotes"'
                 )
-            if claimed is Claim.REUSED:
-                return refuse(422, "IDEMPOTENCY_KEY_REUSED", "This key came with another request before")
-            if isinstance(claimed, Answer):
+            state = self._keys.claim(key, await _fingerprint(request))
+            if state is KeyState.OUTSTANDING:
+                return error_response(
+                    409, "IDEMPOTENCY_OUTSTANDING_REQUEST", "The first request with this key is still in progress"
+                )
+            if state is KeyState.REUSED:
+                return error_response(422, "IDEMPOTENCY_KEY_REUSED", "This key was used for another request")
+            if isinstance(state, StoredResponse):
                 await fault.delay()
-                return claimed.response()
+                return state.response()
             try:
-                answer = await _carry_out(handler, request)
+                response = await _carry_out(handler, request)
             except BaseException:
                 self._keys.release(key)
                 raise
             try:
                 await fault.delay()
             finally:
-                # A caller that went away finds its answer under the key: its request was carried out all the same.
-                self._keys.answer(key, answer)
-            return answer.response()
+                # Even if the client has disconnected: its request was carried out, and a retry gets this response.
+                self._keys.store(key, response)
+            return response.response()
 
-        return guarded
+        return handle
 
-    def own_store(self, store_id: str | None) -> None:
-        """Refuses another merchant's store with 403 FORBIDDEN. None stands for the secret's own."""
+    def check_store(self, store_id: str | None) -> None:
+        """Rejects another merchant's store with 403 FORBIDDEN. None means the secret's own store."""
         if store_id is not None and store_id != self._settings.portone_store_id:
-            raise PortOneError(403, "FORBIDDEN", "The secret does not open this store")
+            raise PortOneError(403, "FORBIDDEN", "The secret is not valid for this store")
 
     def _authorized(self, request: web.Request) -> bool:
         given = request.headers.get("Authorization", "")
@@ -134,47 +136,49 @@ class Guard:
         return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), wanted.encode())
 
 
-class PortOnePayments:
-    """The payments a merchant's server sees."""
+class PaymentsApi:
+    """The payments API for a merchant's server."""
 
-    def __init__(self, settings: Settings, bank: Bank, guard: Guard) -> None:
+    def __init__(self, settings: Settings, payments: Payments, middleware: PortOneMiddleware) -> None:
         self._settings = settings
-        self._bank = bank
-        self._guard = guard
+        self._payments = payments
+        self._middleware = middleware
 
     def routes(self) -> list[web.RouteDef]:
         """`/payments/{id}` and what is under it."""
         return [
-            web.post("/payments/{payment_id}/pre-register", self._guard(self._pre_register)),
-            web.get("/payments/{payment_id}", self._guard(self._get)),
-            web.post("/payments/{payment_id}/confirm", self._guard(self._confirm)),
-            web.post("/payments/{payment_id}/cancel", self._guard(self._cancel)),
+            web.post("/payments/{payment_id}/pre-register", self._middleware(self._pre_register)),
+            web.get("/payments/{payment_id}", self._middleware(self._get)),
+            web.post("/payments/{payment_id}/confirm", self._middleware(self._confirm)),
+            web.post("/payments/{payment_id}/cancel", self._middleware(self._cancel)),
         ]
 
     async def _pre_register(self, request: web.Request) -> dict[str, Any]:
         body = await read_body(request, PreRegisterBody)
-        self._guard.own_store(body.store_id)
-        self._bank.pre_register(request.match_info["payment_id"], body.total_amount)
+        self._middleware.check_store(body.store_id)
+        self._payments.pre_register(request.match_info["payment_id"], body.total_amount)
         return {}
 
     async def _get(self, request: web.Request) -> dict[str, Any]:
-        self._guard.own_store(request.query.get("storeId"))
-        return self._payment(*self._bank.attempted(request.match_info["payment_id"]))
+        self._middleware.check_store(request.query.get("storeId"))
+        return self._payment(*self._payments.get_with_attempt(request.match_info["payment_id"]))
 
     async def _confirm(self, request: web.Request) -> dict[str, Any]:
         body = await read_body(request, ConfirmBody)
-        self._guard.own_store(body.store_id)
+        self._middleware.check_store(body.store_id)
         if body.currency not in (None, "KRW"):
-            raise Refused(Refusal.INFORMATION_MISMATCH, "currency is not the payment's")
+            raise PaymentRejected(ErrorType.INFORMATION_MISMATCH, "currency is not the payment's")
         payment_id = request.match_info["payment_id"]
-        self._bank.confirm(payment_id, body.payment_token, total_amount=body.total_amount, transaction_id=body.tx_id)
-        paid = self._payment(*self._bank.attempted(payment_id))
+        self._payments.confirm(
+            payment_id, body.payment_token, total_amount=body.total_amount, transaction_id=body.tx_id
+        )
+        paid = self._payment(*self._payments.get_with_attempt(payment_id))
         return {"pgTxId": paid["pgTxId"], "paidAt": paid["paidAt"]}
 
     async def _cancel(self, request: web.Request) -> dict[str, Any]:
         body = await read_body(request, CancelBody)
-        self._guard.own_store(body.store_id)
-        cancellation = self._bank.cancel(
+        self._middleware.check_store(body.store_id)
+        cancellation = self._payments.cancel(
             request.match_info["payment_id"],
             body.reason,
             amount=body.amount,
@@ -200,7 +204,7 @@ class PortOnePayments:
             "requestedAt": rfc3339(payment.requested_at),
             "updatedAt": rfc3339(payment.changed_at),
             "statusChangedAt": rfc3339(payment.changed_at),
-            "orderName": "Sandbox order",  # the browser names it at PortOne, and no browser comes by here
+            "orderName": "Sandbox order",  # at PortOne the browser sets it; the sandbox has none
             "amount": {
                 "total": attempt.amount,
                 "taxFree": 0,
@@ -217,9 +221,9 @@ class PortOnePayments:
         if payment.failed_at is not None:
             shown["failedAt"] = rfc3339(payment.failed_at)
             shown["failure"] = {
-                "reason": "The card company refused the payment",
+                "reason": "The card company declined the payment",
                 "pgCode": "REJECT_CARD_COMPANY",
-                "pgMessage": "The card company refused the payment",
+                "pgMessage": "The card company declined the payment",
             }
         if payment.cancellations:
             shown["cancellations"] = [_cancellation(cancellation) for cancellation in payment.cancellations]
@@ -245,22 +249,22 @@ def _pg_transaction_id(attempt: Attempt) -> str:
     return f"pg-{attempt.transaction_id}"
 
 
-async def _carry_out(handler: Handler, request: web.Request) -> Answer:
+async def _carry_out(handler: Handler, request: web.Request) -> StoredResponse:
     try:
-        return _answer(200, await handler(request))
+        return _stored_response(200, await handler(request))
     except InvalidBody as error:
-        return _answer(400, {"type": "INVALID_REQUEST", "message": str(error)})
+        return _stored_response(400, {"type": "INVALID_REQUEST", "message": str(error)})
     except PortOneError as error:
-        return _answer(error.status, {"type": error.kind, "message": error.message})
-    except Refused as error:
-        body = {"type": error.refusal, "message": error.message}
-        if error.refusal is Refusal.PG_PROVIDER:
+        return _stored_response(error.status, {"type": error.kind, "message": error.message})
+    except PaymentRejected as error:
+        body = {"type": error.error_type, "message": error.message}
+        if error.error_type is ErrorType.PG_PROVIDER:
             body |= {"pgCode": "REJECT_CARD_COMPANY", "pgMessage": error.message}
-        return _answer(_STATUS_OF[error.refusal], body)
+        return _stored_response(_STATUS_OF[error.error_type], body)
 
 
-def _answer(status: int, body: Mapping[str, Any]) -> Answer:
-    return Answer(status, json.dumps(body).encode())
+def _stored_response(status: int, body: Mapping[str, Any]) -> StoredResponse:
+    return StoredResponse(status, json.dumps(body).encode())
 
 
 async def _fingerprint(request: web.Request) -> str:
@@ -268,9 +272,11 @@ async def _fingerprint(request: web.Request) -> str:
     return hashlib.sha256(b"\n".join((request.method.encode(), request.raw_path.encode(), body))).hexdigest()
 
 
-def _outage(request: web.Request) -> web.Response:
-    # Cancel answers what PortOne documents for trouble behind it. Confirm must not: there 502 PG_PROVIDER means that
-    # the card was refused, and an outage is not that.
+def _error_fault(request: web.Request) -> web.Response:
+    # Cancel returns what PortOne documents for a failure of the PG. Confirm must not: there 502 PG_PROVIDER means that
+    # the card was declined.
     if request.path.endswith("/cancel"):
-        return refuse(502, "PG_PROVIDER", "The PG is out of order", pgCode="SANDBOX_FAULT", pgMessage="out of order")
-    return refuse(500, "INTERNAL_SERVER_ERROR", "PortOne is out of order")
+        return error_response(
+            502, "PG_PROVIDER", "The PG is unavailable", pgCode="SANDBOX_FAULT", pgMessage="unavailable"
+        )
+    return error_response(500, "INTERNAL_SERVER_ERROR", "PortOne is unavailable")

@@ -8,12 +8,12 @@ from local.sandbox.clock import Clock
 from local.sandbox.faults import Faults, Mode
 from local.sandbox.settings import Settings
 
-HUMAN = "sandbox-human"
-"""The one token that passes. Real tokens pass once, within two minutes; this one always does."""
+PASSING_TOKEN = "sandbox-human"  # noqa: S105 - not a secret
+"""The one token that passes. Real tokens pass once, within two minutes; this one always passes."""
 
 
 class Recaptcha:
-    """Google, asked whether a token came from a human."""
+    """Google's check whether a token came from a human."""
 
     def __init__(self, settings: Settings, faults: Faults, clock: Clock) -> None:
         self._secret = settings.captcha_secret
@@ -27,13 +27,13 @@ class Recaptcha:
     async def _verify(self, request: web.Request) -> web.Response:
         fault = self._faults.draw()
         if fault.mode is Mode.ERROR:
-            # What stands in front of Google answers in HTML, so a caller must not count on JSON.
+            # Proxies in front of Google respond in HTML, so a client must not rely on JSON.
             return web.Response(
                 status=502, text="<html><title>502 Bad Gateway</title></html>", content_type="text/html"
             )
         try:
             form = await request.post()
-        except (ValueError, LookupError):  # not a form, or in no charset there is
+        except (ValueError, LookupError):  # not a form, or an unknown charset
             errors = ["bad-request"]
         else:
             errors = self._errors(_text(form.get("secret")), _text(form.get("response")))
@@ -51,10 +51,10 @@ class Recaptcha:
             errors.append("invalid-input-secret")
         if not response:
             errors.append("missing-input-response")
-        elif not errors and response != HUMAN:
+        elif not errors and response != PASSING_TOKEN:
             errors.append("invalid-input-response")
         return errors
 
 
 def _text(field: object) -> str:
-    return field if isinstance(field, str) else ""  # a file upload is no answer
+    return field if isinstance(field, str) else ""  # a file upload counts as missing

@@ -1,4 +1,4 @@
-"""Puts the outside parties together and serves them on 127.0.0.1."""
+"""Builds the sandbox and serves it on 127.0.0.1."""
 
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -9,8 +9,7 @@ from uuid import uuid4
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from local.sandbox.bank import Bank
-from local.sandbox.bodies import InvalidBody, refuse
+from local.sandbox.bodies import InvalidBody, error_response
 from local.sandbox.buyer import Buyer
 from local.sandbox.clock import Clock, utc_now
 from local.sandbox.faults import Faults
@@ -20,7 +19,8 @@ from local.sandbox.identity import IdentityVerifications
 from local.sandbox.kakao import Kakao
 from local.sandbox.naver import Naver
 from local.sandbox.oauth import Client
-from local.sandbox.portone import Guard, PortOnePayments
+from local.sandbox.payments import Payments
+from local.sandbox.portone import PaymentsApi, PortOneMiddleware
 from local.sandbox.recaptcha import Recaptcha
 from local.sandbox.settings import Settings
 from local.sandbox.webhooks import RETRY_AFTER, WebhookSender
@@ -29,8 +29,8 @@ HOST = "127.0.0.1"
 
 
 @dataclass(frozen=True)
-class World:
-    """What the sandbox takes from the machine; tests hand in their own."""
+class Dependencies:
+    """Clock, ids, randomness and retry times, which tests replace."""
 
     clock: Clock = utc_now
     new_id: Callable[[], str] = lambda: str(uuid4())
@@ -38,23 +38,25 @@ class World:
     webhook_retry_after: Sequence[float] = RETRY_AFTER
 
 
-def make_app(settings: Settings, webhook_url: str, world: World) -> web.Application:
+def make_app(settings: Settings, webhook_url: str, dependencies: Dependencies) -> web.Application:
     """The whole sandbox as one application. Needs a running event loop."""
-    webhooks = WebhookSender(webhook_url, settings, world.clock, world.new_id, world.webhook_retry_after)
-    bank = Bank(world.clock, world.new_id, webhooks.announce)
-    faults = Faults(world.chance)
-    guard = Guard(settings, faults, IdempotencyKeys(world.clock))
+    webhooks = WebhookSender(
+        webhook_url, settings, dependencies.clock, dependencies.new_id, dependencies.webhook_retry_after
+    )
+    payments = Payments(dependencies.clock, dependencies.new_id, webhooks.send)
+    faults = Faults(dependencies.chance)
+    middleware = PortOneMiddleware(settings, faults, IdempotencyKeys(dependencies.clock))
 
     app = web.Application(middlewares=[_errors_in_json])
     app.router.add_get("/health", _health)
     for party in (
-        PortOnePayments(settings, bank, guard),
-        IdentityVerifications(settings, guard, world.clock, world.new_id),
-        Recaptcha(settings, faults, world.clock),
-        Kakao(Client(settings.kakao_client_id, settings.kakao_client_secret), faults, world.clock),
-        Naver(Client(settings.naver_client_id, settings.naver_client_secret), faults, world.clock),
-        Google(Client(settings.google_client_id, settings.google_client_secret), faults, world.clock),
-        Buyer(bank),
+        PaymentsApi(settings, payments, middleware),
+        IdentityVerifications(settings, middleware, dependencies.clock, dependencies.new_id),
+        Recaptcha(settings, faults, dependencies.clock),
+        Kakao(Client(settings.kakao_client_id, settings.kakao_client_secret), faults, dependencies.clock),
+        Naver(Client(settings.naver_client_id, settings.naver_client_secret), faults, dependencies.clock),
+        Google(Client(settings.google_client_id, settings.google_client_secret), faults, dependencies.clock),
+        Buyer(payments),
         faults,
     ):
         app.router.add_routes(party.routes())
@@ -67,12 +69,14 @@ def make_app(settings: Settings, webhook_url: str, world: World) -> web.Applicat
 
 
 @asynccontextmanager
-async def serve(settings: Settings, webhook_url: str, port: int = 0, world: World | None = None) -> AsyncIterator[str]:
-    """Serves the sandbox for as long as the block lasts, and yields its URL. Port 0 takes any free one."""
+async def serve(
+    settings: Settings, webhook_url: str, port: int = 0, dependencies: Dependencies | None = None
+) -> AsyncIterator[str]:
+    """Serves the sandbox for as long as the block lasts, and yields its URL. Port 0 means any free port."""
     runner = web.AppRunner(
-        make_app(settings, webhook_url, world or World()),
-        handler_cancellation=True,  # a request held by a `timeout` fault ends when its caller goes
-        shutdown_timeout=0.5,  # seconds; requests held by a fault would otherwise hold the shutdown too
+        make_app(settings, webhook_url, dependencies or Dependencies()),
+        handler_cancellation=True,  # a request delayed by a `timeout` fault ends when its client disconnects
+        shutdown_timeout=0.5,  # seconds; requests delayed by a fault would also delay the shutdown
         access_log=None,
     )
     await runner.setup()
@@ -92,9 +96,9 @@ async def _errors_in_json(request: web.Request, handler: Handler) -> web.StreamR
     try:
         return await handler(request)
     except InvalidBody as error:
-        return refuse(400, "INVALID_REQUEST", str(error))
+        return error_response(400, "INVALID_REQUEST", str(error))
     except web.HTTPError as error:
-        response = refuse(error.status, error.reason.upper().replace(" ", "_"), error.reason)
+        response = error_response(error.status, error.reason.upper().replace(" ", "_"), error.reason)
         if "Allow" in error.headers:
             response.headers["Allow"] = error.headers["Allow"]
         return response

@@ -1,4 +1,4 @@
-"""What the sandbox is told from outside: secrets and names it shares with the application."""
+"""The sandbox's settings: secrets and names that it shares with the application."""
 
 import base64
 import binascii
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 
 class SettingsError(Exception):
-    """The environment cannot be used. The message is one line for the person who typed."""
+    """The environment is invalid. The message is one line for the user."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Shared with the application. The defaults are published, and open nothing but a sandbox on one's own machine."""
+    """Shared with the application. The defaults are public, and valid only for a local sandbox."""
 
     portone_api_secret: str = "sandbox-portone-api-secret"  # noqa: S105  (see above)
     portone_webhook_secret: str = "whsec_c2FuZGJveC1wb3J0b25lLXdlYmhvb2stc2VjcmV0"  # noqa: S105  (see above)
@@ -31,7 +31,7 @@ class Settings:
         """PORTONE_API_SECRET, PORTONE_WEBHOOK_SECRET, CAPTCHA_SECRET, PORTONE_STORE_ID, PORTONE_CHANNEL_KEY, and of
         KAKAO, NAVER and GOOGLE each …_CLIENT_ID and …_CLIENT_SECRET.
 
-        One that is missing or empty has its default. Raises `SettingsError`.
+        A missing or empty variable has its default. Raises `SettingsError`.
         """
         names = cls.__dataclass_fields__
         settings = cls(**{name: value for name in names if (value := environment.get(name.upper()))})
@@ -40,7 +40,7 @@ class Settings:
 
 
 def _check_webhook_secret(secret: str) -> None:
-    # Standard Webhooks: `whsec_` and base64. Checked here because a bad one would show only as every webhook's 401.
+    # Standard Webhooks: `whsec_` and base64. Otherwise a wrong secret would only show as 401 of webhooks.
     encoded = secret.removeprefix("whsec_")
     try:
         usable = encoded != secret and len(base64.b64decode(encoded, validate=True)) >= 16

@@ -1,4 +1,4 @@
-"""PortOne's webhooks (version 2024-04-25): signed as https://www.standardwebhooks.com says, sent until taken."""
+"""PortOne's webhooks (version 2024-04-25): signed as in https://www.standardwebhooks.com, sent until accepted."""
 
 import asyncio
 import json
@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 import aiohttp
 from standardwebhooks import Webhook
 
-from local.sandbox.bank import Change
 from local.sandbox.clock import Clock, rfc3339
+from local.sandbox.payments import Change
 from local.sandbox.settings import Settings
 
 _log = logging.getLogger(__name__)
 
 RETRY_AFTER = (1.0, 2.0, 4.0, 8.0, 16.0)
-"""Seconds before each of PortOne's five retries. How long PortOne itself waits is not published."""
+"""Seconds before each of PortOne's five retries. PortOne does not publish its own intervals."""
 
 _ATTEMPT_TIMEOUT = aiohttp.ClientTimeout(total=30)
 
@@ -25,13 +25,13 @@ def webhook_body(change: Change, store_id: str) -> str:
     data = {"storeId": store_id, "paymentId": change.payment_id, "transactionId": change.transaction_id}
     if change.cancellation_id is not None:
         data["cancellationId"] = change.cancellation_id
-    return json.dumps({"type": f"Transaction.{change.announcement}", "timestamp": rfc3339(change.at), "data": data})
+    return json.dumps({"type": f"Transaction.{change.webhook_type}", "timestamp": rfc3339(change.at), "data": data})
 
 
 class WebhookSender:
-    """Sends each change on its own, so webhooks arrive in any order, as they do in life.
+    """Sends each change on its own, so webhooks arrive in any order, as from PortOne.
 
-    Needs a running event loop from the start.
+    Must be created inside a running event loop.
     """
 
     def __init__(
@@ -52,13 +52,13 @@ class WebhookSender:
         self._deliveries: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
-        """Gives up what is still on its way."""
+        """Cancels deliveries in progress."""
         for delivery in self._deliveries:
             delivery.cancel()
         await asyncio.gather(*self._deliveries, return_exceptions=True)
         await self._session.close()
 
-    def announce(self, change: Change) -> None:
+    def send(self, change: Change) -> None:
         """Starts to deliver `change` and returns at once."""
         delivery = asyncio.get_running_loop().create_task(self._deliver(change))
         # The loop keeps only weak references to tasks.
@@ -66,19 +66,19 @@ class WebhookSender:
         delivery.add_done_callback(self._deliveries.discard)
 
     async def _deliver(self, change: Change) -> None:
-        webhook_id = self._new_id()  # the same on every retry: it is how a receiver knows a repetition
+        webhook_id = self._new_id()  # the same on every retry, so that the receiver recognizes a repetition
         body = webhook_body(change, self._store_id)
         for wait in (*self._retry_after, None):
             outcome = await self._attempt(webhook_id, body)
             if outcome is None:
                 return
-            _log.warning("webhook %s of payment %s: %s", change.announcement, change.payment_id, outcome)
+            _log.warning("webhook %s of payment %s: %s", change.webhook_type, change.payment_id, outcome)
             if wait is not None:
                 await asyncio.sleep(wait)
-        _log.error("webhook %s of payment %s given up", change.announcement, change.payment_id)
+        _log.error("webhook %s of payment %s given up", change.webhook_type, change.payment_id)
 
     async def _attempt(self, webhook_id: str, body: str) -> str | None:
-        """None when the webhook was taken, else what went wrong."""
+        """None if the webhook was accepted, else the error."""
         sent_at = self._clock()
         headers = {
             "Content-Type": "application/json",

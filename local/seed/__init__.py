@@ -1,1 +1,1 @@
-"""What a local stack begins with: secrets, two accounts and an event on sale."""
+"""The initial data of a local stack: secrets, two accounts and an event on sale."""

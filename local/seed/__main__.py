@@ -1,8 +1,8 @@
-"""All a new local stack needs, in one go: secrets, the schema, accounts and an event on sale.
+"""Creates everything a new local stack needs: secrets, the schema, accounts and an event on sale.
 
     python -m local.seed postgresql://owner@host/ticketing .local/secrets.json
 
-Again on a stack that has them, nothing happens.
+On a stack that has them, it changes nothing.
 """
 
 import os
@@ -15,13 +15,13 @@ from local.seed.accounts import seed_accounts
 from local.seed.event import seed_event
 from local.seed.mail import verify_sender
 from local.seed.personal_data import make_kms_key, open_vault
-from local.seed.secrets import kept, publish
+from local.seed.secrets import load_or_make, publish
 from migrations.__main__ import LOGINS, migrate, set_passwords
 
 
 def main() -> None:
     url, secrets_file = sys.argv[1], Path(sys.argv[2])
-    secrets = kept(secrets_file)
+    secrets = load_or_make(secrets_file)
     publish(secrets, os.environ["SECRETS_PREFIX"])
     migrate(url)
     set_passwords(url, {login: secrets[f"database/{login}"]["password"] for login in LOGINS})

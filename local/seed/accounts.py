@@ -1,4 +1,4 @@
-"""Two accounts to begin with: an administrator and a buyer. Their passwords are published: local stacks only."""
+"""Two initial accounts, an administrator and a buyer. Their passwords are public: for local stacks only."""
 
 from contextlib import suppress
 
@@ -18,12 +18,12 @@ ACCOUNTS = (
 
 
 def seed_accounts(database: Database, vault: Vault, hasher: PasswordHasher | None = None) -> None:
-    """Add those that are missing. `database` may write `user_service`; tests bring a quicker `hasher`."""
+    """Adds the missing accounts. `database` can write `user_service`; tests pass a faster `hasher`."""
     accounts, hasher = AccountRepository(database, vault), hasher or PasswordHasher()
     agreements = tuple(Agreement(code, version="seed", agreed=True) for code in REQUIRED_AGREEMENTS)
     for email, password, name, role in ACCOUNTS:
         if accounts.credentials(email) is not None:
-            continue  # spares a hash at every start
+            continue  # saves a hash at every start
         account = Account(UserId(new_id()), email, name, phone=None, role=role, created_at=utc_now())
-        with suppress(EmailTaken):  # another start was faster
+        with suppress(EmailTaken):  # another process added it first
             accounts.add(NewAccount(account, f"seed:{email}", hasher.hash(password), agreements))

@@ -1,4 +1,4 @@
-"""One event on sale, so that a fresh stack has something to buy."""
+"""One event on sale, so that a new stack has something to sell."""
 
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -27,10 +27,10 @@ TEMPLATE = SeatTemplate(
 
 
 def seed_event(database: Database, now: datetime) -> None:
-    """A venue, a hall of 200 seats and an event whose sale began an hour ago.
+    """Adds a venue, a hall of 200 seats and an event whose sale started an hour ago.
 
-    Seeding again adds nothing, but moves an event whose sale is over to 30 days from then; sold seats stay sold.
-    `database` is under any login that writes the events service's schema.
+    If they exist, only an event whose sale is over changes: it moves to 30 days from now; sold seats stay sold.
+    `database` can write the events service's schema.
     """
     _seed_venue(database, VenueRepository(database))
     events, proposal = EventRepository(database, lambda: now), _proposal(now)
@@ -42,7 +42,7 @@ def seed_event(database: Database, now: datetime) -> None:
             proposal.check(template)
             events.insert(connection, EVENT_ID, proposal, template)
     else:
-        _put_off_if_over(database, proposal, now)
+        _move_if_over(database, proposal, now)
 
 
 def _seed_venue(database: Database, venues: VenueRepository) -> None:
@@ -59,22 +59,22 @@ def _seed_venue(database: Database, venues: VenueRepository) -> None:
 
 
 def _proposal(now: datetime) -> EventProposal:
-    show = now + timedelta(days=30)
+    starts_at = now + timedelta(days=30)
     return EventProposal(
         title="봄밤의 콘서트",
         artist="한강 필하모닉",
         description="로컬 스택의 예매 중인 공연입니다.",
         venue_id=VENUE_ID,
         hall_id=HALL_ID,
-        starts_at=show,
-        ends_at=show + timedelta(hours=2),
+        starts_at=starts_at,
+        ends_at=starts_at + timedelta(hours=2),
         sale_starts_at=now - timedelta(hours=1),
-        sale_ends_at=show - timedelta(hours=1),
+        sale_ends_at=starts_at - timedelta(hours=1),
         prices={"VIP": 150_000, "S": 120_000, "A": 90_000},
     )
 
 
-def _put_off_if_over(database: Database, to: EventProposal, now: datetime) -> None:
+def _move_if_over(database: Database, to: EventProposal, now: datetime) -> None:
     with database.transaction() as connection:
         connection.execute(
             """

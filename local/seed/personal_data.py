@@ -1,4 +1,4 @@
-"""The key of personal data in KMS (moto, locally), as template.yaml makes it on AWS, and a data key under it."""
+"""The KMS key of personal data (in moto), as template.yaml creates it on AWS, and a data key under it."""
 
 from base64 import b64decode
 from datetime import timedelta
@@ -16,7 +16,7 @@ from functions.auth.usecases.data_keys import DataKeys
 
 
 def make_kms_key(alias: str) -> None:
-    """A key by this name (`alias/…`), unless there is one."""
+    """Creates a key with this alias (`alias/…`), unless it exists."""
     kms = boto3.client("kms")
     try:
         kms.describe_key(KeyId=alias)
@@ -26,13 +26,13 @@ def make_kms_key(alias: str) -> None:
 
 
 def open_vault(database: Database, alias: str, secrets: dict[str, Any]) -> Vault:
-    """The vault of the functions, with a data key in it. `database` may write `user_service`."""
+    """The functions' vault, with a data key. `database` can write `user_service`."""
     keys = DataKeys(DataKeyRepository(database), KmsClient(alias))
     keys.renew(utc_now(), older_than=timedelta(days=90))
     try:
         keys.newest()
     except StoreUnavailable as error:
         raise SystemExit(
-            f"KMS cannot open the data keys in this database: `make reset` begins anew ({error})"
+            f"KMS cannot decrypt the data keys in this database: run `make reset` to start over ({error})"
         ) from None
     return Vault(keys, lambda: b64decode(secrets["personal-data/lookup"]["key"]))

@@ -1,4 +1,4 @@
-"""Puts the secrets into Secrets Manager (moto, locally): made at random once, kept in a file so that restarts agree."""
+"""Puts the secrets into Secrets Manager (moto): generated once and kept in a file, so that they survive restarts."""
 
 import json
 import secrets
@@ -29,26 +29,26 @@ def _pem(key: ed25519.Ed25519PrivateKey) -> str:
 
 
 def _token_keys() -> dict[str, Any]:
-    """What signs access tokens now and next, and what verifies them: see `functions/auth/domain/signing_keys.py`."""
+    """The current and next signing keys of access tokens, with public keys: `functions/auth/domain/signing_keys.py`."""
     keys = [new_key(), new_key()]
     return {"jwt/signing": {"keys": keys}, "jwt/verification": {"keys": [public_half(key) for key in keys]}}
 
 
 def _ticket_key(key: dict[str, str]) -> dict[str, Any]:
-    """What doors verify a ticket with."""
+    """The public key with which tickets are verified at the door."""
     private = cast(ed25519.Ed25519PrivateKey, load_pem_private_key(key["pem"].encode(), password=None))
     public = OKPAlgorithm.to_jwk(private.public_key(), as_dict=True)
     return {**public, "kid": key["kid"], "use": "sig", "alg": "EdDSA"}
 
 
-def ours() -> dict[str, Any]:
-    """The secrets nobody gives us: made at random."""
+def generated() -> dict[str, Any]:
+    """The secrets of our own, at random."""
     return {
         "service-keys": {service: [str(uuid4())] for service in SERVICES},
         **_token_keys(),
         "ticket": {"keys": [{"kid": secrets.token_hex(4), "pem": _pem(ed25519.Ed25519PrivateKey.generate())}]},
         "queue/place": {"keys": [b64encode(secrets.token_bytes(32)).decode()]},  # the first signs, all verify
-        # Of the hashes personal data are found by. Unlike the others it cannot be replaced.
+        # Key of the hashes by which personal data is found. Unlike the others it cannot be replaced.
         "personal-data/lookup": {"key": b64encode(secrets.token_bytes(32)).decode()},
     }
 
@@ -66,8 +66,8 @@ def make() -> dict[str, Any]:
     sandbox = SandboxSettings()
     return {
         **passwords(),
-        **ours(),
-        # What the sandbox expects: it plays the other side of these.
+        **generated(),
+        # What the sandbox expects.
         "portone": {
             "apiSecret": sandbox.portone_api_secret,
             "webhookSecrets": [sandbox.portone_webhook_secret],
@@ -81,12 +81,12 @@ def make() -> dict[str, Any]:
     }
 
 
-def kept(path: Path) -> dict[str, Any]:
-    """The secrets of this machine's stack, made on first use and readable by their owner only."""
+def load_or_make(path: Path) -> dict[str, Any]:
+    """The secrets of the local stack, generated on first use; only their owner can read the file."""
     made = make()
     if path.exists():
         made |= json.loads(path.read_text(encoding="utf-8"))
-    # Of the keys that are kept, whichever they are.
+    # From the ticket keys in the file, if it has them.
     made["ticket/verification"] = ticket_verification(made["ticket"])
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600)

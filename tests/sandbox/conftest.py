@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from standardwebhooks import Webhook
 
-from local.sandbox.server import World, serve
+from local.sandbox.server import Dependencies, serve
 from local.sandbox.settings import Settings
 
 
@@ -97,10 +97,10 @@ async def _run(scenario: Callable[[Sandbox], Awaitable[None]]) -> None:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     webhook_url = f"http://127.0.0.1:{runner.addresses[0][1]}/payments/webhook"
-    world = World(clock=sandbox.now, webhook_retry_after=(0.0,) * 5)
+    dependencies = Dependencies(clock=sandbox.now, webhook_retry_after=(0.0,) * 5)
     try:
         async with (
-            serve(sandbox.settings, webhook_url, world=world) as sandbox.url,
+            serve(sandbox.settings, webhook_url, dependencies=dependencies) as sandbox.url,
             aiohttp.ClientSession() as sandbox.session,
         ):
             await scenario(sandbox)

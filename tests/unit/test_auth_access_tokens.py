@@ -15,7 +15,7 @@ from functions.auth.adapters.access_token_jwt import CLAIMS, AccessTokenSigner, 
 from functions.auth.domain.account import Role
 from functions.auth.domain.signing_keys import PrivateKey, PublicKey
 from functions.auth.domain.token_claims import TokenClaims, TokenParties
-from local.seed.secrets import kept, make
+from local.seed.secrets import load_or_make, make
 
 USER = UserId(UUID(int=7))
 TOKEN_ID = UUID(int=8)
@@ -94,5 +94,5 @@ def test_a_broken_verification_key_does_not_make_the_token_invalid() -> None:
 
 def test_local_keys_survive_a_restart_and_public_keys_contain_nothing_private(tmp_path: Path) -> None:
     path = tmp_path / "secrets.json"
-    assert kept(path)["jwt/signing"] == kept(path)["jwt/signing"]
+    assert load_or_make(path)["jwt/signing"] == load_or_make(path)["jwt/signing"]
     assert sorted(VERIFICATION[0]) == ["alg", "crv", "kid", "kty", "use", "x", "y"]

@@ -11,11 +11,11 @@ from uuid import UUID
 from aiohttp import web
 
 from common.domain.clock import Clock
-from local.sandbox.bank import Bank, Change
 from local.sandbox.buyer import Buyer
 from local.sandbox.faults import Faults
 from local.sandbox.idempotency import IdempotencyKeys
-from local.sandbox.portone import Guard, PortOnePayments
+from local.sandbox.payments import Change, Payments
+from local.sandbox.portone import PaymentsApi, PortOneMiddleware
 from local.sandbox.server import HOST
 from local.sandbox.settings import Settings
 from local.sandbox.webhooks import webhook_body
@@ -39,11 +39,11 @@ class FakePortOne:
         self.close()
         self.webhooks = []
         numbers = count(1)
-        self._bank = _CountingBank(clock, lambda: f"portone-{next(numbers)}", self._announced)
+        self._payments = _CountingPayments(clock, lambda: f"portone-{next(numbers)}", self._announced)
         faults = Faults()
-        guard = Guard(SETTINGS, faults, IdempotencyKeys(clock))
+        middleware = PortOneMiddleware(SETTINGS, faults, IdempotencyKeys(clock))
         app = web.Application()
-        for party in (PortOnePayments(SETTINGS, self._bank, guard), Buyer(self._bank), faults):
+        for party in (PaymentsApi(SETTINGS, self._payments, middleware), Buyer(self._payments), faults):
             app.router.add_routes(party.routes())
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.2, access_log=None)
         self._await(self._runner.setup())
@@ -58,10 +58,10 @@ class FakePortOne:
     @property
     def carried_out(self) -> int:
         """How many pre-registrations were carried out."""
-        return self._bank.pre_registrations
+        return self._payments.pre_registrations
 
     def holdings(self) -> dict[UUID, BankPayment]:
-        return {UUID(each.id): BankPayment(each.paid_amount, each.cancelled_amount) for each in self._bank.all()}
+        return {UUID(each.id): BankPayment(each.paid_amount, each.cancelled_amount) for each in self._payments.all()}
 
     def _announced(self, change: Change) -> None:
         self.webhooks.append(webhook_body(change, SETTINGS.portone_store_id))
@@ -74,7 +74,7 @@ class FakePortOne:
         self._loop.call_soon_threadsafe(self._loop.stop)
 
 
-class _CountingBank(Bank):
+class _CountingPayments(Payments):
     pre_registrations = 0
 
     def pre_register(self, payment_id: str, amount: int) -> None:

@@ -1,7 +1,7 @@
-"""The bank behind PortOne: what a payment may become, as pure functions, and the one place that remembers payments.
+"""The simulated payments of PortOne: transitions of a payment as pure functions, and the store of all payments.
 
-Every transition takes a payment and the moment, and returns the payment it becomes with the changes to announce, or
-raises `Refused` and changes nothing. All money is an integer number of won.
+Every transition takes a payment and the time, and returns the changed payment with the changes to send as webhooks, or
+raises `PaymentRejected`. All amounts are whole won.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from local.sandbox.clock import Clock
 
 
 class Status(StrEnum):
-    """The PortOne statuses a card payment can reach. PAY_PENDING is PayPal's, VIRTUAL_ACCOUNT_ISSUED a transfer's."""
+    """The PortOne statuses of a card payment. PAY_PENDING is for PayPal, VIRTUAL_ACCOUNT_ISSUED for transfers."""
 
     READY = "READY"
     PAID = "PAID"
@@ -22,31 +22,31 @@ class Status(StrEnum):
     CANCELLED = "CANCELLED"
 
 
-class Refusal(StrEnum):
-    """Why a transition is refused, in PortOne's own error types."""
+class ErrorType(StrEnum):
+    """Why a transition is rejected: PortOne's own error types."""
 
     ALREADY_PAID = "ALREADY_PAID"
     CANCELLABLE_AMOUNT_CONSISTENCY_BROKEN = "CANCELLABLE_AMOUNT_CONSISTENCY_BROKEN"
     CANCEL_AMOUNT_EXCEEDS_CANCELLABLE_AMOUNT = "CANCEL_AMOUNT_EXCEEDS_CANCELLABLE_AMOUNT"
     INFORMATION_MISMATCH = "INFORMATION_MISMATCH"
-    INVALID_PAYMENT_TOKEN = "INVALID_PAYMENT_TOKEN"  # noqa: S105  (an error type, no password)
+    INVALID_PAYMENT_TOKEN = "INVALID_PAYMENT_TOKEN"  # noqa: S105  (an error type, not a password)
     PAYMENT_ALREADY_CANCELLED = "PAYMENT_ALREADY_CANCELLED"
     PAYMENT_NOT_FOUND = "PAYMENT_NOT_FOUND"
     PAYMENT_NOT_PAID = "PAYMENT_NOT_PAID"
     PG_PROVIDER = "PG_PROVIDER"
 
 
-class Refused(Exception):
-    """The bank says no, and nothing has changed."""
+class PaymentRejected(Exception):
+    """The transition is not allowed; nothing has changed."""
 
-    def __init__(self, refusal: Refusal, message: str) -> None:
+    def __init__(self, error_type: ErrorType, message: str) -> None:
         super().__init__(message)
-        self.refusal = refusal
+        self.error_type = error_type
         self.message = message
 
 
-class Announcement(StrEnum):
-    """What a webhook says happened, without PortOne's `Transaction.` in front."""
+class WebhookType(StrEnum):
+    """The type of a webhook, without PortOne's prefix `Transaction.`."""
 
     READY = "Ready"
     PAID = "Paid"
@@ -57,9 +57,9 @@ class Announcement(StrEnum):
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that happened to a payment, to be told to the merchant."""
+    """One change of a payment, to be sent to the merchant."""
 
-    announcement: Announcement
+    webhook_type: WebhookType
     payment_id: str
     transaction_id: str
     at: datetime
@@ -68,16 +68,16 @@ class Change:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One time the buyer went through the payment window. A payment may see several; the last one counts."""
+    """One attempt of the buyer in the payment window. A payment may have several; the last one counts."""
 
     transaction_id: str
     amount: int
-    payment_token: str | None = None  # only manual approval hands one out
+    payment_token: str | None = None  # with manual approval only
 
 
 @dataclass(frozen=True)
 class Cancellation:
-    """Money given back, once."""
+    """One amount returned to the buyer."""
 
     id: str
     amount: int
@@ -87,7 +87,7 @@ class Cancellation:
 
 @dataclass(frozen=True)
 class Payment:
-    """A payment as the bank knows it."""
+    """A payment at the payment gateway."""
 
     id: str
     requested_at: datetime
@@ -101,17 +101,17 @@ class Payment:
 
     @property
     def paid_amount(self) -> int:
-        """Everything ever taken from the buyer; what was given back is not subtracted."""
+        """The amount taken from the buyer; returned amounts are not subtracted."""
         return self.attempt.amount if self.attempt and self.paid_at else 0
 
     @property
     def cancelled_amount(self) -> int:
-        """Everything given back to the buyer."""
+        """The sum of all amounts returned to the buyer."""
         return sum(cancellation.amount for cancellation in self.cancellations)
 
     @property
     def cancellable_amount(self) -> int:
-        """What can still be given back."""
+        """The amount that can still be returned."""
         return self.paid_amount - self.cancelled_amount
 
 
@@ -119,15 +119,15 @@ Transition = tuple[Payment, tuple[Change, ...]]
 
 
 def pre_register(payment: Payment | None, payment_id: str, amount: int, now: datetime) -> Payment:
-    """Fixes what the buyer is to pay. May be repeated until the money is taken."""
+    """Sets the amount that the buyer must pay. May be repeated until the payment is paid."""
     if payment is None:
         return Payment(id=payment_id, requested_at=now, changed_at=now, registered_amount=amount)
-    _refuse_if_paid(payment)
+    _check_not_paid(payment)
     return replace(payment, registered_amount=amount)
 
 
 def authorize(payment: Payment, amount: int | None, transaction_id: str, token: str, now: datetime) -> Transition:
-    """The buyer agrees and the card is good for it, but no money moves before `confirm`. Older tokens die."""
+    """The buyer agrees and the card is accepted, but no money moves before `confirm`. Older tokens become invalid."""
     opened, changes = _open(payment, amount, transaction_id, token, now)
     return opened, changes
 
@@ -140,12 +140,12 @@ def pay(payment: Payment, amount: int | None, transaction_id: str, now: datetime
 
 
 def fail(payment: Payment, amount: int | None, transaction_id: str, now: datetime) -> Transition:
-    """The card is refused. An authorization that waits for its confirm fails; otherwise a new attempt does."""
+    """The card is declined. An authorization that waits for its confirm fails; otherwise a new attempt fails."""
     changes: tuple[Change, ...] = ()
     if payment.status is not Status.READY or payment.attempt is None or payment.attempt.payment_token is None:
         payment, changes = _open(payment, amount, transaction_id, None, now)
     failed = replace(payment, status=Status.FAILED, failed_at=now, changed_at=now)
-    return failed, (*changes, _change(failed, Announcement.FAILED, now))
+    return failed, (*changes, _change(failed, WebhookType.FAILED, now))
 
 
 def confirm(
@@ -156,18 +156,20 @@ def confirm(
     total_amount: int | None = None,
     transaction_id: str | None = None,
 ) -> Transition:
-    """The merchant takes the money of an authorized attempt. What it says about the payment must be so."""
+    """The merchant takes the money of an authorized attempt. Its optional arguments must match the payment."""
     attempt = _attempt(payment)
-    _refuse_if_paid(payment)
+    _check_not_paid(payment)
     if attempt.payment_token != token:
-        raise Refused(Refusal.INVALID_PAYMENT_TOKEN, "The payment token does not belong to this payment's last attempt")
+        raise PaymentRejected(
+            ErrorType.INVALID_PAYMENT_TOKEN, "The payment token does not belong to this payment's last attempt"
+        )
     if payment.status is Status.FAILED:
-        # An authorization can go bad before its confirm; the card company then refuses the confirm itself.
-        raise Refused(Refusal.PG_PROVIDER, "The card company refused the payment")
+        # An authorization can fail before its confirm; the card company then declines the confirm.
+        raise PaymentRejected(ErrorType.PG_PROVIDER, "The card company declined the payment")
     if total_amount is not None and total_amount != attempt.amount:
-        raise Refused(Refusal.INFORMATION_MISMATCH, "totalAmount is not the amount of the payment")
+        raise PaymentRejected(ErrorType.INFORMATION_MISMATCH, "totalAmount is not the amount of the payment")
     if transaction_id is not None and transaction_id != attempt.transaction_id:
-        raise Refused(Refusal.INFORMATION_MISMATCH, "txId is not the last attempt's")
+        raise PaymentRejected(ErrorType.INFORMATION_MISMATCH, "txId is not the last attempt's")
     return _take(payment, now)
 
 
@@ -180,39 +182,39 @@ def cancel(
     amount: int | None = None,
     current_cancellable_amount: int | None = None,
 ) -> Transition:
-    """Gives `amount` back, or all that is left. `current_cancellable_amount` is a compare-and-set."""
+    """Returns `amount` to the buyer, or all that is left. `current_cancellable_amount` is a compare-and-set."""
     _attempt(payment)
     if payment.status is Status.CANCELLED:
-        raise Refused(Refusal.PAYMENT_ALREADY_CANCELLED, "Everything has been given back already")
+        raise PaymentRejected(ErrorType.PAYMENT_ALREADY_CANCELLED, "Everything has already been returned")
     if payment.paid_at is None:
-        raise Refused(Refusal.PAYMENT_NOT_PAID, "No money has been taken")
+        raise PaymentRejected(ErrorType.PAYMENT_NOT_PAID, "No money has been taken")
     left = payment.cancellable_amount
     if current_cancellable_amount is not None and current_cancellable_amount != left:
-        raise Refused(
-            Refusal.CANCELLABLE_AMOUNT_CONSISTENCY_BROKEN,
+        raise PaymentRejected(
+            ErrorType.CANCELLABLE_AMOUNT_CONSISTENCY_BROKEN,
             f"{left} won can be cancelled, not {current_cancellable_amount}",
         )
-    given_back = left if amount is None else amount
-    if given_back > left:
-        raise Refused(Refusal.CANCEL_AMOUNT_EXCEEDS_CANCELLABLE_AMOUNT, f"Only {left} won can be cancelled")
-    whole = given_back == left
+    returned = left if amount is None else amount
+    if returned > left:
+        raise PaymentRejected(ErrorType.CANCEL_AMOUNT_EXCEEDS_CANCELLABLE_AMOUNT, f"Only {left} won can be cancelled")
+    whole = returned == left
     cancelled = replace(
         payment,
         status=Status.CANCELLED if whole else Status.PARTIAL_CANCELLED,
         changed_at=now,
-        cancellations=(*payment.cancellations, Cancellation(cancellation_id, given_back, reason, now)),
+        cancellations=(*payment.cancellations, Cancellation(cancellation_id, returned, reason, now)),
     )
-    announcement = Announcement.CANCELLED if whole else Announcement.PARTIAL_CANCELLED
-    return cancelled, (_change(cancelled, announcement, now, cancellation_id),)
+    webhook_type = WebhookType.CANCELLED if whole else WebhookType.PARTIAL_CANCELLED
+    return cancelled, (_change(cancelled, webhook_type, now, cancellation_id),)
 
 
 def _open(payment: Payment, amount: int | None, transaction_id: str, token: str | None, now: datetime) -> Transition:
-    _refuse_if_paid(payment)
-    # PortOne itself holds the buyer to the pre-registered amount. Here an explicit amount wins, so that a merchant's
-    # own check of the amount (AMOUNT_MISMATCH) can be tested.
+    _check_not_paid(payment)
+    # PortOne enforces the pre-registered amount. Here an explicit amount wins, so that a merchant's own check of the
+    # amount (AMOUNT_MISMATCH) can be tested.
     charged = payment.registered_amount if amount is None else amount
     if charged is None:
-        raise Refused(Refusal.PAYMENT_NOT_FOUND, "Neither a pre-registered amount nor an amount to pay")
+        raise PaymentRejected(ErrorType.PAYMENT_NOT_FOUND, "Neither a pre-registered amount nor an amount to pay")
     opened = replace(
         payment,
         attempt=Attempt(transaction_id, charged, token),
@@ -220,56 +222,56 @@ def _open(payment: Payment, amount: int | None, transaction_id: str, token: str 
         failed_at=None,
         changed_at=now,
     )
-    return opened, (_change(opened, Announcement.READY, now),)
+    return opened, (_change(opened, WebhookType.READY, now),)
 
 
 def _take(payment: Payment, now: datetime) -> Transition:
     paid = replace(payment, status=Status.PAID, paid_at=now, changed_at=now)
-    return paid, (_change(paid, Announcement.PAID, now),)
+    return paid, (_change(paid, WebhookType.PAID, now),)
 
 
 def _attempt(payment: Payment) -> Attempt:
-    # At PortOne a pre-registration is not yet a payment: there is none to find until the buyer's window opens.
+    # At PortOne a pre-registration is not yet a payment: it is not found until the buyer's window opens.
     if payment.attempt is None:
-        raise Refused(Refusal.PAYMENT_NOT_FOUND, "No such payment")
+        raise PaymentRejected(ErrorType.PAYMENT_NOT_FOUND, "No such payment")
     return payment.attempt
 
 
-def _refuse_if_paid(payment: Payment) -> None:
+def _check_not_paid(payment: Payment) -> None:
     if payment.paid_at is not None:
-        raise Refused(Refusal.ALREADY_PAID, "The payment has been paid already")
+        raise PaymentRejected(ErrorType.ALREADY_PAID, "The payment has already been paid")
 
 
-def _change(payment: Payment, announcement: Announcement, at: datetime, cancellation_id: str | None = None) -> Change:
-    return Change(announcement, payment.id, _attempt(payment).transaction_id, at, cancellation_id)
+def _change(payment: Payment, webhook_type: WebhookType, at: datetime, cancellation_id: str | None = None) -> Change:
+    return Change(webhook_type, payment.id, _attempt(payment).transaction_id, at, cancellation_id)
 
 
-class Bank:
-    """Remembers payments, applies transitions, and tells `announce` of every change once it has happened.
+class Payments:
+    """Stores payments, applies transitions, and calls `on_change` after each change.
 
-    Nothing here awaits, so on one event loop every call is atomic.
+    Nothing awaits, so on one event loop every call is atomic.
     """
 
-    def __init__(self, clock: Clock, new_id: Callable[[], str], announce: Callable[[Change], None]) -> None:
+    def __init__(self, clock: Clock, new_id: Callable[[], str], on_change: Callable[[Change], None]) -> None:
         self._clock = clock
         self._new_id = new_id
-        self._announce = announce
+        self._on_change = on_change
         self._payments: dict[str, Payment] = {}
 
-    def known(self, payment_id: str) -> Payment:
-        """The payment, pre-registered ones included; refuses with PAYMENT_NOT_FOUND."""
+    def get(self, payment_id: str) -> Payment:
+        """The payment, pre-registered ones included; rejects with PAYMENT_NOT_FOUND."""
         payment = self._payments.get(payment_id)
         if payment is None:
-            raise Refused(Refusal.PAYMENT_NOT_FOUND, "No such payment")
+            raise PaymentRejected(ErrorType.PAYMENT_NOT_FOUND, "No such payment")
         return payment
 
     def all(self) -> list[Payment]:
         """Every payment, pre-registered ones included, the oldest first."""
         return list(self._payments.values())
 
-    def attempted(self, payment_id: str) -> tuple[Payment, Attempt]:
-        """The payment with its last attempt; refuses with PAYMENT_NOT_FOUND before the buyer acts."""
-        payment = self.known(payment_id)
+    def get_with_attempt(self, payment_id: str) -> tuple[Payment, Attempt]:
+        """The payment with its last attempt; rejects with PAYMENT_NOT_FOUND before the buyer acts."""
+        payment = self.get(payment_id)
         return payment, _attempt(payment)
 
     def pre_register(self, payment_id: str, amount: int) -> None:
@@ -278,7 +280,7 @@ class Bank:
         self._payments[payment_id] = payment
 
     def authorize(self, payment_id: str, amount: int | None) -> str:
-        """See `authorize`. Answers the payment token."""
+        """See `authorize`. Returns the payment token."""
         token = f"payment-token-{self._new_id()}"
         self._apply(authorize(self._begin(payment_id), amount, self._new_id(), token, self._clock()))
         return token
@@ -295,7 +297,7 @@ class Bank:
         self, payment_id: str, token: str, *, total_amount: int | None = None, transaction_id: str | None = None
     ) -> Payment:
         """See `confirm`."""
-        payment = self.known(payment_id)
+        payment = self.get(payment_id)
         return self._apply(
             confirm(payment, token, self._clock(), total_amount=total_amount, transaction_id=transaction_id)
         )
@@ -308,10 +310,10 @@ class Bank:
         amount: int | None = None,
         current_cancellable_amount: int | None = None,
     ) -> Cancellation:
-        """See `cancel`. Answers the cancellation just made."""
+        """See `cancel`. Returns the new cancellation."""
         payment = self._apply(
             cancel(
-                self.known(payment_id),
+                self.get(payment_id),
                 self._new_id(),
                 reason,
                 self._clock(),
@@ -322,7 +324,7 @@ class Bank:
         return payment.cancellations[-1]
 
     def _begin(self, payment_id: str) -> Payment:
-        # PortOne lets a browser open a payment the server never pre-registered; the amount then comes with it.
+        # PortOne lets a browser open a payment that was not pre-registered; the browser then sends the amount.
         now = self._clock()
         return self._payments.get(payment_id) or Payment(id=payment_id, requested_at=now, changed_at=now)
 
@@ -330,5 +332,5 @@ class Bank:
         payment, changes = transition
         self._payments[payment.id] = payment
         for change in changes:
-            self._announce(change)
+            self._on_change(change)
         return payment
