@@ -1,1 +1,1 @@
-"""Runs any SAM template on one machine: no Docker, no AWS account. It knows nothing of what the template is for."""
+"""Runs any SAM template on one machine: no Docker, no AWS account. It does not depend on any one template."""

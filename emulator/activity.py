@@ -1,28 +1,30 @@
-"""When the stack was last used from outside, so that what polls can rest while the stack is idle."""
+"""When the stack was last used from outside, so that pollers can slow down while the stack is idle."""
 
 import threading
 import time
 
-TRIGGERS = "emulator-triggers"  # the User-Agent of schedules and event sources, whose calls are no activity
+TRIGGER_USER_AGENT = (
+    "emulator-triggers"  # the User-Agent of schedules and event sources, whose calls do not count as activity
+)
 
 
 class Activity:
-    """Noted by the front doors, on the event loop; waited for by threads that poll."""
+    """The gateway and the Invoke API note it on the event loop; threads that poll wait for it."""
 
     def __init__(self) -> None:
         self._last = time.monotonic()
         self._noted = threading.Event()
 
     def note(self) -> None:
-        """Somebody uses the stack now."""
+        """Records that the stack is used now."""
         self._last = time.monotonic()
         self._noted.set()
 
     def within(self, seconds: float) -> bool:
-        """Whether somebody has used it in the last so many seconds."""
+        """Whether the stack was used in the last `seconds`."""
         return time.monotonic() - self._last < seconds
 
     def wait(self, seconds: float) -> None:
-        """Returns when somebody uses it, or after so many seconds."""
+        """Returns when the stack is used, or after `seconds`."""
         self._noted.clear()
         self._noted.wait(seconds)

@@ -1,4 +1,4 @@
-"""The daemon's own small HTTP endpoint, where `status` asks."""
+"""The daemon's own small HTTP endpoint, which the command `status` reads."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,11 +13,11 @@ from emulator.ports import HOST, free_port
 async def serve(status: Callable[[], dict[str, Any]]) -> AsyncIterator[str]:
     """Serves `GET /status` on a free port and yields the URL."""
 
-    async def answer(_: web.Request) -> web.Response:
+    async def respond(_: web.Request) -> web.Response:
         return web.json_response(status())
 
     app = web.Application()
-    app.router.add_get("/status", answer)
+    app.router.add_get("/status", respond)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:

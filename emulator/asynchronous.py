@@ -1,4 +1,4 @@
-"""Asynchronous invocations: retries, the age of an event, and whom its outcome is told.
+"""Asynchronous invocations: retries, the age of an event, and where its outcome is sent.
 
 Lambda developer guide, "How Lambda handles errors and retries with asynchronous invocation" and "Capturing records of
 Lambda asynchronous invocations".
@@ -33,7 +33,7 @@ class _Event:
 
 
 class AsynchronousInvocations:
-    """Runs events until they succeed or are given up. What is under way at `close` is lost."""
+    """Runs events until they succeed or are given up. Events in progress at `close` are lost."""
 
     def __init__(self, runtime: Runtime, retry_delays: tuple[float, ...], aws_url: str | None) -> None:
         """`retry_delays` are the seconds before each retry of an event whose function failed."""
@@ -77,7 +77,7 @@ class AsynchronousInvocations:
                 )
             except PayloadTooLarge:
                 return
-            except Throttled:  # no attempt: it is tried until it gets through
+            except Throttled:  # does not count as an attempt
                 if function.reserved_concurrency == 0:
                     condition = "RetriesExhausted"
                     break
@@ -85,23 +85,23 @@ class AsynchronousInvocations:
             else:
                 attempts += 1
                 if result.error is None:
-                    await self._tell(event, function.on_success, "Success", attempts, result)
+                    await self._send_record(event, function.on_success, "Success", attempts, result)
                     return
-                following = next(delays, None)
-                if following is None:
+                next_delay = next(delays, None)
+                if next_delay is None:
                     condition = "RetriesExhausted"
                     break
-                delay = following
+                delay = next_delay
             if time.monotonic() + delay > expires:
                 break
             await asyncio.sleep(delay)
-        await self._tell(event, function.on_failure, condition, attempts, result)
+        await self._send_record(event, function.on_failure, condition, attempts, result)
         if function.dead_letters is not None:
             error = _error_of(result) or condition
             attributes = {"RequestID": event.request_id, "ErrorCode": "200", "ErrorMessage": error[:1024]}
             await self._send(function, function.dead_letters, event.payload, attributes)
 
-    async def _tell(
+    async def _send_record(
         self, event: _Event, address: str | None, condition: str, attempts: int, result: InvokeResult | None
     ) -> None:
         if address is not None:
@@ -126,7 +126,7 @@ class AsynchronousInvocations:
 
 
 def check_destinations(functions: "list[Function]", aws_url: str | None) -> None:
-    """Raises StackError where a function has a queue to tell and there is nothing that plays SQS."""
+    """Raises StackError if a function has a queue as destination and there is no SQS endpoint."""
     for function in functions:
         for address in (function.on_success, function.on_failure, function.dead_letters):
             if address is not None and ":sqs:" in address and aws_url is None:

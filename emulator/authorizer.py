@@ -1,6 +1,6 @@
-"""Lambda authorizers: who is asked, what their policy allows, and how long the answer is good.
+"""Lambda authorizers: which one is called, what its policy allows, and how long its response is cached.
 
-Everything that is not a clear Allow is a refusal.
+Everything that is not an explicit Allow is rejected.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-lambda-authorizer.html
 """
 
@@ -18,13 +18,13 @@ from emulator.proxy_event import Request
 from emulator.runtime import FunctionNotFound, InvokeResult, PayloadTooLarge, Throttled
 from emulator.stack import Api, Authorizer
 
-_CACHED_ANSWERS = 10_000
+_MAX_CACHED = 10_000
 
 Invoke = Callable[[str, bytes], Awaitable[InvokeResult]]
 
 
-class _InvalidAnswer(Exception):
-    """The authorizer's answer is not as API Gateway wants it."""
+class _InvalidResponse(Exception):
+    """The authorizer's response is not valid for API Gateway."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ class Authorizers:
         method_arn = _method_arn(self._api, request)
         decision, cached = self._cached(authorizer, identity), True
         if decision is None:
-            decision, cached = await self._ask(authorizer, identity, method_arn, event), False
-            self._remember(authorizer, identity, decision)
+            decision, cached = await self._invoke_authorizer(authorizer, identity, method_arn, event), False
+            self._store(authorizer, identity, decision)
         context = {**decision.context, "integrationLatency": 0 if cached else decision.latency}
         verdict = evaluate(decision.policy, method_arn)
         if verdict is not True:
@@ -64,34 +64,34 @@ class Authorizers:
             raise GatewayFailure("ACCESS_DENIED", message, context={**event["requestContext"], "authorizer": context})
         return context
 
-    async def _ask(
+    async def _invoke_authorizer(
         self, authorizer: Authorizer, identity: tuple[str, ...], method_arn: str, event: Mapping[str, Any]
     ) -> _Decision:
-        question: dict[str, Any] = {"type": authorizer.kind, "methodArn": method_arn}
+        authorizer_event: dict[str, Any] = {"type": authorizer.kind, "methodArn": method_arn}
         if authorizer.kind == "TOKEN":
-            question["authorizationToken"] = identity[0]
+            authorizer_event["authorizationToken"] = identity[0]
         else:
-            question.update(event)
-        began = time.monotonic()
+            authorizer_event.update(event)
+        started = time.monotonic()
         try:
-            result = await self._invoke(authorizer.function, json.dumps(question).encode())
+            result = await self._invoke(authorizer.function, json.dumps(authorizer_event).encode())
         except (Throttled, FunctionNotFound, PayloadTooLarge) as error:
-            raise _misconfigured(authorizer, not_run(error)) from None
+            raise _misconfigured(authorizer, not_run_reason(error)) from None
         try:
-            answer = json.loads(result.payload)
+            response = json.loads(result.payload)
         except ValueError:
-            raise _misconfigured(authorizer, "its answer is no JSON") from None
+            raise _misconfigured(authorizer, "its response is not JSON") from None
         if result.error is not None:
-            if isinstance(answer, dict) and answer.get("errorMessage") == "Unauthorized":
+            if isinstance(response, dict) and response.get("errorMessage") == "Unauthorized":
                 raise GatewayFailure("UNAUTHORIZED", "Unauthorized")
             raise GatewayFailure(
-                "AUTHORIZER_FAILURE", None, function=authorizer.function, cause=f"the authorizer {failed(result)}"
+                "AUTHORIZER_FAILURE", None, function=authorizer.function, cause=f"the authorizer {failure_text(result)}"
             )
         try:
-            policy, context = _read(answer)
-        except _InvalidAnswer as error:
+            policy, context = _read(response)
+        except _InvalidResponse as error:
             raise _misconfigured(authorizer, str(error)) from None
-        return _Decision(policy, context, int((time.monotonic() - began) * 1000))
+        return _Decision(policy, context, int((time.monotonic() - started) * 1000))
 
     def _cached(self, authorizer: Authorizer, identity: tuple[str, ...]) -> _Decision | None:
         if not self._caches(authorizer, identity):
@@ -103,45 +103,45 @@ class Authorizers:
             return None
         return decision
 
-    def _remember(self, authorizer: Authorizer, identity: tuple[str, ...], decision: _Decision) -> None:
+    def _store(self, authorizer: Authorizer, identity: tuple[str, ...], decision: _Decision) -> None:
         if not self._caches(authorizer, identity):
             return
         now = self._clock()
-        if len(self._cache) >= _CACHED_ANSWERS:
+        if len(self._cache) >= _MAX_CACHED:
             self._cache = {key: entry for key, entry in self._cache.items() if entry[0] > now}
-        if len(self._cache) >= _CACHED_ANSWERS:
+        if len(self._cache) >= _MAX_CACHED:
             self._cache.clear()
         self._cache[(authorizer.name, *identity)] = now + authorizer.ttl, decision
 
     @staticmethod
     def _caches(authorizer: Authorizer, identity: tuple[str, ...]) -> bool:
-        return authorizer.ttl > 0 and bool(identity)  # without an identity everybody would share one answer
+        return authorizer.ttl > 0 and bool(identity)  # without an identity all callers would share one response
 
 
-def _misconfigured(authorizer: Authorizer, why: str) -> GatewayFailure:
-    cause = f"the authorizer {authorizer.name}: {why}"
+def _misconfigured(authorizer: Authorizer, reason: str) -> GatewayFailure:
+    cause = f"the authorizer {authorizer.name}: {reason}"
     return GatewayFailure("AUTHORIZER_CONFIGURATION_ERROR", None, function=authorizer.function, cause=cause)
 
 
-def not_run(error: Exception) -> str:
-    """Why a function was not run at all, for the log."""
+def not_run_reason(error: Exception) -> str:
+    """Why a function was not run, for the log."""
     if isinstance(error, Throttled):
         return f"throttled, {error.reason}"
     return "there is no such function" if isinstance(error, FunctionNotFound) else str(error)
 
 
-def failed(result: InvokeResult) -> str:
-    """What a function's failure was, for the log: its error document, on one line."""
+def failure_text(result: InvokeResult) -> str:
+    """A function's failure for the log: its error document on one line."""
     try:
         document = json.loads(result.payload)
-        told = f"{document.get('errorType') or result.error}: {document.get('errorMessage')}"
+        text = f"{document.get('errorType') or result.error}: {document.get('errorMessage')}"
     except (ValueError, AttributeError):
-        told = str(result.error)
-    return f"failed: {' '.join(told.split())[:300]}"
+        text = str(result.error)
+    return f"failed: {' '.join(text.split())[:300]}"
 
 
 def evaluate(policy: Mapping[str, Any], method_arn: str) -> bool | None:
-    """True for an allow, False for an explicit deny, None where nothing in the policy speaks of the method."""
+    """True for an allow, False for an explicit deny, None if no statement matches the method."""
     allowed: bool | None = None
     for statement in _statements(policy):
         if not _matches(statement.get("Action"), "execute-api:Invoke", ignore_case=True):
@@ -150,33 +150,33 @@ def evaluate(policy: Mapping[str, Any], method_arn: str) -> bool | None:
             continue
         if statement["Effect"] == "Deny":
             return False
-        # Conditions are not worked out here. On a Deny above it counts as met, on an Allow as not met.
+        # Conditions are not evaluated: on a Deny above, one counts as met; on an Allow, as not met.
         if not statement.get("Condition"):
             allowed = True
     return allowed
 
 
-def _read(answer: Any) -> tuple[Mapping[str, Any], Mapping[str, str]]:
-    """The policy and the context of an authorizer's answer; _InvalidAnswer where it is not a valid one."""
-    if not isinstance(answer, dict) or not isinstance(answer.get("policyDocument"), dict):
-        raise _InvalidAnswer("its answer has no policyDocument")
-    if not isinstance(answer.get("principalId"), str):
-        raise _InvalidAnswer("its answer has no principalId")
-    policy = answer["policyDocument"]
+def _read(response: Any) -> tuple[Mapping[str, Any], Mapping[str, str]]:
+    """The policy and the context of an authorizer's response; raises _InvalidResponse."""
+    if not isinstance(response, dict) or not isinstance(response.get("policyDocument"), dict):
+        raise _InvalidResponse("its response has no policyDocument")
+    if not isinstance(response.get("principalId"), str):
+        raise _InvalidResponse("its response has no principalId")
+    policy = response["policyDocument"]
     for statement in _statements(policy):
         if not isinstance(statement, dict) or statement.get("Effect") not in ("Allow", "Deny"):
-            raise _InvalidAnswer("a statement of its policy has no Effect")
+            raise _InvalidResponse("a statement of its policy has no Effect")
         if "Action" not in statement or "Resource" not in statement:
-            raise _InvalidAnswer("a statement of its policy has no Action or no Resource")
-    context = answer.get("context") or {}
+            raise _InvalidResponse("a statement of its policy has no Action or no Resource")
+    context = response.get("context") or {}
     if not isinstance(context, dict) or any(isinstance(value, (dict, list)) for value in context.values()):
-        raise _InvalidAnswer("its context holds more than texts, numbers and booleans")
+        raise _InvalidResponse("its context has a value that is not text, a number or a boolean")
     texts = {
         key: str(value).lower() if isinstance(value, bool) else str(value)
         for key, value in context.items()
         if value is not None
     }
-    return policy, {**texts, "principalId": answer["principalId"]}
+    return policy, {**texts, "principalId": response["principalId"]}
 
 
 def _statements(policy: Mapping[str, Any]) -> list[Any]:
@@ -200,7 +200,7 @@ def _wildcards(pattern: str, ignore_case: bool) -> "re.Pattern[str]":
 
 
 def _identity(authorizer: Authorizer, request: Request, event: Mapping[str, Any]) -> tuple[str, ...]:
-    """The values of the identity sources; one that is missing or empty is a 401 and the authorizer is not asked."""
+    """The values of the identity sources; one that is missing or empty is a 401 without a call to the authorizer."""
     values = []
     for source in authorizer.identity_sources:
         value = _source(source, request, event)

@@ -30,9 +30,9 @@ app = typer.Typer(
       up                                                start all of it
       up --parameter-overrides HoldSeconds=5            with other template parameters
       up --state .second --port 3100                    a second stack beside the first
-      status                                            what runs: functions, lag, schedules
-      logs -f --function Greet                          one function's log as it comes
-      logs --trace 1-5f84-33ab                          all that one request did
+      status                                            what is running: functions, lag, schedules
+      logs -f --function Greet                          one function's log, live
+      logs --trace 1-5f84-33ab                          everything that one request logged
       invoke Greet -e events/greet.json                 one call
       down                                              stop all of it; the data stays
 
@@ -42,7 +42,7 @@ app = typer.Typer(
       up --template ../shop/template.yaml --services redis,kafka --parameter-overrides 'RedisUrl=${redis.url}'
 
     \b
-    Kafka and schedules for functions that somebody else runs:
+    Kafka and schedules for functions that run elsewhere:
       triggers --lambda-url http://127.0.0.1:3001 --kafka 127.0.0.1:9092
     """,
     no_args_is_help=True,
@@ -53,18 +53,16 @@ app = typer.Typer(
 
 Folder = Annotated[Path, typer.Option("--state", help="Where the stack keeps its data, logs and pids.")]
 Project = Annotated[Path, typer.Option("--project", help="The folder of emulator.toml.")]
-Template = Annotated[
-    Path | None, typer.Option("--template", help="A SAM template to run as it is, without any emulator.toml.")
-]
+Template = Annotated[Path | None, typer.Option("--template", help="A SAM template to run without an emulator.toml.")]
 Overrides = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME=VALUE ...",
-        help="Template parameters, as `sam deploy` takes them; ${redis.url} and such are filled.",
+        help="Template parameters, as for `sam deploy`; placeholders such as ${redis.url} are replaced.",
     ),
 ]
 _LOCAL, _HERE = Path(".local"), Path()
-_SILENCE = 2  # seconds, then `invoke` says that it waits
+_NOTICE_AFTER = 2  # seconds; then `invoke` prints that the function still runs
 
 
 @app.command()
@@ -76,7 +74,7 @@ def up(
     project: Project = _HERE,
     template: Template = None,
     services: Annotated[
-        str | None, typer.Option(metavar="NAME,...", help="Start these only: postgres, redis, kafka, aws.")
+        str | None, typer.Option(metavar="NAME,...", help="Start only these: postgres, redis, kafka, aws.")
     ] = None,
     port: Annotated[int | None, typer.Option(help="The API's port.", min=1, max=65_535)] = None,
     process_port: Annotated[
@@ -89,12 +87,12 @@ def up(
     ] = None,
     fork: Annotated[
         bool,
-        typer.Option("--fork/--no-fork", help="Fork functions from a process that has their packages loaded, or not."),
+        typer.Option("--fork/--no-fork", help="Fork functions from a process that has their packages loaded."),
     ] = True,
     http_runtime_api: Annotated[
-        bool, typer.Option("--http-runtime-api", help="Hand events over by HTTP, as Lambda does; it turns forking off.")
+        bool, typer.Option("--http-runtime-api", help="Deliver events over HTTP, as Lambda does; disables forking.")
     ] = False,
-    foreground: Annotated[bool, typer.Option(help="Stay, show the functions' logs, stop on Ctrl-C.")] = False,
+    foreground: Annotated[bool, typer.Option(help="Keep running, show the functions' logs, stop on Ctrl-C.")] = False,
 ) -> None:
     """Starts everything and returns when the API answers."""
     folder = state or (template.parent / _LOCAL if template else _LOCAL)
@@ -113,8 +111,8 @@ def up(
     here = State(options.state)
     if urls := lifecycle.running(here):
         elsewhere = port is not None and not urls["api"].endswith(f":{port}")
-        if parameter_overrides or debug or elsewhere:  # it would not have them
-            raise StackError(f"already running at {urls['api']}: `down` first, to start it with other settings")
+        if parameter_overrides or debug or elsewhere:  # the running stack would not have them
+            raise StackError(f"already running at {urls['api']}: run `down` first to start it with other settings")
         print(f"already running at {urls['api']} (`status` shows it, `down` stops it)")
         if json.loads(_request("GET", f"{urls['admin']}/status").body)["changed"]:
             print(screen.CHANGED)
@@ -125,7 +123,7 @@ def up(
     if template:
         print(f"functions at {urls['lambda']}; `status`, `logs` and `down` with --state {folder}")
     text = configuration.of(options).next
-    if text and (folder == _LOCAL or project != _HERE):  # its hints are about the stack in its usual place
+    if text and (folder == _LOCAL or project != _HERE):  # its hints are about the stack in the default folder
         print("\n" + configuration.fill(text, _flat(urls, options)))
     if foreground:
         try:
@@ -142,19 +140,19 @@ def down(state: Folder = _LOCAL) -> None:
 
 @app.command()
 def reset(state: Folder = _LOCAL) -> None:
-    """Stops everything and forgets all data."""
+    """Stops everything and deletes all data."""
     here = State(state)
     lifecycle.stop(here)
     if here.is_ours():
         shutil.rmtree(here.folder)
-    print("stopped, and all data is gone")
+    print("stopped, and all data is deleted")
 
 
 @app.command()
 def status(
-    state: Folder = _LOCAL, as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False
+    state: Folder = _LOCAL, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
 ) -> None:
-    """Shows what runs: services, functions, Kafka lag, schedules."""
+    """Shows what is running: services, functions, Kafka lag, schedules."""
     urls = _urls(State(state))
     answer = json.loads(_request("GET", f"{urls['admin']}/status").body)
     if as_json:
@@ -166,9 +164,9 @@ def status(
 @app.command()
 def logs(
     state: Folder = _LOCAL,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep showing what comes.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep showing new lines.")] = False,
     function: Annotated[str | None, typer.Option(help="Only this function's.")] = None,
-    trace: Annotated[str | None, typer.Option(help="Only what was done for this trace or request id.")] = None,
+    trace: Annotated[str | None, typer.Option(help="Only lines of this trace id or request id.")] = None,
 ) -> None:
     """Shows what the functions logged."""
     lines = function_log.read(State(state).function_log, follow=(lambda: True) if follow else None)
@@ -187,13 +185,13 @@ def invoke(
     """Invokes a function once and prints its answer."""
     urls = _urls(State(state))
     payload = _payload(event)
-    still = Timer(_SILENCE, lambda: print(f"{name} still runs; `logs -f` shows what it says", file=sys.stderr))
-    still.daemon = True  # Ctrl-C ends the waiting, and the line has nothing to say any more
-    still.start()
+    notice = Timer(_NOTICE_AFTER, lambda: print(f"{name} still runs; `logs -f` shows what it logs", file=sys.stderr))
+    notice.daemon = True  # it must not keep the process running after Ctrl-C
+    notice.start()
     try:
         answer = _request("POST", f"{urls['lambda']}/2015-03-31/functions/{name}/invocations", payload)
     finally:
-        still.cancel()
+        notice.cancel()
     if answer.status >= 300:
         raise StackError(f"{name}: {_message(answer.body)}")
     print(answer.body)
@@ -203,13 +201,15 @@ def invoke(
 
 @app.command()
 def triggers(
-    lambda_url: Annotated[str, typer.Option(help="Any Lambda Invoke endpoint, as `sam local start-lambda` is one.")],
+    lambda_url: Annotated[str, typer.Option(help="Any Lambda Invoke endpoint, such as `sam local start-lambda`.")],
     project: Project = _HERE,
     template: Template = None,
     kafka: Annotated[
         str | None, typer.Option(metavar="HOST:PORT,...", help="The brokers of the event sources.")
     ] = None,
-    aws: Annotated[str | None, typer.Option(metavar="URL", help="Where SQS destinations and --stack are.")] = None,
+    aws: Annotated[
+        str | None, typer.Option(metavar="URL", help="The AWS endpoint of SQS destinations and --stack.")
+    ] = None,
     stack: Annotated[
         str | None, typer.Option(metavar="NAME", help="The CloudFormation stack that named the functions, if one did.")
     ] = None,
@@ -228,8 +228,8 @@ def triggers(
 
 
 def main() -> int:
-    """The command line; one line for what is wrong, and exit code 1."""
-    signal.signal(signal.SIGTERM, _leave)  # in order, as at Ctrl-C: `up` leaves nothing half started
+    """The command line. An error is one line and exit code 1."""
+    signal.signal(signal.SIGTERM, _exit_on_signal)  # clean up as on Ctrl-C: `up` leaves nothing half started
     sys.argv[1:] = _join_overrides(sys.argv[1:])
     try:
         app()
@@ -244,38 +244,38 @@ def main() -> int:
     return 0
 
 
-def _leave(number: int, frame: FrameType | None) -> None:
+def _exit_on_signal(number: int, frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
 
 
-def _join_overrides(words: list[str]) -> list[str]:
-    """SAM's flag takes several words: `--parameter-overrides A=1 B=2`. Click's take one, so the flag is repeated."""
+def _join_overrides(arguments: list[str]) -> list[str]:
+    """SAM's flag takes several arguments: `--parameter-overrides A=1 B=2`. Click's takes one: the flag is repeated."""
     joined: list[str] = []
     flag = "--parameter-overrides"
     within = False
-    for word in words:
-        if within and joined[-1] != flag and not word.startswith("-") and "=" in word:
+    for argument in arguments:
+        if within and joined[-1] != flag and not argument.startswith("-") and "=" in argument:
             joined.append(flag)
-        elif word.startswith("-"):
-            within = word == flag
-        joined.append(word)
+        elif argument.startswith("-"):
+            within = argument == flag
+        joined.append(argument)
     return joined
 
 
-class _Answer(NamedTuple):
+class _HttpResponse(NamedTuple):
     status: int
-    failed: bool  # the function did
+    failed: bool  # whether the function failed
     body: str
 
 
-def _request(method: str, url: str, body: bytes | None = None) -> _Answer:
+def _request(method: str, url: str, body: bytes | None = None) -> _HttpResponse:
     where = urlsplit(url)
     connection = http.client.HTTPConnection(where.hostname or "", where.port)
     try:
         connection.request(method, where.path, body)
         response = connection.getresponse()
         failed = response.getheader("X-Amz-Function-Error") is not None
-        return _Answer(response.status, failed, response.read().decode(errors="replace"))
+        return _HttpResponse(response.status, failed, response.read().decode(errors="replace"))
     except OSError as error:
         raise StackError(f"{url} does not answer: {error}") from error
     finally:
@@ -291,12 +291,12 @@ def _payload(event: Path | None) -> bytes:
         if path.is_file():
             return path.read_bytes()
     known = sorted(path.stem for path in Path("events").glob("*.json"))
-    alike = get_close_matches(event.stem, known) or known[:5]
-    raise StackError(f"{event}: there is no such file" + (f"; events/ has {', '.join(alike)}" if alike else ""))
+    similar = get_close_matches(event.stem, known) or known[:5]
+    raise StackError(f"{event}: there is no such file" + (f"; events/ has {', '.join(similar)}" if similar else ""))
 
 
 def _message(body: str) -> str:
-    """Of an error of Lambda's Invoke API."""
+    """The message of an error from Lambda's Invoke API."""
     try:
         return str({key.lower(): value for key, value in json.loads(body).items()}["message"])
     except (ValueError, KeyError, AttributeError):
@@ -309,11 +309,11 @@ def _names(services: str | None, template: Path | None) -> list[str] | None:
     return [name.strip() for name in services.split(",") if name.strip()]
 
 
-def _show(lines: Iterable[function_log.Line]) -> int:
-    """How many entries there were."""
+def _show(lines: Iterable[function_log.LogLine]) -> int:
+    """Prints the entries and returns how many there were."""
     entries, shown = Entries(), 0
     for line in lines:
-        if entry := entries.of(line):
+        if entry := entries.entry_for(line):
             screen.show_entry(entry)
             shown += 1
     return shown

@@ -1,4 +1,4 @@
-"""Content codings, as an API with a MinimumCompressionSize has them.
+"""Content codings of an API with a MinimumCompressionSize.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-gzip-compression-decompression.html
 """
@@ -9,16 +9,16 @@ _GZIP = 16 + zlib.MAX_WBITS
 _WINDOW = {"gzip": _GZIP, "deflate": zlib.MAX_WBITS}
 
 
-class Unsupported(Exception):
-    """A Content-Encoding API Gateway does not read."""
+class UnsupportedCoding(Exception):
+    """A Content-Encoding that API Gateway does not support."""
 
 
-class Damaged(Exception):
-    """The body is not what its Content-Encoding says, or is too large once unpacked."""
+class InvalidContent(Exception):
+    """The body does not match its Content-Encoding, or is too large when decompressed."""
 
 
 def accepts_gzip(accept_encoding: str | None) -> bool:
-    """Whether an Accept-Encoding header lets the answer be gzip."""
+    """Whether an Accept-Encoding header allows a gzip response."""
     for item in (accept_encoding or "").lower().split(","):
         coding, _, parameters = item.partition(";")
         if coding.strip() == "gzip":
@@ -32,21 +32,21 @@ def accepts_gzip(accept_encoding: str | None) -> bool:
 
 def compress(body: bytes) -> bytes:
     """The body as gzip."""
-    packer = zlib.compressobj(level=5, wbits=_GZIP)
-    return packer.compress(body) + packer.flush()
+    compressor = zlib.compressobj(level=5, wbits=_GZIP)
+    return compressor.compress(body) + compressor.flush()
 
 
 def decompress(body: bytes, coding: str, limit: int) -> bytes:
-    """The body unpacked, at most `limit` bytes; raises Unsupported or Damaged."""
+    """The decompressed body, at most `limit` bytes; raises UnsupportedCoding or InvalidContent."""
     if coding == "identity":
         return body
     if coding not in _WINDOW:
-        raise Unsupported(coding)
-    unpacker = zlib.decompressobj(wbits=_WINDOW[coding])
+        raise UnsupportedCoding(coding)
+    decompressor = zlib.decompressobj(wbits=_WINDOW[coding])
     try:
-        unpacked = unpacker.decompress(body, limit + 1)
+        decompressed = decompressor.decompress(body, limit + 1)
     except zlib.error as error:
-        raise Damaged(str(error)) from None
-    if len(unpacked) > limit or not unpacker.eof:
-        raise Damaged("too large or cut short")
-    return unpacked
+        raise InvalidContent(str(error)) from None
+    if len(decompressed) > limit or not decompressor.eof:
+        raise InvalidContent("too large or truncated")
+    return decompressed

@@ -1,4 +1,4 @@
-"""`emulator.toml`: everything about one project that the emulator has to be told, and the template does not say."""
+"""`emulator.toml`: what the emulator needs to know about a project that the template does not say."""
 
 import re
 import tomllib
@@ -27,7 +27,7 @@ class Step:
 class Process:
     """A command that runs as long as the stack, and is started again when it ends.
 
-    It starts while the services and the steps are still busy: what it needs of them, it has to wait for.
+    It starts while services and steps may still be starting: it must wait for those it needs.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Process:
 
 @dataclass(frozen=True)
 class Config:
-    """The whole file. Strings still hold their placeholders: `fill` knows the values once things run."""
+    """The whole file. Strings still contain placeholders, which `fill` replaces."""
 
     root: Path  # the project's folder; commands run in it
     template: Path
@@ -52,7 +52,7 @@ class Config:
     steps: Sequence[Step]  # before the processes
     processes: Sequence[Process]
     after: Sequence[Step]  # when the API answers
-    next: str  # what to try, printed at the end
+    next: str  # suggestions, printed at the end
 
 
 def load(root: Path) -> Config:
@@ -61,7 +61,7 @@ def load(root: Path) -> Config:
     try:
         content = tomllib.loads(path.read_text())
     except FileNotFoundError:
-        raise StackError(f"{path} does not exist: it says what runs beside the template") from None
+        raise StackError(f"{path} does not exist: it declares what runs besides the template") from None
     except tomllib.TOMLDecodeError as error:
         raise StackError(f"{path}: {error}") from error
     table = _Table(FILE, content)
@@ -85,7 +85,7 @@ def load(root: Path) -> Config:
 
 
 def of(options: Options) -> Config:
-    """What `up` was asked to run: a template alone, or the project in the folder `root`. Raises StackError."""
+    """What `up` should run: a template alone, or the project in the folder `root`. Raises StackError."""
     if options.template is None:
         config = load(options.root)
     else:
@@ -115,7 +115,7 @@ def fill(text: str, values: Mapping[str, str]) -> str:
 
 
 def fill_known(text: str, values: Mapping[str, str]) -> str:
-    """`fill`, with 0 for what is not known: a text and a number alike."""
+    """`fill`, with 0 for unknown names: valid as text and as a number."""
     return _PLACEHOLDER.sub(lambda match: values.get(match[1], "0"), text)
 
 
@@ -125,20 +125,20 @@ def fill_all(texts: Mapping[str, str], values: Mapping[str, str]) -> dict[str, s
 
 
 class _Table:
-    """A table of the file, from which each key is taken once: what is left at the end is a mistake."""
+    """A table of the file. Each key is taken once; a key that remains at the end is an error."""
 
     def __init__(self, where: str, content: Mapping[str, Any]) -> None:
         self.where = where
-        self._left = dict(content)
+        self._remaining = dict(content)
 
     def take(self, key: str, kind: type, default: Any = None) -> Any:
-        value = self._left.pop(key, default)
+        value = self._remaining.pop(key, default)
         if value is not default and not isinstance(value, kind):
             raise StackError(f"{self.where}: {key} must be {kind.__name__}, not {value!r}")
         return value
 
-    def need(self, key: str, kind: type) -> Any:
-        if key not in self._left:
+    def require(self, key: str, kind: type) -> Any:
+        if key not in self._remaining:
             raise StackError(f"{self.where}: {key} is missing")
         return self.take(key, kind)
 
@@ -147,8 +147,8 @@ class _Table:
         return [_Table(f"{self.where}: {key}[{index}]", content) for index, content in enumerate(found)]
 
     def end(self) -> None:
-        if self._left:
-            raise StackError(f"{self.where}: there is no {', '.join(sorted(self._left))}")
+        if self._remaining:
+            raise StackError(f"{self.where}: there is no {', '.join(sorted(self._remaining))}")
 
 
 def _strings(table: _Table, key: str) -> dict[str, str]:
@@ -165,8 +165,8 @@ def _names(table: _Table, key: str) -> list[str]:
 
 def _step(table: _Table) -> Step:
     step = Step(
-        name=table.need("name", str),
-        command=[str(word) for word in table.need("command", list)],
+        name=table.require("name", str),
+        command=[str(word) for word in table.require("command", list)],
         environment=_strings(table, "environment"),
     )
     table.end()
@@ -175,8 +175,8 @@ def _step(table: _Table) -> Step:
 
 def _process(table: _Table) -> Process:
     process = Process(
-        name=table.need("name", str),
-        command=[str(word) for word in table.need("command", list)],
+        name=table.require("name", str),
+        command=[str(word) for word in table.require("command", list)],
         environment=_strings(table, "environment"),
         port=table.take("port", int),
         ready=table.take("ready", str),

@@ -28,17 +28,17 @@ from emulator.stack import Stack, StackError
 from emulator.state import OCCUPIED, State
 from emulator.supervisor import Unit, supervise
 
-if TYPE_CHECKING:  # imported when the services are already starting: together they take half a second
+if TYPE_CHECKING:  # imported while the services start: together they take half a second
     from emulator.emulator import Emulator
     from emulator.triggers.running import Triggers
 
 _log = logging.getLogger(__name__)
 
-_LAMBDA_BESIDE_API = 2  # 3002 beside 3000; where each stack has its own API port, two may start at the same moment
+_LAMBDA_PORT_OFFSET = 2  # 3002 beside 3000; where each stack has its own API port, two may start at the same moment
 
 
 def main(options: Options) -> int:
-    """Runs a stack until SIGTERM or SIGINT; the exit code is 0 after a clean stop."""
+    """Runs a stack until SIGTERM or SIGINT. Returns the exit code: 0 after a clean stop."""
     state = State(options.state)
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("emulator").setLevel(logging.INFO)
@@ -46,8 +46,8 @@ def main(options: Options) -> int:
         if not held.enter_context(state.hold()):
             return OCCUPIED
         for name in state.begin():
-            _log.warning("%s was left running, and has been killed", name)
-        return uvloop.run(_Daemon(options, state).run())  # a call takes an eighth less than on asyncio's own loop
+            _log.warning("%s was left running and was killed", name)
+        return uvloop.run(_Daemon(options, state).run())  # an eighth faster per call than asyncio's own loop
 
 
 class _Daemon:
@@ -65,11 +65,11 @@ class _Daemon:
         report = self._report = self._state.progress(os.getpid()).write
         code = 1
         try:
-            async with AsyncExitStack() as parts:  # left in the opposite order
+            async with AsyncExitStack() as parts:  # closed in reverse order
                 await self._start(parts)
                 report(Step("", "ready"))
-                await supervise(self._units, self._returned)
-                await asyncio.Event().wait()  # nothing to supervise where every service is an existing one
+                await supervise(self._units, self._on_restart)
+                await asyncio.Event().wait()  # nothing to supervise if every service is an existing one
         except StackError as error:
             report(Step("", "failed", str(error)))
         except asyncio.CancelledError:
@@ -87,7 +87,7 @@ class _Daemon:
         assert task
 
         def stop() -> None:
-            if not task.cancelling():  # a second signal must not cut the stopping short
+            if not task.cancelling():  # a second signal must not interrupt the stop
                 task.cancel()
 
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -98,14 +98,14 @@ class _Daemon:
         config = configuration.of(self._options)
         ports = needed_ports(config, self._options)
         require_ports(ports)
-        promised = frozenset(ports.values())
-        lambda_port = free_port(min(ports[API] + _LAMBDA_BESIDE_API, 65_535), besides=promised)
+        reserved_ports = frozenset(ports.values())
+        lambda_port = free_port(min(ports[API] + _LAMBDA_PORT_OFFSET, 65_535), exclude=reserved_ports)
 
         running = services.launch(
             config.services,
             self._state.folder,
             preferred_ports=True,
-            besides=promised | {lambda_port},
+            exclude=reserved_ports | {lambda_port},
             report=report,
         )
         parts.callback(running.close)
@@ -121,7 +121,7 @@ class _Daemon:
             step.spawn()
             parts.callback(step.close)
 
-        # All at once; a mistake in the template is told before anything waits for the services.
+        # Concurrent; an error in the template is reported before anything waits for the services.
         async with _all_or_none() as group:
             stack = await asyncio.to_thread(self._load_stack, config, values)
             group.create_task(self._start_project(running, steps, processes, parts))
@@ -157,7 +157,7 @@ class _Daemon:
         parts: AsyncExitStack,
     ) -> None:
         await asyncio.to_thread(services.await_ready, running, self._report)
-        # Not before: they would take the processors from the services, and a step mostly waits for one of those.
+        # Not earlier: they would compete with the services for processors, and most steps wait for a service.
         for process in processes:
             self._report(Step(process.name, "begun"))
             process.spawn()
@@ -175,7 +175,7 @@ class _Daemon:
         return template.load(config.template, parameters, region=config.region, cache=cache)
 
     def _values(self, running: services.Running, ports: Mapping[str, int], lambda_port: int) -> dict[str, str]:
-        """What the placeholders of emulator.toml stand for."""
+        """The values of the placeholders of emulator.toml."""
         values = {
             "project": str(self._options.root),
             "state": str(self._state.folder),
@@ -235,8 +235,8 @@ class _Daemon:
         report(Step("functions", "done", f"{len(stack.functions)} at {values['api.url']}"))
         return emulator
 
-    async def _returned(self, unit: Unit) -> None:
-        # What keeps its content in memory is empty now.
+    async def _on_restart(self, unit: Unit) -> None:
+        # Services that keep their data in memory are empty now.
         if unit.name == "kafka" and self._triggers:
             await self._triggers.forget_offsets()
         if unit.name == "aws":
@@ -271,7 +271,7 @@ class _Daemon:
         }
 
     def _changed(self) -> bool:
-        """Whether what this stack was made of has been written to since: functions reload, it does not."""
+        """Whether the template or emulator.toml changed since the start: functions reload, these do not."""
         config = configuration.of(self._options)
         files = (config.template, self._options.root / configuration.FILE)
         return any(file.exists() and file.stat().st_mtime > self._since.timestamp() for file in files)

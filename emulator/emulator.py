@@ -1,4 +1,4 @@
-"""Puts the parts together: one runtime, one data plane for each REST API, one Invoke API."""
+"""Builds the emulator: one runtime, one data plane for each REST API, one Invoke API."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -19,18 +19,18 @@ from emulator.stack import Stack
 class Settings:
     """Where and how a stack runs on this machine."""
 
-    state: Path  # a folder of its own, made if missing: lists of modules, the environments' temporary files
+    state: Path  # its own folder, created if missing: lists of modules, the environments' temporary files
     host: str = "127.0.0.1"
     gateway_port: int = 3000  # of the first API; each further API takes the next. 0: any free port
     gateway_ports: Mapping[str, int] = field(default_factory=dict)  # API name -> port, before gateway_port
     invoke_port: int = 3001  # 0: any free port
     environment: Mapping[str, str] = field(default_factory=dict)  # for every function, over the template's variables
-    interpreter: str = sys.executable  # runs the functions; it must have awslambdaric
+    interpreter: str = sys.executable  # runs the functions; awslambdaric must be installed
     log: LogSink = no_log  # (function, request id or "", line) for every line a function writes
     limits: Limits = field(default_factory=Limits)
     debug: Mapping[str, int] = field(default_factory=dict)  # function -> the port its debugger connects to
     fork: bool = True  # processes are forked from a server that has their packages loaded
-    preload: Sequence[str] = ()  # modules that a fork server imports at once, before it has seen what functions import
+    preload: Sequence[str] = ()  # modules that a fork server imports first, before it knows what functions import
     http: bool = False  # events go over the HTTP Runtime API instead of a socket; such processes are not forked
     retry_delays: tuple[float, ...] = (60.0, 120.0)  # seconds before each retry of an asynchronous invocation
 
@@ -39,9 +39,9 @@ class Emulator:
     """A running stack. `start` it, talk to `api_urls` and `invoke_url`, `close` it."""
 
     runtime: Runtime
-    api_urls: Mapping[str, str]  # API name -> "http://127.0.0.1:3000"; the stage is no part of the path
+    api_urls: Mapping[str, str]  # API name -> "http://127.0.0.1:3000"; the stage is not part of the path
     invoke_url: str  # for boto3.client("lambda", endpoint_url=…)
-    activity: Activity  # of the front doors; what triggers invoke is none
+    activity: Activity  # of the gateway and the Invoke API; calls of triggers do not count
 
     def __init__(
         self,
@@ -60,10 +60,10 @@ class Emulator:
 
     @classmethod
     async def start(cls, stack: Stack, settings: Settings) -> "Emulator":
-        """Listens on every port and returns. No environment is started until something calls.
+        """Listens on every port and returns. No environment is started before the first call.
 
-        Functions also get AWS_ENDPOINT_URL_LAMBDA, the Invoke API's URL, where the settings' environment has none.
-        Raises StackError, with nothing left running, where a port is taken.
+        Functions also get AWS_ENDPOINT_URL_LAMBDA, the Invoke API's URL, unless the settings' environment sets it.
+        Raises StackError if a port is taken; nothing is left running.
         """
         async with AsyncExitStack() as parts:
             # Filled in below: the port may be any free one, and is known only once the Invoke API listens.
@@ -106,5 +106,5 @@ class Emulator:
         raise AssertionError("unreachable")
 
     async def close(self) -> None:
-        """Refuses new calls and kills every environment."""
+        """Rejects new calls and kills every environment."""
         await self._parts.aclose()

@@ -1,7 +1,7 @@
 """One execution environment: a process running AWS's own Python runtime, and the Runtime API it talks to.
 
-The Runtime API is served on a port of the environment's own: awslambdaric reports init errors to the bare host and port
-whatever path it was given, so the port alone can say who is speaking.
+Each environment has its own port for the Runtime API: awslambdaric reports init errors to the host and port without a
+path, so only the port identifies the environment.
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
 
@@ -31,9 +31,9 @@ _log = logging.getLogger(__name__)
 
 LogSink = Callable[[str, str, str], None]  # (function, request id or "", line)
 
-MAX_RESPONSE = 6_291_556  # bytes: 6 MiB and 100
-_TAIL = 4096  # bytes of log an Invoke may ask for
-_LINE = 262_144  # bytes: a CloudWatch event holds no more, so longer lines come in pieces
+MAX_RESPONSE = 6_291_556  # bytes: 6 MiB + 100
+_TAIL = 4096  # bytes of log that an Invoke can request
+_LINE = 262_144  # bytes: the limit of a CloudWatch event; longer lines are split
 _DEBUGGED = 86_400.0  # seconds an invocation may take while a debugger is attached
 _PATHS = "/2018-06-01/runtime/"
 _JSON = {"Content-Type": "application/json"}
@@ -41,28 +41,28 @@ _JSON = {"Content-Type": "application/json"}
 
 @dataclass
 class Invocation:
-    """One event on its way through an environment."""
+    """One event for an environment, and its outcome."""
 
     payload: bytes
     request_id: str
     trace_id: str
     client_context: str | None
-    answer: "asyncio.Future[Answer]"
+    outcome: "asyncio.Future[InvocationOutcome]"
     qualifier: str | None = None  # the alias or version it was called by
     deadline: float = 0.0  # epoch seconds
     delivered: bool = False
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What came of an invocation: the payload, and whether it is an error document."""
+class InvocationOutcome:
+    """The payload that an invocation returned, and whether it is an error document."""
 
     payload: bytes
     failed: bool = False
 
 
 class NotDelivered(Exception):
-    """The environment died before it took the event: another may have it."""
+    """The environment ended before it received the event: another one can run it."""
 
 
 class InitTimeout(Exception):
@@ -70,7 +70,7 @@ class InitTimeout(Exception):
 
 
 class InitFailed(Exception):
-    """The environment did not come up; `document` is the error to answer with."""
+    """The environment did not start; `document` is the error to return."""
 
     def __init__(self, document: bytes) -> None:
         super().__init__(document)
@@ -78,7 +78,7 @@ class InitFailed(Exception):
 
 
 @dataclass(frozen=True)
-class Launch:
+class LaunchSettings:
     """How environments are started on this machine."""
 
     interpreter: str
@@ -88,44 +88,46 @@ class Launch:
     memory: MemoryWatch
     restore: float = 10.0  # seconds for the hooks after a SnapStart restore
     debug: Mapping[str, int] = field(default_factory=dict)  # function -> port its debugger connects to
-    forks: ForkServers | None = None  # None: each process is a fresh interpreter
+    forks: ForkServers | None = None  # None: each process is a new interpreter
     http: bool = False  # events and answers go over the HTTP Runtime API, as on Lambda, instead of a socket
 
 
 def error_document(kind: str, message: str) -> bytes:
-    """An error as Lambda itself reports it, where the function could not."""
+    """An error as Lambda reports it when the function cannot."""
     return json.dumps({"errorType": kind, "errorMessage": message}).encode()
 
 
 def timeout_document(request_id: str, seconds: float) -> bytes:
-    """The error of a function that overran its timeout."""
+    """The error of a function that exceeded its timeout."""
     message = f"RequestId: {request_id} Error: Task timed out after {seconds:.2f} seconds"
     return error_document("Sandbox.Timedout", message)
 
 
 class Environment:
-    """A process that takes one event at a time. `start`, then `invoke` as often as wanted while it is `alive`.
+    """A process that handles one event at a time. Call `start`, then `invoke` any number of times while it is `alive`.
 
-    Every failure that ends the process has also killed its whole process group.
+    Every failure that ends the process also kills its whole process group.
     """
 
     def __init__(
-        self, function: Function, launch: Launch, on_gone: Callable[["Environment"], None], scratch: Path
+        self, function: Function, launch: LaunchSettings, on_end: Callable[["Environment"], None], scratch: Path
     ) -> None:
         self.function = function
         self.scratch = scratch  # its TMPDIR
-        self.failed = False  # it crashed or overran: Lambda resets such an environment, and keeps its scratch folder
+        self.failed = False  # crash or timeout: Lambda resets such an environment, and keeps its scratch folder
         self.alive = True
-        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()  # done when nothing is left
+        self.ended: asyncio.Future[None] = (
+            asyncio.get_running_loop().create_future()
+        )  # done when all its processes have ended
         self.started = False
         self.signature: tuple[int, int] = (0, 0)  # of the source files at the start
         self.idle_since = 0.0
         self._launch = launch
-        self._on_gone = on_gone
+        self._on_end = on_end
         self._loop = asyncio.get_running_loop()
         self._ready: asyncio.Future[None] = self._loop.create_future()
-        self._asking: Connection | None = None  # where the runtime's unanswered "next" came
-        self._waiting: Invocation | None = None  # not yet handed over
+        self._next_connection: Connection | None = None  # with the runtime's unanswered request "next"
+        self._waiting_invocation: Invocation | None = None  # not yet delivered
         self._current: Invocation | None = None
         self._listener: asyncio.Server | None = None
         self._runtime: RuntimeSocket | None = None
@@ -139,31 +141,31 @@ class Environment:
         self._restoring: asyncio.TimerHandle | None = None
         self._debug_port = launch.debug.get(function.name)
         self.memory_limit = None if self._debug_port else function.memory_mb * 1024 * 1024
-        self.memory_unused = 0  # bytes that are shared with a fork server, and that the function never asked for
+        self.memory_unused = 0  # bytes shared with a fork server that the function does not use
 
     @property
     def pid(self) -> int | None:
-        """Of the process, once there is one."""
+        """The process id, once there is a process."""
         return None if self._process is None else self._process.pid
 
     @property
     def peak_memory(self) -> int:
-        """MB the process has used at most."""
+        """The most MB that the process has used."""
         return max(0, peak_mb(self.pid) - self.memory_unused // 1024**2)
 
     @property
     def tail(self) -> bytes:
-        """The last 4 KB logged since the latest event was given."""
+        """The last 4 KB logged since the latest event was delivered."""
         return bytes(self._tail)
 
-    def fit(self) -> bool:
-        """Whether the process is there to take an event. Asks the kernel: the loop may not know of its end yet."""
+    def can_take_event(self) -> bool:
+        """Whether the process still runs. Asks the kernel: the event loop may not know yet that it ended."""
         return self.alive and self._process is not None and self._process.is_alive()
 
     async def start(self, request_id: str, seconds: float) -> None:
         """Starts the process and returns when it asks for its first event.
 
-        Raises InitTimeout after `seconds`, or InitFailed with the document to answer `request_id` with.
+        Raises InitTimeout after `seconds`, or InitFailed with the error document for `request_id`.
         """
         self._listener = await self._loop.create_server(lambda: RuntimeConnection(self), "127.0.0.1", 0)
         port = self._listener.sockets[0].getsockname()[1]
@@ -182,7 +184,7 @@ class Environment:
             if self._process is None and not self.alive and not self.ended.done():
                 self.ended.set_result(None)
         if not self.alive:  # killed while it was being started
-            self._process.kill_family()
+            self._process.kill_tree()
             self._listener.close()
         self._launch.memory.begin(self)
         try:
@@ -201,18 +203,18 @@ class Environment:
         self.started = True
 
     async def _spawn(self, command: Command) -> FunctionProcess:
-        """Forked where that is possible, else fresh."""
+        """Forked if possible, else a new interpreter."""
         if self._launch.forks is not None and not self._launch.http and not self._debug_port:
             try:
                 return await self._connect(command, self._fork)
             except NotForked as reason:
-                _log.info("%s starts in a fresh process: %s", self.function.name, reason)
+                _log.info("%s starts in a new process: %s", self.function.name, reason)
         return await self._connect(command, self._start_fresh)
 
     async def _connect(
         self, command: Command, start: Callable[[Command, int, socket.socket | None], Awaitable[FunctionProcess]]
     ) -> FunctionProcess:
-        """Starts a process with an output and a runtime socket of its own."""
+        """Starts a process with its own output and runtime socket."""
         ours, theirs = (None, None) if self._launch.http else socket.socketpair()
         self._output, output = await Output.open(self)
         try:
@@ -229,10 +231,10 @@ class Environment:
         if ours is not None:
             try:
                 _, self._runtime = await self._loop.create_unix_connection(
-                    lambda: RuntimeSocket(self, self._hear_report), sock=ours
+                    lambda: RuntimeSocket(self, self._on_report), sock=ours
                 )
-            except BaseException:  # cancelled meanwhile, and nothing else knows of the process yet
-                process.kill_family()
+            except BaseException:  # cancelled; nothing else knows of the process yet
+                process.kill_tree()
                 raise
         return process
 
@@ -244,15 +246,15 @@ class Environment:
         assert runtime is not None
         return await self._launch.forks.fork(self.function, command, self, output, runtime)
 
-    def _hear_report(self, report: Mapping[str, Any]) -> None:
+    def _on_report(self, report: Mapping[str, Any]) -> None:
         self.memory_unused = report.get("unused", 0)
         if self._launch.forks is not None and report["loaded"]:
             self._launch.forks.report_loaded(self.function, report["loaded"])
 
-    async def invoke(self, invocation: Invocation, seconds: float) -> Answer:
-        """Hands the event to the process and waits for its answer; after `seconds` the process is killed.
+    async def invoke(self, invocation: Invocation, seconds: float) -> InvocationOutcome:
+        """Delivers the event to the process and waits for its outcome; after `seconds` the process is killed.
 
-        Raises NotDelivered where the process died before it took the event.
+        Raises NotDelivered if the process ended before it received the event.
         """
         seconds = _DEBUGGED if self._debug_port else seconds
         self._tail.clear()
@@ -260,16 +262,16 @@ class Environment:
         self._request_id = invocation.request_id
         self._launch.memory.begin(self)
         invocation.deadline = time.time() + seconds
-        self._waiting = invocation
+        self._waiting_invocation = invocation
         self._deliver()
-        overrun = self._loop.call_later(seconds, self._overran, invocation)
+        timer = self._loop.call_later(seconds, self._on_timeout, invocation)
         try:
-            return await invocation.answer
+            return await invocation.outcome
         except asyncio.CancelledError:
-            self.kill()  # half an invocation must not meet the next one
+            self.kill()  # the rest of this invocation must not run during the next one
             raise
         finally:
-            overrun.cancel()
+            timer.cancel()
             self._launch.memory.end(self)
             if self._output is not None:
                 self._output.drain()
@@ -284,19 +286,19 @@ class Environment:
         if self._restoring is not None:
             self._restoring.cancel()
         if self._process is not None:
-            self._process.kill_family()
+            self._process.kill_tree()
         if self._listener is not None:
             self._listener.close()
-        if self._asking is not None:
-            self._asking.close()
+        if self._next_connection is not None:
+            self._next_connection.close()
         if self._runtime is not None:
             self._runtime.close()
         self._started(InitFailed(error_document("Runtime.ExitError", "Error: Runtime was shut down")))
         if self._process is None and not self._starting:
             self.ended.set_result(None)
-        self._on_gone(self)
+        self._on_end(self)
 
-    # What the process does: function_process.Listener.
+    # Events of the process: function_process.Listener.
 
     def output_received(self, data: bytes) -> None:
         self._tail += data
@@ -309,7 +311,7 @@ class Environment:
             self._log(self._unfinished_line[:_LINE])
             self._unfinished_line = self._unfinished_line[_LINE:]
         if self._current is None and self.started:
-            self._end_line()  # what was written just before the answer, and came after it
+            self._end_line()  # written just before the response, read after it
 
     def output_closed(self) -> None:
         self._end_line()
@@ -321,67 +323,67 @@ class Environment:
             self.ended.set_result(None)
 
     def _end_line(self) -> None:
-        """An event of the log ends with its invocation, newline or not."""
+        """Ends a log line with its invocation, with or without a newline."""
         if self._unfinished_line:
             line, self._unfinished_line = self._unfinished_line, b""
             self._log(line)
 
     def out_of_memory(self, used: int) -> None:
-        """Kills it; what it was doing is answered when it is gone."""
+        """Kills the process; its invocation fails when the process has ended."""
         self._launch.log(
             self.function.name,
             self._request_id,
-            f"out of memory: {used // 1024**2} MB used, {self.function.memory_mb} MB is its MemorySize",
+            f"out of memory: {used // 1024**2} MB used, MemorySize is {self.function.memory_mb} MB",
         )
         if self._process is not None:
-            self._process.kill_family()
+            self._process.kill_tree()
 
     def process_exited(self, status: int) -> None:
         self.failed = self.failed or self.alive
         self._exited = True
         self._started(_Exited(status))
         invocation = self._current
-        if invocation is not None and not invocation.answer.done():
+        if invocation is not None and not invocation.outcome.done():
             if invocation.delivered:
                 document = _exit_document(invocation.request_id, status)
-                invocation.answer.set_result(Answer(document, failed=True))
+                invocation.outcome.set_result(InvocationOutcome(document, failed=True))
             else:
-                invocation.answer.set_exception(NotDelivered())
+                invocation.outcome.set_exception(NotDelivered())
         self.kill()
-        # What it wrote last is still in the pipe; but a grandchild that got away may hold the pipe open for ever.
+        # Its last output is still in the pipe; but a grandchild that survived may keep the pipe open forever.
         if self._output is not None:
             self._loop.call_later(0.5, self._output.close)
         self._check_end()
 
     def _log(self, raw: bytes) -> None:
         text = raw.decode("utf-8", "replace")
-        if "\r" in text:  # awslambdaric keeps a traceback in one record: carriage returns, no-break spaces
+        if "\r" in text:  # awslambdaric writes a traceback as one record: carriage returns, no-break spaces
             text = text.replace("\xa0", " ")
         for line in text.rstrip("\r").split("\r"):
             self._launch.log(self.function.name, self._request_id, line)
 
     def _started(self, failure: Exception | None = None) -> None:
-        """Ends `start`, unless that has ended."""
+        """Makes `start` return or raise, if it still waits."""
         if self._ready.done():
             return
         if failure is None:
             self._ready.set_result(None)
         else:
             self._ready.set_exception(failure)
-            self._ready.exception()  # asyncio would complain of it where nobody is waiting any more
+            self._ready.exception()  # otherwise asyncio logs it as never retrieved if nothing waits
 
-    def _overran(self, invocation: Invocation) -> None:
-        if not invocation.answer.done():
+    def _on_timeout(self, invocation: Invocation) -> None:
+        if not invocation.outcome.done():
             document = timeout_document(invocation.request_id, self.function.timeout)
-            invocation.answer.set_result(Answer(document, failed=True))
+            invocation.outcome.set_result(InvocationOutcome(document, failed=True))
         self.failed = True
         self.kill()
 
-    def _restore_overran(self) -> None:
+    def _on_restore_timeout(self) -> None:
         message = "Lambda couldn't restore the snapshot within the timeout limit."
         self._started(InitFailed(error_document("Lambda.SnapStartTimeoutException", message)))
 
-    # What the runtime asks: the Runtime API.
+    # Requests of the runtime: the Runtime API.
 
     def runtime_request(self, connection: Connection, method: str, path: str, body: bytes) -> None:
         what = f"{method} {path.removeprefix(_PATHS)}"
@@ -389,31 +391,31 @@ class Environment:
             if self._restoring is not None:
                 self._restoring.cancel()
             self._started()
-            self._asking = connection
+            self._next_connection = connection
             self._deliver()
         elif what in ("POST init/error", "POST restore/error"):
             self._started(InitFailed(body))
-            connection.answer(202)
+            connection.respond(202)
         elif what == "GET restore/next":
-            # The hooks before the snapshot have run. No snapshot is taken: this process goes on as its own copy.
+            # The hooks before the snapshot have run. No snapshot is taken: this process continues as the restored copy.
             if not self._debug_port:
-                self._restoring = self._loop.call_later(self._launch.restore, self._restore_overran)
-            connection.answer(200)
+                self._restoring = self._loop.call_later(self._launch.restore, self._on_restore_timeout)
+            connection.respond(200)
         elif what.startswith("POST invocation/"):
             request_id, _, kind = what.removeprefix("POST invocation/").partition("/")
             self._finish(connection, request_id, kind, body)
         else:
-            connection.answer(404)
+            connection.respond(404)
 
     def _deliver(self) -> None:
-        """Hands over the event, once there are both: an event, and a runtime that asks for one."""
-        connection, invocation = self._asking, self._waiting
+        """Delivers the event once there is one and the runtime has requested one."""
+        connection, invocation = self._next_connection, self._waiting_invocation
         if connection is None or invocation is None:
             return
-        self._asking = self._waiting = None
+        self._next_connection = self._waiting_invocation = None
         invocation.delivered = True
         headers = {
-            "Content-Type": "application/json",  # exactly: with a charset awslambdaric hands the handler bytes
+            "Content-Type": "application/json",  # exactly this: with a charset awslambdaric passes bytes to the handler
             "Lambda-Runtime-Aws-Request-Id": invocation.request_id,
             "Lambda-Runtime-Trace-Id": invocation.trace_id,
             "Lambda-Runtime-Invoked-Function-Arn": self._invoked_arn(invocation),
@@ -421,7 +423,7 @@ class Environment:
         }
         if invocation.client_context is not None:
             headers["Lambda-Runtime-Client-Context"] = invocation.client_context
-        connection.answer(200, invocation.payload, headers)
+        connection.respond(200, invocation.payload, headers)
 
     def _invoked_arn(self, invocation: Invocation) -> str:
         return f"{self.function.arn}:{invocation.qualifier}" if invocation.qualifier else self.function.arn
@@ -429,24 +431,24 @@ class Environment:
     def _finish(self, connection: Connection, request_id: str, kind: str, body: bytes) -> None:
         invocation = self._current
         if kind not in ("response", "error"):
-            connection.answer(404)
-        elif invocation is None or invocation.request_id != request_id or invocation.answer.done():
-            connection.answer(400, error_document("InvalidRequestID", "Invalid request ID"), _JSON)
+            connection.respond(404)
+        elif invocation is None or invocation.request_id != request_id or invocation.outcome.done():
+            connection.respond(400, error_document("InvalidRequestID", "Invalid request ID"), _JSON)
         elif len(body) > MAX_RESPONSE:
             message = f"Response payload size exceeded maximum allowed payload size ({MAX_RESPONSE} bytes)."
             document = error_document("Function.ResponseSizeTooLarge", message)
-            invocation.answer.set_result(Answer(document, failed=True))
-            connection.answer(413, document, _JSON)
+            invocation.outcome.set_result(InvocationOutcome(document, failed=True))
+            connection.respond(413, document, _JSON)
         else:
-            invocation.answer.set_result(Answer(body, failed=kind == "error"))
-            # Whoever waits for the answer first: this wakes the runtime, which then competes with it for the processor.
-            self._loop.call_later(0, connection.answer, 202)
+            invocation.outcome.set_result(InvocationOutcome(body, failed=kind == "error"))
+            # After the caller has continued: this wakes the runtime, which then competes for the processor.
+            self._loop.call_later(0, connection.respond, 202)
 
 
-def process_variables(function: Function, launch: Launch, port: int, scratch: Path) -> dict[str, str]:
-    """A process's whole environment. The host's own variables stay out: on Lambda there are none of them.
+def process_variables(function: Function, launch: LaunchSettings, port: int, scratch: Path) -> dict[str, str]:
+    """A process's whole environment, without the host's own variables, as on Lambda.
 
-    `port` is that of its Runtime API, `scratch` its TMPDIR.
+    `port` is its Runtime API's, `scratch` its TMPDIR.
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
     """
     name = function.deployed_name or function.name
@@ -465,8 +467,8 @@ def process_variables(function: Function, launch: Launch, port: int, scratch: Pa
         **function.environment,
         **launch.environment,
         **function.variables,
-        "TMPDIR": str(scratch),  # Lambda's /tmp is an environment's own
-        # A home of its own: the SDKs would read the developer's real AWS profile, libpq the real passwords.
+        "TMPDIR": str(scratch),  # on Lambda, /tmp belongs to one environment
+        # Its own home: otherwise SDKs would read the developer's real AWS profile, and libpq the real passwords.
         "HOME": str(launch.state / "home"),
         **_bytecode(function, launch.state),
         "PYTHONPATH": os.pathsep.join(str(folder) for folder in (function.code, *function.layers)),
@@ -486,7 +488,7 @@ def process_variables(function: Function, launch: Launch, port: int, scratch: Pa
 
 
 def _bytecode(function: Function, state: Path) -> dict[str, str]:
-    """Lambda's folders hold bytecode already. Here it is kept where Python puts it, and all stacks share it."""
+    """Lambda packages contain bytecode. Here it is kept where Python puts it, and all stacks share it."""
     if sys.pycache_prefix:
         return {"PYTHONPYCACHEPREFIX": sys.pycache_prefix}
     sources = (package_folder(function), *function.layers)

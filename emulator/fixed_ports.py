@@ -11,7 +11,7 @@ API = "the API"
 
 
 def needed_ports(config: Config, options: Options) -> Mapping[str, int]:
-    """The ports that cannot be just any: who wants it -> port. Raises StackError."""
+    """The fixed ports: name of its user -> port. Raises StackError."""
     unknown = set(options.process_ports) - {process.name for process in config.processes}
     if unknown:
         raise StackError(f"--process-port: there is no process {', '.join(sorted(unknown))}")
@@ -23,6 +23,6 @@ def needed_ports(config: Config, options: Options) -> Mapping[str, int]:
 
 
 def require_ports(ports: Mapping[str, int]) -> None:
-    """Raises StackError for the first that is taken."""
+    """Raises StackError for the first port that is taken."""
     for name, port in ports.items():
         require_free(port, name, "--port" if name == API else f"--process-port {name}=PORT")

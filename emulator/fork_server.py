@@ -1,8 +1,8 @@
-"""Fork servers, as the emulator sees them: which there are, what they preload, when a fresh process is started instead.
+"""Fork servers, seen from the emulator: which ones run, what they preload, when a new process is started instead.
 
 One server for each set of layers. It preloads packages and layers, never a function's own code, which each process
-imports itself under its own environment. What to preload is learned: each process reports what it had to import, and
-the state folder keeps the list for the next start. `function_side/fork_server.py` is the server itself.
+imports under its own environment. What to preload is learned: each process reports what it had to import, and the
+state folder keeps the list for the next start. `function_side/fork_server.py` is the server itself.
 """
 
 import asyncio
@@ -20,30 +20,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from emulator.function_process import FUNCTION_SIDE, Command, ForkedProcess, Listener, die_with, load_script
+from emulator.function_process import FUNCTION_SIDE, Command, ForkedProcess, Listener, exit_with_emulator, load_script
 from emulator.source_watch import SourceWatch
 from emulator.stack import Function
 
 _log = logging.getLogger(__name__)
 
-_ANSWER = 1.0  # seconds a fork may take; then a fresh process is started
-_FIRST_BATCH = 8.0  # seconds to wait for the server's first modules
+_FORK_TIMEOUT = 1.0  # seconds a fork may take; then a new process is started
+_FIRST_BATCH_TIMEOUT = 8.0  # seconds to wait for the server's first modules
 _PACKET = 262_144
-_MOST_RESTARTS = 8  # of a server, for modules that may not be preloaded
+_MAX_RESTARTS = 8  # of a server, for modules that may not be preloaded
 # The interpreter, the C library or OpenSSL read these when a process starts.
 _READ_AT_START = ("PYTHON", "LD_", "LC_", "LANG", "MALLOC_", "GLIBC_", "OPENSSL_", "SSL_")
 
 
 class NotForked(Exception):
-    """The process has to be started fresh; the message says why."""
+    """A new process must be started instead; the message says why."""
 
 
 @dataclass
-class _Learned:
-    """What functions with one set of layers load, in the order of their imports."""
+class _LearnedModules:
+    """What functions with one set of layers import, in order."""
 
     names: dict[str, None] = field(default_factory=dict)
-    rejected: dict[str, str] = field(default_factory=dict)  # module -> why it may not be preloaded
+    rejected: dict[str, str] = field(default_factory=dict)  # module -> why it cannot be preloaded
 
 
 class ForkServers:
@@ -64,20 +64,20 @@ class ForkServers:
         self._preload = preload
         self._servers: dict[tuple[Path, ...], _ForkServer] = {}
         self._retired: set[_ForkServer] = set()
-        self._learned: dict[tuple[Path, ...], _Learned] = {}
+        self._learned: dict[tuple[Path, ...], _LearnedModules] = {}
         self._packages = _package_folders(interpreter)
         self._restarts = 0
 
     def start_early(self, function: Function, variables: Mapping[str, str]) -> None:
-        """Starts the server for the function's layers, where it is known already what to preload."""
+        """Starts the server for the function's layers, if it is known what to preload."""
         if self._preload or self._learned_for(function.layers).names:
-            with contextlib.suppress(OSError):  # the first call that needs it says so
+            with contextlib.suppress(OSError):  # the first call that needs the server reports it
                 self._server(function, variables)
 
     async def fork(
         self, function: Function, command: Command, listener: Listener, output: int, runtime: socket.socket
     ) -> ForkedProcess:
-        """A process of the function that has its packages loaded. Raises NotForked."""
+        """A process of the function with its packages loaded. Raises NotForked."""
         server = self._server(function, command.variables)
         for name in command.variables.keys() | server.environment.keys():
             differs = command.variables.get(name) != server.environment.get(name)
@@ -86,7 +86,7 @@ class ForkServers:
         return await server.fork(command, listener, output, runtime)
 
     def report_loaded(self, function: Function, names: Sequence[str]) -> None:
-        """What a process of the function had to import by itself."""
+        """Records what a process of the function had to import itself."""
         learned = self._learned_for(function.layers)
         new = [name for name in names if name not in learned.names]
         learned.names.update(dict.fromkeys(new))
@@ -107,12 +107,12 @@ class ForkServers:
         server = self._servers.get(layers)
         if server is not None and (server.signature != signature or server.retired or server.ended):
             del self._servers[layers]
-            if not server.ended:  # packages or layers were changed, or it is spoiled: its processes go on
+            if not server.ended:  # packages or layers changed, or an unsafe import: its processes continue
                 server.retire()
                 self._retired = {other for other in self._retired if not other.ended} | {server}
             server = None
         if server is None:
-            if self._restarts > _MOST_RESTARTS:
+            if self._restarts > _MAX_RESTARTS:
                 raise NotForked("the fork server ended too often")
             environment = self._common_environment(layers, variables)
             learned = self._learned_for(layers)
@@ -127,28 +127,29 @@ class ForkServers:
             )
         return server
 
-    def _ended(self, layers: tuple[Path, ...], spoiled: Mapping[str, str] | None) -> None:
-        """A server ended, or forks no more, by itself."""
+    def _ended(self, layers: tuple[Path, ...], unsafe: Mapping[str, str] | None) -> None:
+        """Handles a server that ended or stopped forking on its own."""
         self._restarts += 1
-        if spoiled is None:
-            _log.warning("the fork server ended; another is started when it is needed")
+        if unsafe is None:
+            _log.warning("the fork server ended; a new one starts when it is needed")
             return
         learned = self._learned_for(layers)
-        learned.rejected[spoiled["spoiled"]] = spoiled["reason"]
-        _log.info("%s is not preloaded: its import changes the %s", spoiled["spoiled"], spoiled["reason"])
+        learned.rejected[unsafe["unsafe"]] = unsafe["reason"]
+        _log.info("%s is not preloaded: its import changes the %s", unsafe["unsafe"], unsafe["reason"])
         self._save(layers, learned)
 
     def _not_imported(self, name: str, reason: str) -> None:
-        """What functions were seen to import may need what only they have; what somebody named is a mistake."""
+        """Warns for modules named in `preload` only: learned ones may need what only the function has."""
         if name in self._preload:
-            _log.warning("preload: %s is not imported: %s", name, reason)
+            _log.warning("preload: %s was not imported: %s", name, reason)
 
     def _common_environment(self, layers: tuple[Path, ...], variables: Mapping[str, str]) -> dict[str, str]:
-        """What most functions with these layers have: a module that reads another value is imported again."""
-        alike = [function for function in self._functions if function.layers == layers]
+        """The values of most functions with these layers. If a function has another value, modules that read it are
+        imported again."""
+        same_layers = [function for function in self._functions if function.layers == layers]
         environment = dict(variables)
-        for name in {name for function in alike for name in function.environment}:
-            values = Counter(function.environment.get(name) for function in alike)
+        for name in {name for function in same_layers for name in function.environment}:
+            values = Counter(function.environment.get(name) for function in same_layers)
             value = values.most_common(1)[0][0]
             environment.pop(name, None)
             if value is not None:
@@ -156,15 +157,17 @@ class ForkServers:
         environment["PYTHONPATH"] = os.pathsep.join(str(folder) for folder in layers)
         return environment
 
-    def _learned_for(self, layers: tuple[Path, ...]) -> _Learned:
+    def _learned_for(self, layers: tuple[Path, ...]) -> _LearnedModules:
         if layers not in self._learned:
             content: dict[str, Any] = {}
             with contextlib.suppress(OSError, ValueError):
                 content = json.loads(self._file(layers).read_text())
-            self._learned[layers] = _Learned(dict.fromkeys(content.get("names", [])), dict(content.get("rejected", {})))
+            self._learned[layers] = _LearnedModules(
+                dict.fromkeys(content.get("names", [])), dict(content.get("rejected", {}))
+            )
         return self._learned[layers]
 
-    def _save(self, layers: tuple[Path, ...], learned: _Learned) -> None:
+    def _save(self, layers: tuple[Path, ...], learned: _LearnedModules) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         file = self._file(layers)
         draft = file.with_suffix(f".{os.getpid()}.draft")
@@ -194,11 +197,11 @@ class _ForkServer:
         self._on_end = on_end
         self._on_failed_import = on_failed_import
         self._loop = asyncio.get_running_loop()
-        # Where nothing has been learned yet, one process goes ahead and reports what it imports. The others wait until
-        # the server has it too, rather than import all of it themselves.
-        self._running, self._taught = asyncio.Event(), asyncio.Event()
-        self._batches_to_come = 1 if names else 2  # before it is taught
-        self._first_request: int | None = None  # of the process that goes ahead
+        # If nothing has been learned yet, one process goes first and reports what it imports. The others wait until the
+        # server has imported it, rather than import all of it themselves.
+        self._running, self._first_batch_loaded = asyncio.Event(), asyncio.Event()
+        self._batches_left = 1 if names else 2  # before the first learned batch is loaded
+        self._first_request: int | None = None  # of the process that goes first
         self._first_pid: int | None = None
         self._waiting: dict[int, tuple[asyncio.Future[ForkedProcess], Listener]] = {}
         self._children: dict[int, ForkedProcess] = {}
@@ -206,7 +209,7 @@ class _ForkServer:
         self.retired = False
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.setblocking(False)
-        output = os.memfd_create("fork-server-output")  # what an import prints shows as its size
+        output = os.memfd_create("fork-server-output")  # its size shows whether an import prints
         emulator = os.getpid()
         try:
             self._process = subprocess.Popen(
@@ -218,7 +221,7 @@ class _ForkServer:
                 env=environment,
                 start_new_session=True,
                 pass_fds=[theirs.fileno()],
-                preexec_fn=lambda: die_with(emulator),
+                preexec_fn=lambda: exit_with_emulator(emulator),
             )
         finally:
             theirs.close()
@@ -227,27 +230,27 @@ class _ForkServer:
         self.preload(names)
 
     def preload(self, names: Sequence[str]) -> None:
-        """Imports modules as soon as nothing else is asked for."""
+        """Imports modules when the server has nothing else to do."""
         self._send({"preload": list(names)})
 
     async def fork(self, command: Command, listener: Listener, output: int, runtime: socket.socket) -> ForkedProcess:
-        """Raises NotForked, and kills a process that comes too late."""
+        """Raises NotForked, and kills a process that is forked too late."""
         self._count += 1
         number = self._count
-        goes_ahead = self._batches_to_come > 1 and self._first_request is None
-        if goes_ahead:
+        is_first = self._batches_left > 1 and self._first_request is None
+        if is_first:
             self._first_request = number
         try:
-            await self._wait_for(self._running if goes_ahead else self._taught)
+            await self._wait_for(self._running if is_first else self._first_batch_loaded)
             return await self._request(number, command, listener, output, runtime)
         except BaseException:
-            if goes_ahead:  # it will report no imports: the others need not wait for them
-                self._taught.set()
+            if is_first:  # it will report no imports: the others need not wait
+                self._first_batch_loaded.set()
             raise
 
     async def _wait_for(self, event: asyncio.Event) -> None:
         try:
-            async with asyncio.timeout(_FIRST_BATCH):
+            async with asyncio.timeout(_FIRST_BATCH_TIMEOUT):
                 await event.wait()
         except TimeoutError:
             raise NotForked("the fork server is still importing") from None
@@ -263,22 +266,22 @@ class _ForkServer:
             "fork": number,
             "handler": command.handler,
             "cwd": str(command.code),
-            "path": [str(command.code), str(command.code)],  # as `python -c` and PYTHONPATH have it
+            "path": [str(command.code), str(command.code)],  # as `python -c` and PYTHONPATH set it
             "environment": dict(command.variables),
         }
         if not self._send(request, output, runtime.fileno()):
             del self._waiting[number]
             raise NotForked("the fork server is busy")
         try:
-            async with asyncio.timeout(_ANSWER):
+            async with asyncio.timeout(_FORK_TIMEOUT):
                 return await answer
         except TimeoutError:
-            raise NotForked(f"the fork server did not answer within {_ANSWER:g} s") from None
+            raise NotForked(f"the fork server did not answer within {_FORK_TIMEOUT:g} s") from None
         finally:
             answer.cancel()
 
     def retire(self) -> None:
-        """Forks no more, and ends with its last child."""
+        """Stops forking; the server ends with its last child."""
         self.retired = True
         self._send({"retire": True})
 
@@ -305,37 +308,37 @@ class _ForkServer:
             if not text:
                 self._end()
                 return
-            self._hear(json.loads(text), descriptors)
+            self._handle(json.loads(text), descriptors)
 
-    def _hear(self, message: Mapping[str, Any], descriptors: Sequence[int]) -> None:
+    def _handle(self, message: Mapping[str, Any], descriptors: Sequence[int]) -> None:
         if "ready" in message:
             self._running.set()
-            self._batches_to_come -= 1
-            if self._batches_to_come <= 0:
-                self._taught.set()
+            self._batches_left -= 1
+            if self._batches_left <= 0:
+                self._first_batch_loaded.set()
         elif "forked" in message:
-            self._hear_forked(message["forked"], message["pid"], descriptors[0])
-        elif "refused" in message:
-            answer, _ = self._waiting.pop(message["refused"])
+            self._handle_forked(message["forked"], message["pid"], descriptors[0])
+        elif "not_forked" in message:
+            answer, _ = self._waiting.pop(message["not_forked"])
             if not answer.done():
                 answer.set_exception(NotForked(message["reason"]))
         elif "failed" in message:
             self._on_failed_import(message["failed"], message["reason"])
         elif "exited" in message:
             if message["exited"] == self._first_pid:
-                self._taught.set()  # it may have ended without a report
+                self._first_batch_loaded.set()  # it may have ended without a report
             process = self._children.pop(message["exited"], None)
             if process is not None:
                 process.exited(message["status"])
-        elif "spoiled" in message:
+        elif "unsafe" in message:
             self.retired = True
             self._running.set()
-            self._taught.set()
+            self._first_batch_loaded.set()
             self._on_end(message)
 
-    def _hear_forked(self, number: int, pid: int, pidfd: int) -> None:
+    def _handle_forked(self, number: int, pid: int, pidfd: int) -> None:
         answer, listener = self._waiting.pop(number)
-        if answer.done():  # it was given up
+        if answer.done():  # the request timed out
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(pidfd, signal.SIGKILL)
             os.close(pidfd)
@@ -352,12 +355,12 @@ class _ForkServer:
         self._process.kill()
         self._process.wait()
         self._running.set()
-        self._taught.set()
+        self._first_batch_loaded.set()
         for answer, _ in self._waiting.values():
             if not answer.done():
                 answer.set_exception(NotForked("the fork server ended"))
         for process in list(self._children.values()):  # the kernel kills them with their parent
-            process.kill_family()
+            process.kill_tree()
             process.exited(-signal.SIGKILL)
         self._children.clear()
         if not closing and not self.retired:
@@ -369,6 +372,6 @@ def _is_rejected(name: str, rejected: Mapping[str, str]) -> bool:
 
 
 def _package_folders(interpreter: str) -> tuple[Path, ...]:
-    """Where that interpreter's packages are installed: the folder changes with each that comes or goes."""
+    """Where that interpreter's packages are installed: the folder changes with each package installed or removed."""
     root = Path(interpreter).parent.parent
     return tuple(root.glob("lib/python*/site-packages"))

@@ -1,4 +1,4 @@
-"""What the functions log, in one file of JSON lines, and how a person reads it."""
+"""What the functions log: one file of JSON lines, written and parsed."""
 
 import json
 import logging.handlers
@@ -9,20 +9,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-_MAX_BYTES = 50_000_000  # then it moves to functions.log.1; a load drill writes a lot
+_MAX_BYTES = 50_000_000  # then it is rotated to functions.log.1; a load test writes a lot
 
-# What a line of Powertools' Logger says about itself rather than about its message.
+# Fields of Powertools' Logger that describe the log record, not its message.
 _ENVELOPE = {
     "level", "location", "message", "timestamp", "service", "cold_start", "function_name", "function_memory_size",
     "function_arn", "function_request_id", "xray_trace_id", "sampling_rate",
 }  # fmt: skip
 
 
-METRICS = "METRICS"  # the level of a line that carries nothing but metrics
+METRICS = "METRICS"  # the level of a line with metrics only
 
 
 @dataclass(frozen=True)
-class Line:
+class LogLine:
     """One line that a function wrote."""
 
     at: datetime
@@ -34,12 +34,12 @@ class Line:
     raw: str = ""
 
     def mentions(self, trace: str) -> bool:
-        """Whether a trace id, or a request id, stands anywhere in it."""
+        """Whether the line contains a trace id or belongs to a request id."""
         return trace in self.raw or trace == self.request_id
 
 
 class FunctionLog:
-    """The writing end."""
+    """Writes the log file."""
 
     def __init__(self, path: Path) -> None:
         self._file = logging.handlers.RotatingFileHandler(path, maxBytes=_MAX_BYTES, backupCount=1)
@@ -55,8 +55,8 @@ class FunctionLog:
         self._file.close()
 
 
-def read(path: Path, *, follow: Callable[[], bool] | None = None) -> Iterator[Line]:
-    """Every line there is, then those that come, until `follow` says no; without `follow`, until the end."""
+def read(path: Path, *, follow: Callable[[], bool] | None = None) -> Iterator[LogLine]:
+    """Every line of the file; with `follow`, new lines too, until it returns False."""
     while not path.exists():
         if follow is None or not follow():
             return
@@ -84,7 +84,7 @@ def _inode(descriptor: int) -> int:
     return os.fstat(descriptor).st_ino
 
 
-def _parse(text: str) -> Line:
+def _parse(text: str) -> LogLine:
     entry = json.loads(text)
     raw: str = entry["line"]
     at = datetime.fromisoformat(entry["at"])
@@ -95,11 +95,11 @@ def _parse(text: str) -> Line:
     if isinstance(record, dict) and "_aws" in record:
         record = _without_metrics(record)
         if "message" not in record:
-            return Line(at, entry["function"], entry["requestId"], METRICS, "", raw=raw)
+            return LogLine(at, entry["function"], entry["requestId"], METRICS, "", raw=raw)
     if not isinstance(record, dict) or "message" not in record:
-        return Line(at, entry["function"], entry["requestId"], "", raw, raw=raw)
+        return LogLine(at, entry["function"], entry["requestId"], "", raw, raw=raw)
     message = record["message"]
-    return Line(
+    return LogLine(
         at,
         entry["function"],
         entry["requestId"],
@@ -111,7 +111,7 @@ def _parse(text: str) -> Line:
 
 
 def _without_metrics(record: dict[str, Any]) -> dict[str, Any]:
-    """What is left for a reader of a line in CloudWatch's embedded metric format."""
+    """The record without its metrics (CloudWatch's embedded metric format)."""
     try:
         named = {metric["Name"] for group in record["_aws"]["CloudWatchMetrics"] for metric in group["Metrics"]}
     except (KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""The process of an execution environment: a fresh interpreter, or one that a fork server forked."""
+"""The process of an execution environment: a new interpreter, or one forked from a fork server."""
 
 import asyncio
 import contextlib
@@ -17,23 +17,23 @@ from typing import Protocol, cast
 from emulator.memory_watch import descendants
 
 FUNCTION_SIDE = Path(__file__).with_name("function_side")
-_DRAIN_READS = 256  # 16 MiB at the most: a function may never stop writing
+_DRAIN_READS = 256  # at most 16 MiB: a function may never stop writing
 _STATUS = 1.0  # seconds to wait for the exit status of a process that has ended
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Listener(Protocol):
-    """Hears what a process does."""
+    """Receives the events of a process."""
 
     def output_received(self, data: bytes) -> None: ...
     def output_closed(self) -> None: ...
-    def process_exited(self, status: int) -> None: ...  # as subprocess has it: negative is a signal
+    def process_exited(self, status: int) -> None: ...  # as in subprocess: negative is a signal
 
 
 @dataclass(frozen=True)
 class Command:
-    """What a process is to run."""
+    """What a process runs."""
 
     handler: str
     code: Path  # its working directory
@@ -42,25 +42,25 @@ class Command:
 
 
 class FunctionProcess(ABC):
-    """A running process with a process group of its own."""
+    """A running process with its own process group."""
 
     pid: int
 
     @abstractmethod
     def is_alive(self) -> bool:
-        """Asks the kernel: the event loop may not have heard of its end yet."""
+        """Asks the kernel: the event loop may not know yet that it ended."""
 
-    def kill_family(self) -> None:
-        """Kills it and all that it started."""
-        for member in list(descendants(self.pid))[1:]:  # one may have left the group
+    def kill_tree(self) -> None:
+        """Kills the process and all its descendants."""
+        for member in list(descendants(self.pid))[1:]:  # a descendant may have left the group
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(member, signal.SIGKILL)
-        with contextlib.suppress(ProcessLookupError, PermissionError):  # gone already, or on the way
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # already ended
             os.killpg(self.pid, signal.SIGKILL)
 
 
 class Output(asyncio.Protocol):
-    """The reading end of a process' output."""
+    """Reads a process's output."""
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
@@ -69,14 +69,14 @@ class Output(asyncio.Protocol):
 
     @classmethod
     async def open(cls, listener: Listener) -> "tuple[Output, int]":
-        """Also the descriptor to write to, which the caller closes."""
+        """Returns the output and the descriptor to write to, which the caller closes."""
         reading, writing = os.pipe()
         file = os.fdopen(reading, "rb", 0)
         _, output = await asyncio.get_running_loop().connect_read_pipe(lambda: cls(listener), file)
         return output, writing
 
     def drain(self) -> None:
-        """Reads what is in the pipe: written before an answer, it may be seen only after it."""
+        """Reads what is in the pipe: output written before a response may arrive after it."""
         file = (
             None if self._transport is None or self._transport.is_closing() else self._transport.get_extra_info("pipe")
         )
@@ -90,12 +90,12 @@ class Output(asyncio.Protocol):
                 self._listener.output_received(data)
 
     def close(self) -> None:
-        """Reads no more: a descendant that is still alive may hold the pipe open forever."""
+        """Stops reading: a descendant that still runs may keep the pipe open forever."""
         if self._transport is not None:
             self._transport.close()
 
     def abandon(self) -> None:
-        """Closes it without a word: no process writes to it."""
+        """Closes it without calling the listener: no process writes to it."""
         self._abandoned = True
         self.close()
 
@@ -116,7 +116,7 @@ class _FreshProcess(FunctionProcess, asyncio.SubprocessProtocol):
         self._transport: asyncio.SubprocessTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.SubprocessTransport, transport)  # uvloop's is one in all but name
+        self._transport = cast(asyncio.SubprocessTransport, transport)  # uvloop's has the same methods
         self.pid = self._transport.get_pid()
 
     def process_exited(self) -> None:
@@ -128,7 +128,7 @@ class _FreshProcess(FunctionProcess, asyncio.SubprocessProtocol):
         try:
             return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
         except ChildProcessError:
-            return False  # ended, and already collected
+            return False  # ended, and already reaped
 
 
 async def start_fresh(
@@ -151,7 +151,7 @@ async def start_fresh(
         env=command.variables,
         start_new_session=True,
         pass_fds=[] if runtime is None else [runtime.fileno()],
-        preexec_fn=lambda: die_with(emulator),
+        preexec_fn=lambda: exit_with_emulator(emulator),
     )
     return process
 
@@ -161,15 +161,15 @@ def load_script() -> str:
     return (FUNCTION_SIDE / "load.py").read_text()
 
 
-def die_with(emulator: int) -> None:
-    """In the child, before exec: the kernel ends it with the emulator, however that ends."""
+def exit_with_emulator(emulator: int) -> None:
+    """Runs in the child before exec: the kernel kills the child when the emulator ends, even by SIGKILL."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != emulator:  # it died before the line above
+    if os.getppid() != emulator:  # the emulator ended before the line above
         os._exit(1)
 
 
 class ForkedProcess(FunctionProcess):
-    """A child of a fork server. A pidfd says whether it lives, the server with which status it ended."""
+    """A child of a fork server. A pidfd shows whether it runs; the server reports its exit status."""
 
     def __init__(self, pid: int, pidfd: int, listener: Listener) -> None:
         self.pid = pid
@@ -187,7 +187,7 @@ class ForkedProcess(FunctionProcess):
         return not poll.poll(0)
 
     def exited(self, status: int) -> None:
-        """Its end, as the server reports it."""
+        """Called when the server reports that it ended."""
         if not self._exited:
             self._exited = True
             self._loop.remove_reader(self._pidfd)
@@ -196,4 +196,4 @@ class ForkedProcess(FunctionProcess):
 
     def _ended(self) -> None:
         self._loop.remove_reader(self._pidfd)
-        self._loop.call_later(_STATUS, self.exited, -signal.SIGKILL)  # a server that does not answer knows no status
+        self._loop.call_later(_STATUS, self.exited, -signal.SIGKILL)  # if the server does not report a status in time

@@ -1,7 +1,7 @@
-"""API Gateway's REST API data plane on a local port: the order a request goes through, step by step.
+"""API Gateway's REST API data plane on a local port: the steps of each request.
 
-It serves what the template says and nothing else, at the root: as behind a custom domain, the stage is no part of the
-URL, though the event carries it in requestContext.path.
+It serves only the template's routes, at the root: as behind a custom domain, the stage is not part of the URL, but the
+event has it in requestContext.path.
 """
 
 import asyncio
@@ -14,19 +14,19 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from emulator.activity import Activity
-from emulator.authorizer import Authorizers, failed, not_run
-from emulator.compression import Damaged, Unsupported, accepts_gzip, compress, decompress
+from emulator.authorizer import Authorizers, failure_text, not_run_reason
+from emulator.compression import InvalidContent, UnsupportedCoding, accepts_gzip, compress, decompress
 from emulator.environment import LogSink
 from emulator.gateway_response import GatewayFailure, gateway_response
 from emulator.http_server import HttpServer
 from emulator.http_server import Response as HttpResponse
 from emulator.proxy_event import (
-    MalformedAnswer,
+    MalformedResponse,
     Request,
     Response,
     add_body,
     proxy_event,
-    read_answer,
+    read_response,
     request_context,
 )
 from emulator.rest_api import mock_status
@@ -38,14 +38,14 @@ from emulator.throttle import TokenBucket, bucket_for
 MAX_BODY = 10 * 1024 * 1024  # bytes
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html
 MAX_HEADERS = 10_240  # bytes of request line and header values together
-_IDLE = 310.0  # seconds a connection may lie idle
+_IDLE = 310.0  # seconds a connection may be idle
 
 
 class Gateway:
     """One REST API. `start` it on a host and port, `close` it."""
 
     def __init__(self, api: Api, runtime: Runtime, activity: Activity | None = None, log: LogSink = no_log) -> None:
-        """Every request is noted as `activity`. `log` gets a line for each 5xx of the gateway's own, with its cause."""
+        """Notes every request as `activity`, and writes the cause of each 5xx of the gateway itself to `log`."""
         self._log = log
         self._api = api
         self._activity = activity or Activity()
@@ -59,13 +59,13 @@ class Gateway:
             )
             for route in api.routes
         )
-        # A body may be compressed, but it is the API that says whether the gateway unpacks it.
-        # A refused body is read for another second, so that its sender hears why instead of a broken pipe.
+        # A body may be compressed, but only some APIs let the gateway unpack it. A rejected body is read for another
+        # second: the client gets the response instead of a broken pipe.
         self._server = HttpServer(self._serve, auto_decompress=False, lingering_time=1.0, keepalive_timeout=_IDLE)
         self._overrunning: set[asyncio.Task[InvokeResult]] = set()
 
     async def start(self, host: str, port: int) -> int:
-        """Listens, and returns the port; raises StackError where it is taken."""
+        """Listens, and returns the port; raises StackError if it is taken."""
         return await self._server.listen(self._api.name, host, port)
 
     async def close(self) -> None:
@@ -76,15 +76,15 @@ class Gateway:
 
     async def _serve(self, raw: web.BaseRequest) -> web.StreamResponse:
         self._activity.note()
-        # Both are refused before the API is known: no gateway response applies.
+        # These are rejected before the API is known: no gateway response applies.
         if _header_size(raw) > MAX_HEADERS:
-            return _plainly(431, f"HTTP header is larger than {MAX_HEADERS} bytes.")
+            return _plain_response(431, f"HTTP header is larger than {MAX_HEADERS} bytes.")
         try:
             body = await _read_body(raw)
         except (ConnectionError, web.RequestPayloadError):
-            return _plainly(400, "Bad Request")  # nobody hears it: the client hung up, or its chunks were broken
+            return _plain_response(400, "Bad Request")  # not received: the client disconnected or sent invalid chunks
         if body is None:
-            return _plainly(413, f"HTTP content length exceeded {MAX_BODY} bytes.")
+            return _plain_response(413, f"HTTP content length exceeded {MAX_BODY} bytes.")
         request = _request(raw, body)
         response = await self._respond(request)
         headers = [
@@ -113,7 +113,7 @@ class Gateway:
         context = request_context(self._api, request, route.resource)
         try:
             _throttle(bucket)
-            request = self._unpacked(request)
+            request = self._decompressed(request)
             event = proxy_event(self._api, request, route.resource, path_parameters, context)
             if route.authorizer is not None:
                 context["authorizer"] = await self._authorizers.authorize(route.authorizer, request, event)
@@ -124,10 +124,10 @@ class Gateway:
         except GatewayFailure as failure:
             response = gateway_response(self._api, request, failure.context or context, failure)
             if response.status >= 500 or failure.status >= 500:
-                self._tell(failure, response.status, request, route)
+                self._log_failure(failure, response.status, request, route)
             return response
 
-    def _tell(self, failure: GatewayFailure, status: int, request: Request, route: Route) -> None:
+    def _log_failure(self, failure: GatewayFailure, status: int, request: Request, route: Route) -> None:
         """A line in the log of the function at fault, with the request id that the client received."""
         line = {
             "level": "ERROR",
@@ -142,7 +142,7 @@ class Gateway:
         self._log(failure.function, request.request_id, json.dumps(line, ensure_ascii=False))
 
     async def _integrate(self, route: Route, function: str, request: Request, event: Mapping[str, Any]) -> Response:
-        """Calls the route's function. One that takes longer than the integration may runs on, unheard, as on AWS."""
+        """Calls the route's function. After a timeout it keeps running and its response is ignored, as on AWS."""
         payload = json.dumps(event, separators=(",", ":")).encode()
         call = asyncio.ensure_future(
             self._runtime.invoke(
@@ -152,39 +152,43 @@ class Gateway:
         done, _ = await asyncio.wait({call}, timeout=None if self._runtime.debugs(function) else route.timeout)
         if not done:
             self._overrunning.add(call)
-            call.add_done_callback(self._forget)
-            cause = f"no answer within {route.timeout:g} s; it runs on"
+            call.add_done_callback(self._on_late_result)
+            cause = f"no response within {route.timeout:g} s; the function keeps running"
             raise GatewayFailure("INTEGRATION_TIMEOUT", "Endpoint request timed out", function=function, cause=cause)
         try:
             result = call.result()
         except (Throttled, FunctionNotFound) as error:
-            # Documented as 504 for all integrations; a throttled Lambda function has always come out as a 500.
+            # Documented as 504 for all integrations; a throttled Lambda function in fact gives a 500.
             raise GatewayFailure(
-                "INTEGRATION_FAILURE", "Internal server error", status=500, function=function, cause=not_run(error)
+                "INTEGRATION_FAILURE",
+                "Internal server error",
+                status=500,
+                function=function,
+                cause=not_run_reason(error),
             ) from None
         except PayloadTooLarge:
             raise GatewayFailure("REQUEST_TOO_LARGE", "Request Too Long") from None
         if result.error is not None:
-            raise _bad_gateway(function, failed(result))
+            raise _bad_gateway(function, failure_text(result))
         try:
-            return read_answer(self._api, request, result.payload)
-        except MalformedAnswer as error:
-            raise _bad_gateway(function, f"not an answer of a proxy integration: {error}") from None
+            return read_response(self._api, request, result.payload)
+        except MalformedResponse as error:
+            raise _bad_gateway(function, f"not a valid proxy integration response: {error}") from None
 
-    def _forget(self, call: "asyncio.Task[InvokeResult]") -> None:
+    def _on_late_result(self, call: "asyncio.Task[InvokeResult]") -> None:
         self._overrunning.discard(call)
         if not call.cancelled():
-            call.exception()  # nobody is left to hear of it
+            call.exception()  # mark it as retrieved
 
-    def _unpacked(self, request: Request) -> Request:
+    def _decompressed(self, request: Request) -> Request:
         coding = request.header("content-encoding")
         if self._api.minimum_compression is None or coding is None or not request.body:
             return request
         try:
             body = decompress(request.body, coding.strip().lower(), MAX_BODY)
-        except Unsupported:
+        except UnsupportedCoding:
             raise GatewayFailure("UNSUPPORTED_MEDIA_TYPE", "Unsupported Media Type") from None
-        except Damaged:
+        except InvalidContent:
             raise GatewayFailure("BAD_REQUEST_BODY", "Could not decompress the request body") from None
         headers = [line for line in request.headers if line[0].lower() != "content-encoding"]
         return replace(request, body=body, headers=headers)
@@ -200,7 +204,7 @@ def _throttle(bucket: TokenBucket | None) -> None:
 
 
 def _mock(integration: Mapping[str, Any]) -> Response:
-    """A mock integration's answer: the response its status picks, else the default one, with literal headers."""
+    """A mock integration's response: the one its status selects, else the default, with literal headers."""
     responses = integration.get("responses") or {}
     response = responses.get(mock_status(integration)) or responses.get("default") or {}
     headers = []
@@ -214,7 +218,7 @@ def _mock(integration: Mapping[str, Any]) -> Response:
 
 
 async def _read_body(raw: web.BaseRequest) -> bytes | None:
-    """The body, or None where it is over the limit."""
+    """The body, or None if it is over the limit."""
     if (raw.content_length or 0) > MAX_BODY:
         return None
     if not raw.body_exists:
@@ -233,16 +237,16 @@ def _header_size(raw: web.BaseRequest) -> int:
     return len(raw.method) + len(raw.raw_path) + sum(len(value) for _, value in raw.raw_headers)
 
 
-def _plainly(status: int, text: str) -> web.StreamResponse:
-    """An answer of the front door's own; the rest of the request is not read."""
-    refusal = HttpResponse(status=status, text=text)
-    refusal.force_close()
-    return refusal
+def _plain_response(status: int, text: str) -> web.StreamResponse:
+    """A response of the server itself; the rest of the request is not read."""
+    response = HttpResponse(status=status, text=text)
+    response.force_close()
+    return response
 
 
 def _request(raw: web.BaseRequest, body: bytes) -> Request:
     path, _, query = raw.raw_path.partition("#")[0].partition("?")
-    if not path.startswith("/"):  # the absolute form, meant for proxies
+    if not path.startswith("/"):  # the absolute form, for proxies
         path = "/" + path.partition("://")[2].partition("/")[2]
     host, _, port = (raw.headers.get("Host") or "").rpartition(":")
     return Request(

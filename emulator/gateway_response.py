@@ -1,4 +1,4 @@
-"""API Gateway's own answers, and how a template overrides them.
+"""API Gateway's own error responses, and how a template overrides them.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
 """
@@ -34,9 +34,9 @@ _VARIABLE = re.compile(r"\$(?:(context|stageVariables)((?:\.\w+)+)|\{(context|st
 
 
 class GatewayFailure(Exception):
-    """API Gateway answers itself. `status` is where it departs from the type's documented default.
+    """API Gateway responds itself. `status` is given if it differs from the type's documented default.
 
-    `function` and `cause` are for the log, not for the client: whose doing it is, and why.
+    `function` and `cause` are for the log, not for the client: which function failed, and why.
     """
 
     def __init__(
@@ -55,11 +55,11 @@ class GatewayFailure(Exception):
         self.status = status or _TYPES[kind][0]
         self.function = function
         self.cause = cause
-        self.context = context  # the requestContext as far as it had come, where that is further than the caller's
+        self.context = context  # the requestContext, if it has more than the caller's
 
 
 def gateway_response(api: Api, request: Request, context: Mapping[str, Any], failure: GatewayFailure) -> Response:
-    """The answer for a failure: the template's override of its type, else of DEFAULT_4XX or _5XX, else the default."""
+    """The response for a failure: the template's override of its type, or of DEFAULT_4XX or _5XX, or the default."""
     fallback = "DEFAULT_4XX" if failure.status < 500 else "DEFAULT_5XX"
     override = api.responses.get(failure.kind) or api.responses.get(fallback) or GatewayResponse(status=None)
     status = override.status or failure.status
@@ -84,9 +84,9 @@ def gateway_response(api: Api, request: Request, context: Mapping[str, Any], fai
 
 
 def substitute(template: str, context: Mapping[str, Any], stage_variables: Mapping[str, str]) -> str:
-    """`$context.…` and `$stageVariables.…` replaced by plain text, as gateway responses do: it is no VTL.
+    """`$context.…` and `$stageVariables.…` replaced by plain text, as in gateway responses, which are not VTL.
 
-    What there is no value for becomes nothing.
+    A name without a value becomes an empty string.
     """
 
     def replaced(match: re.Match[str]) -> str:
@@ -98,7 +98,7 @@ def substitute(template: str, context: Mapping[str, Any], stage_variables: Mappi
 
 
 def _choose(templates: Mapping[str, str], request: Request) -> tuple[str, str]:
-    """The template for what the caller accepts; else the JSON one, else the first."""
+    """The template for a media type that the client accepts; else the JSON one, else the first."""
     for accepted in (request.header("accept") or "").split(","):
         media_type = accepted.split(";")[0].strip()
         if media_type in templates:
@@ -124,7 +124,7 @@ def _expression(text: str, api: Api, request: Request, context: Mapping[str, Any
     elif text.startswith("method.request.querystring."):
         values = parse_qs(request.query).get(text.removeprefix("method.request.querystring."))
         value = values[-1] if values else None
-    # What came from outside must not end the header and start another.
+    # A value from outside must not end the header and start another.
     return None if value is None else str(value).replace("\r", " ").replace("\n", " ")
 
 

@@ -1,4 +1,4 @@
-"""aiohttp's server without what it says of itself: AWS sends no such Server header and no pages of its own."""
+"""aiohttp's server without its Server header and its HTML error pages, which AWS does not send."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,7 +11,7 @@ from emulator.stack import StackError
 
 Serve = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
-# Both above the limits the gateway itself keeps, so that its own answer is the one that is seen.
+# Above the gateway's own limits, so that the client gets the gateway's response.
 _MAX_LINE = _MAX_HEADERS = 32 * 1024
 
 
@@ -32,12 +32,12 @@ class _Connection(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         if status >= 500:
-            return _plain(super().handle_error(request, status, exc, message).status)
-        return _plain(status)  # the client's doing: no traceback of it belongs in a log
+            return _plain_response(super().handle_error(request, status, exc, message).status)
+        return _plain_response(status)  # a client error: no traceback in the log
 
 
 class HttpServer(web.Server):
-    """Listens with `listen`, ends with `close`."""
+    """Call `listen` to start, `close` to stop."""
 
     def __init__(self, serve: Serve, **options: Any) -> None:
         super().__init__(serve, access_log=None, max_line_size=_MAX_LINE, max_field_size=_MAX_HEADERS, **options)
@@ -47,11 +47,11 @@ class HttpServer(web.Server):
         return _Connection(self, loop=self._loop, **self._kwargs)
 
     async def listen(self, what: str, host: str, port: int) -> int:
-        """Returns the port; raises StackError, which names `what`, where it is taken."""
+        """Returns the port; raises StackError, which names `what`, if it is taken."""
         try:
             self._listener = await self._loop.create_server(self, host, port, backlog=1024)
         except OSError as error:
-            raise StackError(f"{what}: {host}:{port} cannot be listened on: {error.strerror}") from None
+            raise StackError(f"{what}: cannot listen on {host}:{port}: {error.strerror}") from None
         listening: int = self._listener.sockets[0].getsockname()[1]
         return listening
 
@@ -62,7 +62,7 @@ class HttpServer(web.Server):
         await self.shutdown(timeout=0.2)
 
 
-def _plain(status: int) -> web.StreamResponse:
-    answer = Response(status=status, text=HTTPStatus(status).phrase)
-    answer.force_close()
-    return answer
+def _plain_response(status: int) -> web.StreamResponse:
+    response = Response(status=status, text=HTTPStatus(status).phrase)
+    response.force_close()
+    return response

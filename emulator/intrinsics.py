@@ -1,4 +1,4 @@
-"""CloudFormation's intrinsic functions, worked out on the spot: what a template computes becomes plain values."""
+"""CloudFormation's intrinsic functions, evaluated: what a template computes becomes plain values."""
 
 import base64
 import hashlib
@@ -8,7 +8,7 @@ from typing import Any
 
 from emulator.stack import StackError
 
-NO_VALUE = object()  # what AWS::NoValue leaves: the key or item goes
+NO_VALUE = object()  # AWS::NoValue: the key or item is removed
 
 # Ref of these types is the ARN; of every other, the name.
 _REF_IS_ARN = {
@@ -47,8 +47,8 @@ _SUBSTITUTION = re.compile(r"\$\{(!?)([^}]*)\}")
 class Resolver:
     """Values of one translated template under one set of parameters.
 
-    References to resources that are not emulated become the name, ARN or URL AWS would plausibly give them, made of the
-    logical id. Raises StackError, naming the place, for what cannot be computed here.
+    References to resources that are not emulated become a plausible name, ARN or URL, made of the logical id. Raises
+    StackError with the path in the template for what cannot be evaluated.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Resolver:
         }
 
     def value(self, node: Any, where: str) -> Any:
-        """`node` with every intrinsic in it replaced; `where` is its path in the template, for the error."""
+        """`node` with every intrinsic in it replaced; `where` is its path in the template, for error messages."""
         if isinstance(node, Mapping):
             if len(node) == 1:
                 ((key, argument),) = node.items()
@@ -88,7 +88,7 @@ class Resolver:
         return node
 
     def condition(self, name: str) -> bool:
-        """Whether the template's condition `name` holds."""
+        """The value of the template's condition `name`."""
         if name not in self._decided:
             if name not in self._conditions:
                 raise StackError(f"Conditions.{name}: there is no such condition")
@@ -129,7 +129,7 @@ class Resolver:
 
     def _resource(self, name: str, where: str) -> Mapping[str, Any]:
         if name not in self._resources:
-            raise StackError(f"{where}: nothing in the template is called {name}")
+            raise StackError(f"{where}: the template has no {name}")
         return self._resources[name]
 
     def _name(self, logical_id: str) -> str:
@@ -153,7 +153,7 @@ class Resolver:
             return f"arn:aws:lambda:{region}:{account}:function:{function}:{qualifier}"
         special = {
             "AWS::Lambda::Function": f"arn:aws:lambda:{region}:{account}:function:{name}",
-            # Two layers may carry one name: the logical id, which SAM makes of the content, tells them apart.
+            # Two layers may have one name: the logical id, which SAM makes from the content, distinguishes them.
             "AWS::Lambda::LayerVersion": f"arn:aws:lambda:{region}:{account}:layer:{logical_id}:1",
             "AWS::IAM::Role": f"arn:aws:iam::{account}:role/{name}",
             "AWS::IAM::ManagedPolicy": f"arn:aws:iam::{account}:policy/{name}",
@@ -214,7 +214,7 @@ class Resolver:
             return base64.b64encode(str(resolved).encode()).decode()
         if function == "Fn::GetAZs":
             return [f"{resolved or self.region}{zone}" for zone in "abc"]
-        raise StackError(f"{where}: {function} cannot be worked out without AWS")
+        raise StackError(f"{where}: {function} cannot be evaluated without AWS")
 
     def _substitute(self, argument: Any, where: str) -> str:
         text, variables = (argument, {}) if isinstance(argument, str) else self._arguments(argument, 2, where)
@@ -241,7 +241,7 @@ class Resolver:
 
 
 def api_id(logical_id: str) -> str:
-    """The ten characters API Gateway would call this API: the same for the same logical id."""
+    """Ten characters, like an API id of API Gateway: the same for the same logical id."""
     return hashlib.sha256(logical_id.encode()).hexdigest()[:10]
 
 

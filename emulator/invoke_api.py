@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from emulator.activity import TRIGGERS, Activity
+from emulator.activity import TRIGGER_USER_AGENT, Activity
 from emulator.asynchronous import AsynchronousInvocations
 from emulator.http_server import HttpServer, Response
 from emulator.runtime import MAX_REQUEST, FunctionNotFound, Runtime, Throttled
@@ -20,11 +20,11 @@ from emulator.stack import Function
 MAX_ASYNC_REQUEST = 1_048_576  # bytes
 
 _PATH = re.compile(r"/2015-03-31/functions/([^/]+)/invocations/?")
-# A name, a partial ARN "account:function:name" or a whole one; each may end in ":qualifier".
+# A name, a partial ARN "account:function:name" or a full ARN; each may end in ":qualifier".
 _NAME = re.compile(r"(?:(?:arn:[\w-]+:lambda:[\w-]+:)?\d{12}:function:|function:)?([\w-]+)(?::([$\w-]+))?")
 
 
-class _Refused(Exception):
+class _ApiError(Exception):
     def __init__(self, status: int, kind: str, message: str, **more: str) -> None:
         super().__init__(message)
         self.status, self.kind, self.document = status, kind, {"Type": "User", "message": message, **more}
@@ -34,14 +34,14 @@ class InvokeApi:
     """Invokes functions for callers on this machine. `start` it on a host and port, `close` it."""
 
     def __init__(self, runtime: Runtime, events: AsynchronousInvocations, activity: Activity | None = None) -> None:
-        """Events, invocations of type Event, go to `events`. What no trigger invokes is noted as `activity`."""
+        """Invocations of type Event go to `events`. Calls from outside, not of triggers, are noted as `activity`."""
         self._activity = activity or Activity()
         self._runtime = runtime
         self._events = events
         self._server = HttpServer(self._serve)
 
     async def start(self, host: str, port: int) -> int:
-        """Listens, and returns the port; raises StackError where it is taken."""
+        """Listens, and returns the port; raises StackError if it is taken."""
         return await self._server.listen("the Invoke API", host, port)
 
     async def close(self) -> None:
@@ -51,29 +51,29 @@ class InvokeApi:
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
             return await self._invoke(request)
-        except _Refused as refused:
+        except _ApiError as error:
             return Response(
-                body=json.dumps(refused.document).encode(),
-                status=refused.status,
+                body=json.dumps(error.document).encode(),
+                status=error.status,
                 content_type="application/json",
-                headers={"x-amzn-ErrorType": refused.kind, "x-amzn-RequestId": str(uuid.uuid4())},
+                headers={"x-amzn-ErrorType": error.kind, "x-amzn-RequestId": str(uuid.uuid4())},
             )
 
     async def _invoke(self, request: web.BaseRequest) -> web.StreamResponse:
-        if request.headers.get("User-Agent") != TRIGGERS:
+        if request.headers.get("User-Agent") != TRIGGER_USER_AGENT:
             self._activity.note()
         path = _PATH.fullmatch(request.raw_path.partition("?")[0])
         if path is None or request.method != "POST":
-            raise _Refused(404, "UnknownOperationException", "only Invoke is emulated here")
+            raise _ApiError(404, "UnknownOperationException", "only Invoke is emulated here")
         function, qualifier = self._function(unquote(path.group(1)), request.query.get("Qualifier"))
         kind = request.headers.get("X-Amz-Invocation-Type", "RequestResponse")
         if kind not in ("DryRun", "Event", "RequestResponse"):
-            raise _Refused(400, "InvalidParameterValueException", f"{kind} is not an invocation type")
+            raise _ApiError(400, "InvalidParameterValueException", f"{kind} is not an invocation type")
         limit = MAX_ASYNC_REQUEST if kind == "Event" else MAX_REQUEST
         payload = await _read(request, limit)
         if len(payload) > limit:
             message = f"Request must be smaller than {limit} bytes for the InvokeFunction operation"
-            raise _Refused(413, "RequestTooLargeException", message)
+            raise _ApiError(413, "RequestTooLargeException", message)
         _check_json(payload)
         client_context = _client_context(request.headers.get("X-Amz-Client-Context"))
         if kind == "DryRun":
@@ -94,7 +94,7 @@ class InvokeApi:
                 qualifier=qualifier,
             )
         except Throttled as throttled:
-            raise _Refused(429, "TooManyRequestsException", "Rate Exceeded.", Reason=throttled.reason) from None
+            raise _ApiError(429, "TooManyRequestsException", "Rate Exceeded.", Reason=throttled.reason) from None
         headers = {
             "Content-Type": "application/json",
             "x-amzn-RequestId": result.request_id,
@@ -117,11 +117,11 @@ class InvokeApi:
                 name = f"{function.arn}:{qualifier}"
         except FunctionNotFound:
             pass
-        raise _Refused(404, "ResourceNotFoundException", f"Function not found: {name}")
+        raise _ApiError(404, "ResourceNotFoundException", f"Function not found: {name}")
 
 
 async def _read(request: web.BaseRequest, limit: int) -> bytes:
-    """The body; of one over the limit just enough to see that it is."""
+    """The body; if it is over the limit, only a little more than the limit."""
     body = bytearray()
     async for chunk in request.content.iter_any():
         body += chunk
@@ -136,7 +136,7 @@ def _check_json(payload: bytes) -> None:
             json.loads(payload)
         except ValueError as error:
             message = f"Could not parse request body into json: {error}"
-            raise _Refused(400, "InvalidRequestContentException", message) from None
+            raise _ApiError(400, "InvalidRequestContentException", message) from None
 
 
 def _client_context(header: str | None) -> str | None:
@@ -147,7 +147,7 @@ def _client_context(header: str | None) -> str | None:
         text = base64.b64decode(header, validate=True).decode()
         json.loads(text)
     except ValueError:
-        raise _Refused(400, "InvalidRequestContentException", "Client context is not base64 of JSON") from None
+        raise _ApiError(400, "InvalidRequestContentException", "Client context is not base64 of JSON") from None
     return text
 
 

@@ -1,4 +1,4 @@
-"""Starting and stopping the daemon from outside."""
+"""Starts and stops the daemon."""
 
 import contextlib
 import os
@@ -14,26 +14,26 @@ from typing import Any
 from emulator import config as configuration
 from emulator.fixed_ports import needed_ports, require_ports
 from emulator.options import Options
-from emulator.processes import die_with_parent, kill_group, last_lines, python_environment, start_time
+from emulator.processes import exit_with_parent, kill_group, last_lines, python_environment, start_time
 from emulator.progress import Report
 from emulator.stack import StackError
 from emulator.state import OCCUPIED, State
 
-_PATIENCE = 20  # seconds that a stop may take
-_ROOM = 200  # MB: a new database, its first log file, bytecode and logs take about half of it
+_STOP_TIMEOUT = 20  # seconds that a stop may take
+_MIN_FREE_MB = 200  # a new database, its first log file, bytecode and logs take about half of it
 
 
 def up(options: Options, report: Report, *, attached: bool = False) -> dict[str, Any]:
-    """Starts a stack in the background and returns its URLs when it is ready; watches where one is already starting.
+    """Starts a stack in the background and returns its URLs when it is ready. If one is already starting, waits for it.
 
-    Raises StackError, with nothing left running, when it does not come up. `attached` ties it to this process.
+    Raises StackError if it does not start; nothing is left running. `attached`: it ends with this process.
     """
     state = State(options.state)
     pid = state.holder()
     if pid is not None:
         return _follow(state, pid, lambda: state.holder() == pid, report)
     require_ports(needed_ports(configuration.of(options), options))
-    _require_room(state.folder)
+    _require_disk_space(state.folder)
     daemon = _spawn(options, state, attached)
     state.progress(daemon.pid).forget()
     try:
@@ -44,41 +44,41 @@ def up(options: Options, report: Report, *, attached: bool = False) -> dict[str,
         raise
     except BaseException:
         stop(state)
-        daemon.wait(_PATIENCE)  # it lets go of the folder a moment before it is gone
+        daemon.wait(_STOP_TIMEOUT)  # it releases the folder just before it ends
         raise
 
 
 def running(state: State) -> dict[str, Any] | None:
-    """The URLs of a stack that is ready; None where none is."""
+    """The URLs of a stack that is ready, else None."""
     return state.urls() if state.holder() is not None else None
 
 
 def stop(state: State) -> bool:
-    """Stops the stack, gently and then not; returns whether there was one."""
+    """Stops the stack, by SIGTERM and then by SIGKILL; returns whether there was one."""
     pid = state.holder()
     if pid is not None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
-        if not _gone(pid, _PATIENCE):
+        if not _exits_within(pid, _STOP_TIMEOUT):
             kill_group(pid)
-            _gone(pid, 5)
-    leftovers = [name for roster in state.rosters() for name in roster.kill_leftovers()]
+            _exits_within(pid, 5)
+    leftovers = [name for registry in state.registries() for name in registry.kill_leftovers()]
     state.remove_urls()
     return pid is not None or bool(leftovers)
 
 
-def _require_room(folder: Path) -> None:
-    """Makes the folder. Raises StackError where its disk is nearly full: each service would say so in its own way."""
+def _require_disk_space(folder: Path) -> None:
+    """Creates the folder. Raises StackError if its disk is nearly full, since each service would fail differently."""
     folder.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(folder).free >> 20
-    if free < _ROOM:
+    if free < _MIN_FREE_MB:
         raise StackError(
-            f"{folder}: its disk has {free} MB left and a stack takes {_ROOM}: make room, or choose a folder"
-            " elsewhere with --state"
+            f"{folder}: its disk has {free} MB left and a stack needs {_MIN_FREE_MB}: free some space, or choose"
+            " another folder with --state"
         )
 
 
-def _gone(pid: int, seconds: float) -> bool:
+def _exits_within(pid: int, seconds: float) -> bool:
     started, deadline = start_time(pid), time.monotonic() + seconds
     while started is not None and start_time(pid) == started:
         if time.monotonic() > deadline:
@@ -94,10 +94,10 @@ def _spawn(options: Options, state: State, attached: bool) -> "subprocess.Popen[
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            cwd=Path(__file__).parent.parent,  # wherever this package was found
+            cwd=Path(__file__).parent.parent,  # where this package is
             env=python_environment(os.environ, state.bytecode),
             start_new_session=True,  # the terminal's Ctrl-C is for `up`, which then stops the daemon in order
-            preexec_fn=die_with_parent(signal.SIGTERM) if attached else None,
+            preexec_fn=exit_with_parent(signal.SIGTERM) if attached else None,
         )
 
 

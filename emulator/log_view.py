@@ -1,27 +1,27 @@
-"""The functions' log as a person reads it: one entry a line, an exception's traceback below it, and only once."""
+"""The functions' log for people: one entry per line, with an exception's traceback below it, shown once."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from emulator.function_log import METRICS, Line
+from emulator.function_log import METRICS, LogLine
 
 _TRACE_KEYS = ("trace_id", "traceId", "correlation_id", "xray_trace_id")
-_RUNTIME_ERROR = "[ERROR] "  # how AWS's runtime client begins what it says about an exception
+_RUNTIME_ERROR = "[ERROR] "  # the prefix with which AWS's runtime client logs an exception
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A line, and what belongs below it."""
+    """A line, and its traceback."""
 
-    line: Line
-    trace: str = ""  # trace id, or where none is known the request id; of errors only
+    line: LogLine
+    trace: str = ""  # of errors only: trace id, or request id if it is unknown
     below: tuple[str, ...] = ()  # a traceback
 
 
-def select(lines: Iterable[Line], function: str | None = None, trace: str | None = None) -> Iterator[Line]:
+def select(lines: Iterable[LogLine], function: str | None = None, trace: str | None = None) -> Iterator[LogLine]:
     """Only those of a function, or of a trace id or request id.
 
-    A line without the trace id belongs to it too, where an earlier line of the same invocation had it.
+    Lines without the trace id are included if an earlier line of the same invocation had it.
     """
     requests: set[str] = set()
     for line in lines:
@@ -36,15 +36,15 @@ def select(lines: Iterable[Line], function: str | None = None, trace: str | None
 
 
 class Entries:
-    """Turns lines into entries. It remembers what it showed, so use one for a whole reading."""
+    """Turns lines into entries. It remembers what it has shown: use one for the whole log."""
 
     def __init__(self) -> None:
         self._traces: dict[str, str] = {}  # request id -> trace id
         self._shown: dict[str, str] = {}  # request id -> the last line of the traceback that was shown
-        self._hidden: set[str] = set()  # request ids in the middle of a traceback that is not shown again
+        self._hidden: set[str] = set()  # request ids whose repeated traceback is being skipped
 
-    def of(self, line: Line) -> Entry | None:
-        """The entry for a line; None for one that repeats what was shown, or has metrics for CloudWatch only."""
+    def entry_for(self, line: LogLine) -> Entry | None:
+        """The entry for a line; None for a repetition, or a line with metrics only."""
         if line.level == METRICS:
             return None
         trace = next((str(line.extra[key]) for key in _TRACE_KEYS if line.extra.get(key)), "")
@@ -79,5 +79,5 @@ class Entries:
 
 
 def _same_error(last_line: str, message: str) -> bool:
-    """`shop.errors.Odd: why` in a traceback is `Odd: why` to the runtime."""
+    """The runtime logs `Odd: why` where the traceback has `shop.errors.Odd: why`."""
     return last_line == message or last_line.endswith(f".{message}")

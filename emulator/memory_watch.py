@@ -1,4 +1,4 @@
-"""Ends environments that use more memory than their function has, as Lambda does.
+"""Kills environments that use more memory than their function's MemorySize, as Lambda does.
 
 Measured, not limited: under a resource limit Python would raise a MemoryError that a function can catch, where Lambda
 kills. https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
@@ -11,26 +11,26 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-_EVERY = 0.15  # seconds between two looks, at busy environments only
+_EVERY = 0.15  # seconds between two checks, of busy environments only
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _MB = 1024 * 1024
 _ONE_THREAD = 3  # links of /proc/PID/task: itself, its parent, and a folder for each thread
 
 
 class Watched(Protocol):
-    """A process, with its children, that may use so much memory."""
+    """A process and its children, with a memory limit."""
 
     @property
-    def memory_limit(self) -> int | None: ...  # bytes; None is no limit
+    def memory_limit(self) -> int | None: ...  # bytes; None means no limit
     @property
-    def memory_unused(self) -> int: ...  # bytes of what a fork server shares with it that do not count
+    def memory_unused(self) -> int: ...  # bytes shared with a fork server that do not count
     @property
     def pid(self) -> int | None: ...
     def out_of_memory(self, used: int) -> None: ...
 
 
 class MemoryWatch:
-    """Looks at those between `begin` and `end`."""
+    """Checks each process between `begin` and `end`."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -38,32 +38,32 @@ class MemoryWatch:
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self, target: Watched) -> None:
-        """Looks at it from now on."""
-        self._busy.setdefault(target, None)  # most end before the first look
+        """Checks the process from now on."""
+        self._busy.setdefault(target, None)  # most end before the first check
         if self._timer is None:
-            self._timer = self._loop.call_later(_EVERY, self._look)
+            self._timer = self._loop.call_later(_EVERY, self._check)
 
     def end(self, target: Watched) -> None:
-        """Looks at it no more."""
+        """Stops checking it."""
         if (process := self._busy.pop(target, None)) is not None:
             process.close()
 
-    def _look(self) -> None:
-        self._timer = self._loop.call_later(_EVERY, self._look) if self._busy else None
+    def _check(self) -> None:
+        self._timer = self._loop.call_later(_EVERY, self._check) if self._busy else None
         for target, process in list(self._busy.items()):
             limit, pid = target.memory_limit, target.pid
             if limit is None or pid is None or target not in self._busy:
                 continue
             if process is None:
                 process = self._busy[target] = _Process(pid)
-            alone = process.resident_alone()
-            used = memory_of(pid, limit, target.memory_unused) if alone is None else alone - target.memory_unused
+            own = process.resident_alone()
+            used = memory_of(pid, limit, target.memory_unused) if own is None else own - target.memory_unused
             if used > limit:
                 target.out_of_memory(used)
 
 
 class _Process:
-    """Files of a process in /proc that stay open: a look costs a tenth of opening them, and a stack is never idle."""
+    """Open files of a process in /proc: a check costs a tenth of opening them."""
 
     def __init__(self, pid: int) -> None:
         self._files: list[int] = []
@@ -73,7 +73,7 @@ class _Process:
             ]
 
     def resident_alone(self) -> int | None:
-        """Bytes resident in it; None where it has children, or other threads that may have."""
+        """Resident bytes; None if it has children, or other threads, which may have children."""
         with suppress(OSError, ValueError):
             statm, children, threads = self._files
             if os.fstat(threads).st_nlink == _ONE_THREAD and not os.pread(children, 1, 0):
@@ -87,19 +87,19 @@ class _Process:
 
 
 def memory_of(pid: int, limit: int, unused: int = 0) -> int:
-    """Bytes resident in a process and its descendants, without `unused` bytes that it shares and never asked for.
+    """Resident bytes of a process and its descendants, without `unused` bytes that are only shared.
 
-    What the processes share is counted once where that decides.
+    If the sum is over the limit, memory that the processes share is counted once.
     """
-    family = list(descendants(pid))
-    used = sum(_resident(member) for member in family) - unused
-    if used <= limit or len(family) == 1:
+    processes = list(descendants(pid))
+    used = sum(_resident(member) for member in processes) - unused
+    if used <= limit or len(processes) == 1:
         return used
-    return _resident(pid) - unused + sum(_private(member) for member in family[1:])
+    return _resident(pid) - unused + sum(_private(member) for member in processes[1:])
 
 
 def peak_mb(pid: int | None) -> int:
-    """The most a process has used so far, in MB; 0 where it is gone."""
+    """The most memory a process has used, in MB; 0 if it has ended."""
     with suppress(OSError):
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
@@ -108,10 +108,10 @@ def peak_mb(pid: int | None) -> int:
 
 
 def available_memory() -> int:
-    """Bytes that processes may still take: of the machine, or of the container where that has less."""
+    """Bytes still available to processes: of the machine, or of the container if that has less."""
     values = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
     available = int(values["MemAvailable"].split()[0]) * 1024
-    with suppress(OSError, ValueError):  # "max" is no limit
+    with suppress(OSError, ValueError):  # "max" means no limit
         group = Path("/sys/fs/cgroup")
         used = int((group / "memory.current").read_text())
         available = min(available, int((group / "memory.max").read_text()) - used)
@@ -119,7 +119,7 @@ def available_memory() -> int:
 
 
 def descendants(pid: int) -> Iterator[int]:
-    """A process and all that it and its children have started, whatever process group they are in by now."""
+    """A process and all its descendants, in any process group."""
     yield pid
     with suppress(OSError):
         for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208  Path is twice as slow

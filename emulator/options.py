@@ -1,4 +1,4 @@
-"""What one `up` was asked for, as it is handed to the daemon."""
+"""The options of one `up`, as they are passed to the daemon."""
 
 import json
 import shlex
@@ -11,15 +11,15 @@ from emulator.stack import StackError
 
 @dataclass(frozen=True)
 class Options:
-    """The command line's part of a stack."""
+    """What the command line sets for a stack."""
 
     root: Path  # the project's folder
     state: Path  # where the stack keeps its data, logs and pids
-    port: int | None = None  # of the API; None is the configured one
+    port: int | None = None  # of the API; None means the configured one
     process_ports: Mapping[str, int] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)  # of the template, over the configured ones
-    template: str | None = None  # a template without an emulator.toml; None is the configured one
-    services: Sequence[str] | None = None  # which to start; None is all that are configured
+    template: str | None = None  # a template without an emulator.toml; None means the configured one
+    services: Sequence[str] | None = None  # which to start; None means all configured ones
     debug: Mapping[str, int] = field(default_factory=dict)  # function -> port of its debugger
     fork: bool = True  # see emulator.Settings
     http: bool = False
@@ -30,7 +30,7 @@ class Options:
 
     @classmethod
     def from_json(cls, text: str) -> "Options":
-        """The opposite of `to_json`."""
+        """The inverse of `to_json`."""
         content = json.loads(text)
         return cls(**{**content, "root": Path(content["root"]), "state": Path(content["state"])})
 

@@ -1,4 +1,4 @@
-"""Which TCP ports of this machine are free, and who has those that are not."""
+"""Which TCP ports of this machine are free, and which process uses the others."""
 
 import random
 import socket
@@ -8,14 +8,14 @@ from emulator.stack import StackError
 
 HOST = "127.0.0.1"
 
-# Below Linux's ephemeral range: what is free here cannot be taken by an outgoing connection before we listen on it.
+# Below Linux's ephemeral range: an outgoing connection cannot take a port before we listen on it.
 _FREE = range(20_000, 30_000)
 
 
 def is_free(port: int) -> bool:
-    """Whether we could listen on `port` now."""
+    """Whether `port` can be listened on now."""
     with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: TIME_WAIT is no obstacle
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: TIME_WAIT does not matter
         try:
             probe.bind((HOST, port))
         except OSError:
@@ -27,10 +27,10 @@ _claims: dict[int, socket.socket] = {}
 
 
 def _claim(port: int) -> bool:
-    """Keeps other emulators from choosing the port before we listen on it; the claim ends with this process.
+    """Stops other emulators from choosing the port before we listen on it; the claim ends with this process.
 
-    An abstract socket belongs to the network namespace, as ports do. Two stacks that started at the same moment both
-    found Postgres' usual port free, and the seed of one wrote into the database of the other.
+    An abstract socket belongs to the network namespace, as ports do. Without it, two stacks that start at the same
+    time can both find the default port of Postgres free, and the seed of one writes into the database of the other.
     """
     if sys.platform != "linux" or port in _claims:
         return True
@@ -45,27 +45,27 @@ def _claim(port: int) -> bool:
 
 
 def release_claim(port: int) -> None:
-    """For a port that is listened on: it does not look free any more."""
+    """Call it once the port is listened on: it no longer looks free."""
     claim = _claims.pop(port, None)
     if claim is not None:
         claim.close()
 
 
-def free_port(preferred: int | None = None, *, besides: frozenset[int] = frozenset()) -> int:
-    """`preferred` if it is free, else any free port; never one of `besides`, which are promised to others."""
+def free_port(preferred: int | None = None, *, exclude: frozenset[int] = frozenset()) -> int:
+    """`preferred` if it is free, else any free port; never one of `exclude`."""
     for port in ((preferred,) if preferred else ()) + tuple(random.sample(_FREE, len(_FREE))):
-        if port not in besides and is_free(port) and _claim(port):
+        if port not in exclude and is_free(port) and _claim(port):
             return port
     raise StackError(f"no free port between {_FREE.start} and {_FREE.stop}")
 
 
-def require_free(port: int, wanted_by: str, flag: str) -> None:
-    """Raises StackError, naming the process that listens on `port` where the system tells."""
+def require_free(port: int, user: str, flag: str) -> None:
+    """Raises StackError, naming the process that listens on `port` if the system reports it."""
     if is_free(port):
         return
     owner = _owner(port)
     by = f" by {owner}" if owner else ""
-    raise StackError(f"port {port}, wanted by {wanted_by}, is taken{by}: stop that, or choose another with {flag}")
+    raise StackError(f"port {port} of {user} is taken{by}: stop that process, or choose another port with {flag}")
 
 
 def _owner(port: int) -> str | None:
@@ -76,5 +76,5 @@ def _owner(port: int) -> str | None:
             if connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (port,) and connection.pid:
                 return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
     except psutil.Error:
-        pass  # other people's processes are not always ours to see
+        pass  # processes of other users are not always visible
     return None

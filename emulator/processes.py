@@ -1,8 +1,8 @@
 """Child processes that never outlive the emulator.
 
-Three nets, each for what falls through the one before: `Child.stop` in the ordinary case; on Linux the kernel, which
-signals every child when its parent dies, even by kill -9; and the roster on disk, from which the next start kills
-what is still there.
+Three ways, each for when the one before fails: `Child.stop` in the normal case; on Linux the kernel, which signals
+every child when its parent ends, even by kill -9; and the registry on disk, from which the next start kills the
+processes that still run.
 """
 
 import contextlib
@@ -20,10 +20,10 @@ _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded here: not safe between fork and exec
 
 
-class Roster:
+class ProcessRegistry:
     """The running children, on disk: pid, start time and process group of each.
 
-    The start time tells a child of ours from an innocent process that got its pid later.
+    The start time distinguishes our child from another process that got its pid later.
     """
 
     def __init__(self, path: Path) -> None:
@@ -45,12 +45,12 @@ class Roster:
         self._write({other: entry for other, entry in self.read().items() if other != name})
 
     def kill_leftovers(self) -> list[str]:
-        """Kills what an emulator that is no more left running; returns the names."""
+        """Kills processes that an earlier emulator left running; returns their names."""
         killed = []
         for name, (pid, started) in self.read().items():
             if start_time(pid) == started:
                 kill_group(pid)
-                _wait_gone(pid, started, seconds=5)
+                _wait_for_exit(pid, started, seconds=5)
                 killed.append(name)
         self._path.unlink(missing_ok=True)
         return killed
@@ -63,9 +63,9 @@ class Roster:
 
 
 class Child:
-    """One process in a group of its own, so that what it starts can be stopped with it.
+    """One process in its own process group, so that its children can be stopped with it.
 
-    Start children from the main thread: Linux counts the end of the *thread* that forked as the parent's death.
+    Start children from the main thread: for Linux, the parent has ended when the *thread* that forked ends.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Child:
         command: Sequence[str],
         *,
         log: Path,
-        roster: Roster,
+        registry: ProcessRegistry,
         environment: Mapping[str, str] | None = None,
         folder: Path | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
@@ -83,7 +83,7 @@ class Child:
     ) -> None:
         self.name = name
         self.log = log
-        self._roster = roster
+        self._registry = registry
         self._stop_signal = stop_signal
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
@@ -98,7 +98,7 @@ class Child:
                 preexec_fn=before_start(stop_signal, before_exec),
             )
         self.pid = self._process.pid
-        roster.add(name, self.pid)
+        registry.add(name, self.pid)
 
     @property
     def exit_code(self) -> int | None:
@@ -106,17 +106,17 @@ class Child:
         return self._process.poll()
 
     def stop(self, seconds: float = 10) -> None:
-        """Asks it to stop, kills its group after `seconds`, and returns when it is gone."""
-        self.ask_to_stop()
+        """Sends the stop signal, kills its group after `seconds`, and returns when it has ended."""
+        self.request_stop()
         self.finish(seconds)
 
-    def ask_to_stop(self) -> None:
-        """Only asks: several children can then stop at the same time."""
+    def request_stop(self) -> None:
+        """Only sends the stop signal: several children can then stop at the same time."""
         if self._process.poll() is None:
             self._process.send_signal(self._stop_signal)
 
     def finish(self, seconds: float = 10) -> None:
-        """Waits until it is gone, and kills it after `seconds`."""
+        """Waits until it ends, and kills it after `seconds`."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(seconds)
         self.kill()
@@ -125,7 +125,7 @@ class Child:
         """Kills it and all of its group, now."""
         kill_group(self.pid)
         self._process.wait()
-        self._roster.remove(self.name)
+        self._registry.remove(self.name)
 
     def last_lines(self, count: int = 15) -> str:
         """The end of its log."""
@@ -133,15 +133,15 @@ class Child:
 
 
 def last_lines(log: Path, count: int = 15) -> str:
-    """The last `count` lines of a file, or "" where there is none."""
+    """The last `count` lines of a file, or "" if it does not exist."""
     try:
         return "\n".join(log.read_text(errors="replace").splitlines()[-count:])
     except FileNotFoundError:
         return ""
 
 
-def die_with_parent(with_signal: signal.Signals) -> Callable[[], None] | None:
-    """For `preexec_fn`: asks Linux to send the signal when the parent dies. None elsewhere."""
+def exit_with_parent(with_signal: signal.Signals) -> Callable[[], None] | None:
+    """For `preexec_fn`: makes Linux send the signal when the parent ends. None on other systems."""
     libc, number = _libc, int(with_signal)
     if libc is None:
         return None
@@ -149,8 +149,8 @@ def die_with_parent(with_signal: signal.Signals) -> Callable[[], None] | None:
 
 
 def before_start(stop_signal: signal.Signals, first: Callable[[], None] | None) -> Callable[[], None] | None:
-    """For `preexec_fn`: `first`, and then `die_with_parent`, which a change of user would undo."""
-    last = die_with_parent(stop_signal)
+    """For `preexec_fn`: `first`, then `exit_with_parent`, which a change of user would undo."""
+    last = exit_with_parent(stop_signal)
     if first is None or last is None:
         return first or last
 
@@ -162,7 +162,7 @@ def before_start(stop_signal: signal.Signals, first: Callable[[], None] | None) 
 
 
 def start_time(pid: int) -> float | None:
-    """When the process began, in seconds since the epoch; None where there is no such process, or only its zombie."""
+    """When the process began, in seconds since the epoch; None if it does not exist or is a zombie."""
     import psutil
 
     try:
@@ -179,10 +179,10 @@ def kill_group(pid: int) -> None:
 
 
 def python_environment(base: Mapping[str, str], bytecode: Path) -> dict[str, str]:
-    """`base`, with the emulator's Python found as `python`, and bytecode kept even where the caller wants none.
+    """`base`, with the emulator's Python as `python`, and with bytecode even if the caller disabled it.
 
-    Without bytecode our Python children take three times as long to start. Where it is switched off to keep the
-    checkout clean, it goes to the state folder instead, which keeps the checkout just as clean.
+    Without bytecode Python children take three times as long to start. If it is disabled, to keep the checkout clean,
+    it goes to the state folder instead.
     """
     environment = {**base, "PATH": os.pathsep.join([str(Path(sys.executable).parent), base.get("PATH", os.defpath)])}
     if environment.pop("PYTHONDONTWRITEBYTECODE", ""):
@@ -190,7 +190,7 @@ def python_environment(base: Mapping[str, str], bytecode: Path) -> dict[str, str
     return environment
 
 
-def _wait_gone(pid: int, started: float, seconds: float) -> None:
+def _wait_for_exit(pid: int, started: float, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while start_time(pid) == started and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""What a long start says about itself, step by step."""
+"""The progress of a long start, step by step."""
 
 import json
 import time
@@ -12,7 +12,7 @@ State = Literal["begun", "note", "done", "failed", "ready"]
 
 @dataclass(frozen=True)
 class Step:
-    """One line of progress. `ready` and a `failed` without a name close the whole start."""
+    """One line of progress. `ready`, or `failed` without a name, ends the start."""
 
     name: str
     state: State
@@ -23,13 +23,13 @@ Report = Callable[[Step], None]
 
 
 def silent(step: Step) -> None:
-    """Reports to nobody."""
+    """Reports nothing."""
 
 
 class ProgressFile:
     """A file of JSON lines: the daemon writes it, `up` follows it.
 
-    A file rather than a pipe, so that `up` can go away, or a second `up` come and watch, and the daemon does not mind.
+    A file rather than a pipe, so that `up` can end, or a second `up` can follow, without effect on the daemon.
     """
 
     def __init__(self, path: Path) -> None:
@@ -41,7 +41,7 @@ class ProgressFile:
             file.write(json.dumps(asdict(step)) + "\n")
 
     def forget(self) -> None:
-        """Drops what an earlier daemon with the same pid said: in a container every start gives the same pids."""
+        """Deletes the file of an earlier daemon with the same pid: in a container every start has the same pids."""
         self._path.unlink(missing_ok=True)
 
     def follow(self, alive: Callable[[], bool], pause: float = 0.02) -> Iterator[Step | None]:
@@ -54,7 +54,7 @@ class ProgressFile:
         with self._path.open() as file:
             rest = ""
             while True:
-                writing = alive()  # before the read, so that what a dying writer still wrote is not missed
+                writing = alive()  # before the read, so that the last lines of a writer that ends are not missed
                 rest += file.read()
                 *lines, rest = rest.split("\n")
                 for line in lines:

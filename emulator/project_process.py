@@ -1,4 +1,4 @@
-"""The commands that a project declares in emulator.toml: steps that run once, and processes that stay."""
+"""The commands that a project declares in emulator.toml: steps that run once, and processes that keep running."""
 
 import asyncio
 import contextlib
@@ -36,15 +36,15 @@ class ProjectProcess:
 
     @property
     def url(self) -> str:
-        """Where it listens, "" where it does not."""
+        """Where it listens; "" if it does not."""
         return f"http://{HOST}:{self.port}" if self.port else ""
 
     def spawn(self) -> None:
-        """Starts it; `wait_ready` is to follow."""
+        """Starts it; call `wait_ready` next."""
         self.child = _start(self._process, self._values, self._state, self._folder)
 
     def wait_ready(self, seconds: float = 30) -> None:
-        """Returns when it serves; raises StackError when it ended or the time is up."""
+        """Returns when it serves; raises StackError if it ended or the time is over."""
         deadline = time.monotonic() + seconds
         while not self._answers():
             assert self.child
@@ -72,7 +72,7 @@ class ProjectProcess:
 
 
 class ProjectStep:
-    """One command that runs to its end. `spawn` it early, `run` it when its turn comes, `close` it in any case."""
+    """One command that runs to its end. Call `spawn` early, `run` when it is next, `close` in any case."""
 
     def __init__(self, step: Step, values: Mapping[str, str], state: State, folder: Path) -> None:
         self.name = step.name
@@ -81,26 +81,27 @@ class ProjectStep:
         self._state = state
         self._folder = folder
         self._child: Child | None = None
-        self._go = -1
+        self._start_pipe = -1
 
     def spawn(self) -> None:
-        """Lets a Python module import what it needs, and wait; other commands start in `run`. From the main thread."""
+        """Starts a Python module, which imports and then waits; other commands start in `run`. Call it from the main
+        thread."""
         if list(self._step.command[:2]) == ["python", "-m"]:
-            waits, self._go = os.pipe()
+            waiting_end, self._start_pipe = os.pipe()
             command = ["python", str(Path(__file__).with_name("warm_start.py")), *self._step.command[2:]]
             warm = replace(self._step, command=command)
-            self._child = _start(warm, self._values, self._state, self._folder, stdin=waits)
-            os.close(waits)
+            self._child = _start(warm, self._values, self._state, self._folder, stdin=waiting_end)
+            os.close(waiting_end)
 
     async def run(self) -> None:
-        """Returns at its end; raises StackError with its last lines when it fails. From the main thread."""
+        """Returns at its end; raises StackError with its last lines if it fails. Call it from the main thread."""
         if self._child is None:
             self._child = _start(self._step, self._values, self._state, self._folder)
         else:
             with contextlib.suppress(BrokenPipeError):
-                os.write(self._go, b"!")
+                os.write(self._start_pipe, b"!")
         try:
-            while self._child.exit_code is None:  # noqa: ASYNC110 - a process ends without telling any event
+            while self._child.exit_code is None:  # noqa: ASYNC110 - no event is set when a process ends
                 await asyncio.sleep(0.01)
             if self._child.exit_code:
                 raise StackError(f"{self.name} failed with {self._child.exit_code}:\n{self._child.last_lines()}")
@@ -111,9 +112,9 @@ class ProjectStep:
         """Kills it if it still runs."""
         if self._child:
             self._child.kill()
-        if self._go >= 0:
-            os.close(self._go)
-        self._child, self._go = None, -1
+        if self._start_pipe >= 0:
+            os.close(self._start_pipe)
+        self._child, self._start_pipe = None, -1
 
 
 def _start(
@@ -124,7 +125,7 @@ def _start(
         command.name,
         _command([fill(word, values) for word in command.command]),
         log=state.logs / f"{command.name}.log",
-        roster=state.process_roster,
+        registry=state.process_registry,
         environment={**base, **fill_all(command.environment, values)},
         folder=folder,
         stdin=stdin,

@@ -1,4 +1,4 @@
-"""API Gateway's Lambda proxy contract, version 1.0: a request as an event, a function's answer as a response.
+"""API Gateway's Lambda proxy contract, version 1.0: a request as an event, a function's result as a response.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
 """
@@ -17,10 +17,10 @@ from urllib.parse import parse_qsl
 
 from emulator.stack import Api
 
-# Of the connection, not of the message: API Gateway keeps these to itself.
+# Headers of the connection, not of the message: API Gateway does not pass them on.
 _HOP_BY_HOP = {"connection", "content-length", "expect", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
 
-# Headers a function may not set: API Gateway passes them on under another name.
+# Headers a function cannot set: API Gateway renames them.
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
 _REMAPPED = {"authorization", "connection", "content-length", "content-md5", "date", "host", "server", "user-agent"}
 _REMAPPED |= {"www-authenticate"}
@@ -29,16 +29,16 @@ _DROPPED = {"transfer-encoding", "upgrade", "trailer", "te", "expect"}
 _FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.1
 _FIELD_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*")
 
-_ANSWER_KEYS = {"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"}
+_RESPONSE_KEYS = {"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"}
 
 
-class MalformedAnswer(Exception):
-    """The function's answer is not of the proxy contract."""
+class MalformedResponse(Exception):
+    """The function's result does not follow the proxy contract."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """One HTTP request as it came, and what API Gateway gives every request."""
+    """One HTTP request as received, with the ids that API Gateway adds."""
 
     method: str
     path: str  # percent-encoded, as sent
@@ -55,7 +55,7 @@ class Request:
     time: float = field(default_factory=time.time)  # epoch seconds
 
     def header(self, name: str) -> str | None:
-        """The last value of a header, whatever its case."""
+        """The last value of a header; the name is case-insensitive."""
         name = name.lower()
         return next((value for key, value in reversed(self.headers) if key.lower() == name), None)
 
@@ -70,7 +70,7 @@ class Response:
 
 
 def request_context(api: Api, request: Request, resource: str | None) -> dict[str, Any]:
-    """`requestContext`, before any authorizer has added to it. `resource` is None where no route was found."""
+    """`requestContext`, before an authorizer adds to it. `resource` is None if no route matches."""
     domain = f"{api.api_id}.execute-api.{api.region}.amazonaws.com"
     context = {
         "accountId": api.account,
@@ -102,12 +102,12 @@ def request_context(api: Api, request: Request, resource: str | None) -> dict[st
         "stage": api.stage,
     }
     if resource is not None:
-        context["resourceId"] = f"{hash_of(resource):06x}"
+        context["resourceId"] = f"{resource_hash(resource):06x}"
         context["resourcePath"] = resource
     return context
 
 
-def hash_of(resource: str) -> int:
+def resource_hash(resource: str) -> int:
     """Six hexadecimal digits for a resource, the same in every process."""
     return binascii.crc32(resource.encode()) & 0xFFFFFF
 
@@ -115,11 +115,11 @@ def hash_of(resource: str) -> int:
 def proxy_event(
     api: Api, request: Request, resource: str, path_parameters: Mapping[str, str], context: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The event of a request, with no body in it: `add_body` puts that in, and authorizers get none."""
+    """The event of a request, without its body: `add_body` adds it, and authorizers get none."""
     headers: dict[str, str] = {}
     multi_headers: dict[str, list[str]] = {}
-    spelling: dict[str, str] = {}  # a repeated header goes under the spelling it had first
-    for name, value in _sent_on(request):
+    spelling: dict[str, str] = {}  # a repeated header keeps its first spelling
+    for name, value in _forwarded_headers(request):
         name = spelling.setdefault(name.lower(), name)
         headers[name] = value
         multi_headers.setdefault(name, []).append(value)
@@ -143,7 +143,7 @@ def proxy_event(
 
 
 def add_body(event: dict[str, Any], api: Api, request: Request) -> None:
-    """Puts the body in: base64 where its media type is one of the API's binary ones, text otherwise."""
+    """Adds the body: base64 if its media type is one of the API's binary types, else text."""
     binary = bool(request.body) and is_binary(api, request.header("content-type"))
     if binary:
         event["body"] = base64.b64encode(request.body).decode()
@@ -153,7 +153,7 @@ def add_body(event: dict[str, Any], api: Api, request: Request) -> None:
 
 
 def is_binary(api: Api, media_type: str | None) -> bool:
-    """Whether the API takes this Content-Type or Accept value for binary. Of several media types the first counts."""
+    """Whether a Content-Type or Accept value is a binary type of the API. The first of several media types counts."""
     if not api.binary_types:
         return False
     if "*/*" in api.binary_types:
@@ -161,67 +161,67 @@ def is_binary(api: Api, media_type: str | None) -> bool:
     return (media_type or "").split(",")[0].split(";")[0].strip().lower() in api.binary_types
 
 
-def read_answer(api: Api, request: Request, payload: bytes) -> Response:
-    """The response a function's answer stands for; raises MalformedAnswer, which API Gateway shows as a 502."""
+def read_response(api: Api, request: Request, payload: bytes) -> Response:
+    """The HTTP response in a function's result; raises MalformedResponse, for which API Gateway returns a 502."""
     try:
-        answer = json.loads(payload, parse_constant=_no_number)
+        result = json.loads(payload, parse_constant=_reject_constant)
     except ValueError:
-        raise MalformedAnswer("not JSON") from None
-    if not isinstance(answer, dict) or not set(answer) <= _ANSWER_KEYS:
-        raise MalformedAnswer("not an object of statusCode, headers, multiValueHeaders, body and isBase64Encoded")
-    given = answer.get("statusCode")
-    # API Gateway takes "200" too.
+        raise MalformedResponse("not JSON") from None
+    if not isinstance(result, dict) or not set(result) <= _RESPONSE_KEYS:
+        raise MalformedResponse("not an object of statusCode, headers, multiValueHeaders, body and isBase64Encoded")
+    given = result.get("statusCode")
+    # API Gateway accepts "200" too.
     status = int(given) if isinstance(given, int | str) and str(given).isdecimal() else 0
-    if not 200 <= status <= 599:  # an interim status is no answer: the client would wait on
-        raise MalformedAnswer("statusCode is not an HTTP status")
-    body = answer.get("body")
+    if not 200 <= status <= 599:  # a 1xx status is not a response: the client would keep waiting
+        raise MalformedResponse("statusCode is not an HTTP status")
+    body = result.get("body")
     if body is None:
         body = ""
     if not isinstance(body, str):
-        raise MalformedAnswer("body is not a string")
+        raise MalformedResponse("body is not a string")
     content = body.encode("utf-8", "replace")
-    # Where the caller's first Accept is not a binary type, the base64 goes out as it is: a trap of REST APIs.
-    if answer.get("isBase64Encoded") is True and is_binary(api, request.header("accept")):
+    # If the first type in Accept is not binary, the base64 is sent undecoded, as REST APIs do.
+    if result.get("isBase64Encoded") is True and is_binary(api, request.header("accept")):
         try:
             content = base64.b64decode(body, validate=True)
         except binascii.Error:
-            raise MalformedAnswer("body is not base64") from None
-    headers = _answer_headers(answer)
+            raise MalformedResponse("body is not base64") from None
+    headers = _response_headers(result)
     if not any(name.lower() == "content-type" for name, _ in headers):
         headers.append(("Content-Type", "application/json"))
     return Response(status, headers, content)
 
 
-def _no_number(constant: str) -> None:
-    raise ValueError(constant)  # Python's own json reads and writes NaN; JSON has none
+def _reject_constant(constant: str) -> None:
+    raise ValueError(constant)  # NaN: valid for Python's json, not in JSON
 
 
-def _answer_headers(answer: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """`headers` and `multiValueHeaders` together; where both hold one name, multiValueHeaders has it."""
-    single, multi = answer.get("headers") or {}, answer.get("multiValueHeaders") or {}
+def _response_headers(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """`headers` and `multiValueHeaders` together; if both have a name, multiValueHeaders wins."""
+    single, multi = result.get("headers") or {}, result.get("multiValueHeaders") or {}
     if not isinstance(single, dict) or not isinstance(multi, dict):
-        raise MalformedAnswer("headers are not an object")
+        raise MalformedResponse("headers are not an object")
     multi_names = {name.lower() for name in multi}
     lines = [(name, value) for name, value in single.items() if name.lower() not in multi_names]
     for name, values in multi.items():
         if not isinstance(values, list):
-            raise MalformedAnswer("multiValueHeaders holds something else than lists")
+            raise MalformedResponse("a value of multiValueHeaders is not a list")
         lines += [(name, value) for value in values]
     headers = []
     for name, value in lines:
         if isinstance(value, (dict, list)):
-            raise MalformedAnswer("a header is neither text nor number")
+            raise MalformedResponse("a header is neither text nor a number")
         if value is None or name.lower() in _DROPPED:
             continue
         text = str(value).lower() if isinstance(value, bool) else str(value)
         if not _FIELD_NAME.fullmatch(name) or not _FIELD_VALUE.fullmatch(text):
-            raise MalformedAnswer("a header no HTTP message could carry")
+            raise MalformedResponse("a header is not valid in HTTP")
         headers.append((f"x-amzn-Remapped-{name}" if name.lower() in _REMAPPED else name, text))
     return headers
 
 
-def _sent_on(request: Request) -> list[tuple[str, str]]:
-    """The request's headers as the function sees them: its own, and those of the proxies on the way."""
+def _forwarded_headers(request: Request) -> list[tuple[str, str]]:
+    """The headers that the function gets: the client's, and those that proxies add."""
     kept = []
     forwarded = []
     trace = None

@@ -1,14 +1,14 @@
-"""A translated `AWS::ApiGateway::RestApi`: its OpenAPI body and stage, read into routes, authorizers and answers."""
+"""A translated `AWS::ApiGateway::RestApi`: its OpenAPI body and stage, as routes, authorizers and responses."""
 
 import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from emulator import understood
+from emulator import supported_properties
 from emulator.intrinsics import api_id
 from emulator.stack import Api, Authorizer, GatewayResponse, Route, StackError
-from emulator.understood import refuse_others
+from emulator.supported_properties import check_supported
 
 _METHODS = {"get", "put", "post", "delete", "options", "head", "patch"}
 _ANY = "x-amazon-apigateway-any-method"
@@ -31,18 +31,18 @@ def read_api(
     account: str,
     region: str,
 ) -> Api:
-    """One REST API from its resolved properties and those of its stage; StackError for what cannot be served."""
+    """One REST API from its resolved properties and those of its stage; raises StackError for what cannot be served."""
     where = f"Resources.{name}"
     body = properties.get("Body")
     if not isinstance(body, Mapping):
         raise StackError(f"{where}.Properties.Body: only APIs defined in the template itself are emulated")
     if body.get(_VALIDATOR):
         raise StackError(f"{where}.Properties.Body.{_VALIDATOR}: request validators are not emulated")
-    refuse_others(properties, understood.REST_API, f"{where}.Properties")
-    refuse_others(body, understood.BODY, f"{where}.Properties.Body")
-    refuse_others(stage, understood.STAGE, f"{where}.Properties")  # where SAM has a stage's properties
+    check_supported(properties, supported_properties.REST_API, f"{where}.Properties")
+    check_supported(body, supported_properties.BODY, f"{where}.Properties.Body")
+    check_supported(stage, supported_properties.STAGE, f"{where}.Properties")  # where SAM puts a stage's properties
     for index, setting in enumerate(stage.get("MethodSettings") or ()):
-        refuse_others(setting, understood.METHOD_SETTING, f"{where}.Properties.MethodSettings[{index}]")
+        check_supported(setting, supported_properties.METHOD_SETTING, f"{where}.Properties.MethodSettings[{index}]")
     authorizers = _authorizers(where, body, function_of)
     routes = tuple(_routes(where, body, authorizers, function_of))
     responses = {
@@ -96,7 +96,7 @@ def _authorizers(where: str, body: Mapping[str, Any], function_of: FunctionOf) -
         place = f"{where}.Properties.Auth.Authorizers.{name}"
         declared = scheme.get(_AUTHORIZER)
         if declared is None:
-            continue  # an API key or IAM: refused below, where a route asks for it
+            continue  # an API key or IAM: rejected below if a route uses it
         kind = str(declared.get("type", "")).upper()
         if kind not in ("REQUEST", "TOKEN"):
             raise StackError(f"{place}: authorizers of type {kind or 'unknown'} are not emulated, only Lambda's")
@@ -144,12 +144,12 @@ def _route(
     integration = method.get(_INTEGRATION) or {}
     kind = str(integration.get("type", "")).lower()
     if kind in ("aws_proxy", "mock"):
-        refuse_others(integration, understood.INTEGRATION, f"{place} integration")
+        check_supported(integration, supported_properties.INTEGRATION, f"{place} integration")
     authorizer = _route_authorizer(place, method.get("security", body.get("security")), authorizers)
     if kind == "mock":
         templates = list((integration.get("requestTemplates") or {}).values())
         if any("#" in text or "$" in text for text in templates):
-            raise StackError(f"{place}: a mock integration's template may not compute anything here")
+            raise StackError(f"{place}: a mock integration's template must not compute anything")
         return Route(verb, resource, None, authorizer, mock=integration)
     if kind != "aws_proxy":
         raise StackError(f"{place}: integrations of type {kind or 'none'} are not emulated, only aws_proxy and mock")
@@ -175,7 +175,7 @@ def _route_authorizer(place: str, security: Any, authorizers: Mapping[str, Autho
 
 
 def mock_status(integration: Mapping[str, Any]) -> str:
-    """The status a mock integration's request template picks, "200" where it says nothing."""
+    """The status that a mock integration's request template selects; "200" by default."""
     for template in (integration.get("requestTemplates") or {}).values():
         try:
             return str(json.loads(template)["statusCode"])

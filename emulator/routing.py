@@ -1,4 +1,4 @@
-"""Which route of a REST API a request meets: a static part beats a {parameter}, and both beat {proxy+}."""
+"""Which route of a REST API a request matches: a static part wins over a {parameter}, and both over {proxy+}."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ class Router(Generic[Target]):
     def match(self, method: str, path: str) -> tuple[Target, Mapping[str, str]] | None:
         """The target for `path`, still percent-encoded, and its decoded path parameters. A trailing slash is ignored.
 
-        A resource found without the method is no match: API Gateway does not look at the next best resource.
+        A resource without the method does not match: API Gateway does not try the next best resource.
         """
         parts = path.split("/")[1:]
         if parts and parts[-1] == "":

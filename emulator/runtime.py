@@ -1,4 +1,4 @@
-"""Lambda's data plane: keeps environments for every function and gives each event one of its own."""
+"""Lambda's data plane: keeps environments for every function; one handles one event at a time."""
 
 import asyncio
 import os
@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from emulator.environment import (
-    Answer,
     Environment,
     InitFailed,
     InitTimeout,
     Invocation,
-    Launch,
+    InvocationOutcome,
+    LaunchSettings,
     LogSink,
     NotDelivered,
     process_variables,
@@ -39,7 +39,7 @@ def no_log(function: str, request_id: str, line: str) -> None:
 
 
 def _environments_by_memory() -> int:
-    """As many as fit into half of the memory that is free, a forked one taking about 40 MB of its own."""
+    """How many fit into half of the free memory; a forked one takes about 40 MB of its own."""
     return max(32, min(512, available_memory() // 2 // (40 * 1024**2)))
 
 
@@ -49,13 +49,13 @@ class Limits:
 
     environments: int = field(default_factory=_environments_by_memory)  # processes over all functions
     per_function: int = max(4, 3 * _CPUS)  # without reserved concurrency; further calls queue
-    recently_used: float = 3.0  # an environment idle for less is not ended for another function …
-    patience: float = 1.0  # … unless that one has waited for so long
+    recently_used: float = 3.0  # an environment idle for less time is not ended for another function …
+    patience: float = 1.0  # … unless that one has waited this long
     queue: float = 10.0  # how long a call may wait for an environment before it is throttled
     init: float = 10.0
-    snapshot: float = 130.0  # init of a function with SnapStart, where its own timeout is not longer
-    restore: float = 10.0  # its hooks after a restore
-    idle: float = 300.0  # after which an unused environment ends
+    snapshot: float = 130.0  # init of a function with SnapStart, unless its own timeout is longer
+    restore: float = 10.0  # the hooks after a restore
+    idle: float = 300.0  # then an unused environment ends
 
 
 class FunctionNotFound(Exception):
@@ -63,7 +63,7 @@ class FunctionNotFound(Exception):
 
 
 class Throttled(Exception):
-    """No environment may be used for the call. `reason` is as in Lambda's TooManyRequestsException."""
+    """No environment is available for the call. `reason` is as in Lambda's TooManyRequestsException."""
 
     def __init__(self, reason: str) -> None:
         super().__init__("Rate Exceeded.")
@@ -76,17 +76,17 @@ class PayloadTooLarge(Exception):
 
 @dataclass(frozen=True)
 class InvokeResult:
-    """What a synchronous Invoke answers with."""
+    """The result of a synchronous Invoke."""
 
     payload: bytes
-    error: str | None  # "Unhandled" where the payload is an error document
+    error: str | None  # "Unhandled" if the payload is an error document
     request_id: str
-    log_tail: bytes = b""  # the last 4 KB the function logged; read only where asked for
+    log_tail: bytes = b""  # the last 4 KB the function logged; only if requested
 
 
 @dataclass(frozen=True)
 class FunctionStats:
-    """Counts of one function since the start; the first two are of this moment."""
+    """Counts of one function since the start; the first two are current."""
 
     environments: int
     in_flight: int
@@ -94,20 +94,20 @@ class FunctionStats:
     errors: int
     throttles: int
     cold_starts: int
-    busy_seconds: float  # in invocations that ended; what Lambda calls their duration
+    busy_seconds: float  # the duration of invocations that ended
     waits: int  # calls that had to wait for an environment
     limit: int  # of environments
-    pids: tuple[int, ...]  # of the environments: the command line of a forked process does not name its function
+    pids: tuple[int, ...]  # of its environments; the command line of a forked process does not show its function
 
 
 @dataclass(frozen=True)
 class LimitStats:
-    """How near the functions are to the limit of all environments."""
+    """How close the functions are to the limit on all environments."""
 
     environments: int
     limit: int
-    waiting: int  # calls that wait for an environment now
-    evictions: int  # environments ended since the start so that another function could have one
+    waiting: int  # calls waiting for an environment now
+    evictions: int  # environments ended for another function, since the start
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class _Pool:
     limit: int
     environments: set[Environment] = field(default_factory=set)
     idle: list[Environment] = field(default_factory=list)  # the most recently used last
-    scratch: list[Path] = field(default_factory=list)  # of environments that failed: the next ones get them
+    scratch: list[Path] = field(default_factory=list)  # of environments that failed: reused by the next ones
     queue: deque[_Waiting] = field(default_factory=deque)
     waits: int = 0
     in_flight: int = 0
@@ -134,7 +134,7 @@ class _Pool:
 
 
 class Runtime:
-    """Every function of a stack, callable."""
+    """Invokes the functions of a stack."""
 
     def __init__(
         self,
@@ -150,14 +150,14 @@ class Runtime:
         http: bool = False,
         preload: Sequence[str] = (),
     ) -> None:
-        """`state` is a folder of the runtime's own. `environment` goes over the functions' own variables.
+        """`state` is the runtime's own folder. `environment` overrides the functions' own variables.
 
-        Processes are forked from a server that has their packages loaded, unless `fork` is off; it loads the modules
-        `preload` first, and what functions were seen to import. Events and answers go
-        over a socket, or, with `http`, over the HTTP Runtime API that Lambda has; a process that uses it is not forked.
+        Processes are forked from a server that has their packages loaded, unless `fork` is False; it loads the modules
+        `preload` first, then what functions have imported before. Events and responses use a socket, or with `http`
+        the HTTP Runtime API, as on Lambda; then processes are not forked.
 
-        Each function in `debug` waits at its start for a debugger on its port; it has one environment, and no limits of
-        time and memory. Raises StackError for one that is not there.
+        Each function in `debug` waits at its start for a debugger on its port; it has one environment, and no time or
+        memory limit. Raises StackError for a function that does not exist.
         """
         self._limits = limits or Limits()
         self._debug = debug or {}
@@ -166,7 +166,7 @@ class Runtime:
             raise StackError(f"{unknown[0]} cannot be debugged: the template has no such function")
         self._watch = SourceWatch()
         self._forks = ForkServers(interpreter, state, self._watch, functions.values(), preload) if fork else None
-        self._launch = Launch(
+        self._launch = LaunchSettings(
             interpreter,
             state,
             environment if environment is not None else {},
@@ -186,15 +186,15 @@ class Runtime:
             self._pools[name] = _Pool(function, min(limit, 1) if name in self._debug else limit)
             self._by_name[function.deployed_name or name] = name
         self._by_name.update({name: name for name in functions})
-        self._ending: set[Environment] = set()  # killed, but the process is not gone yet
-        self._count = 0  # environments alive, over all pools
+        self._ending: set[Environment] = set()  # killed, but the process has not ended yet
+        self._count = 0  # live environments of all pools
         self._evictions = 0
         self._closed = False
         self._reaper: asyncio.Task[None] | None = None
         (state / "home").mkdir(parents=True, exist_ok=True)
 
     def import_packages(self) -> None:
-        """Starts the fork server of the layers that most functions have, before the first call needs it."""
+        """Starts the fork server for the layers of most functions, before the first call needs it."""
         if self._forks is None or self._launch.http or not self._pools:
             return
         layers, _ = Counter(pool.function.layers for pool in self._pools.values()).most_common(1)[0]
@@ -209,7 +209,7 @@ class Runtime:
         return self._pools[self._by_name[name]].function
 
     def debugs(self, name: str) -> bool:
-        """Whether a debugger may hold the function up for as long as it likes."""
+        """Whether a debugger may pause the function, so that it has no time limit."""
         return name in self._debug
 
     def stats(self) -> dict[str, FunctionStats]:
@@ -246,10 +246,10 @@ class Runtime:
         want_log: bool = False,
         qualifier: str | None = None,
     ) -> InvokeResult:
-        """Runs the function once with `payload`, a JSON document, and waits for the outcome.
+        """Runs the function once with `payload`, a JSON document, and waits for the result.
 
-        A function's failure is a result with `error` set. Raises FunctionNotFound, Throttled and PayloadTooLarge where
-        it was not run at all.
+        A function's failure is a result with `error` set. Raises FunctionNotFound, Throttled or PayloadTooLarge if it
+        was not run.
         """
         if len(payload) > MAX_REQUEST:
             raise PayloadTooLarge(f"a payload of {len(payload)} bytes is over the limit of {MAX_REQUEST}")
@@ -263,20 +263,20 @@ class Runtime:
             request_id=request_id or str(uuid.uuid4()),
             trace_id=trace_id or new_trace_id(),
             client_context=client_context,
-            answer=asyncio.get_running_loop().create_future(),
+            outcome=asyncio.get_running_loop().create_future(),
             qualifier=qualifier,
         )
         pool.in_flight += 1
         try:
-            answer, log = await self._run(pool, invocation, want_log)
+            outcome, log = await self._run(pool, invocation, want_log)
         finally:
             pool.in_flight -= 1
         pool.invocations += 1
-        pool.errors += answer.failed
-        return InvokeResult(answer.payload, "Unhandled" if answer.failed else None, invocation.request_id, log)
+        pool.errors += outcome.failed
+        return InvokeResult(outcome.payload, "Unhandled" if outcome.failed else None, invocation.request_id, log)
 
     async def close(self) -> None:
-        """Refuses what comes and kills every environment."""
+        """Rejects new calls and kills every environment."""
         self._closed = True
         if self._reaper is not None:
             self._reaper.cancel()
@@ -294,9 +294,9 @@ class Runtime:
             self._forks.close()
         self._scratch.close()
 
-    async def _run(self, pool: _Pool, invocation: Invocation, want_log: bool) -> tuple[Answer, bytes]:
+    async def _run(self, pool: _Pool, invocation: Invocation, want_log: bool) -> tuple[InvocationOutcome, bytes]:
         init_timeout, retried_init = self._limits.init, False
-        if pool.function.snap_start:  # on AWS this was at the deployment, and is not tried again
+        if pool.function.snap_start:  # on AWS this ran at deployment and is not retried
             init_timeout, retried_init = max(self._limits.snapshot, pool.function.timeout), True
         while True:
             environment = await self._acquire(pool)
@@ -305,17 +305,19 @@ class Runtime:
                     pool.cold_starts += 1
                     await environment.start(invocation.request_id, init_timeout)
                 began = time.monotonic()
-                answer = await environment.invoke(invocation, pool.function.timeout)
+                outcome = await environment.invoke(invocation, pool.function.timeout)
                 pool.busy_seconds += time.monotonic() - began
             except NotDelivered:
-                invocation.answer = asyncio.get_running_loop().create_future()
+                invocation.outcome = asyncio.get_running_loop().create_future()
                 continue
             except InitFailed as failure:
-                return Answer(failure.document, failed=True), environment.tail
+                return InvocationOutcome(failure.document, failed=True), environment.tail
             except InitTimeout:
                 if retried_init:
-                    return Answer(timeout_document(invocation.request_id, init_timeout), failed=True), environment.tail
-                # As Lambda does: once more, now as part of the invocation and under the function's own timeout.
+                    return InvocationOutcome(
+                        timeout_document(invocation.request_id, init_timeout), failed=True
+                    ), environment.tail
+                # As Lambda does: retry once, as part of the invocation and with the function's own timeout.
                 init_timeout, retried_init = pool.function.timeout, True
                 continue
             finally:
@@ -323,15 +325,15 @@ class Runtime:
                     environment.kill()
             log = b""
             if want_log:
-                # What the function printed lies in the pipe before its answer lies in the socket: one more round of the
-                # event loop reads it.
+                # The function's output is in the pipe before its response is in the socket: one more round of the event
+                # loop reads it.
                 await asyncio.sleep(0)
                 await asyncio.sleep(0)
                 log = _log_result(invocation, environment, time.monotonic() - began)
             self._release(pool, environment)
-            return answer, log
+            return outcome, log
 
-    # Who gets which environment. None of this awaits, so none of it needs a lock.
+    # Assigns environments to calls. The pools are changed without awaiting, so no lock is needed.
 
     async def _acquire(self, pool: _Pool) -> Environment:
         if self._closed:
@@ -345,32 +347,32 @@ class Runtime:
         waiting = _Waiting(time.monotonic(), asyncio.get_running_loop().create_future())
         pool.queue.append(waiting)
         pool.waits += 1
-        again = asyncio.get_running_loop().call_later(self._limits.patience, self._serve_queues)
+        timer = asyncio.get_running_loop().call_later(self._limits.patience, self._serve_queues)
         try:
             async with asyncio.timeout(self._limits.queue):
                 return await waiting.environment
         except BaseException as error:
-            answer = waiting.environment
-            if answer.done() and not answer.cancelled() and answer.exception() is None:
-                self._release(pool, answer.result())  # it came in the very moment we gave up
-            answer.cancel()
+            given = waiting.environment
+            if given.done() and not given.cancelled() and given.exception() is None:
+                self._release(pool, given.result())  # it was given just when the wait ended
+            given.cancel()
             if isinstance(error, TimeoutError):
                 pool.throttles += 1
                 raise Throttled("ConcurrentInvocationLimitExceeded") from None
             raise
         finally:
-            again.cancel()
+            timer.cancel()
 
     def _take(self, pool: _Pool, waited: float) -> Environment | None:
-        """A warm environment, a new one not yet started, or None where the limits leave neither.
+        """A warm environment, a new one not yet started, or None if the limits allow neither.
 
-        `waited` is for how many seconds the call has waited for it.
+        `waited` is how many seconds the call has waited.
         """
         if pool.idle:
             signature = self._watch.signature(pool.function)
             while pool.idle:
                 environment = pool.idle.pop()
-                if environment.signature == signature and environment.fit():
+                if environment.signature == signature and environment.can_take_event():
                     return environment
                 environment.kill()
         if len(pool.environments) >= pool.limit or pool.limit == 0:
@@ -378,16 +380,16 @@ class Runtime:
         if self._count >= self._limits.environments and not self._evict(waited):
             return None
         scratch = pool.scratch.pop() if pool.scratch else self._scratch.new()
-        environment = Environment(pool.function, self._launch, self._gone, scratch)
+        environment = Environment(pool.function, self._launch, self._on_environment_end, scratch)
         environment.signature = self._watch.signature(pool.function)
         pool.environments.add(environment)
         self._count += 1
         return environment
 
     def _evict(self, waited: float) -> bool:
-        """Ends the environment that has been idle longest, of any function, unless it was used a moment ago.
+        """Ends the environment that has been idle longest, of any function, unless it was just used.
 
-        Two functions that take turns would otherwise end each other's environments all the time.
+        Otherwise two functions called alternately would keep ending each other's environments.
         """
         oldest = min(
             (pool.idle[0] for pool in self._pools.values() if pool.idle), key=lambda idle: idle.idle_since, default=None
@@ -409,7 +411,7 @@ class Runtime:
             pool.idle.append(environment)
         self._serve_queues()
 
-    def _gone(self, environment: Environment) -> None:
+    def _on_environment_end(self, environment: Environment) -> None:
         pool = self._pools[environment.function.name]
         if environment in pool.environments:
             pool.environments.discard(environment)
@@ -427,7 +429,7 @@ class Runtime:
         asyncio.get_running_loop().call_soon(self._serve_queues)
 
     def _serve_queues(self) -> None:
-        """Gives what has become free to those who wait, first to the call that has waited longest."""
+        """Gives free environments to waiting calls, the longest wait first."""
         served = True
         while served and not self._closed:
             served = False
@@ -437,7 +439,7 @@ class Runtime:
                 if environment is not None:
                     pool.queue.popleft().environment.set_result(environment)
                     served = True
-                    break  # the next call of this function has not waited as long, perhaps, as another's
+                    break  # another function's call may have waited longer than this function's next one
 
     def _waiting_pools(self) -> list[_Pool]:
         for pool in self._pools.values():
@@ -458,7 +460,7 @@ class Runtime:
 
 
 def _log_result(invocation: Invocation, environment: Environment, seconds: float) -> bytes:
-    """The last 4 KB of what CloudWatch would show of one invocation."""
+    """The last 4 KB of what CloudWatch would show for one invocation."""
     function, tail = environment.function, environment.tail
     name, ms = f"RequestId: {invocation.request_id}", seconds * 1000
     report = f"Duration: {ms:.2f} ms\tBilled Duration: {int(ms) + 1} ms\tMemory Size: {function.memory_mb} MB"

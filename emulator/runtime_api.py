@@ -1,6 +1,6 @@
-"""The HTTP of the Lambda Runtime API: just what its one client, awslambdaric on this machine, speaks.
+"""The HTTP of the Lambda Runtime API: only what its one client, awslambdaric, uses.
 
-A general HTTP server would do, and did: aiohttp took about half of the emulator's time on a call.
+A general HTTP server would be slower: aiohttp took about half of the emulator's time per call.
 """
 
 import asyncio
@@ -9,35 +9,35 @@ from typing import Protocol, cast
 
 _REASONS = {200: "OK", 202: "Accepted", 400: "Bad Request", 404: "Not Found", 413: "Request Entity Too Large"}
 _MAX_HEAD = 2 * 1024 * 1024  # bytes; awslambdaric sends up to 1 MiB of X-Ray cause in a header
-MAX_BODY = 6_291_557  # bytes kept: one more than may be answered with, so that too much is seen to be too much
+MAX_BODY = 6_291_557  # bytes kept: one more than the response limit, so that a larger response is detected
 
 
 class Connection(Protocol):
-    """Where a request came from, and its answer goes."""
+    """Where a request came from, and its response goes."""
 
-    def answer(self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> None: ...
+    def respond(self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> None: ...
     def close(self) -> None: ...
 
 
 class RequestHandler(Protocol):
-    """Answers requests: at once, or later, through `connection.answer`."""
+    """Handles requests; responds at once or later through `connection.respond`."""
 
     def runtime_request(self, connection: Connection, method: str, path: str, body: bytes) -> None: ...
 
 
 class RuntimeConnection(asyncio.Protocol):
-    """One kept-alive connection. Bodies come with a Content-Length; the next request comes after the answer."""
+    """One kept-alive connection. Bodies have a Content-Length; the next request follows the response."""
 
     def __init__(self, handler: RequestHandler) -> None:
         self._handler = handler
         self._buffer = bytearray()
-        self._request: str | None = None  # its first line, while its body is on the way
-        self._missing = 0  # bytes of that body
+        self._request: str | None = None  # its first line, until its body is complete
+        self._missing = 0  # bytes of that body still to come
         self._body = bytearray()
         self._transport: asyncio.Transport | None = None
 
-    def answer(self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> None:
-        """Answers the request last handed over; does nothing where the client has gone."""
+    def respond(self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> None:
+        """Responds to the last request; does nothing if the client has disconnected."""
         if self._transport is None or self._transport.is_closing():
             return
         lines = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
@@ -45,12 +45,12 @@ class RuntimeConnection(asyncio.Protocol):
         self._transport.write(head.encode() + body)
 
     def close(self) -> None:
-        """Hangs up."""
+        """Closes the connection."""
         if self._transport is not None:
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's has the same methods
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -58,7 +58,7 @@ class RuntimeConnection(asyncio.Protocol):
             pass
 
     def _step(self) -> bool:
-        """Takes what it can from the buffer; whether a whole request was handed over."""
+        """Reads what it can from the buffer; returns whether a whole request was handled."""
         if self._request is None:
             end = self._buffer.find(b"\r\n\r\n")
             if end < 0:

@@ -1,6 +1,6 @@
-"""The emulator's end of the socket to a function's process: what `function_side/boot.py` speaks.
+"""The emulator's end of the socket to a function's process; `function_side/boot.py` is the other end.
 
-It carries what the HTTP Runtime API carries for events and answers, in a third of the processor time.
+It carries the same events and responses as the HTTP Runtime API, in a third of the processor time.
 """
 
 import asyncio
@@ -15,19 +15,19 @@ _HEADER = 9  # bytes: the kind, then the lengths of head and body
 
 
 class RuntimeSocket(asyncio.Protocol):
-    """Hands requests to a handler as `RuntimeConnection` does, and takes the answers for them."""
+    """Passes requests to a handler, as `RuntimeConnection` does, and sends the responses."""
 
     def __init__(self, handler: RequestHandler, on_report: Callable[[Mapping[str, Any]], None]) -> None:
-        """`on_report` gets what the process reports of the modules it loaded."""
+        """`on_report` gets the process's reports of the modules it loaded."""
         self._handler = handler
         self._on_report = on_report
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
-        self._dropped = 0  # bytes of a body over the limit that are not kept
+        self._dropped = 0  # bytes of a body over the limit that were dropped
         self._rejected = ""
 
-    def answer(self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> None:
-        """Sends an event, or remembers why the last answer was not taken: the next request hears it."""
+    def respond(self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> None:
+        """Sends an event, or keeps why the last response was rejected, for the next request."""
         if self._transport is None or self._transport.is_closing():
             return
         if status >= 300:
@@ -36,7 +36,7 @@ class RuntimeSocket(asyncio.Protocol):
             self._transport.write(frame(EVENT, json.dumps(headers).encode(), body))
 
     def close(self) -> None:
-        """Hangs up."""
+        """Closes the connection."""
         if self._transport is not None:
             self._transport.abort()
 
@@ -49,12 +49,12 @@ class RuntimeSocket(asyncio.Protocol):
             pass
 
     def _step(self) -> bool:
-        """Takes one message from the buffer, where it is whole."""
+        """Takes one message from the buffer if it is complete."""
         head_size = int.from_bytes(self._buffer[1:5], "big")
         body_size = int.from_bytes(self._buffer[5:9], "big")
         start = _HEADER + head_size
         kept = start + MAX_BODY
-        if len(self._buffer) > kept and body_size > MAX_BODY:  # too large to be an answer: only its size matters
+        if len(self._buffer) > kept and body_size > MAX_BODY:  # too large for a response: only its size matters
             drop = min(len(self._buffer) - kept, body_size - MAX_BODY - self._dropped)
             del self._buffer[kept : kept + drop]
             self._dropped += drop
@@ -65,10 +65,10 @@ class RuntimeSocket(asyncio.Protocol):
         head, body = bytes(self._buffer[_HEADER:start]), bytes(self._buffer[start:end])
         del self._buffer[:end]
         self._dropped = 0
-        self._take(kind, head, body)
+        self._handle(kind, head, body)
         return True
 
-    def _take(self, kind: bytes, head: bytes, body: bytes) -> None:
+    def _handle(self, kind: bytes, head: bytes, body: bytes) -> None:
         if kind == NEXT:
             if head:
                 self._on_report(json.loads(head))

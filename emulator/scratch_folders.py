@@ -1,4 +1,4 @@
-"""Folders for temporary files, one for each environment, as /tmp is on Lambda."""
+"""Folders for temporary files, one for each environment, like /tmp on Lambda."""
 
 import os
 import shutil
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class ScratchFolders:
-    """Below one folder; those of emulators that were killed are cleared away."""
+    """Folders below one folder. Folders of emulators that were killed are removed."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -19,14 +19,14 @@ class ScratchFolders:
         self._count = 0
 
     def new(self) -> Path:
-        """A folder no other environment has; it is made by whoever uses it."""
+        """The path of an unused folder; its user creates it."""
         self._count += 1
         return self._folder / str(self._count)
 
     def drop(self, scratch: Path) -> None:
-        """Removes one."""
+        """Removes a folder."""
         shutil.rmtree(scratch, ignore_errors=True)
 
     def close(self) -> None:
-        """Removes all of them."""
+        """Removes all folders."""
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What a person sees: progress while a stack starts, its status, the functions' log lines."""
+"""Output for people: progress while a stack starts, its status, the functions' log lines."""
 
 import json
 import sys
@@ -54,16 +54,16 @@ def progress() -> Iterator[Report]:
         yield coloured
 
 
-CHANGED = "The template or emulator.toml was changed since: `down` and `up` run it."
+CHANGED = "The template or emulator.toml changed since the start: run `down` and `up` to apply it."
 
 
 def show_status(status: Mapping[str, Any], urls: Mapping[str, Any]) -> None:
-    """Prints what runs, in tables."""
+    """Prints what is running, in tables."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    # A pipe has no width of its own, and names cut short cannot be searched for.
+    # A pipe has no width, and truncated names could not be searched.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
     console.print(
         f"API {urls['api']}   Lambda {urls['lambda']}   emulator pid {status['pid']}, since {_second(status['since'])}"
@@ -73,13 +73,13 @@ def show_status(status: Mapping[str, Any], urls: Mapping[str, Any]) -> None:
 
     def table(title: str, columns: str, rows: list[list[object]]) -> None:
         if rows:
-            made = Table(title=title, title_justify="left", box=None, pad_edge=False)
+            grid = Table(title=title, title_justify="left", box=None, pad_edge=False)
             for place, column in enumerate(columns.split(",")):
-                made.add_column(column, no_wrap=place == 0)
+                grid.add_column(column, no_wrap=place == 0)
             for row in rows:
-                made.add_row(*(escape("-" if cell is None else str(cell)) for cell in row))
+                grid.add_row(*(escape("-" if cell is None else str(cell)) for cell in row))
             console.print()
-            console.print(made)
+            console.print(grid)
 
     table(
         "Services and processes",
@@ -117,7 +117,7 @@ def show_status(status: Mapping[str, Any], urls: Mapping[str, Any]) -> None:
 
 
 def _limits(limits: Mapping[str, int], functions: Mapping[str, Mapping[str, int]]) -> str:
-    """What a person should know of the limits, where calls had to wait for an environment."""
+    """A note on the limits if calls had to wait for an environment."""
     waited = sum(stats["waits"] for stats in functions.values())
     if not waited:
         return ""
@@ -129,12 +129,12 @@ def _limits(limits: Mapping[str, int], functions: Mapping[str, Mapping[str, int]
 
 
 def _second(moment: str | None) -> str:
-    """An ISO 8601 time without what a person does not read."""
+    """An ISO 8601 time to the second."""
     return moment[:19] + "Z" if moment else "-"
 
 
 def show_entry(entry: Entry) -> None:
-    """Prints one entry of the log: time, level, function, message, what else it carries, and a traceback below."""
+    """Prints one entry of the log: time, level, function, message, other fields, and a traceback below."""
     line = entry.line
     at: datetime = line.at.astimezone()
     head = f"{at:%H:%M:%S}.{at.microsecond // 1000:03}"

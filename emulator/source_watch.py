@@ -1,4 +1,4 @@
-"""Notices that the source of a function has changed since an environment was started from it."""
+"""Detects that a function's source has changed since an environment was started."""
 
 import os
 import time
@@ -7,22 +7,22 @@ from pathlib import Path
 
 from emulator.stack import Function
 
-# (How many files, sum of their change times in ns): a file that goes, or an older one in its place, is a change too.
+# (Number of files, sum of their modification times in ns): a removed file or an older copy is a change too.
 Signature = tuple[int, int]
 
 _SUFFIXES = (".py", ".lua", ".json")
-_FRESH = 0.25  # seconds; a signature may be made of scans that old, and lasts as long: half a second in all
+_FRESH = 0.25  # seconds that a scan is reused, and then a signature: at most half a second together
 
 
 class SourceWatch:
-    """Signatures of the folders functions are made of, scanned at most every half second: functions share them."""
+    """Signatures of functions' folders. Scans are shared by functions and made at most every quarter of a second."""
 
     def __init__(self) -> None:
         self._scans: dict[Path, tuple[float, Signature]] = {}
         self._signatures: dict[str, tuple[float, Signature]] = {}
 
     def signature(self, function: Function) -> Signature:
-        """What the function's own package and its layers look like now."""
+        """The current signature of the function's package and layers."""
         now = time.monotonic()
         known = self._signatures.get(function.name)
         if known is not None and now - known[0] < _FRESH:
@@ -36,7 +36,7 @@ class SourceWatch:
         return count, changes
 
     def folders_signature(self, layers: Iterable[Path], packages: Iterable[Path]) -> Signature:
-        """What layers hold now, and which packages are installed in those folders, since when."""
+        """The current signature of layers and of the packages installed in `packages`."""
         count = changes = 0
         for folder in layers:
             files, changed = self._scan(folder)
@@ -45,7 +45,7 @@ class SourceWatch:
         for folder in packages:
             with os.scandir(folder) as entries:
                 for entry in entries:
-                    if entry.name.endswith((".dist-info", ".pth")):  # bytecode changes the folder itself
+                    if entry.name.endswith((".dist-info", ".pth")):  # not the folder itself: bytecode changes it
                         count += 1
                         changes += entry.stat().st_mtime_ns
         return count, changes
@@ -64,7 +64,7 @@ class SourceWatch:
 
 
 def package_folder(function: Function) -> Path:
-    """The handler's top-level package: the code folder itself may be a whole checkout."""
+    """The handler's top-level package: the code folder may be a whole checkout."""
     package = function.code / function.handler.split(".")[0]
     return package if package.is_dir() else function.code
 
@@ -80,4 +80,4 @@ def _changes(folder: str) -> Iterator[int]:
                 elif entry.name.endswith(_SUFFIXES):
                     yield entry.stat().st_mtime_ns
     except FileNotFoundError:
-        return  # deleted while we looked
+        return  # deleted during the scan

@@ -1,6 +1,6 @@
-"""What a template declares, in the terms of the emulator: the one vocabulary its parts share.
+"""What a template declares, as data that all parts of the emulator share.
 
-`template.load` makes it; runtime, gateway, triggers and cli only read it.
+`template.load` creates it; runtime, gateway, triggers and cli only read it.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class StackError(Exception):
-    """The template, or the machine, cannot be run as it stands. The message is one line for the person who typed."""
+    """The template cannot run on this machine. The message is one line for the user."""
 
 
 @dataclass(frozen=True)
@@ -20,23 +20,23 @@ class Function:
     name: str  # the logical id, which is also what Invoke is called with
     arn: str
     handler: str  # "functions.queue.handlers.enter_queue.handler"
-    code: Path  # the folder that goes first on sys.path, as /var/task would
-    layers: tuple[Path, ...]  # each layer's `python/` folder, as /opt/python would
+    code: Path  # the first folder on sys.path, like /var/task
+    layers: tuple[Path, ...]  # each layer's `python/` folder, like /opt/python
     runtime: str
     memory_mb: int
     timeout: float  # seconds
     environment: Mapping[str, str]
     reserved_concurrency: int | None = None
     snap_start: bool = False
-    deployed_name: str = ""  # FunctionName, where the template sets one; Invoke takes it too
+    deployed_name: str = ""  # FunctionName if the template sets one; Invoke accepts it too
     async_retries: int = 2  # MaximumRetryAttempts of asynchronous invocations
     async_age: float = 21_600.0  # seconds: MaximumEventAgeInSeconds
-    on_success: str | None = None  # ARN asynchronous invocations that succeeded are told to
-    on_failure: str | None = None  # and that are given up
-    dead_letters: str | None = None  # ARN of the queue that gets the events of those given up
-    version: str = "$LATEST"  # "1" where the template publishes versions
+    on_success: str | None = None  # destination ARN of asynchronous invocations that succeed
+    on_failure: str | None = None  # destination ARN of those that are given up
+    dead_letters: str | None = None  # ARN of the queue for the events of those given up
+    version: str = "$LATEST"  # "1" if the template publishes versions
     aliases: tuple[str, ...] = ()  # of that version
-    variables: Mapping[str, str] = field(default_factory=dict)  # Lambda's own, which the function cannot set
+    variables: Mapping[str, str] = field(default_factory=dict)  # set by Lambda, not by the template
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ class Authorizer:
     function: str
     kind: str  # "REQUEST" or "TOKEN"
     identity_sources: tuple[str, ...]  # "method.request.header.Authorization"
-    ttl: int  # seconds; 0 is off
-    validation: str | None = None  # TOKEN: the expression a token must match whole, else 401 without a call
+    ttl: int  # seconds; 0 means off
+    validation: str | None = None  # TOKEN: a regular expression for the whole token; else 401 without a call
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Route:
 
 @dataclass(frozen=True)
 class GatewayResponse:
-    """Overrides one of API Gateway's own answers (ACCESS_DENIED, DEFAULT_5XX, …)."""
+    """Overrides one of API Gateway's own responses (ACCESS_DENIED, DEFAULT_5XX, …)."""
 
     status: int | None
     headers: Mapping[str, str] = field(default_factory=dict)  # name -> mapping expression, as in the template
@@ -86,7 +86,7 @@ class Api:
     minimum_compression: int | None = None  # bytes
     method_settings: tuple[Mapping[str, Any], ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)  # of the stage
-    binary_types: tuple[str, ...] = ()  # media types that travel as base64; "*/*" is all of them
+    binary_types: tuple[str, ...] = ()  # media types sent as base64; "*/*" means all
     account: str = "000000000000"
     region: str = "us-east-1"
 
@@ -117,12 +117,12 @@ class KafkaSource:
     starting_position: str = "TRIM_HORIZON"
     report_item_failures: bool = False
     enabled: bool = True
-    properties: Mapping[str, Any] = field(default_factory=dict)  # everything else the mapping declares
+    properties: Mapping[str, Any] = field(default_factory=dict)  # other properties of the mapping
 
 
 @dataclass(frozen=True)
 class Stack:
-    """A whole template, resolved with its parameters."""
+    """A whole template, evaluated with its parameters."""
 
     name: str
     functions: Mapping[str, Function]

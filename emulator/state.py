@@ -1,4 +1,4 @@
-"""The state folder: what a stack leaves on disk while it runs, and who may run there."""
+"""The state folder: a stack's files on disk, and the lock that lets one daemon run there."""
 
 import contextlib
 import fcntl
@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from emulator.processes import Roster
+from emulator.processes import ProcessRegistry
 from emulator.progress import ProgressFile
 
-OCCUPIED = 3  # the exit code of a daemon that finds another in the folder
+OCCUPIED = 3  # exit code of a daemon if another one holds the folder
 
 
 class State:
@@ -29,25 +29,25 @@ class State:
         self._lock = self.folder / "lock"
 
     def progress(self, pid: int) -> ProgressFile:
-        """What the daemon with this pid says while it starts."""
+        """The progress file of the daemon with this pid."""
         return ProgressFile(self.folder / f"progress.{pid}.jsonl")
 
     def is_ours(self) -> bool:
-        """Whether a stack was ever here: a folder named by mistake must not be emptied."""
+        """Whether a stack has used this folder: a folder given by mistake must not be deleted."""
         return self._lock.exists()
 
-    def rosters(self) -> list[Roster]:
+    def registries(self) -> list[ProcessRegistry]:
         """The children that are, or were, running."""
-        return [Roster(self.folder / name) for name in ("processes.json", "services.json")]
+        return [ProcessRegistry(self.folder / name) for name in ("processes.json", "services.json")]
 
     @property
-    def process_roster(self) -> Roster:
+    def process_registry(self) -> ProcessRegistry:
         """The project's own processes and steps."""
-        return self.rosters()[0]
+        return self.registries()[0]
 
     def begin(self) -> list[str]:
-        """Tidies up after whatever ran here before, killing what is left of it; returns the names of those."""
-        killed = [name for roster in self.rosters() for name in roster.kill_leftovers()]
+        """Cleans up after an earlier stack; returns the names of leftover processes that it killed."""
+        killed = [name for registry in self.registries() for name in registry.kill_leftovers()]
         self.remove_urls()
         for progress in self.folder.glob("progress.*.jsonl"):
             progress.unlink()
@@ -59,13 +59,13 @@ class State:
         return killed
 
     def write_urls(self, urls: Mapping[str, Any]) -> None:
-        """Says that the stack is ready, and where."""
+        """Marks the stack as ready, with its URLs."""
         draft = self._stack.with_suffix(".draft")
         draft.write_text(json.dumps(urls, indent=2) + "\n")
         draft.replace(self._stack)
 
     def remove_urls(self) -> None:
-        """Says that the stack is not ready any more."""
+        """Marks the stack as not ready."""
         self._stack.unlink(missing_ok=True)
 
     def urls(self) -> dict[str, Any] | None:
@@ -78,13 +78,13 @@ class State:
 
     @contextlib.contextmanager
     def hold(self) -> Iterator[bool]:
-        """Holds the folder for this process; yields False where another has it.
+        """Holds the folder for this process; yields False if another process holds it.
 
-        A lock rather than a pid in a file: the kernel lets go of it when its holder dies, however that comes about.
+        A lock rather than a pid in a file: the kernel releases it when the holder ends, in any way.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._lock.open("a+") as file:
-            for _ in range(10):  # `holder` has it too, for an instant
+            for _ in range(10):  # `holder` takes the lock briefly too
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
@@ -99,7 +99,7 @@ class State:
             yield True
 
     def holder(self) -> int | None:
-        """The pid of the process that holds the folder; None where nobody does."""
+        """The pid of the process that holds the folder; None if none does."""
         try:
             with self._lock.open("r+") as file:
                 try:

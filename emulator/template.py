@@ -1,4 +1,4 @@
-"""A SAM template, with its parameters, read into a `Stack`: what SAM would deploy, or a StackError."""
+"""A SAM template, with its parameters, read into a `Stack`: what SAM would deploy. Raises StackError."""
 
 import re
 import uuid
@@ -6,18 +6,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from emulator import understood
-from emulator.dependencies import refuse_circles
+from emulator import supported_properties
+from emulator.circular_references import check_no_cycles
 from emulator.intrinsics import Resolver
 from emulator.rest_api import read_api, read_gateway_response
 from emulator.stack import Api, Function, GatewayResponse, KafkaSource, Schedule, Stack, StackError
+from emulator.supported_properties import check_supported, in_range
 from emulator.translate import local_path, translate
-from emulator.understood import in_range, refuse_others
 
 _EVENT_TYPES = {"Api", "MSK", "Schedule", "ScheduleV2", "SelfManagedKafka"}
 
-# These run code or route requests in ways the emulator does not: leaving them out would be a silent lie.
-_REFUSED_TYPES = {
+# These run code or route requests in ways that are not emulated: ignoring them would hide that.
+_UNSUPPORTED_TYPES = {
     "AWS::ApiGateway::Method",
     "AWS::ApiGateway::Resource",
     "AWS::ApiGatewayV2::Api",
@@ -46,8 +46,8 @@ def load(
 ) -> Stack:
     """Reads the template at `path` with `parameters` over its defaults.
 
-    `cache` is a folder where translated templates are kept. Raises StackError, one line with the place in the template,
-    for a parameter that is unknown, missing or not allowed, and for anything that would not run here as on AWS.
+    `cache` is a folder for translated templates. Raises StackError, one line with the path in the template, for a
+    parameter that is unknown, missing or not allowed, and for anything that would not run as on AWS.
     """
     given = dict(parameters or {})
     document = translate(path, given, region, cache)
@@ -57,7 +57,7 @@ def load(
 
 
 def parameter_values(path: Path, declared: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
-    """The `declared` parameters' values: text, or lists of it. Raises StackError where what is `given` does not fit."""
+    """The `declared` parameters' values: text, or lists of it. Raises StackError if `given` values do not fit."""
     unknown = sorted(set(given) - set(declared))
     if unknown:
         raise StackError(f"{path}: the template has no parameter {', '.join(unknown)}")
@@ -95,7 +95,7 @@ def _check_parameter(where: str, body: Mapping[str, Any], value: str) -> None:
 
 
 class _Reader:
-    """Walks the resources of one translated template."""
+    """Reads the resources of one translated template."""
 
     def __init__(self, path: Path, document: Mapping[str, Any], resolver: Resolver) -> None:
         self._path = path
@@ -105,11 +105,11 @@ class _Reader:
         self._resources = {
             name: resource for name, resource in document["Resources"].items() if resolver.applies(resource)
         }
-        refuse_circles(self._resources)
+        check_no_cycles(self._resources)
         self._names: dict[str, str] = {}  # the name in an ARN -> the function's logical id
 
     def stack(self) -> Stack:
-        self._refuse()
+        self._check_types()
         for name, _ in self._of_type("AWS::Lambda::Function"):
             self._names[str(self._resolver.ref(name, f"Resources.{name}"))] = name
             self._names[name] = name
@@ -117,7 +117,7 @@ class _Reader:
         aliases: dict[str, list[str]] = {}
         for name, properties in self._of_type("AWS::Lambda::Alias"):
             where = f"Resources.{name}.Properties"
-            refuse_others(properties, understood.ALIAS, where)
+            check_supported(properties, supported_properties.ALIAS, where)
             function = self._function_of(properties.get("FunctionName"), f"{where}.FunctionName")
             aliases.setdefault(function, []).append(str(properties.get("Name")))
         published = {
@@ -144,7 +144,7 @@ class _Reader:
             kafka_sources=tuple(self._kafka_sources()),
         )
 
-    def _refuse(self) -> None:
+    def _check_types(self) -> None:
         for function, events in self._events.items():
             for event, kind in events.items():
                 if function in self._resources and kind not in _EVENT_TYPES:
@@ -153,7 +153,7 @@ class _Reader:
                         f" only {', '.join(sorted(_EVENT_TYPES))}"
                     )
         for name, resource in self._resources.items():
-            if resource.get("Type") in _REFUSED_TYPES:
+            if resource.get("Type") in _UNSUPPORTED_TYPES:
                 raise StackError(f"Resources.{name}: {resource['Type']} is not emulated")
 
     def _of_type(self, *kinds: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -175,7 +175,7 @@ class _Reader:
         runtime = str(properties.get("Runtime"))
         if not _RUNTIME.fullmatch(runtime):
             raise StackError(f"{where}.Runtime: {runtime} is not emulated, only python3")
-        refuse_others(properties, understood.FUNCTION, where)
+        check_supported(properties, supported_properties.FUNCTION, where)
         handler = str(properties.get("Handler"))
         if "." not in handler:
             raise StackError(f"{where}.Handler: {handler} is not module.function")
@@ -207,9 +207,9 @@ class _Reader:
         )
 
     def _code(self, name: str, code: Any, handler: str) -> Path:
-        """The folder the handler's module is found below: CodeUri, or the nearest folder above it that has the module.
+        """The folder that contains the handler's module: CodeUri, or the nearest parent folder that contains it.
 
-        The walk is for makefile builds run from source: the build may put files below a folder of its own choosing.
+        Parents are for makefile builds run from source: a build may put files below a folder of its own.
         """
         where = f"Resources.{name}.Properties.CodeUri"
         declared = local_path(code)
@@ -241,14 +241,14 @@ class _Reader:
         return folder / "python" if (folder / "python").is_dir() else folder
 
     def _asynchronous(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """What functions say of their asynchronous invocations, as arguments of `Function`."""
+        """Settings of asynchronous invocations by function, as arguments of `Function`."""
         for name, properties in self._of_type("AWS::Lambda::EventInvokeConfig"):
             where = f"Resources.{name}.Properties"
-            refuse_others(properties, understood.EVENT_INVOKE, where)
+            check_supported(properties, supported_properties.EVENT_INVOKE, where)
             function = self._function_of(properties.get("FunctionName"), f"{where}.FunctionName")
-            config = f"Resources.{function}.Properties.EventInvokeConfig"  # as SAM has it
+            config = f"Resources.{function}.Properties.EventInvokeConfig"  # as SAM names it
             destinations = properties.get("DestinationConfig") or {}
-            refuse_others(destinations, ("OnFailure", "OnSuccess"), f"{config}.DestinationConfig")
+            check_supported(destinations, ("OnFailure", "OnSuccess"), f"{config}.DestinationConfig")
             found: dict[str, Any] = {
                 "async_retries": in_range(properties, "MaximumRetryAttempts", 2, 0, 2, config),
                 "async_age": float(in_range(properties, "MaximumEventAgeInSeconds", 21_600, 60, 21_600, config)),
@@ -294,8 +294,8 @@ class _Reader:
         for name, properties in self._of_type("AWS::Scheduler::Schedule"):
             target = properties.get("Target") or {}
             where = f"Resources.{name}.Properties"
-            refuse_others(properties, understood.SCHEDULE, where)
-            refuse_others(target, understood.SCHEDULE_TARGET, f"{where}.Target")
+            check_supported(properties, supported_properties.SCHEDULE, where)
+            check_supported(target, supported_properties.SCHEDULE_TARGET, f"{where}.Target")
             yield Schedule(
                 name=name,
                 function=self._function_of(target.get("Arn"), f"{where}.Target"),
@@ -308,11 +308,11 @@ class _Reader:
             where = f"Resources.{name}.Properties"
             for index, target in enumerate(properties.get("Targets") or ()):
                 if ":function:" not in str(target.get("Arn")):
-                    continue  # an alarm to a topic: infrastructure
+                    continue  # for example an alarm to a topic: infrastructure
                 if "EventPattern" in properties:
                     raise StackError(f"{where}.EventPattern: only rules with a schedule are emulated")
-                refuse_others(properties, understood.RULE, where)
-                refuse_others(target, understood.SCHEDULE_TARGET, f"{where}.Targets[{index}]")
+                check_supported(properties, supported_properties.RULE, where)
+                check_supported(target, supported_properties.SCHEDULE_TARGET, f"{where}.Targets[{index}]")
                 yield Schedule(
                     name=name if index == 0 else f"{name}-{index}",
                     function=self._function_of(target["Arn"], f"{where}.Targets[{index}]"),
@@ -332,7 +332,7 @@ class _Reader:
             config = properties.get(
                 "SelfManagedKafkaEventSourceConfig" if self_managed else "AmazonManagedKafkaEventSourceConfig"
             )
-            # On AWS an unnamed group is the mapping's UUID: stable for as long as the mapping lives.
+            # On AWS the default group is the mapping's UUID, which never changes.
             group = (config or {}).get("ConsumerGroupId") or str(uuid.uuid5(uuid.NAMESPACE_URL, name))
             yield KafkaSource(
                 name=name,
@@ -358,26 +358,28 @@ def _of_time(properties: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _variables(properties: Mapping[str, Any], where: str) -> dict[str, str]:
-    """A function's own variables; StackError for those Lambda would not take."""
+    """A function's own variables; raises StackError for those that Lambda rejects."""
     where = f"{where}.Environment.Variables"
     given = (properties.get("Environment") or {}).get("Variables") or {}
     for name in given:
-        if name in understood.RESERVED_VARIABLES:
+        if name in supported_properties.RESERVED_VARIABLES:
             raise StackError(f"{where}.{name}: Lambda sets this variable itself")
         if not _VARIABLE.fullmatch(name):
-            raise StackError(f"{where}.{name}: a variable's name is two or more letters, digits and _, a letter first")
+            raise StackError(
+                f"{where}.{name}: a variable's name must be two or more letters, digits or _, starting with a letter"
+            )
         if isinstance(given[name], dict | list):
-            raise StackError(f"{where}.{name}: a variable is text")
+            raise StackError(f"{where}.{name}: a variable must be text")
     variables = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in given.items()}
     size = sum(len(name.encode()) + len(value.encode()) for name, value in variables.items())
     if size > _MAX_VARIABLES:
-        raise StackError(f"{where}: {size} bytes of variables; Lambda takes {_MAX_VARIABLES}")
+        raise StackError(f"{where}: {size} bytes of variables; Lambda allows {_MAX_VARIABLES}")
     return variables
 
 
 def _logging(config: Mapping[str, Any], where: str) -> dict[str, str]:
     """https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-advanced.html"""
-    refuse_others(config, ("ApplicationLogLevel", "LogFormat", "LogGroup", "SystemLogLevel"), where)
+    check_supported(config, ("ApplicationLogLevel", "LogFormat", "LogGroup", "SystemLogLevel"), where)
     names = {
         "AWS_LAMBDA_LOG_FORMAT": "LogFormat",
         "AWS_LAMBDA_LOG_GROUP_NAME": "LogGroup",

@@ -13,7 +13,7 @@ class TokenBucket:
         self._tokens, self._at = burst, clock()
 
     def take(self) -> bool:
-        """Takes a token; False where there is none."""
+        """Takes a token; False if there is none."""
         now = self._clock()
         self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
         self._at = now
@@ -24,7 +24,7 @@ class TokenBucket:
 
 
 def bucket_for(settings: Sequence[Mapping[str, Any]], method: str, resource: str) -> TokenBucket | None:
-    """The bucket of one method: its own settings before the stage's wildcards; None where nothing limits it.
+    """The bucket of one method: its own settings before the stage's wildcards; None if nothing limits it.
 
     A ResourcePath is "/" and the resource with "~1" for "/", as in "/~1queue~1status", or "/*" for all.
     """
@@ -43,6 +43,6 @@ def bucket_for(settings: Sequence[Mapping[str, Any]], method: str, resource: str
     rate, burst = best[1].get("ThrottlingRateLimit"), best[1].get("ThrottlingBurstLimit")
     if rate is None and burst is None:
         return None
-    # The other one then is the account's: 10,000 a second, 5,000 at once.
+    # The missing one is the account's: 10,000 a second, 5,000 at once.
     limits = (10_000.0 if rate is None else float(rate), 5_000.0 if burst is None else float(burst))
-    return None if min(limits) < 0 else TokenBucket(*limits)  # -1 is "no limit of its own"
+    return None if min(limits) < 0 else TokenBucket(*limits)  # -1 means "no own limit"

@@ -1,4 +1,4 @@
-"""SAM to CloudFormation through AWS's own translator, remembered on disk: importing it alone takes a second."""
+"""SAM to CloudFormation through AWS's own translator, cached on disk: its import alone takes a second."""
 
 import hashlib
 import json
@@ -12,20 +12,20 @@ from urllib.parse import quote, unquote
 
 from emulator.stack import StackError
 
-# The translator takes code from S3 only. sam deploy uploads and rewrites the paths; here they are rewritten, and read
-# back from the translated resource by `local_path`.
+# The translator accepts code from S3 only. `sam deploy` uploads code and rewrites the paths; here paths are only
+# rewritten, and `local_path` reads them back from the translated resource.
 _BUCKET = "emulator-local-path"
-_FORMAT = "2"  # of what is stored; a change makes every stored document stale
+_FORMAT = "2"  # of stored documents; changing it invalidates them
 
-# Property that names local code, by type. The first is also what sam takes from Globals.
+# Property that names local code, by type. SAM reads the first also from Globals.
 _SAM_CODE = {"AWS::Serverless::Function": "CodeUri", "AWS::Serverless::LayerVersion": "ContentUri"}
 _RAW_CODE = {"AWS::Lambda::Function": "Code", "AWS::Lambda::LayerVersion": "Content"}
 
 
 def translate(path: Path, parameters: Mapping[str, str], region: str, cache: Path | None) -> dict[str, Any]:
-    """The template as CloudFormation, with `SamEvents`: function -> event -> the type the template gave it.
+    """The template as CloudFormation, with `SamEvents`: function -> event -> its type in the template.
 
-    `cache` is a folder of remembered results. Raises StackError where the file is not a template SAM accepts.
+    `cache` is a folder of stored results. Raises StackError if the file is not a template that SAM accepts.
     """
     try:
         text = path.read_text()
@@ -48,14 +48,14 @@ def translate(path: Path, parameters: Mapping[str, str], region: str, cache: Pat
 
 
 def local_path(code: Any) -> str | None:
-    """The path that stood in the template before `translate` replaced it; None where the code really is elsewhere."""
+    """The path in the template before `translate` replaced it; None if the code is not local."""
     if isinstance(code, Mapping) and code.get("S3Bucket") == _BUCKET:
         return unquote(str(code["S3Key"]))
     return None
 
 
 def _translated(path: Path, text: str, parameters: Mapping[str, str], region: str) -> dict[str, Any]:
-    # Imported here: they take over a second, and a remembered document needs none of them.
+    # Imported here: they take over a second, and a stored document needs none of them.
     import boto3
     import yaml
     from samtranslator.model.exceptions import InvalidDocumentException  # type: ignore[import-untyped]
@@ -70,14 +70,14 @@ def _translated(path: Path, text: str, parameters: Mapping[str, str], region: st
         raise StackError(f"{path}: {' '.join(str(error).split())}") from None
     if not isinstance(parsed, dict) or not isinstance(parsed.get("Resources"), dict):
         raise StackError(f"{path}: not a CloudFormation template: it has no Resources")
-    document: dict[str, Any] = json.loads(json.dumps(parsed, default=str))  # YAML reads dates where text is meant
+    document: dict[str, Any] = json.loads(json.dumps(parsed, default=str))  # YAML parses some text as dates
     for name, resource in document["Resources"].items():
         if not isinstance(resource, dict) or not isinstance(resource.get("Properties") or {}, dict):
-            raise StackError(f"Resources.{name}: neither it nor its Properties may be anything but a map")
+            raise StackError(f"Resources.{name}: it and its Properties must be maps")
         resource["Properties"] = resource.get("Properties") or {}
     events = dict(_events(document))
     _point_code_at_s3(document)
-    session = boto3.Session(region_name=region)  # the translator asks it for the region only
+    session = boto3.Session(region_name=region)  # the translator only reads its region
     try:
         translated: dict[str, Any] = Translator({}, Parser(), boto_session=session).translate(
             document, dict(parameters), passthrough_metadata=True
@@ -94,7 +94,7 @@ def _events(document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, str]]]
     for name, resource in document["Resources"].items():
         if resource.get("Type") == "AWS::Serverless::Function":
             events = resource["Properties"].get("Events")
-            if isinstance(events, Mapping):  # the translator says what is wrong with anything else
+            if isinstance(events, Mapping):  # the translator reports anything else
                 types = {event: body.get("Type") for event, body in events.items() if isinstance(body, Mapping)}
                 yield name, {event: str(kind) for event, kind in types.items()}
 

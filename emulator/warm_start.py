@@ -1,14 +1,14 @@
-"""`python warm_start.py MODULE ARGUMENTS…`: `python -m MODULE ARGUMENTS…`, in two halves.
+"""`python warm_start.py MODULE ARGUMENTS…`: `python -m MODULE ARGUMENTS…`, in two parts.
 
-The first half imports what the module imports, at once; the second, at a byte on standard input, runs it. So a step's
-imports, which are most of its time, happen while the services that it needs still start. Standard library only.
+First it imports what the module imports; then, on a byte on standard input, it runs the module. So a step's imports,
+which are most of its time, run while the services that it needs start. Standard library only.
 """
 
 import os
 import sys
 
 if __name__ == "__main__":
-    sys.path[0] = os.getcwd()  # noqa: PTH109 - as `python -m` has it, rather than the emulator's own folder
+    sys.path[0] = os.getcwd()  # noqa: PTH109 - as with `python -m`, rather than the emulator's own folder
     import contextlib
     import gc
     import importlib
@@ -16,9 +16,9 @@ if __name__ == "__main__":
 
     module = sys.argv[1]
     gc.disable()
-    with contextlib.suppress(Exception):  # whatever is wrong is told by the second half
+    with contextlib.suppress(Exception):  # the second part reports any error
         importlib.import_module(f"{module}.__main__")
-    gc.freeze()  # modules are no garbage: not while they are imported, and not at the end, a quarter of a second of it
+    gc.freeze()  # modules are never garbage: collecting them would take a quarter of a second
     gc.enable()
     if os.read(0, 1):
         del sys.argv[1]

@@ -1,4 +1,4 @@
-"""What runs in the functions' processes: standard library only, since the package `emulator` is not on their path.
+"""Code that runs in the functions' processes: standard library only, since `emulator` is not on their path.
 
-The files are loaded by their names (`load.py`), so that `sys.modules` holds what it would hold on Lambda.
+The files are loaded by file name (`load.py`), so that `sys.modules` contains what it contains on Lambda.
 """

@@ -2,13 +2,13 @@
 
 import sys
 
-TYPE_CHECKING = False  # typing itself would be one more module that a function has loaded
+TYPE_CHECKING = False  # importing typing would add a module to the function's process
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
 EVENT, REJECTED = b"V", b"X"  # from the emulator
-NEXT, RESULT, ERROR = b"N", b"R", b"E"  # to it
+NEXT, RESULT, ERROR = b"N", b"R", b"E"  # to the emulator
 _HEADER = 9  # bytes: the kind, then the lengths of head and body, four bytes each
 
 
@@ -18,9 +18,9 @@ def frame(kind: bytes, head: bytes = b"", body: bytes = b"") -> bytes:
 
 
 class SocketRuntimeClient:
-    """Stands in for awslambdaric's C extension `runtime_client`: a Unix socket instead of HTTP.
+    """Replaces awslambdaric's C extension `runtime_client`: a Unix socket instead of HTTP.
 
-    An answer leaves together with the request for the next event, in one write.
+    A response is sent together with the request for the next event, in one write.
     """
 
     def __init__(self) -> None:
@@ -30,19 +30,19 @@ class SocketRuntimeClient:
         self._unsent = b""
 
     def connect(self, descriptor: int, describe: "Callable[[], dict[str, Any]]") -> None:
-        """What `describe` returns of the modules goes with a request for an event, where some were loaded since."""
+        """The result of `describe` is sent with a request for an event if modules were loaded since the last one."""
         self._descriptor = descriptor
         self._describe = describe
 
     def install(self) -> None:
-        """Makes it what `import runtime_client` finds."""
+        """Makes `import runtime_client` return it."""
         sys.modules["runtime_client"] = self  # type: ignore[assignment]
 
     def initialize_client(self, _user_agent: str) -> None:
-        """Nothing to do: there is no HTTP client."""
+        """Does nothing: there is no HTTP client."""
 
     def next(self) -> "tuple[bytes, dict[str, Any]]":
-        """The next event and its headers; waits for it."""
+        """Waits for the next event and returns it with its headers."""
         import json
 
         head = b""
@@ -63,17 +63,17 @@ class SocketRuntimeClient:
     def post_invocation_result(
         self, invoke_id: str, data: bytes, _content_type: str, _invocation: "Any" = None
     ) -> None:
-        """Answers the event."""
-        self._answer(frame(RESULT, invoke_id.encode(), data))
+        """Sends the event's result."""
+        self._send_later(frame(RESULT, invoke_id.encode(), data))
 
     def post_error(self, invoke_id: str, data: str, _xray_fault: str, _invocation: "Any" = None) -> None:
-        """Answers the event with an error document."""
-        self._answer(frame(ERROR, invoke_id.encode(), data.encode()))
+        """Sends an error document as the event's result."""
+        self._send_later(frame(ERROR, invoke_id.encode(), data.encode()))
 
-    def _answer(self, message: bytes) -> None:
+    def _send_later(self, message: bytes) -> None:
         import _thread
 
-        if _thread._count():  # another thread may keep this one from asking for the next event
+        if _thread._count():  # another thread may delay the request for the next event
             self._write(message)
         else:
             self._unsent = message
@@ -92,7 +92,7 @@ class SocketRuntimeClient:
         while size:
             part = os.read(self._descriptor, min(size, 1 << 20))
             if not part:
-                os._exit(0)  # the emulator has gone
+                os._exit(0)  # the emulator has ended
             parts.append(part)
             size -= len(part)
         return b"".join(parts)
@@ -102,7 +102,7 @@ client = SocketRuntimeClient()
 
 
 def loaded_packages(known: "set[str] | frozenset[str]") -> list[str]:
-    """Modules that are not `known`, in the order of their import, without those of the function's own folder."""
+    """Modules that are not `known`, in the order of their import, without those in the function's own folder."""
     import os
 
     code = os.environ["LAMBDA_TASK_ROOT"]
@@ -124,9 +124,9 @@ def run(
     debug_port: int | None = None,
     describe: "Callable[[], dict[str, Any]] | None" = None,
 ) -> None:
-    """Loads the handler and serves events until the process is ended.
+    """Loads the handler and serves events until the process ends.
 
-    `descriptor` is the socket to the emulator; None is the Runtime API over HTTP, as on Lambda.
+    `descriptor` is the socket to the emulator; None means the Runtime API over HTTP, as on Lambda.
     """
     import os
 
@@ -148,12 +148,13 @@ def run(
     from awslambdaric import bootstrap
     from awslambdaric.lambda_runtime_client import LambdaRuntimeClient
 
-    # The main thread asks for events. AWS_EXECUTION_ENV of Python 3.12 and later would have awslambdaric start a thread
-    # for each event, so that the main thread can take signals; none are sent here, and the thread doubles the cost.
+    # The main thread requests events. With AWS_EXECUTION_ENV of Python 3.12 and later, awslambdaric would start a
+    # thread for each event, so that the main thread can handle signals; none are sent here, and a thread doubles the
+    # cost.
     bootstrap.run(handler, LambdaRuntimeClient(os.environ["AWS_LAMBDA_RUNTIME_API"], False))
 
 
 def main(arguments: list[str]) -> None:
-    """HANDLER DESCRIPTOR DEBUG_PORT, where "-" is none."""
+    """Arguments: HANDLER DESCRIPTOR DEBUG_PORT; "-" means none."""
     handler, descriptor, debug_port = arguments
     run(handler, None if descriptor == "-" else int(descriptor), None if debug_port == "-" else int(debug_port))

@@ -1,24 +1,24 @@
-"""A fork server: imports packages once, and forks processes that have them loaded in milliseconds.
+"""A fork server: imports packages once, then forks processes with them in milliseconds.
 
 `multiprocessing.forkserver` does this for workers, Forklift and SOCK ("zygotes") for functions. Here a forked process
-must look like a fresh one:
+must look like a new one:
 
 * What was preloaded is hidden until the function imports it (`preloading.py`).
-* What a module's import read from the environment was recorded. Where a function's environment has another value, the
-  module, and each module that imports it, is imported again.
-* A module whose import starts a thread, opens a descriptor, prints, or changes the process in another way is not
-  preloaded: the server names it and forks no more, and the emulator starts another without it.
+* What a module's import read from the environment was recorded. If a function's environment has another value, the
+  module and each module that imports it are imported again.
+* A module whose import starts a thread, opens a descriptor, prints, or changes the process in another way is unsafe
+  to preload: the server reports it and stops forking, and the emulator starts another server without it.
 
-One thread. The control socket carries JSON, one packet a message:
+One thread. The control socket carries JSON, one packet per message:
 
-    in   {"fork": id, "handler", "cwd", "path", "environment"} and two descriptors, output and runtime socket
+    in   {"fork": id, "handler", "cwd", "path", "environment"} and two descriptors: output and runtime socket
          {"preload": [names]}
-         {"retire": true}: the server ends when its last child has ended
-    out  {"forked": id, "pid"} and its pidfd, or {"refused": id, "reason"}
+         {"retire": true}: the server ends after its last child
+    out  {"forked": id, "pid"} and its pidfd, or {"not_forked": id, "reason"}
          {"exited": pid, "status"}
          {"failed": module, "reason"}: it could not be preloaded
          {"ready": count of preloaded modules}: after each batch
-         {"spoiled": module, "reason"}: the server forks no more
+         {"unsafe": module, "reason"}: the server stops forking
 """
 
 import os
@@ -33,7 +33,7 @@ else:
     preloading = load("preloading")  # noqa: F821  load.py defines it
     boot = load("boot")  # noqa: F821
 
-boot.client.install()  # awslambdaric takes it at its import
+boot.client.install()  # awslambdaric reads it when it is imported
 preloading.start_recording()
 
 import ctypes  # noqa: E402
@@ -45,7 +45,7 @@ import signal  # noqa: E402
 import socket  # noqa: E402
 import time  # noqa: E402
 
-_PACKET = 262_144  # bytes of one message at the most
+_PACKET = 262_144  # most bytes of one message
 _PR_SET_PDEATHSIG = 1
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _libc = ctypes.CDLL(None)
@@ -55,14 +55,14 @@ class _Server:
     def __init__(self, control: socket.socket) -> None:
         self._control = control
         self._children: dict[int, int] = {}  # pidfd -> pid
-        self._queue: list[str] = []  # modules still to be preloaded
+        self._queue: list[str] = []  # modules still to preload
         self._retired = False
-        self._unseeded: list[random.Random] = []  # generators that a module made at its import
+        self._unseeded: list[random.Random] = []  # generators that a module created when imported
         self._stale: dict[tuple[int, str], set[str]] = {}
         sys.meta_path.insert(0, preloading.Revealer)
 
     def serve(self) -> "dict[str, Any] | None":
-        """The request of the child this process has become, or None at the server's end."""
+        """In a child: the request it was forked for. In the server: None when it ends."""
         while not (self._retired and not self._children):
             poll = select.poll()
             for descriptor in (self._control.fileno(), *self._children):
@@ -70,7 +70,7 @@ class _Server:
             ready = poll.poll(0 if self._queue else None)
             for descriptor, _ in ready:
                 if descriptor in self._children:
-                    self._collect(descriptor)
+                    self._reap(descriptor)
                 elif (request := self._receive()) is not None:
                     return request
             if self._queue and not ready:
@@ -80,10 +80,10 @@ class _Server:
         return None
 
     def _receive(self) -> "dict[str, Any] | None":
-        """Does what a message asks for; in a child the request it was forked for."""
+        """Handles one message. In a child: the request it was forked for."""
         text, descriptors, _, _ = socket.recv_fds(self._control, _PACKET, 2)
         if not text:
-            os._exit(0)  # the emulator has gone; the kernel ends the children
+            os._exit(0)  # the emulator has ended; the kernel kills the children
         message: dict[str, Any] = json.loads(text)
         if "preload" in message:
             self._queue += message["preload"]
@@ -105,20 +105,22 @@ class _Server:
         self._queue.clear()
 
     def _fork(self, message: "dict[str, Any]", descriptors: "list[int]") -> bool:
-        """Whether this is the child."""
+        """True in the child."""
         preloading.hide()
         stale = self._stale_for(message["environment"])
         parent = os.getpid()
         try:
-            reason = "the server forks no more" if self._retired else _shadowed(message["cwd"]) or _compiled(stale)
+            reason = (
+                "the server has stopped forking" if self._retired else _shadowed(message["cwd"]) or _compiled(stale)
+            )
             pid = -1 if reason else os.fork()
-        except OSError as error:  # no code folder, no more processes: the fresh start says so
+        except OSError as error:  # no code folder, no more processes: a new process will report it
             reason, pid = str(error), -1
         if pid < 0:
-            self._send({"refused": message["fork"], "reason": reason})
+            self._send({"not_forked": message["fork"], "reason": reason})
             return False
         if pid == 0:
-            _become_fresh(message, descriptors, stale, parent)
+            _look_new(message, descriptors, stale, parent)
             for generator in self._unseeded:
                 generator.seed()
             return True
@@ -135,7 +137,7 @@ class _Server:
             self._stale[key] = preloading.stale(environment)
         return self._stale[key]
 
-    def _collect(self, pidfd: int) -> None:
+    def _reap(self, pidfd: int) -> None:
         pid = self._children.pop(pidfd)
         os.close(pidfd)
         _, status = os.waitpid(pid, 0)
@@ -154,12 +156,12 @@ class _Server:
         gc.disable()
         seed = random.Random.seed
 
-        def note_seed(generator: random.Random, *arguments: "Any", **options: "Any") -> None:
+        def record_seed(generator: random.Random, *arguments: "Any", **options: "Any") -> None:
             seed(generator, *arguments, **options)
             if (not arguments and not options) or arguments == (None,):
                 self._unseeded.append(generator)
 
-        random.Random.seed = note_seed  # type: ignore[method-assign,assignment]
+        random.Random.seed = record_seed  # type: ignore[method-assign,assignment]
         try:
             preloading.load(name)
         except BaseException as error:  # it may need what only the function has; then the function imports it
@@ -171,17 +173,17 @@ class _Server:
         after = _process_state()
         changed = [what for what, was in before.items() if after[what] != was]
         if changed:
-            self._send({"spoiled": name, "reason": changed[0]})
+            self._send({"unsafe": name, "reason": changed[0]})
             self._retire()
 
     def _finish_batch(self) -> None:
         preloading.hide()
-        gc.freeze()  # so that no collection touches, and copies, the pages that children share
+        gc.freeze()  # so that garbage collection does not copy the pages shared with children
         self._send({"ready": len(preloading.preloaded)})
 
 
 def _process_state() -> "dict[str, Any]":
-    """What a module must leave as it is."""
+    """What importing a module must not change."""
     return {
         "threads": len(os.listdir("/proc/self/task")),
         "descriptors": sorted(os.listdir("/proc/self/fd")),
@@ -199,17 +201,17 @@ def _resident() -> int:
 
 
 def _shadowed(code: str) -> str:
-    """Why a fork would load another module than a fresh process: the function's own folder has one of that name."""
+    """Why a fork would load another module than a new process: one in the function's folder has the same name."""
     tops = {name.partition(".")[0] for name in preloading.preloaded | preloading.VISIBLE}
     for entry in os.scandir(code):
         top = entry.name.partition(".")[0]
         if top in tops and (entry.name.endswith((".py", ".so")) or os.path.exists(f"{entry.path}/__init__.py")):
-            return f"{entry.name} has the name of a module that is loaded already"
+            return f"{entry.name} has the name of a module that is already loaded"
     return ""
 
 
 def _compiled(stale: "set[str]") -> str:
-    """Why a fork cannot import those again: extension modules are initialised once in a process."""
+    """Why a fork cannot import these again: extension modules are initialised once per process."""
     for name in stale:
         origin = getattr(getattr(preloading.hidden.get(name), "__spec__", None), "origin", None) or ""
         if origin.endswith(".so"):
@@ -217,11 +219,11 @@ def _compiled(stale: "set[str]") -> str:
     return ""
 
 
-def _become_fresh(request: "dict[str, Any]", descriptors: "list[int]", stale: "set[str]", parent: int) -> None:
-    """In the child: everything as a fresh process of the function has it."""
+def _look_new(request: "dict[str, Any]", descriptors: "list[int]", stale: "set[str]", parent: int) -> None:
+    """Runs in the child: gives it the state of a new process of the function."""
     os.setsid()
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:  # it died before the line above
+    if os.getppid() != parent:  # the server ended before the line above
         os._exit(1)
     output, runtime = descriptors
     os.dup2(output, 1)
@@ -231,7 +233,7 @@ def _become_fresh(request: "dict[str, Any]", descriptors: "list[int]", stale: "s
     descriptors.clear()
     os.chdir(request["cwd"])
     preloading.stop_recording()
-    coerced = os.environ.get("LC_CTYPE")  # PEP 538: an interpreter may set it for itself
+    coerced = os.environ.get("LC_CTYPE")  # PEP 538: an interpreter may set it itself
     os.environ.clear()
     os.environ.update(request["environment"])
     if coerced is not None:
@@ -249,7 +251,7 @@ def _describe() -> "dict[str, Any]":
 
 
 def main(arguments: "list[str]") -> None:
-    """CONTROL_DESCRIPTOR"""
+    """Argument: CONTROL_DESCRIPTOR."""
     control = socket.socket(fileno=int(arguments[0]))
     request = _Server(control).serve()
     if request is not None:

@@ -1,18 +1,18 @@
-"""Modules that are imported before a function needs them, and hidden until it asks.
+"""Modules that are imported before a function needs them, and hidden until it imports them.
 
 A hidden module is not in `sys.modules`. When code imports it, it appears together with the modules that its own import
-had asked for, which were recorded: what is visible is what a fresh process would have loaded.
+requested, which were recorded: what is visible is what a new process would have loaded.
 """
 
 import builtins
 import os
 import sys
 
-TYPE_CHECKING = False  # typing itself would be loaded before anything is recorded
+TYPE_CHECKING = False  # typing would be imported before anything is recorded
 if TYPE_CHECKING:
     from typing import Any
 
-VISIBLE = frozenset(sys.modules)  # what a fresh interpreter has loaded
+VISIBLE = frozenset(sys.modules)  # what a new interpreter has loaded
 _visible_globals = frozenset(id(vars(sys.modules[name])) for name in VISIBLE)
 
 _bootstrap: "Any" = sys.modules["_frozen_importlib"]
@@ -20,7 +20,7 @@ _import, _gcd_import, _Environ = builtins.__import__, _bootstrap._gcd_import, os
 
 hidden: "dict[str, Any]" = {}
 preloaded: set[str] = set()  # names, hidden or not
-asked: dict[str, dict[str, None]] = {}  # module -> what its import asked for
+requested: dict[str, dict[str, None]] = {}  # module -> what its import requested
 reads: dict[str, dict[str, str | None]] = {}  # module -> environment variables read by its import, and their values
 sizes: dict[str, int] = {}  # bytes that a module's import added to the process
 _hooks: "dict[str, list[Any]]" = {}  # hidden module -> what its import had added to `sys.meta_path`
@@ -32,26 +32,26 @@ _attributes: set[str] = set()  # hidden submodules that were attributes of their
 
 
 def start_recording() -> None:
-    """From here on imports are recorded, until `stop_recording`."""
+    """Records imports until `stop_recording`."""
     builtins.__import__ = _recording_import
     _bootstrap._gcd_import = _recording_gcd_import
     os.environ.__class__ = _RecordingEnviron
 
 
 def stop_recording() -> None:
-    """Puts everything back."""
+    """Undoes `start_recording`."""
     builtins.__import__ = _import
     _bootstrap._gcd_import = _gcd_import
     os.environ.__class__ = _Environ
 
 
 def load(name: str) -> None:
-    """Imports a module. The package importlib may be hidden by now, and its functions miss it then."""
+    """Imports a module. Not by importlib: it may be hidden, and its functions fail then."""
     _bootstrap._gcd_import(name)
 
 
 def hide() -> None:
-    """Hides whatever was imported since the start."""
+    """Hides all modules imported since the start."""
     for name in [name for name in sys.modules if name not in VISIBLE and name != "runtime_client"]:
         module = hidden[name] = sys.modules.pop(name)
         preloaded.add(name)
@@ -67,7 +67,7 @@ def hide() -> None:
 
 
 def reveal(name: str) -> None:
-    """Shows a hidden module, with what its import had loaded."""
+    """Makes a hidden module visible, with the modules that its import loaded."""
     names = [name]
     while names:
         name = names.pop()
@@ -81,11 +81,11 @@ def reveal(name: str) -> None:
             parent = sys.modules.get(package) or hidden.get(package)
             if parent is not None:
                 setattr(parent, tail, module)
-        names.extend(asked.get(name, ()))
+        names.extend(requested.get(name, ()))
 
 
 def stale(environment: dict[str, str]) -> set[str]:
-    """Modules that have to be imported again, for what they or their imports read there is different now."""
+    """Modules to import again: they, or modules they import, read a value that differs in `environment`."""
     found = {
         name
         for name, variables in reads.items()
@@ -93,7 +93,7 @@ def stale(environment: dict[str, str]) -> set[str]:
     } & preloaded
     grown = True
     while grown:
-        more = {name for name in preloaded - found if not found.isdisjoint(asked.get(name, ()))}
+        more = {name for name in preloaded - found if not found.isdisjoint(requested.get(name, ()))}
         grown = bool(more)
         found |= more
     return found
@@ -107,18 +107,18 @@ def forget(names: set[str]) -> None:
 
 
 class Revealer:
-    """Finds hidden modules: first in `sys.meta_path`."""
+    """Finds hidden modules; the first entry of `sys.meta_path`."""
 
     @staticmethod
     def find_spec(name: str, _path: "Any" = None, _target: "Any" = None) -> "Any":
-        """A spec that shows the module, where it is a hidden one."""
+        """A spec that reveals the module if it is hidden."""
         if name not in hidden:
             return None
-        return _bootstrap.ModuleSpec(name, _Shown(hidden[name]))
+        return _bootstrap.ModuleSpec(name, _RevealLoader(hidden[name]))
 
 
-class _Shown:
-    """A loader that loads nothing."""
+class _RevealLoader:
+    """A loader that reveals a module instead of loading it."""
 
     def __init__(self, module: "Any") -> None:
         self._module = module
@@ -128,7 +128,7 @@ class _Shown:
         return self._module
 
     def exec_module(self, module: "Any") -> None:
-        module.__spec__ = self._spec  # the import system has just put its own there
+        module.__spec__ = self._spec  # the import system has just replaced it
         name = self._spec.name
         hidden.setdefault(name, module)
         reveal(name)
@@ -162,7 +162,7 @@ def _recording_gcd_import(name: str, package: str | None = None, level: int = 0)
 
 
 def _record(frame: "Any", name: str, fromlist: "Any") -> None:
-    """Who asked: the module whose body is executed, and the one that is imported, which may have no Python code."""
+    """Records who imports: the module whose body runs, and the one being imported, which may have no Python code."""
     while frame is not None and frame.f_code.co_name != "<module>":
         frame = frame.f_back
     found: dict[str, None] = {}
@@ -173,17 +173,17 @@ def _record(frame: "Any", name: str, fromlist: "Any") -> None:
     for item in fromlist:
         if f"{name}.{item}" in sys.modules:
             found[f"{name}.{item}"] = None
-        # What a package hands on from another module, perhaps by a `__getattr__` that imports it at the first request.
+        # What a package re-exports from another module, perhaps by a `__getattr__` that imports it on first use.
         source = None if item == "*" else getattr(getattr(module, item, None), "__module__", None)
         if isinstance(source, str) and source in sys.modules:
             found[source] = None
-    if len(sys.modules) != _counted[0]:  # what no import asked for: extension modules make some modules themselves
+    if len(sys.modules) != _counted[0]:  # what no import requested: extension modules make some modules themselves
         new = sys.modules.keys() - _attributed
         found.update(dict.fromkeys(new))
         _attributed.update(new)
         _counted[0] = len(sys.modules)
     for importer in {frame and frame.f_globals.get("__name__"), _importing[-1] if _importing else None} - {None}:
-        asked.setdefault(importer, {}).update(found)
+        requested.setdefault(importer, {}).update(found)
 
 
 class _RecordingEnviron(_Environ):  # type: ignore[valid-type,misc]
@@ -201,7 +201,7 @@ class _RecordingEnviron(_Environ):  # type: ignore[valid-type,misc]
         return super().__iter__()
 
     def _read(self, key: str, value: str | None) -> None:
-        # The module that is being imported, and each module whose code is on the way: it may keep what was read.
+        # The module being imported, and each module on the call stack: it may keep what was read.
         frame = sys._getframe(2)
         while frame is not None:
             if id(frame.f_globals) not in _visible_globals:

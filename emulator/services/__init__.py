@@ -1,10 +1,10 @@
-"""Postgres, Redis, Kafka and AWS on this machine, from pip wheels: no Docker, no root, nothing to set up.
+"""Postgres, Redis, Kafka and AWS on this machine, from pip wheels: no Docker, no root, no setup.
 
     with services.start({"postgres": {"database": "app"}, "redis": {}}, folder) as running:
         connect(running.postgres)
 
-A service that an environment variable names (EMULATOR_POSTGRES_URL, EMULATOR_REDIS_URL, EMULATOR_KAFKA_BOOTSTRAP,
-EMULATOR_AWS_URL) is used as it is, and not started.
+A service whose URL an environment variable gives (EMULATOR_POSTGRES_URL, EMULATOR_REDIS_URL, EMULATOR_KAFKA_BOOTSTRAP,
+EMULATOR_AWS_URL) is used, not started.
 """
 
 import os
@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from emulator.ports import free_port
-from emulator.processes import Roster
+from emulator.processes import ProcessRegistry
 from emulator.progress import Report, Step, silent
 from emulator.services.apache_kafka import ApacheKafka
 from emulator.services.aws import Aws
@@ -32,7 +32,7 @@ KINDS: Mapping[str, type[Service]] = {"postgres": Postgres, "redis": Redis, "kaf
 
 
 class Running:
-    """Services that run. A context manager; `close` stops those that are ours."""
+    """Running services, as a context manager. `close` stops those that were started here."""
 
     def __init__(self, services: Mapping[str, Service]) -> None:
         self._services = services
@@ -67,10 +67,10 @@ class Running:
         return iter(self._services.values())
 
     def close(self) -> None:
-        """Stops all that are ours, at the same time, and returns when they are gone."""
+        """Stops all that were started here, at the same time, and returns when they have ended."""
         children = [service.child for service in self if service.child]
         for child in children:
-            child.ask_to_stop()
+            child.request_stop()
         deadline = time.monotonic() + 10
         for child in children:
             child.finish(max(0.1, deadline - time.monotonic()))
@@ -87,15 +87,15 @@ def launch(
     state: Path,
     *,
     preferred_ports: bool = False,
-    besides: frozenset[int] = frozenset(),
+    exclude: frozenset[int] = frozenset(),
     report: Report = silent,
 ) -> Running:
-    """Starts the processes and returns at once; `await_ready` is to follow. From the main thread."""
-    roster = Roster(state / "services.json")
+    """Starts the processes and returns at once; call `await_ready` next. Call it from the main thread."""
+    registry = ProcessRegistry(state / "services.json")
     services: dict[str, Service] = {}
     for name, options in wanted.items():
-        service = _make(name, options, state, roster, preferred_ports, besides)
-        besides |= {service.port}
+        service = _make(name, options, state, registry, preferred_ports, exclude)
+        exclude |= {service.port}
         services[name] = service
     running = Running(services)
     try:
@@ -111,18 +111,19 @@ def launch(
 
 
 def await_ready(running: Running, report: Report = silent) -> None:
-    """Returns when all answer. Raises StackError; what runs is then still to be closed."""
-    for service in sorted(running, key=lambda one: isinstance(one, Aws)):  # the slowest last: report as they come
+    """Returns when all are ready. Raises StackError; the caller then closes `running`."""
+    for service in sorted(running, key=lambda one: isinstance(one, Aws)):  # the slowest last
         service.wait_ready()
         report(Step(service.name, "done", service.url))
 
 
 def start(wanted: Mapping[str, Mapping[str, Any]], state: Path, **options: Any) -> Running:
-    """Starts `{name: options}` (postgres, redis, kafka, aws) with their data in `state`; returns when all answer.
+    """Starts `{name: options}` (postgres, redis, kafka, aws) with their data in `state`; returns when all are ready.
 
-    On free ports, unless `preferred_ports`. Raises StackError, with nothing left running, where one does not start.
+    They use free ports, or with `preferred_ports` the usual ones. Raises StackError if one does not start; then none is
+    left running.
     """
-    Roster(state / "services.json").kill_leftovers()
+    ProcessRegistry(state / "services.json").kill_leftovers()
     running = launch(wanted, state, **options)
     try:
         await_ready(running, options.get("report", silent))
@@ -137,7 +138,12 @@ def _note(report: Report, name: str, text: str) -> None:
 
 
 def _make(
-    name: str, options: Mapping[str, Any], state: Path, roster: Roster, preferred: bool, besides: frozenset[int]
+    name: str,
+    options: Mapping[str, Any],
+    state: Path,
+    registry: ProcessRegistry,
+    preferred: bool,
+    exclude: frozenset[int],
 ) -> Service:
     try:
         kind = KINDS[name]
@@ -145,9 +151,9 @@ def _make(
         raise StackError(f"emulator.toml: there is no service {name}, only {', '.join(KINDS)}") from None
     if kind is Kafka:
         kind = _kafka_kind(os.environ.get("EMULATOR_KAFKA") or options.get("broker") or "tansu")
-    port = free_port(options.get("port") or (kind.preferred_port if preferred else None), besides=besides)
+    port = free_port(options.get("port") or (kind.preferred_port if preferred else None), exclude=exclude)
     log = state / "logs" / f"{name}.log"
-    return kind(options, state / name, port, log, roster, os.environ.get(kind.address_variable) or None)
+    return kind(options, state / name, port, log, registry, os.environ.get(kind.address_variable) or None)
 
 
 def _kafka_kind(broker: str) -> type[Kafka]:

@@ -1,4 +1,4 @@
-"""Apache Kafka itself, as one KRaft node: its jars come through Maven, once."""
+"""Apache Kafka, as one KRaft node; Maven downloads its jars once."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ from pathlib import Path
 from signal import SIGTERM
 
 from emulator.ports import HOST, free_port
-from emulator.processes import die_with_parent
+from emulator.processes import exit_with_parent
 from emulator.services.kafka import Kafka
 from emulator.stack import StackError
 
@@ -28,16 +28,16 @@ _POM = f"""\
 
 
 class ApacheKafka(Kafka):
-    """Slower to start than Tansu (about 4 s) and larger, but the real thing, and it keeps what it is told."""
+    """Larger than Tansu and slower to start (about 4 s), but real Kafka, and its data survives restarts."""
 
     slow_to_prepare = True
 
-    def prepare(self, tell: Callable[[str], None]) -> None:
+    def prepare(self, report: Callable[[str], None]) -> None:
         for tool in ("java", "mvn"):
             if not shutil.which(tool):
-                raise StackError(f"Apache Kafka needs Java 17 and Maven, and there is no {tool} here")
+                raise StackError(f"Apache Kafka needs Java 17 and Maven, and {tool} was not found")
         if not _jars().exists():
-            tell(f"fetching Apache Kafka {VERSION} (about 45 MB, once)")
+            report(f"fetching Apache Kafka {VERSION} (about 45 MB, once)")
             _fetch()
         self.folder.mkdir(parents=True, exist_ok=True)
         self._properties.write_text("".join(f"{key}={value}\n" for key, value in self._settings().items()))
@@ -53,7 +53,7 @@ class ApacheKafka(Kafka):
         return self.folder / "server.properties"
 
     def _settings(self) -> Mapping[str, object]:
-        controller = free_port(besides=frozenset({self.port}))
+        controller = free_port(exclude=frozenset({self.port}))
         return {
             "process.roles": "broker,controller",
             "node.id": 1,
@@ -91,11 +91,11 @@ def _fetch() -> None:
 
 
 def _java() -> list[str]:
-    # Small and quick to start: no server of ours runs long enough for the big compiler to pay.
+    # Small and quick to start: these servers do not run long enough to need the optimizing compiler.
     return ["java", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-cp", f"{_jars()}/*"]
 
 
 def _run(command: Sequence[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=die_with_parent(SIGTERM), check=False)
+    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=exit_with_parent(SIGTERM), check=False)
     if done.returncode:
         raise StackError(f"Apache Kafka: {command[0]} failed: {(done.stderr or done.stdout).strip()[-2000:]}")

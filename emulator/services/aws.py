@@ -1,4 +1,4 @@
-"""AWS's own APIs, by moto: Secrets Manager, KMS, SQS, SES and the rest, in one process."""
+"""AWS APIs by moto: Secrets Manager, KMS, SQS, SES and the rest, in one process."""
 
 import http.client
 import os
@@ -12,7 +12,7 @@ from emulator.services.service import Service
 
 
 class Aws(Service):
-    """A moto server. It keeps KMS keys across restarts, all else in memory, and asks for no credentials."""
+    """A moto server. It keeps KMS keys across restarts, everything else in memory, and needs no credentials."""
 
     name = "aws"
     preferred_port = 14566
@@ -22,7 +22,7 @@ class Aws(Service):
     def url(self) -> str:
         return self.address or f"http://{HOST}:{self.port}"
 
-    def prepare(self, tell: Callable[[str], None]) -> None:  # noqa: ARG002
+    def prepare(self, report: Callable[[str], None]) -> None:  # noqa: ARG002
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def command(self) -> Sequence[str]:
@@ -36,7 +36,7 @@ class Aws(Service):
         where = urlsplit(self.url)
         connection = http.client.HTTPConnection(where.hostname or HOST, where.port, timeout=1)
         try:
-            # An existing endpoint need not be moto: any answer of HTTP's will do there.
+            # An existing endpoint may not be moto: any HTTP response counts.
             connection.request("GET", "/" if self.address else "/moto-api/")
             return connection.getresponse().status < 500
         except (OSError, http.client.HTTPException):

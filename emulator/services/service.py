@@ -1,4 +1,4 @@
-"""What every service has in common: a port, a process, a check that it answers."""
+"""The base of all services: a port, a process, a readiness check."""
 
 import socket
 import time
@@ -9,77 +9,83 @@ from signal import SIGTERM, Signals
 from typing import Any, ClassVar
 
 from emulator.ports import HOST, release_claim
-from emulator.processes import Child, Roster
+from emulator.processes import Child, ProcessRegistry
 from emulator.stack import StackError
 
 
 class Service(ABC):
-    """One service on this machine: ours, with a process, or an existing one that an address names."""
+    """One service on this machine: started here, with a process, or an existing one at an address."""
 
     name: ClassVar[str]
     preferred_port: ClassVar[int]
-    address_variable: ClassVar[str]  # the environment variable that names an existing one
+    address_variable: ClassVar[str]  # the environment variable with the address of an existing one
     option_names: ClassVar[frozenset[str]] = frozenset()
     stop_signal: ClassVar[Signals] = SIGTERM
     slow_to_prepare: ClassVar[bool] = False  # others are started before it
 
     def __init__(
-        self, options: Mapping[str, Any], folder: Path, port: int, log: Path, roster: Roster, address: str | None = None
+        self,
+        options: Mapping[str, Any],
+        folder: Path,
+        port: int,
+        log: Path,
+        registry: ProcessRegistry,
+        address: str | None = None,
     ) -> None:
         unknown = set(options) - self.option_names - {"port"}
         if unknown:
             raise StackError(f"emulator.toml: services.{self.name} has no option {', '.join(sorted(unknown))}")
         self.options = options
-        self.folder = folder  # its own, for its data
+        self.folder = folder  # for its data
         self.port = port
         self.log = log
         self.address = address
-        self._roster = roster
+        self._registry = registry
         self.child: Child | None = None
         self.restarts = 0
 
     @property
     @abstractmethod
     def url(self) -> str:
-        """Where clients find it."""
+        """Where clients connect."""
 
-    def prepare(self, tell: Callable[[str], None]) -> None:  # noqa: B027 - most have nothing to prepare
-        """Whatever must be done before the first start; `tell` takes a word about what is slow."""
+    def prepare(self, report: Callable[[str], None]) -> None:  # noqa: B027 - most have nothing to prepare
+        """Work before the first start; `report` takes a note about what is slow."""
 
     @abstractmethod
     def command(self) -> Sequence[str]:
         """The process to run, in the foreground."""
 
     def environment(self) -> Mapping[str, str] | None:
-        """Its environment; None is ours."""
+        """Its environment; None means this process's."""
         return None
 
     def before_exec(self) -> Callable[[], None] | None:
-        """What its process does in place of ours before the command replaces it; None is nothing."""
+        """What its process calls before exec, or None."""
         return None
 
     @abstractmethod
     def answers(self) -> bool:
-        """Whether it serves requests now, asked in its own protocol. Takes well under a second."""
+        """Whether it serves requests now, checked in its own protocol. Takes well under a second."""
 
-    def populate(self) -> None:  # noqa: B027 - most have nothing to make
-        """Makes what is to exist in it (a database, topics) and does not yet."""
+    def populate(self) -> None:  # noqa: B027 - most have nothing to create
+        """Creates what it should contain (a database, topics) if it is missing."""
 
     def spawn(self) -> None:
-        """Starts the process; nothing where an address names an existing service. Call it from the main thread."""
+        """Starts the process, unless the service is an existing one. Call it from the main thread."""
         if self.address is None:
             self.child = Child(
                 self.name,
                 self.command(),
                 log=self.log,
-                roster=self._roster,
+                registry=self._registry,
                 environment=self.environment(),
                 stop_signal=self.stop_signal,
                 before_exec=self.before_exec(),
             )
 
     def wait_ready(self, seconds: float = 60) -> None:
-        """Returns when it answers and is populated; raises StackError when it died or the time is up."""
+        """Returns when it answers and is populated. Raises StackError if its process ended or the time is over."""
         deadline = time.monotonic() + seconds
         while not (self._listens() and self.answers()):
             if self.child and self.child.exit_code is not None:
@@ -92,7 +98,7 @@ class Service(ABC):
         self.populate()
 
     def _listens(self) -> bool:
-        """Cheaper to ask than `answers`: asking that in a loop would take a core from those that start."""
+        """Cheaper than `answers`, which in a loop would take a processor from the services that start."""
         if self.address:
             return True
         try:
@@ -102,6 +108,6 @@ class Service(ABC):
         return True
 
     def kill(self) -> None:
-        """Kills the process as the machine's end would, for tests of what follows."""
+        """Kills the process, for tests of a crash."""
         if self.child:
             self.child.kill()

@@ -1,8 +1,8 @@
-"""How root runs a program as `nobody`, without any tool: PostgreSQL refuses to run as root.
+"""Runs a program as the user `nobody` when this process is root: PostgreSQL does not run as root.
 
-Root's files often lie where `nobody` may not go: root's home is closed to others on most machines, as is every folder
-of `mktemp -d`. Then, and only then, the program keeps one of root's capabilities and so passes any folder: where it can
-CAP_DAC_READ_SEARCH, else (in most containers, or where a umask of 077 made the program root's alone) CAP_DAC_OVERRIDE.
+Root's files are often in folders that `nobody` cannot enter, such as root's home or a folder of `mktemp -d`. Only then
+the program keeps one of root's capabilities, which lets it enter any folder: CAP_DAC_READ_SEARCH if possible, else (in
+most containers, or if a umask of 077 made the program readable by root only) CAP_DAC_OVERRIDE.
 """
 
 import ctypes
@@ -31,21 +31,23 @@ _CAPABILITY_VERSION = 0x20080522
 _libc = ctypes.CDLL(None, use_errno=True)  # loaded here: not safe between fork and exec
 
 
-class Nobody:
-    """The user `nobody`, for a program with its data in a folder. `instead` says what to do where that cannot be.
+class NobodyUser:
+    """The user `nobody`, for a program with its data in a folder. `instead` says what to do if that is impossible.
 
-    Raises StackError where this root may not become `nobody`, or not with the power that reaches both.
+    Raises StackError if this root cannot become `nobody`, or `nobody` could not reach the program and the folder.
     """
 
     def __init__(self, program: Path, folder: Path, instead: str) -> None:
         try:
             user = pwd.getpwnam("nobody")
         except KeyError:
-            raise StackError(f"PostgreSQL does not run as root, and there is no user nobody here: {instead}") from None
+            raise StackError(
+                f"PostgreSQL does not run as root, and this machine has no user nobody: {instead}"
+            ) from None
         self.uid, self.gid = user.pw_uid, user.pw_gid
         held = _capabilities()
         if missing := _names(_TO_CHANGE_USER - held):
-            raise StackError(f"PostgreSQL does not run as root, and this root has no {missing}: {instead}")
+            raise StackError(f"PostgreSQL does not run as root, and this root lacks {missing}: {instead}")
         if not _is_mapped(self.uid):
             raise StackError(f"PostgreSQL does not run as root, and this user namespace has no other user: {instead}")
         closed = _closed(program) or _closed(folder)
@@ -53,8 +55,8 @@ class Nobody:
         self._kept = _DAC_READ_SEARCH if executable and _DAC_READ_SEARCH in held else _DAC_OVERRIDE
         if closed and (missing := _names({self._kept, _SETPCAP} - held)):
             raise StackError(
-                f"PostgreSQL runs as nobody, who may not enter {closed}, and this root has no {missing} to let him:"
-                f" move the project to a folder that others may enter, or {instead}"
+                f"PostgreSQL runs as nobody, who cannot enter {closed}, and this root lacks {missing} to allow it:"
+                f" move the project to a folder that others can enter, or {instead}"
             )
         self._keeps = closed is not None
 
@@ -66,13 +68,13 @@ class Nobody:
 
         def change() -> None:
             if keeps:
-                # Without it access(2), which PostgreSQL asks about its programs, answers as if nothing were kept.
+                # Without it access(2), with which PostgreSQL checks its programs, ignores the kept capability.
                 _check(_libc.prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP, 0, 0, 0))
             os.setgroups([])
             os.setresgid(gid, gid, gid)
             os.setresuid(uid, uid, uid)
             _check(_libc.capset(header, sets))
-            if keeps:  # what is ambient outlives exec
+            if keeps:  # ambient capabilities survive exec
                 _check(_libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, kept, 0, 0))
 
         return change
@@ -85,7 +87,7 @@ def _check(result: int) -> None:
 
 
 def _capabilities() -> set[int]:
-    """The numbers of those in effect for this process."""
+    """The numbers of this process's effective capabilities."""
     found = re.search(r"^CapEff:\s*([0-9a-f]+)$", Path("/proc/self/status").read_text(), re.MULTILINE)
     bits = int(found[1], 16) if found else 0
     return {number for number in range(bits.bit_length()) if bits >> number & 1}
@@ -96,13 +98,13 @@ def _names(capabilities: Iterable[int]) -> str:
 
 
 def _is_mapped(uid: int) -> bool:
-    """Whether the user exists in this user namespace: in some there is root alone."""
+    """Whether the user exists in this user namespace: some contain root only."""
     rows = [[int(word) for word in row.split()] for row in Path("/proc/self/uid_map").read_text().splitlines()]
     return any(first <= uid < first + count for first, _, count in rows)
 
 
 def _closed(path: Path) -> Path | None:
-    """The outermost folder on the way to `path` that others may not enter, or `path` if it is a file closed to them."""
+    """The outermost folder on the way to `path` that others cannot enter, or `path` if others cannot read it."""
     path = path.resolve()
     for folder in reversed(path.parents):
         if not folder.stat().st_mode & 0o001:

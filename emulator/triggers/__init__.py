@@ -1,1 +1,1 @@
-"""What calls functions from outside HTTP: Kafka's records and the clock. They drive any Lambda Invoke endpoint."""
+"""Triggers other than HTTP: Kafka records and schedules. They call any Lambda Invoke endpoint."""

@@ -20,15 +20,15 @@ def run(
     aws_url: str | None,
     deployed_as: str | None = None,
 ) -> None:
-    """Returns at SIGINT or SIGTERM, with what is done committed. Raises StackError.
+    """Returns at SIGINT or SIGTERM, after it has committed offsets. Raises StackError.
 
-    `deployed_as` is the CloudFormation stack at `aws_url` that the template became.
+    `deployed_as` is the name of the template's CloudFormation stack at `aws_url`.
     """
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     config = configuration.of(options)
     values = {"aws.url": aws_url or "", "kafka.url": ",".join(bootstrap or ()), "lambda.url": lambda_url}
     values["kafka.bootstrap"] = values["kafka.url"]
-    # The template asks for parameters that only its functions read, and those run elsewhere.
+    # Some parameters are read by functions only, which run elsewhere.
     parameters = {name: configuration.fill_known(text, values) for name, text in config.parameters.items()}
     stack = template.load(config.template, {**parameters, **options.parameters}, region=config.region)
     names = deployed_names(deployed_as, config.region, aws_url) if deployed_as else {}
@@ -36,7 +36,7 @@ def run(
 
 
 def deployed_names(stack: str, region: str, aws_url: str | None) -> Mapping[str, str]:
-    """What CloudFormation called each function: name in the template -> name. Raises StackError."""
+    """Function names in the CloudFormation stack: name in the template -> name. Raises StackError."""
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -64,5 +64,5 @@ async def _run(triggers: Triggers, lambda_url: str) -> None:
             print(f"{source['topic']} -> {source['function']}")
         for schedule in status["schedules"]:
             print(f"{schedule['expression']} -> {schedule['function']}")
-        print(f"calling {lambda_url}; Ctrl-C stops it", flush=True)
+        print(f"calling {lambda_url}; stop with Ctrl-C", flush=True)
         await stop.wait()

@@ -18,9 +18,9 @@ _TERM = re.compile(r"(?:(?P<all>\*)|(?P<first>\w+)(?:-(?P<last>\w+))?)(?:/(?P<st
 
 @dataclass(frozen=True)
 class Cron:
-    """When a cron expression falls due, in its time zone.
+    """When a cron expression is due, in its time zone.
 
-    A time that a clock change leaves out is left out; one that a clock change repeats comes once, the first time.
+    A time that a clock change skips is skipped; a time that it repeats is due once, the first time.
     """
 
     minutes: Sequence[int]
@@ -35,7 +35,7 @@ class Cron:
         return self.after(now)
 
     def after(self, moment: datetime) -> datetime | None:
-        """The first time after `moment`, None when there is no more."""
+        """The first time after `moment`, None if there is none."""
         local = moment.astimezone(self.zone)
         day = local.date()
         last = date(max(self.years), 12, 31)
@@ -57,10 +57,10 @@ class Cron:
 
 
 def parse(fields: str, zone: tzinfo = UTC) -> Cron:
-    """What stands between the parentheses of `cron(…)`. Raises StackError."""
+    """Parses the text between the parentheses of `cron(…)`. Raises StackError."""
     parts = fields.split()
     if len(parts) != 6:
-        raise StackError(f"cron({fields}): six fields are needed, here are {len(parts)}")
+        raise StackError(f"cron({fields}): six fields are needed, not {len(parts)}")
     minute, hour, day, month, weekday, year = parts
     if (day == "?") == (weekday == "?"):
         raise StackError(f"cron({fields}): one of day-of-month and day-of-week must be ?, and the other must not")
@@ -122,7 +122,7 @@ def _numbers(field: str, lowest: int, highest: int, names: Mapping[str, int] | N
     for term in field.upper().split(","):
         match = _TERM.fullmatch(term)
         if not match:
-            raise StackError(f"cron: {field} is not understood here")
+            raise StackError(f"cron: {field} is not supported")
         step = int(match["step"] or 1)
         first = lowest if match["all"] else _number(match["first"], names, field)
         if match["last"]:
@@ -139,5 +139,5 @@ def _number(word: str, names: Mapping[str, int] | None, field: str) -> int:
     if names and word in names:
         return names[word]
     if not word.isdecimal():
-        raise StackError(f"cron: {field} is not understood here")
+        raise StackError(f"cron: {field} is not supported")
     return int(word)

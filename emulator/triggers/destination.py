@@ -1,4 +1,4 @@
-"""Where a Kafka event source mapping puts the batches it gives up.
+"""Where a Kafka event source mapping sends the batches that it gives up.
 
 Lambda developer guide, "Capturing discarded batches for Amazon MSK and self-managed Apache Kafka event sources" and
 "Using a Kafka topic as an on-failure destination".
@@ -22,68 +22,68 @@ from emulator.triggers.sqs import Queue, QueueError
 
 
 class DestinationError(Exception):
-    """The destination did not take a batch."""
+    """The destination did not accept a batch."""
 
 
 @dataclass(frozen=True)
-class Discarded:
-    """A batch, of one partition, that is given up."""
+class DiscardedBatch:
+    """A batch of one partition that was given up."""
 
     records: Sequence[Record]
     condition: str  # "RetryAttemptsExhausted", "RecordAgeExceeded", "MaximumPayloadSizeExceeded"
     invocations: int
-    function_error: str | None  # "Unhandled"; None where the function did not answer
+    function_error: str | None  # "Unhandled"; None if the function did not answer
 
 
 class Destination(Protocol):
-    """Takes batches that were given up."""
+    """Receives batches that were given up."""
 
-    async def take(self, batch: Discarded) -> None:
+    async def send(self, batch: DiscardedBatch) -> None:
         """Raises DestinationError."""
 
     async def close(self) -> None:
-        """Lets go of connections."""
+        """Closes connections."""
 
 
 def open_destination(
     address: str, source: KafkaSource, function_arn: str, bootstrap: Sequence[str], aws_url: str | None
 ) -> Destination:
-    """Raises StackError where it needs an AWS endpoint and there is none."""
-    letters = _Letters(source, function_arn, bootstrap)
+    """Raises StackError if it needs an AWS endpoint and there is none."""
+    records = _FailureRecords(source, function_arn, bootstrap)
     if address.startswith("kafka://"):
-        return _Topic(address.removeprefix("kafka://"), bootstrap, letters)
+        return _Topic(address.removeprefix("kafka://"), bootstrap, records)
     if aws_url is None:
         raise StackError(
             f"Resources.{source.name}.Properties.DestinationConfig.OnFailure.Destination: {address} needs an AWS"
             " endpoint: the service aws"
         )
-    return _SqsQueue(Queue(address, aws_url), letters)
+    return _SqsQueue(Queue(address, aws_url), records)
 
 
 class _SqsQueue:
-    """Metadata only: where in the topic the records are."""
+    """Sends metadata only: where in the topic the records are."""
 
-    def __init__(self, queue: Queue, letters: "_Letters") -> None:
-        self._queue, self._letters = queue, letters
+    def __init__(self, queue: Queue, records: "_FailureRecords") -> None:
+        self._queue, self._failure_records = queue, records
 
-    async def take(self, batch: Discarded) -> None:
+    async def send(self, batch: DiscardedBatch) -> None:
         try:
-            await self._queue.send(json.dumps(self._letters.of_batch(batch)))
+            await self._queue.send(json.dumps(self._failure_records.of_batch(batch)))
         except QueueError as error:
             raise DestinationError(str(error)) from error
 
     async def close(self) -> None:
-        """Each message has a connection of its own."""
+        """Each message uses its own connection."""
 
 
 class _Topic:
-    """One message for each record, with the record in it and under its key."""
+    """Sends one message for each record, with the record's content and key."""
 
-    def __init__(self, topic: str, bootstrap: Sequence[str], letters: "_Letters") -> None:
-        self._topic, self._bootstrap, self._letters = topic, list(bootstrap), letters
+    def __init__(self, topic: str, bootstrap: Sequence[str], records: "_FailureRecords") -> None:
+        self._topic, self._bootstrap, self._failure_records = topic, list(bootstrap), records
         self._producer: KafkaProducer | None = None
 
-    async def take(self, batch: Discarded) -> None:
+    async def send(self, batch: DiscardedBatch) -> None:
         try:
             await asyncio.to_thread(self._produce, batch)
         except (KafkaError, OSError) as error:
@@ -93,7 +93,7 @@ class _Topic:
         if self._producer:
             await asyncio.to_thread(self._producer.close, timeout=2)
 
-    def _produce(self, batch: Discarded) -> None:
+    def _produce(self, batch: DiscardedBatch) -> None:
         if self._producer is None:
             self._producer = KafkaProducer(
                 bootstrap_servers=self._bootstrap,
@@ -102,19 +102,19 @@ class _Topic:
                 request_timeout_ms=5000,
                 delivery_timeout_ms=10_000,
             )
-        letters = [(record.key, json.dumps(self._letters.of_record(batch, record))) for record in batch.records]
-        sent = [self._producer.send(self._topic, letter.encode(), key=key) for key, letter in letters]
+        records = [(record.key, json.dumps(self._failure_records.of_record(batch, record))) for record in batch.records]
+        sent = [self._producer.send(self._topic, record.encode(), key=key) for key, record in records]
         for future in sent:
             future.get(timeout=10)
 
 
-class _Letters:
-    """The documents that Lambda writes about a batch it gave up."""
+class _FailureRecords:
+    """The documents in which Lambda describes a batch that it gave up."""
 
     def __init__(self, source: KafkaSource, function_arn: str, bootstrap: Sequence[str]) -> None:
         self._source, self._function_arn, self._bootstrap = source, function_arn, bootstrap
 
-    def of_batch(self, batch: Discarded) -> dict[str, Any]:
+    def of_batch(self, batch: DiscardedBatch) -> dict[str, Any]:
         first, last = batch.records[0], batch.records[-1]
         span = {
             "firstRecordOffset": str(first.offset),
@@ -122,14 +122,14 @@ class _Letters:
             "firstRecordTimestamp": _time(first.timestamp),
             "lastRecordTimestamp": _time(last.timestamp),
         }
-        return self._letter(batch, batch.records, {"recordsInfo": {f"{first.topic}-{first.partition}": span}})
+        return self._record(batch, batch.records, {"recordsInfo": {f"{first.topic}-{first.partition}": span}})
 
-    def of_record(self, batch: Discarded, record: Record) -> dict[str, Any]:
+    def of_record(self, batch: DiscardedBatch, record: Record) -> dict[str, Any]:
         info = {"recordInfo": {"offset": str(record.offset), "timestamp": _time(record.timestamp)}}
         payload = json.loads(kafka_event.event(self._source, self._bootstrap, [record]))
-        return {**self._letter(batch, [record], info), "payload": payload}
+        return {**self._record(batch, [record], info), "payload": payload}
 
-    def _letter(self, batch: Discarded, records: Sequence[Record], info: dict[str, Any]) -> dict[str, Any]:
+    def _record(self, batch: DiscardedBatch, records: Sequence[Record], info: dict[str, Any]) -> dict[str, Any]:
         arn = {"eventSourceArn": self._source.source_arn} if self._source.source_arn else {}
         response = {"statusCode": 200, "executedVersion": "$LATEST", "functionError": batch.function_error}
         return {

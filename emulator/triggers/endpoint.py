@@ -1,4 +1,4 @@
-"""A Lambda Invoke endpoint, ours or anyone's."""
+"""The client of a Lambda Invoke endpoint, this emulator's or another."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,21 +6,21 @@ from types import TracebackType
 
 import aiohttp
 
-from emulator.activity import TRIGGERS
+from emulator.activity import TRIGGER_USER_AGENT
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What an invocation came to. `error` is None when the function ran and returned, or the event was accepted."""
+class InvokeResponse:
+    """The result of an invocation. `error` is None if the function returned, or the event was accepted."""
 
     payload: bytes = b""
     error: str | None = None
     function_error: str | None = None  # "Unhandled": the function itself ran and failed; `error` says more
-    status: int | None = None  # of HTTP; None where nothing answered
+    status: int | None = None  # of HTTP; None without a response
 
 
 class LambdaEndpoint:
-    """Calls functions at `url`, by their names in the template or what `names` says they are called there.
+    """Calls functions at `url`. `names` maps names in the template to names there, if they differ.
 
     An asynchronous context manager.
     """
@@ -31,11 +31,11 @@ class LambdaEndpoint:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> "LambdaEndpoint":
-        # No limits of ours: a function may take 15 minutes, and how many run at once is the endpoint's to decide.
+        # No own limits: a function may take 15 minutes, and the endpoint limits concurrency.
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=5),
-            headers={"User-Agent": TRIGGERS},
+            headers={"User-Agent": TRIGGER_USER_AGENT},
         )
         return self
 
@@ -45,8 +45,8 @@ class LambdaEndpoint:
         assert self._session
         await self._session.close()
 
-    async def invoke(self, function: str, payload: bytes, *, asynchronous: bool = False) -> Answer:
-        """Invokes once. Every failure, from a refused connection to a handler's exception, is an answer's `error`."""
+    async def invoke(self, function: str, payload: bytes, *, asynchronous: bool = False) -> InvokeResponse:
+        """Invokes once. Every failure, from a refused connection to a handler's exception, is in `error`."""
         assert self._session
         kind = "Event" if asynchronous else "RequestResponse"
         headers = {"X-Amz-Invocation-Type": kind, "Content-Type": "application/json"}
@@ -55,12 +55,12 @@ class LambdaEndpoint:
             async with self._session.post(url, data=payload, headers=headers) as response:
                 body = await response.read()
         except (TimeoutError, aiohttp.ClientError) as error:
-            return Answer(error=f"{type(error).__name__}: {error}")
+            return InvokeResponse(error=f"{type(error).__name__}: {error}")
         if response.status >= 300:
-            told = f"HTTP {response.status}: {body[:500].decode(errors='replace')}"
-            return Answer(body, told, status=response.status)
+            text = f"HTTP {response.status}: {body[:500].decode(errors='replace')}"
+            return InvokeResponse(body, text, status=response.status)
         failed = response.headers.get("X-Amz-Function-Error")
         if failed:
-            told = f"{failed}: {body[:500].decode(errors='replace')}"
-            return Answer(body, told, failed, response.status)
-        return Answer(body, status=response.status)
+            text = f"{failed}: {body[:500].decode(errors='replace')}"
+            return InvokeResponse(body, text, failed, response.status)
+        return InvokeResponse(body, status=response.status)

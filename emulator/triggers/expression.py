@@ -1,4 +1,4 @@
-"""When a schedule falls due: `rate(…)`, `cron(…)` or `at(…)`."""
+"""When a schedule is due: `rate(…)`, `cron(…)` or `at(…)`."""
 
 import re
 from dataclasses import dataclass
@@ -14,18 +14,18 @@ _AT = re.compile(r"at\((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\)")
 
 
 class Expression(Protocol):
-    """When a schedule falls due, in UTC."""
+    """When a schedule is due, in UTC."""
 
     def first(self, now: datetime) -> datetime | None:
         """The first time, for a schedule that begins `now`."""
 
     def after(self, moment: datetime) -> datetime | None:
-        """The time that follows the time `moment`; None when there is none."""
+        """The first time after `moment`; None if there is none."""
 
 
 @dataclass(frozen=True)
 class Rate:
-    """`rate(5 minutes)`: at once, so that a function that runs for its whole period is never away, and then on."""
+    """`rate(5 minutes)`: at once, and then once per period."""
 
     period: timedelta
 

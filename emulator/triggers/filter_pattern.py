@@ -1,7 +1,7 @@
 """Filter patterns of event source mappings, on the `value` of a Kafka record.
 
 Lambda developer guide, "Control which events Lambda sends to your function" and "Filtering events from Amazon MSK and
-self-managed Apache Kafka event sources". A rule that is not in those pages is refused by its name.
+self-managed Apache Kafka event sources". A rule that is not in those pages is an error.
 """
 
 import json
@@ -18,16 +18,16 @@ _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
     ">": lambda value, limit: value > limit,
     ">=": lambda value, limit: value >= limit,
 }
-_MOST_FILTERS = 10  # AWS's own limit, after a quota increase
+_MAX_FILTERS = 10  # AWS's own limit, after a quota increase
 
 
 class Filters:
     """A mapping's `FilterCriteria.Filters`: a record passes when it satisfies any of them."""
 
     def __init__(self, filters: Sequence[Mapping[str, Any]], where: str) -> None:
-        """Raises StackError, with the place `where`, for what is not understood."""
-        if len(filters) > _MOST_FILTERS:
-            raise StackError(f"{where}: at most {_MOST_FILTERS} filters")
+        """Raises StackError, which names `where`, for an invalid filter."""
+        if len(filters) > _MAX_FILTERS:
+            raise StackError(f"{where}: at most {_MAX_FILTERS} filters")
         self._patterns = [_pattern(one, f"{where}[{index}].Pattern") for index, one in enumerate(filters)]
 
     def pass_value(self, value: bytes | None) -> bool:
@@ -39,11 +39,11 @@ class Filters:
 
 
 def _pattern(declared: Mapping[str, Any], where: str) -> Any:
-    """The rule on `value`; None where the pattern has none, which every record satisfies."""
+    """The rule on `value`; None if the pattern has none: every record satisfies it."""
     try:
         pattern = json.loads(declared["Pattern"])
     except (KeyError, TypeError, ValueError) as error:
-        raise StackError(f"{where}: not a JSON text: {error}") from None
+        raise StackError(f"{where}: not JSON: {error}") from None
     if not isinstance(pattern, dict):
         raise StackError(f"{where}: must be a JSON object")
     for name in pattern:
@@ -76,27 +76,27 @@ def _check(rule: Any, where: str) -> None:
 
 def _check_condition(condition: Any, where: str) -> None:
     if isinstance(condition, list):
-        raise StackError(f"{where}: a list in a list")
+        raise StackError(f"{where}: a list inside a list")
     if not isinstance(condition, dict):
         return
     if len(condition) != 1:
         raise StackError(f"{where}: a condition has one operator, not {len(condition)}")
     ((operator, operand),) = condition.items()
     if operator in {"prefix", "suffix", "equals-ignore-case"}:
-        understood = isinstance(operand, str)
+        valid = isinstance(operand, str)
     elif operator == "exists":
-        understood = isinstance(operand, bool)
+        valid = isinstance(operand, bool)
     elif operator == "anything-but":
         operands = operand if isinstance(operand, list) else [operand]
-        understood = bool(operands) and all(isinstance(one, str | int | float | None) for one in operands)
+        valid = bool(operands) and all(isinstance(one, str | int | float | None) for one in operands)
     elif operator == "numeric":
         pairs = isinstance(operand, list) and len(operand) in (2, 4)
-        understood = pairs and all(
+        valid = pairs and all(
             sign in _COMPARISONS and _is_number(limit) for sign, limit in zip(operand[::2], operand[1::2], strict=True)
         )
     else:
         raise StackError(f"{where}: the operator {operator} is not supported")
-    if not understood:
+    if not valid:
         raise StackError(f"{where}: {operator} does not take {json.dumps(operand)}")
 
 
@@ -115,9 +115,9 @@ def _read(value: bytes | None) -> tuple[str | None, Any]:
 def _passes(rule: Any, text: str | None, document: Any) -> bool:
     if rule is None:
         return True
-    if isinstance(rule, dict):  # on a value that is no JSON object, such a rule lets nothing through
+    if isinstance(rule, dict):  # if the value is not a JSON object, no such rule passes
         return isinstance(document, dict) and _matches(rule, document)
-    # A rule on plain text; AWS lets no JSON through one.
+    # A rule on plain text; in AWS, JSON never passes it.
     return text is not None and document is _MISSING and _matches(rule, text)
 
 
@@ -163,7 +163,7 @@ def _satisfies(condition: Any, value: Any) -> bool:
 
 
 def _same(one: Any, other: Any) -> bool:
-    return type(one) is type(other) and bool(one == other)  # 300 and 300.0 are not equal there, nor 1 and true
+    return type(one) is type(other) and bool(one == other)  # in AWS, 300 is not equal to 300.0, nor 1 to true
 
 
 def _is_number(value: Any) -> bool:

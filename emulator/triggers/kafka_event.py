@@ -1,4 +1,4 @@
-"""The event that a Kafka event source mapping hands to a function, and the answer it understands.
+"""The event that a Kafka event source mapping sends to a function, and the response that it expects.
 
 Lambda developer guide, "Using Lambda with Amazon MSK" and "… with self-managed Apache Kafka".
 """
@@ -32,8 +32,8 @@ class Record(Protocol):
     def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
 
 
-class UnusableAnswer(Exception):
-    """The function's answer names no records of its batch: Lambda then counts the whole batch as failed."""
+class InvalidBatchResponse(Exception):
+    """The function's response does not name records of its batch: Lambda then counts the whole batch as failed."""
 
 
 def event(source: KafkaSource, bootstrap: Sequence[str], records: Sequence[Record]) -> bytes:
@@ -57,20 +57,20 @@ def size(record: Record) -> int:
 
 
 def first_failed(payload: bytes, records: Sequence[Record]) -> int | None:
-    """The lowest offset that the answer reports as failed (ReportBatchItemFailures), None for success.
+    """The lowest offset that the response reports as failed (ReportBatchItemFailures); None for success.
 
-    `records` are of one partition. Raises UnusableAnswer.
+    `records` belong to one partition. Raises InvalidBatchResponse.
     """
     try:
-        answer = json.loads(payload or b"null")
-        failures = (answer or {}).get("batchItemFailures") or []
+        response = json.loads(payload or b"null")
+        failures = (response or {}).get("batchItemFailures") or []
         named = [(item["itemIdentifier"]["partition"], item["itemIdentifier"]["offset"]) for item in failures]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UnusableAnswer(f"not a list of batchItemFailures: {payload[:200]!r}") from error
+        raise InvalidBatchResponse(f"not a list of batchItemFailures: {payload[:200]!r}") from error
     known = {(f"{record.topic}-{record.partition}", record.offset) for record in records}
     unknown = [name for name in named if name not in known]
     if unknown:
-        raise UnusableAnswer(f"batchItemFailures names {unknown[0]}, which is not in the batch")
+        raise InvalidBatchResponse(f"batchItemFailures names {unknown[0]}, which is not in the batch")
     return min((offset for _, offset in named), default=None)
 
 

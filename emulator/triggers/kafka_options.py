@@ -7,8 +7,8 @@ from typing import Any
 from emulator.stack import KafkaSource, StackError
 from emulator.triggers.filter_pattern import Filters
 
-# Read elsewhere, or without a consequence that a function on one machine could see.
-_PASSED_OVER = {
+# Read elsewhere, or without effect on one machine.
+_IGNORED = {
     *("FunctionResponseTypes", "KmsKeyArn", "LoggingConfig", "MetricsConfig", "ProvisionedPollerConfig"),
     *("SelfManagedEventSource", "SourceAccessConfigurations", "Tags"),
 }
@@ -20,8 +20,8 @@ class KafkaOptions:
     """A mapping's rules beyond batch and window."""
 
     filters: Filters
-    retries: int | None = None  # MaximumRetryAttempts; None is without end
-    max_age: float | None = None  # MaximumRecordAgeInSeconds; None is without end
+    retries: int | None = None  # MaximumRetryAttempts; None means no limit
+    max_age: float | None = None  # MaximumRecordAgeInSeconds; None means no limit
     bisect: bool = False
     destination: str | None = None  # an SQS queue's ARN, or kafka://topic
 
@@ -29,7 +29,7 @@ class KafkaOptions:
 def read(source: KafkaSource) -> KafkaOptions:
     """The options of a mapping. Raises StackError, with the property's path, for what is not emulated."""
     where = f"Resources.{source.name}.Properties"
-    left = {name: value for name, value in source.properties.items() if name not in _PASSED_OVER}
+    left = {name: value for name, value in source.properties.items() if name not in _IGNORED}
     if source.starting_position not in {"TRIM_HORIZON", "LATEST"}:
         raise StackError(f"{where}.StartingPosition: {source.starting_position} is not emulated")
     for name in _CONSUMERS:
@@ -73,7 +73,7 @@ def _destination(config: Mapping[str, Any], topic: str, where: str) -> str | Non
     text = str(destination)
     if text.startswith("kafka://"):
         if text in {"kafka://", f"kafka://{topic}"}:
-            raise StackError(f"{where}: {text}: a topic other than the source's own is needed")
+            raise StackError(f"{where}: {text}: must be another topic than the source's")
         return text
     if text.split(":")[2:3] == ["sqs"] and len(text.split(":")) == 6:
         return text

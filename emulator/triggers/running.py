@@ -1,4 +1,4 @@
-"""All triggers of a stack, running against one Lambda Invoke endpoint: ours, `sam local start-lambda` or any other."""
+"""All triggers of a stack, calling one Lambda Invoke endpoint: this emulator's, `sam local start-lambda` or another."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # its client is half the import time of all triggers, and man
 
 
 class Triggers:
-    """An asynchronous context manager: inside it, records and the clock call functions."""
+    """An asynchronous context manager: inside it, Kafka records and schedules invoke functions."""
 
     def __init__(
         self,
@@ -26,10 +26,10 @@ class Triggers:
         names: Mapping[str, str] | None = None,
         activity: "Activity | None" = None,
     ) -> None:
-        """`names` says what functions are called at `lambda_url`, where it is not as in the template. With an
-        `activity` Kafka is read less often while the stack is not used.
+        """`names` maps function names in the template to names at `lambda_url`, if they differ. With `activity`, Kafka
+        is read less often while the stack is not used.
 
-        Raises StackError, before anything runs, for what is not emulated or has no service.
+        Raises StackError, before anything runs, for what is not emulated or needs a missing service.
         """
         self._endpoint = LambdaEndpoint(lambda_url, names)
         self._reader = _reader(stack, bootstrap, self._endpoint, aws_url, activity)
@@ -54,15 +54,15 @@ class Triggers:
         await self._endpoint.__aexit__(*failure)
 
     async def forget_offsets(self) -> None:
-        """For a broker that came back empty: whoever remembers offsets begins anew."""
+        """Restarts the reader without offsets, after a broker restarted without its data."""
         old, self._reader = self._reader, None
         if old:
             await old.close()
-            self._reader = old.again()
+            self._reader = old.fresh_copy()
             await self._reader.start()
 
     def status(self) -> dict[str, Any]:
-        """`sources` and `schedules`, for people and programs."""
+        """`sources` and `schedules` of the status."""
         triggers = self._reader.triggers if self._reader else []
         return {
             "sources": [asdict(trigger.status()) for trigger in triggers],

@@ -1,4 +1,4 @@
-"""EventBridge Scheduler: functions invoked by the clock."""
+"""EventBridge Scheduler: functions invoked by schedules."""
 
 import asyncio
 import contextlib
@@ -11,28 +11,28 @@ from typing import Protocol
 
 from emulator.stack import Schedule
 from emulator.triggers import schedule_options
-from emulator.triggers.endpoint import Answer, LambdaEndpoint
+from emulator.triggers.endpoint import InvokeResponse, LambdaEndpoint
 from emulator.triggers.sqs import Queue, QueueError
 
 _log = logging.getLogger(__name__)
 
-_DELAYS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)  # seconds before a delivery is tried again; then every minute
-# Nothing that is tried again would help: such an event goes to the dead letters at once.
+_DELAYS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)  # seconds before each retry of a delivery; then every minute
+# A retry would not help: such an event becomes a dead letter at once.
 _NOT_RETRIED = range(400, 429)
 
 
 class Clock(Protocol):
-    """The time, and the passing of it."""
+    """The current time, and sleep."""
 
     def now(self) -> datetime:
         """The time, in UTC."""
 
     async def sleep(self, seconds: float) -> None:
-        """Returns when that much time has passed."""
+        """Returns after `seconds`."""
 
 
 class SystemClock:
-    """The machine's."""
+    """The machine's clock."""
 
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -53,9 +53,9 @@ class ScheduleTrigger:
         *,
         aws_url: str | None = None,
     ) -> None:
-        """`aws_url` is where a dead-letter queue is. Raises StackError for a property that is not emulated."""
+        """`aws_url` is the endpoint of a dead-letter queue. Raises StackError for a property that is not emulated."""
         self.schedule = schedule
-        self.next: datetime | None = None  # when it falls due next
+        self.next: datetime | None = None  # when it is due next
         self.undelivered = 0  # events given up since the start
         self.trouble: str | None = None  # the last failed delivery, until one succeeds
         self._options = options = schedule_options.read(schedule, needs_aws=aws_url is None)
@@ -71,7 +71,7 @@ class ScheduleTrigger:
         self._task = asyncio.create_task(self._run())
 
     async def close(self) -> None:
-        """Fires no more."""
+        """Stops."""
         for task in (self._task, *self._calls):
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -81,9 +81,9 @@ class ScheduleTrigger:
         self.next = self._first()
         while self.next:
             while (wait := (self.next - self._clock.now()).total_seconds()) > 0:
-                await self._clock.sleep(min(wait, 30))  # in pieces: the machine may have been asleep meanwhile
+                await self._clock.sleep(min(wait, 30))  # at most 30 s at once: the machine may be suspended meanwhile
             due = self.next
-            call = asyncio.create_task(self._fire(due))  # not awaited: a slow endpoint must not move the next time
+            call = asyncio.create_task(self._fire(due))  # not awaited: a slow endpoint must not delay the next time
             self._calls.add(call)
             call.add_done_callback(self._calls.discard)
             self.next = self._following(due)
@@ -91,37 +91,37 @@ class ScheduleTrigger:
     def _first(self) -> datetime | None:
         now, start = self._clock.now(), self._options.start
         if start is None or (start <= now and not self._options.is_rate):
-            return self._before_the_end(self._expression.first(now))
+            return self._unless_ended(self._expression.first(now))
         first = self._expression.first(start - timedelta(microseconds=1)) if not self._options.is_rate else start
-        while first and first < now:  # a rate counts from its start, however long ago
+        while first and first < now:  # a rate counts from its start, even if that is long ago
             first = self._expression.after(first)
-        return self._before_the_end(first)
+        return self._unless_ended(first)
 
     def _following(self, due: datetime) -> datetime | None:
-        """Counted from the time that was due, so that nothing drifts; what a sleeping machine missed is left out."""
+        """Counted from the due time, so that nothing drifts; times missed by a suspended machine are skipped."""
         following = self._expression.after(due)
         long_ago = self._clock.now() - timedelta(minutes=1)
         while following and following < long_ago:
             following = self._expression.after(following)
-        return self._before_the_end(following)
+        return self._unless_ended(following)
 
-    def _before_the_end(self, due: datetime | None) -> datetime | None:
+    def _unless_ended(self, due: datetime | None) -> datetime | None:
         end = self._options.end
         return None if due and end and due > end else due
 
     async def _fire(self, due: datetime) -> None:
-        """Hands the event over, again and again as the retry policy says; what the function does is not seen here."""
+        """Delivers the event, with retries as in the retry policy; the function's own result does not matter."""
         run = self._new_id()
         retries = 0
         while True:
             payload = self._payload(due, run, retries + 1)
-            answer = await self._endpoint.invoke(self.schedule.function, payload, asynchronous=True)
-            self.trouble = answer.error
-            if answer.error is None:
+            response = await self._endpoint.invoke(self.schedule.function, payload, asynchronous=True)
+            self.trouble = response.error
+            if response.error is None:
                 return
-            _log.warning("schedule %s: %s", self.schedule.name, answer.error)
+            _log.warning("schedule %s: %s", self.schedule.name, response.error)
             exhausted = None
-            if answer.status not in _NOT_RETRIED:
+            if response.status not in _NOT_RETRIED:
                 delay = _DELAYS[min(retries, len(_DELAYS) - 1)]
                 age = (self._clock.now() - due).total_seconds()
                 if retries >= self._options.max_retries:
@@ -133,17 +133,17 @@ class ScheduleTrigger:
                     retries += 1
                     continue
             self.undelivered += 1
-            await self._bury(payload, answer, due, run, retries, exhausted)
+            await self._send_to_dead_letters(payload, response, due, run, retries, exhausted)
             return
 
-    async def _bury(
-        self, payload: bytes, answer: Answer, due: datetime, run: str, retries: int, exhausted: str | None
+    async def _send_to_dead_letters(
+        self, payload: bytes, response: InvokeResponse, due: datetime, run: str, retries: int, exhausted: str | None
     ) -> None:
         if self._dead_letters is None:
             return
         attributes = {
-            "ERROR_CODE": "ERROR_FROM_TARGET" if answer.status else "CONNECTION_FAILURE",
-            "ERROR_MESSAGE": answer.error or "",
+            "ERROR_CODE": "ERROR_FROM_TARGET" if response.status else "CONNECTION_FAILURE",
+            "ERROR_MESSAGE": response.error or "",
             "EXECUTION_ID": run,
             "IS_PAYLOAD_TRUNCATED": "false",
             "RETRY_ATTEMPTS": str(retries),

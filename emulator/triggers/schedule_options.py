@@ -1,4 +1,4 @@
-"""What a schedule says beyond its expression, read from its CloudFormation properties."""
+"""A schedule's options besides its expression, read from its CloudFormation properties."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from emulator.stack import Schedule, StackError
 from emulator.triggers.expression import Expression, Rate, parse
 
-# Read elsewhere, or without a consequence here. A flexible window lets a target be called any time within it: at once.
-_PASSED_OVER = {
+# Read elsewhere, or without effect here. In a flexible window a target may be called at any time: here at its start.
+_IGNORED = {
     *("ActionAfterCompletion", "Description", "EventBusName", "FlexibleTimeWindow", "GroupName", "KmsKeyArn", "Name"),
     *("RoleArn", "ScheduleExpression", "State", "Tags", "Targets"),
 }
-_TARGET = {"DeadLetterConfig", "RetryPolicy"}  # may also stand beside the other properties, as SAM writes them
-_TARGET_PASSED_OVER = {"Arn", "Id", "Input", "RoleArn"}
+_TARGET = {"DeadLetterConfig", "RetryPolicy"}  # may also be among the other properties, as SAM writes them
+_TARGET_IGNORED = {"Arn", "Id", "Input", "RoleArn"}
 
 
 @dataclass(frozen=True)
@@ -25,25 +25,25 @@ class ScheduleOptions:
     expression: Expression
     start: datetime | None = None
     end: datetime | None = None
-    max_retries: int = 185  # of handing an event to the function
-    max_age: float = 86_400  # seconds in which that is tried
+    max_retries: int = 185  # of delivering an event
+    max_age: float = 86_400  # seconds during which delivery is retried
     dead_letters: str | None = None  # an SQS queue's ARN
 
     @property
     def is_rate(self) -> bool:
-        """Whether it counts from its start."""
+        """Whether it is a rate, which counts from its start."""
         return isinstance(self.expression, Rate)
 
 
 def read(schedule: Schedule, *, needs_aws: bool = False) -> ScheduleOptions:
     """The options. Raises StackError, with the property's path, for what is not emulated.
 
-    `needs_aws` refuses a dead-letter queue: there is no AWS endpoint.
+    `needs_aws` makes a dead-letter queue an error: there is no AWS endpoint.
     """
     where = f"Resources.{schedule.name}.Properties"
-    left = {name: value for name, value in schedule.properties.items() if name not in _PASSED_OVER}
+    left = {name: value for name, value in schedule.properties.items() if name not in _IGNORED}
     target = left.pop("Target", None) or {name: left.pop(name) for name in _TARGET if name in left}
-    target = {name: value for name, value in target.items() if name not in _TARGET_PASSED_OVER}
+    target = {name: value for name, value in target.items() if name not in _TARGET_IGNORED}
     zone_name = str(left.pop("ScheduleExpressionTimezone", None) or "UTC")
     try:
         zone = UTC if zone_name == "UTC" else ZoneInfo(zone_name)
@@ -60,8 +60,8 @@ def read(schedule: Schedule, *, needs_aws: bool = False) -> ScheduleOptions:
         raise StackError(f"{where}.Target.DeadLetterConfig.Arn: {queue}: {need}")
     options = ScheduleOptions(
         expression=expression,
-        start=_moment(left.pop("StartDate", None), f"{where}.StartDate"),
-        end=_moment(left.pop("EndDate", None), f"{where}.EndDate"),
+        start=_time(left.pop("StartDate", None), f"{where}.StartDate"),
+        end=_time(left.pop("EndDate", None), f"{where}.EndDate"),
         max_retries=_number(retry, "MaximumRetryAttempts", 0, 185, 185, f"{where}.Target.RetryPolicy"),
         max_age=_number(retry, "MaximumEventAgeInSeconds", 60, 86_400, 86_400, f"{where}.Target.RetryPolicy"),
         dead_letters=str(queue) if queue else None,
@@ -73,13 +73,13 @@ def read(schedule: Schedule, *, needs_aws: bool = False) -> ScheduleOptions:
     return options
 
 
-def _moment(value: Any, where: str) -> datetime | None:
+def _time(value: Any, where: str) -> datetime | None:
     if value is None:
         return None
     try:
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
     except ValueError:
-        raise StackError(f"{where}: {value} is not a time, as 2026-11-20T13:00:00Z is") from None
+        raise StackError(f"{where}: {value} is not a time such as 2026-11-20T13:00:00Z") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

@@ -1,4 +1,4 @@
-"""Messages to an SQS queue that an ARN names, at whatever endpoint plays AWS (moto, here)."""
+"""Sends messages to an SQS queue, given by its ARN, at an AWS endpoint (here moto)."""
 
 import json
 from collections.abc import Mapping
@@ -8,13 +8,13 @@ import aiohttp
 
 
 class QueueError(Exception):
-    """The queue did not take a message."""
+    """The queue did not accept a message."""
 
 
 class Queue:
-    """One queue, made at its first message where the endpoint does not have it: the template declares it.
+    """One queue. It is created at its first message if the endpoint does not have it.
 
-    SQS's JSON protocol by hand: importing boto3 for it would take as long as the rest of the emulator's start.
+    Uses SQS's JSON protocol directly: importing boto3 would take as long as the rest of the emulator's start.
     """
 
     def __init__(self, arn: str, endpoint: str) -> None:
@@ -34,23 +34,23 @@ class Queue:
                     message["MessageAttributes"] = {
                         name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
                     }
-                status, answer = await self._call(session, "SendMessage", message)
+                status, text = await self._call(session, "SendMessage", message)
         except (TimeoutError, aiohttp.ClientError) as error:
             raise QueueError(f"{self.arn} at {self._endpoint}: {type(error).__name__}: {error}") from error
         if status != 200:
-            self._url = None  # an endpoint that keeps nothing may have been started again
-            raise QueueError(f"{self.arn} at {self._endpoint}: HTTP {status}: {answer[:300]}")
+            self._url = None  # an endpoint without persistence may have restarted
+            raise QueueError(f"{self.arn} at {self._endpoint}: HTTP {status}: {text[:300]}")
 
     async def _find(self, session: aiohttp.ClientSession) -> str:
-        status, answer = await self._call(session, "GetQueueUrl", {"QueueName": self._name})
-        if status != 200 and ("QueueDoesNotExist" in answer or "NonExistentQueue" in answer):
-            status, answer = await self._call(session, "CreateQueue", {"QueueName": self._name})
+        status, text = await self._call(session, "GetQueueUrl", {"QueueName": self._name})
+        if status != 200 and ("QueueDoesNotExist" in text or "NonExistentQueue" in text):
+            status, text = await self._call(session, "CreateQueue", {"QueueName": self._name})
         if status != 200:
-            raise QueueError(f"{self.arn} at {self._endpoint}: HTTP {status}: {answer[:300]}")
-        return str(json.loads(answer)["QueueUrl"])
+            raise QueueError(f"{self.arn} at {self._endpoint}: HTTP {status}: {text[:300]}")
+        return str(json.loads(text)["QueueUrl"])
 
     async def _call(self, session: aiohttp.ClientSession, action: str, body: Mapping[str, Any]) -> tuple[int, str]:
-        scope = f"local/20260101/{self._region}/sqs/aws4_request"  # where moto reads the region and the service
+        scope = f"local/20260101/{self._region}/sqs/aws4_request"  # moto reads the region and the service from it
         headers = {
             "Content-Type": "application/x-amz-json-1.0",
             "X-Amz-Target": f"AmazonSQS.{action}",

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from emulator import config, services
 from emulator.ports import HOST, free_port
-from emulator.processes import Child, Roster
+from emulator.processes import Child, ProcessRegistry
 
 ROOT = Path(__file__).parents[2]
 REGION = "ap-northeast-2"
@@ -60,7 +60,7 @@ class Children:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._roster = Roster(folder / "children.json")
+        self._registry = ProcessRegistry(folder / "children.json")
         self._running: list[Child] = []
 
     def start(
@@ -68,7 +68,7 @@ class Children:
     ) -> Child:
         log = self._folder / "logs" / f"{name}.log"
         variables = {**os.environ, **(environment or {})}
-        child = Child(name, command, log=log, roster=self._roster, environment=variables, folder=folder)
+        child = Child(name, command, log=log, registry=self._registry, environment=variables, folder=folder)
         self._running.append(child)
         return child
 
@@ -91,7 +91,7 @@ def start_outside_services(
     wanted = {name: {**options} for name, options in declared.services.items() if aws or name != "aws"}
     ports: dict[str, int] = {}
     for name in (*wanted, *(process.name for process in declared.processes)):
-        ports[name] = free_port(besides=frozenset((*ports.values(), *also_forwarded)))
+        ports[name] = free_port(exclude=frozenset((*ports.values(), *also_forwarded)))
     for name, options in wanted.items():
         options["port"] = ports[name]
     wanted["kafka"]["advertised"] = seen_at

@@ -103,8 +103,8 @@ def test_an_authorizer_that_fails_denies_access(live: LiveEmulator, token: str, 
     ("token", "cause"),
     [
         ("crash", "the authorizer failed: "),
-        ("nopolicy", "the authorizer Uncached: its answer has no "),
-        ("nested", "the authorizer Uncached: its context holds "),
+        ("nopolicy", "the authorizer Uncached: its response has no "),
+        ("nested", "the authorizer Uncached: its context has a value "),
     ],
 )
 def test_an_authorizer_that_fails_is_in_its_log_with_the_cause(live: LiveEmulator, token: str, cause: str) -> None:

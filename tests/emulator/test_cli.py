@@ -91,7 +91,7 @@ class Project:
         self.bytecode = bytecode  # shared: compiling everything for each test would take most of its time
         self.mark = uuid.uuid4().hex  # in the environment of every process that runs for it, with all descendants
         self.port = free_port()
-        self.neighbour = free_port(besides=frozenset({self.port}))
+        self.neighbour = free_port(exclude=frozenset({self.port}))
         (folder / "code").mkdir(parents=True)
         (folder / "code" / "greet.py").write_text(_CODE)
         (folder / "template.yaml").write_text(_TEMPLATE)
@@ -228,7 +228,7 @@ def test_invoke_says_that_it_waits_for_a_slow_function(running: Project, tmp_pat
     done = running.run("invoke", "Greet", "-e", str(tmp_path / "event.json"))
 
     assert json.loads(done.stdout)["statusCode"] == 200
-    assert done.stderr == "Greet still runs; `logs -f` shows what it says\n"
+    assert done.stderr == "Greet still runs; `logs -f` shows what it logs\n"
     assert running.run("invoke", "Greet").stderr == ""
 
 
@@ -267,7 +267,7 @@ def test_a_port_in_use_is_reported_and_nothing_is_left_running(project: Project,
 
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
-    assert line.startswith(f"error: port {port}, wanted by ")
+    assert line.startswith(f"error: port {port} of ")
     assert f"(pid {os.getpid()})" in line
     assert project.left() == []
 
@@ -414,14 +414,14 @@ def test_the_daemon_stops_in_order_on_sigint(project: Project) -> None:
 
     wait_until(lambda: project.left() == [])
     assert not (project.state.folder / "stack.json").exists()
-    assert [roster.read() for roster in project.state.rosters()] == [{}, {}]  # each child was stopped and removed
+    assert [registry.read() for registry in project.state.registries()] == [{}, {}]  # each child was stopped and removed
 
 
 @pytest.mark.parametrize("ended", [signal.SIGINT, signal.SIGTERM])
 def test_triggers_stop_on_ctrl_c_or_sigterm(project: Project, ended: signal.Signals) -> None:
     words = ("triggers", "--lambda-url", "http://127.0.0.1:1", "--project", str(project.folder))
     with project.start(*words, state=False, preexec_fn=as_started_in_the_background) as process:
-        process.line("Ctrl-C stops it")
+        process.line("stop with Ctrl-C")
         process.send_signal(ended)
         _, error = process.communicate(timeout=30)
 
@@ -446,11 +446,11 @@ def test_a_template_changed_since_the_start_is_reported(running: Project) -> Non
     written = template.stat().st_mtime
     os.utime(template, (written + 3600, written + 3600))
     try:
-        assert "was changed since" in running.up().stdout
-        assert "was changed since" in running.run("status").stdout
+        assert "changed since the start" in running.up().stdout
+        assert "changed since the start" in running.run("status").stdout
     finally:
         os.utime(template, (written, written))
-    assert "was changed since" not in running.run("status").stdout
+    assert "changed since the start" not in running.run("status").stdout
 
 
 @pytest.mark.parametrize("words", [["--port", "99999"], ["--debug", "Greet:99999"], ["--process-port", "neighbour=0"]])

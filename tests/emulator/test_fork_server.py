@@ -111,7 +111,7 @@ def test_modules_that_are_named_are_imported_before_the_first_call(
 ) -> None:
     """Those that do not exist or cannot be preloaded are skipped. The others are hidden until they are imported."""
     live = start(preload=["no_such_module", "threaded", "shared", "late"])
-    wait_for(lambda: "preload: no_such_module is not imported" in caplog.text, "a log record about the missing module")
+    wait_for(lambda: "preload: no_such_module was not imported" in caplog.text, "a log record about the missing module")
     first = call(live, "DescribeFunction", what="late")
     assert first["before"] == []
     wait_until_forked(live)

@@ -270,7 +270,7 @@ def gateway_error(live: LiveEmulator, response: httpx.Response) -> dict[str, Any
                 "function": "ActFunction",
                 "gateway_status": 502,
                 "gateway_response": "DEFAULT_5XX",
-                "cause": "not an answer of a proxy integration: statusCode is not an HTTP status",
+                "cause": "not a valid proxy integration response: statusCode is not an HTTP status",
             },
         ),
         (
@@ -290,7 +290,7 @@ def gateway_error(live: LiveEmulator, response: httpx.Response) -> dict[str, Any
                 "function": "ActFunction",
                 "gateway_status": 504,
                 "gateway_response": "INTEGRATION_TIMEOUT",
-                "cause": "no answer within 0.3 s; it runs on",
+                "cause": "no response within 0.3 s; the function keeps running",
             },
         ),
     ],

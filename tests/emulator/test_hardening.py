@@ -57,7 +57,7 @@ def test_a_function_that_exceeds_its_memory_is_killed_with_lambdas_error(live: L
         "errorType": "Runtime.ExitError",
         "errorMessage": f"RequestId: {result.request_id} Error: Runtime exited with error: signal: killed",
     }
-    assert any("128 MB is its MemorySize" in line for line in lines_of(live, result))
+    assert any("MemorySize is 128 MB" in line for line in lines_of(live, result))
     assert act(live, answer=1).payload == b"1"
 
 

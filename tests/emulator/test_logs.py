@@ -4,20 +4,20 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-from emulator.function_log import FunctionLog, Line, read
+from emulator.function_log import FunctionLog, LogLine, read
 from emulator.log_view import Entries, Entry, select
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 TRACEBACK = 'Traceback (most recent call last):\n  File "a.py", line 1, in handler\nshop.Odd: why'
 
 
-def line(message: str, request: str = "r1", function: str = "Buy", **extra: str) -> Line:
-    return Line(AT, function, request, "INFO" if extra else "", message, extra, raw=f"{message} {extra}")
+def line(message: str, request: str = "r1", function: str = "Buy", **extra: str) -> LogLine:
+    return LogLine(AT, function, request, "INFO" if extra else "", message, extra, raw=f"{message} {extra}")
 
 
-def shown(*lines: Line) -> list[Entry]:
+def shown(*lines: LogLine) -> list[Entry]:
     entries = Entries()
-    return [entry for one in lines if (entry := entries.of(one))]
+    return [entry for one in lines if (entry := entries.entry_for(one))]
 
 
 def test_a_trace_has_all_lines_of_the_invocations_that_mention_it() -> None:

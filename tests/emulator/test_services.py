@@ -23,10 +23,10 @@ import redis
 from kafka import KafkaAdminClient
 
 from emulator import services
-from emulator.processes import Roster, start_time
+from emulator.processes import ProcessRegistry, start_time
 from emulator.services import Running, unprivileged
 from emulator.services.postgres import Postgres
-from emulator.services.unprivileged import Nobody
+from emulator.services.unprivileged import NobodyUser
 from emulator.stack import StackError
 from tests.support.child_process import Child
 
@@ -48,11 +48,11 @@ def test_a_process_that_has_the_pid_of_an_earlier_child_is_not_killed(tmp_path: 
     file = tmp_path / "services.json"
     unrelated = subprocess.Popen(["sleep", "60"], start_new_session=True)  # noqa: S607
     try:
-        Roster(file).add("redis", unrelated.pid)
+        ProcessRegistry(file).add("redis", unrelated.pid)
         file.write_text(json.dumps({"redis": [unrelated.pid, (start_time(unrelated.pid) or 0.0) - 100]}))
-        assert (Roster(file).kill_leftovers(), unrelated.poll()) == ([], None)
-        Roster(file).add("redis", unrelated.pid)
-        assert Roster(file).kill_leftovers() == ["redis"]
+        assert (ProcessRegistry(file).kill_leftovers(), unrelated.poll()) == ([], None)
+        ProcessRegistry(file).add("redis", unrelated.pid)
+        assert ProcessRegistry(file).kill_leftovers() == ["redis"]
     finally:
         unrelated.kill()
         unrelated.wait()
@@ -196,9 +196,9 @@ def test_postgres_has_no_capabilities_in_a_folder_that_everyone_may_enter(postgr
 @pytest.mark.parametrize(
     ("missing", "message"),
     [
-        ({7}, "this root has no CAP_SETUID: do that"),
-        ({6, 7}, "this root has no CAP_SETGID, CAP_SETUID: do that"),
-        ({1, 2}, "may not enter {closed}, and this root has no CAP_DAC_OVERRIDE to let him: move the project"),
+        ({7}, "this root lacks CAP_SETUID: do that"),
+        ({6, 7}, "this root lacks CAP_SETGID, CAP_SETUID: do that"),
+        ({1, 2}, "cannot enter {closed}, and this root lacks CAP_DAC_OVERRIDE to allow it: move the project"),
     ],
 )
 def test_a_root_that_may_not_become_nobody_gets_advice_in_one_line(
@@ -213,7 +213,7 @@ def test_a_root_that_may_not_become_nobody_gets_advice_in_one_line(
     monkeypatch.setattr(unprivileged, "_capabilities", lambda: set(range(40)) - missing)
 
     with pytest.raises(StackError) as error:
-        Nobody(program, closed / "state", "do that")
+        NobodyUser(program, closed / "state", "do that")
 
     assert message.format(closed=outermost) in str(error.value)
     assert "\n" not in str(error.value)
@@ -223,7 +223,9 @@ def test_a_user_without_a_name_gets_advice_in_one_line(tmp_path: Path, monkeypat
     """`docker run --user 1234`."""
     monkeypatch.setattr(os, "geteuid", lambda: 4_000_000_000)
 
-    with pytest.raises(StackError, match=r"^PostgreSQL makes no cluster for user 4000000000, .*/etc/passwd[^\n]*$"):
+    with pytest.raises(
+        StackError, match=r"^PostgreSQL cannot create a cluster for user 4000000000, .*/etc/passwd[^\n]*$"
+    ):
         services.start({"postgres": {}}, tmp_path)
 
 
@@ -238,7 +240,7 @@ def test_a_system_that_forbids_a_change_of_user_is_reported_in_one_line(
     user = SimpleNamespace(uid=os.geteuid(), gid=os.getegid(), become=lambda: rejected)
     monkeypatch.setattr(Postgres, "_nobody", lambda _: user)
 
-    with pytest.raises(StackError, match=r"^PostgreSQL does not run as root, and this system did not let us[^\n]*$"):
+    with pytest.raises(StackError, match=r"^PostgreSQL does not run as root, and this system does not allow[^\n]*$"):
         services.start({"postgres": {}}, tmp_path)
 
 
@@ -276,7 +278,7 @@ def test_services_end_when_the_process_that_started_them_is_killed_and_start_aga
 
 
 def test_a_start_kills_processes_that_an_earlier_one_left_but_no_others(tmp_path: Path) -> None:
-    """A pid in the roster may belong to another process by now: the start time distinguishes them."""
+    """A pid in the registry may belong to another process by now: the start time distinguishes them."""
     left, unrelated = (
         subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
         for _ in range(2)

@@ -193,7 +193,7 @@ def test_the_retries_of_asynchronous_invocations_are_read(template: Template) ->
             "Resources.App.Properties.Environment.Variables.AWS_REGION: Lambda",
         ),
         ("Environment: {Variables: {9x: x}}", "Resources.App.Properties.Environment.Variables.9x: a variable's name"),
-        ("Environment: {Variables: {LONG: " + "x" * 4093 + "}}", "4097 bytes of variables; Lambda takes 4096"),
+        ("Environment: {Variables: {LONG: " + "x" * 4093 + "}}", "4097 bytes of variables; Lambda allows 4096"),
         (
             "FileSystemConfigs: [{Arn: a, LocalMountPath: /mnt/a}]",
             "Resources.App.Properties.FileSystemConfigs: not emul",

@@ -246,12 +246,12 @@ def test_a_rule_on_plain_text_passes_no_json_and_filters_are_alternatives() -> N
         ({"MaximumRecordAgeInSeconds": 5}, r"MaximumRecordAgeInSeconds: 5 is neither -1 nor from 60"),
         (on_failure("arn:aws:sns:eu-central-1:000000000000:t"), "only SQS queues and kafka://topic are emulated"),
         (on_failure("arn:aws:s3:::bucket"), r"OnFailure\.Destination: arn:aws:s3:::bucket"),
-        (on_failure("kafka://orders"), "a topic other than the source's own"),
+        (on_failure("kafka://orders"), "must be another topic than the source's"),
         ({"AmazonManagedKafkaEventSourceConfig": {"SchemaRegistryConfig": {}}}, "SchemaRegistryConfig: not emulated"),
         ({"FilterCriteria": {"Filters": [{"Pattern": '{"key": ["a"]}'}]}}, r"Filters\[0\]\.Pattern: .* not on key"),
         ({"FilterCriteria": {"Filters": [{"Pattern": '{"value": {"a": [{"wildcard": "*"}]}}'}]}}, "operator wildcard"),
         ({"FilterCriteria": {"Filters": [{"Pattern": '{"value": {"a": "b"}}'}]}}, "must be an object, or a list"),
-        ({"FilterCriteria": {"Filters": [{"Pattern": "{"}]}}, "not a JSON text"),
+        ({"FilterCriteria": {"Filters": [{"Pattern": "{"}]}}, "not JSON"),
     ],
 )
 def test_a_property_that_is_not_emulated_is_rejected_by_its_path(properties: dict[str, Any], message: str) -> None:

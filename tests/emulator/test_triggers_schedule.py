@@ -11,7 +11,7 @@ import boto3
 import pytest
 
 from emulator.stack import Schedule, StackError
-from emulator.triggers.endpoint import Answer, LambdaEndpoint
+from emulator.triggers.endpoint import InvokeResponse, LambdaEndpoint
 from emulator.triggers.expression import parse
 from emulator.triggers.schedule import ScheduleTrigger
 
@@ -59,11 +59,11 @@ class FakeEndpoint(LambdaEndpoint):
     def __init__(self, clock: FakeClock, slow: Callable[[], Awaitable[object]] | None = None) -> None:
         super().__init__("http://127.0.0.1:1")
         self.calls: list[tuple[datetime, Any]] = []
-        self.answer = Answer(status=202)
+        self.answer = InvokeResponse(status=202)
         self._clock = clock
         self._slow = slow
 
-    async def invoke(self, function: str, payload: bytes, *, asynchronous: bool = False) -> Answer:
+    async def invoke(self, function: str, payload: bytes, *, asynchronous: bool = False) -> InvokeResponse:
         assert (function, asynchronous) == ("Admitter", True)
         self.calls.append((self._clock.now(), json.loads(payload)))
         if self._slow:
@@ -81,7 +81,7 @@ def fired(
     *,
     text: str | None = "{}",
     jump: float = 0,
-    answer: Answer = Answer(status=202),  # noqa: B008 - frozen
+    answer: InvokeResponse = InvokeResponse(status=202),  # noqa: B008 - frozen
     **properties: Any,
 ) -> list[tuple[datetime, Any]]:
     async def scenario() -> list[tuple[datetime, Any]]:
@@ -247,7 +247,7 @@ def test_an_event_that_is_not_accepted_is_sent_again_by_the_retry_policy() -> No
         "rate(1 day)",
         600,
         text='{"attempt": "<aws.scheduler.attempt-number>"}',
-        answer=Answer(error="HTTP 503", status=503),
+        answer=InvokeResponse(error="HTTP 503", status=503),
         Target={"RetryPolicy": {"MaximumRetryAttempts": 3}},
     )
 
@@ -259,7 +259,7 @@ def test_an_event_that_is_too_old_is_given_up() -> None:
     calls = fired(
         "rate(1 day)",
         600,
-        answer=Answer(error="refused"),
+        answer=InvokeResponse(error="refused"),
         Target={"RetryPolicy": {"MaximumEventAgeInSeconds": 60}},
     )
 
@@ -267,7 +267,7 @@ def test_an_event_that_is_too_old_is_given_up() -> None:
 
 
 def test_a_permanent_failure_is_not_retried() -> None:
-    assert len(fired("rate(1 day)", 600, answer=Answer(error="HTTP 404", status=404))) == 1
+    assert len(fired("rate(1 day)", 600, answer=InvokeResponse(error="HTTP 404", status=404))) == 1
 
 
 def test_an_event_that_is_given_up_goes_to_the_dead_letter_queue_with_the_reason(aws: str) -> None:

@@ -23,7 +23,7 @@ from kafka.admin import ScramMechanism, UserScramCredentialUpsertion
 
 from common.messaging.messages import DEAD_LETTERS
 from emulator.ports import HOST, free_port
-from emulator.processes import Roster
+from emulator.processes import ProcessRegistry
 from emulator.services.apache_kafka import ApacheKafka
 from functions.outbox_relay.adapters.kafka_connection import KafkaSettings, kafka_options
 from functions.outbox_relay.adapters.kafka_publisher import KafkaPublisher
@@ -101,9 +101,9 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureServer]:
     folder = tmp_path_factory.mktemp("secure")
     port = free_port()
     broker = SecureBroker(
-        {"topics": {TOPIC: 1}}, folder / "kafka", port, folder / "kafka.log", Roster(folder / "roster.json")
+        {"topics": {TOPIC: 1}}, folder / "kafka", port, folder / "kafka.log", ProcessRegistry(folder / "registry.json")
     )
-    broker.secure_port = free_port(besides=frozenset({port}))
+    broker.secure_port = free_port(exclude=frozenset({port}))
     broker.keystore, ca_file = _certificate(folder)
     try:
         broker.prepare(lambda _: None)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
-from emulator.dependencies import refuse_circles
+from emulator.circular_references import check_no_cycles
 from emulator.translate import translate
 from tools.openapi.routes import ROOT
 
@@ -131,7 +131,7 @@ def test_an_existing_personal_data_key_is_used_instead_of_a_new_one() -> None:
 def test_the_application_stays_under_cloudformations_limit_and_has_no_circular_dependency() -> None:
     """500 resources a stack. Aliases depend on CodeDeploy, it on the alarms, and they on functions."""
     resources = translate(ROOT / "template.yaml", overrides("prod"), "ap-northeast-2", None)["Resources"]
-    refuse_circles(resources)
+    check_no_cycles(resources)
     assert len(resources) < 400, "leave room for what SAM adds"
 
 

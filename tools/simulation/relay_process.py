@@ -11,7 +11,7 @@ from signal import SIGKILL, SIGTERM, signal
 import psutil
 import psycopg
 
-from emulator.processes import die_with_parent
+from emulator.processes import exit_with_parent
 from functions.outbox_relay.adapters.kafka_publisher import KafkaPublisher
 from functions.outbox_relay.adapters.outbox_repository import OutboxRepository
 from functions.outbox_relay.usecases.relay import Relay
@@ -31,7 +31,7 @@ class RelayProcess:
             cwd=ROOT,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            preexec_fn=die_with_parent(SIGTERM),
+            preexec_fn=exit_with_parent(SIGTERM),
         )
 
     @property

@@ -9,7 +9,7 @@ from kafka import KafkaAdminClient
 from kafka.admin import NewTopic
 
 from emulator.ports import HOST, free_port
-from emulator.processes import Roster
+from emulator.processes import ProcessRegistry
 from emulator.services.apache_kafka import ApacheKafka
 
 NODES = (1, 2, 3)
@@ -22,7 +22,9 @@ class Broker(ApacheKafka):
         self.node = node
         self._controllers = controllers
         name = f"broker-{node}"
-        super().__init__({}, folder / name, ports[node], folder / f"{name}.log", Roster(folder / f"{name}.json"))
+        super().__init__(
+            {}, folder / name, ports[node], folder / f"{name}.log", ProcessRegistry(folder / f"{name}.json")
+        )
 
     def _settings(self) -> Mapping[str, object]:
         controller = f"CONTROLLER://{HOST}:{self._controllers[self.node]}"
@@ -44,7 +46,7 @@ class Cluster:
         """Topics: name -> number of partitions, each on all three brokers."""
         taken: list[int] = []
         for _ in range(2 * len(NODES)):
-            taken.append(free_port(besides=frozenset(taken)))
+            taken.append(free_port(exclude=frozenset(taken)))
         ports = dict(zip(NODES, taken[:3], strict=True))
         controllers = dict(zip(NODES, taken[3:], strict=True))
         self.brokers = [Broker(node, ports, controllers, folder) for node in NODES]

@@ -20,7 +20,7 @@ from kafka.structs import OffsetAndMetadata
 from common.messaging.consumer import Consumer
 from common.messaging.messages import RESERVATION_EVENTS, Envelope, ReservationConfirmed
 from common.stores.postgres import Connection, Database
-from emulator.processes import die_with_parent
+from emulator.processes import exit_with_parent
 from emulator.triggers import kafka_event
 from tools.simulation.msk_event import msk_event
 from tools.simulation.relay_process import PYTHONPATH, ROOT
@@ -37,7 +37,7 @@ class ConsumerProcess:
             cwd=ROOT,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            preexec_fn=die_with_parent(SIGTERM),
+            preexec_fn=exit_with_parent(SIGTERM),
         )
 
     def kill(self) -> None:

@@ -1,4 +1,4 @@
-"""Circular references between resources, which CloudFormation refuses."""
+"""Circular references between resources, which CloudFormation rejects."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -9,11 +9,11 @@ from emulator.stack import StackError
 _SUBSTITUTION = re.compile(r"\$\{([^!][^}]*)\}")
 
 
-def refuse_circles(resources: Mapping[str, Mapping[str, Any]]) -> None:
-    """Raises StackError with the resources of the first circle there is."""
-    needs = {name: sorted(set(_names(resource)) & set(resources)) for name, resource in resources.items()}
+def check_no_cycles(resources: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raises StackError with the resources of the first cycle found."""
+    references = {name: sorted(set(_names(resource)) & set(resources)) for name, resource in resources.items()}
     done: set[str] = set()
-    for first in needs:
+    for first in references:
         path: list[str] = []
         stack = [(first, iter([first]))]
         while stack:
@@ -23,17 +23,17 @@ def refuse_circles(resources: Mapping[str, Mapping[str, Any]]) -> None:
                 if path:
                     done.add(path.pop())
             elif name in path:
-                circle = [*path[path.index(name) :], name]
-                raise StackError(f"Resources.{name}: circular dependency: {' → '.join(circle)}")
+                cycle = [*path[path.index(name) :], name]
+                raise StackError(f"Resources.{name}: circular dependency: {' → '.join(cycle)}")
             elif name not in done:
                 path.append(name)
-                stack.append((name, iter(needs[name])))
+                stack.append((name, iter(references[name])))
 
 
 def _names(resource: Mapping[str, Any]) -> Iterator[str]:
-    """What a resource refers to, or waits for."""
-    waits = resource.get("DependsOn") or []
-    yield from [waits] if isinstance(waits, str) else waits
+    """The resources that a resource refers to or depends on."""
+    depends_on = resource.get("DependsOn") or []
+    yield from [depends_on] if isinstance(depends_on, str) else depends_on
     yield from _references(resource.get("Properties"))
 
 

@@ -1,6 +1,6 @@
-"""Which properties of the resources we emulate are acted on, and which change nothing that can be seen on one machine.
+"""Properties of emulated resources that are supported, or ignored since they have no effect on one machine.
 
-Every other one is refused by its path: silence would be a lie.
+Any other property is an error: ignoring it would hide a difference.
 """
 
 from collections.abc import Collection, Mapping
@@ -9,16 +9,16 @@ from typing import Any
 from emulator.stack import StackError
 
 FUNCTION = {
-    # acted on
+    # supported
     *("Code", "DeadLetterConfig", "Environment", "FunctionName", "Handler", "Layers", "LoggingConfig", "MemorySize"),
     *("PackageType", "ReservedConcurrentExecutions", "Runtime", "SnapStart", "Timeout"),
-    # of the machine it would run on, of its permissions, or of what is recorded about it
+    # ignored: about the machine, permissions or records
     *("Architectures", "CodeSigningConfigArn", "Description", "EphemeralStorage", "KmsKeyArn", "RecursiveLoop", "Role"),
     *("RuntimeManagementConfig", "Tags", "TracingConfig", "VpcConfig"),
 }
 ALIAS = {
     *("FunctionName", "FunctionVersion", "Name"),
-    *("Description", "ProvisionedConcurrencyConfig"),  # the latter: warm sooner, else the same
+    *("Description", "ProvisionedConcurrencyConfig"),  # the latter only affects cold starts
 }
 EVENT_INVOKE = {
     "DestinationConfig",
@@ -30,7 +30,7 @@ EVENT_INVOKE = {
 REST_API = {
     *("BinaryMediaTypes", "Body", "MinimumCompressionSize"),
     *("Description", "EndpointConfiguration", "FailOnWarnings", "Mode", "Name", "Parameters", "SecurityPolicy", "Tags"),
-    "DisableExecuteApiEndpoint",  # here it is the custom domain's address that answers
+    "DisableExecuteApiEndpoint",  # the emulator serves at the root, like a custom domain
 }
 BODY = {
     *("components", "paths", "security", "securityDefinitions"),
@@ -38,7 +38,7 @@ BODY = {
     *("x-amazon-apigateway-minimum-compression-size", "x-amazon-apigateway-endpoint-configuration"),
     *("basePath", "definitions", "externalDocs", "host", "info", "openapi", "produces", "consumes", "schemes"),
     *("servers", "swagger", "tags", "x-amazon-apigateway-documentation"),
-    # names of validators only: a method that uses one is refused
+    # names of validators only: a method that uses one is rejected
     *("x-amazon-apigateway-request-validators", "x-amazon-apigateway-request-validator"),
 }
 STAGE = {
@@ -57,7 +57,7 @@ INTEGRATION = {
 SCHEDULE = {
     *("EndDate", "ScheduleExpression", "ScheduleExpressionTimezone", "StartDate", "State", "Target"),
     *("Description", "GroupName", "KmsKeyArn", "Name"),
-    "FlexibleTimeWindow",  # any time within it will do: the first
+    "FlexibleTimeWindow",  # invoked at the start of the window
 }
 SCHEDULE_TARGET = {
     *("Arn", "DeadLetterConfig", "Input", "RetryPolicy"),
@@ -67,7 +67,7 @@ RULE = {
     *("ScheduleExpression", "State", "Targets"),
     *("Description", "EventBusName", "Name", "RoleArn", "Tags"),
 }
-# Off is what they are without being named.
+# Properties accepted with these values only: the same as leaving them out.
 _OFF: Mapping[str, Any] = {
     "CacheClusterEnabled": False,
     "CachingEnabled": False,
@@ -76,7 +76,7 @@ _OFF: Mapping[str, Any] = {
     "ScheduleExpressionTimezone": "UTC",
 }
 
-# What Lambda sets itself. https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+# Set by Lambda itself. https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
 RESERVED_VARIABLES = {
     *("_HANDLER", "_X_AMZN_TRACE_ID", "AWS_DEFAULT_REGION", "AWS_REGION", "AWS_EXECUTION_ENV"),
     *("AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_VERSION"),
@@ -86,15 +86,15 @@ RESERVED_VARIABLES = {
 }
 
 
-def refuse_others(properties: Mapping[str, Any], understood: Collection[str], where: str) -> None:
-    """Raises StackError for the first property that is neither understood nor off."""
+def check_supported(properties: Mapping[str, Any], supported: Collection[str], where: str) -> None:
+    """Raises StackError for the first property that is not supported and not off."""
     for name, value in sorted(properties.items()):
-        if name not in understood and (name not in _OFF or _plain(value) != _plain(_OFF[name])):
+        if name not in supported and (name not in _OFF or _plain(value) != _plain(_OFF[name])):
             raise StackError(f"{where}.{name}: not emulated")
 
 
 def in_range(properties: Mapping[str, Any], name: str, default: int, least: int, most: int, where: str) -> int:
-    """A whole number between the limits Lambda has for it; StackError for anything else."""
+    """A whole number between the limits Lambda has for it; raises StackError for anything else."""
     value = properties.get(name, default)
     try:
         number = int(str(value))
