@@ -47,7 +47,7 @@ class NobodyUser:
         self.uid, self.gid = user.pw_uid, user.pw_gid
         held = _capabilities()
         if missing := _names(_TO_CHANGE_USER - held):
-            raise StackError(f"PostgreSQL does not run as root, and this root lacks {missing}: {instead}")
+            raise StackError(f"PostgreSQL does not run as root, and this root has no {missing}: {instead}")
         if not _is_mapped(self.uid):
             raise StackError(f"PostgreSQL does not run as root, and this user namespace has no other user: {instead}")
         closed = _closed(program) or _closed(folder)
@@ -55,7 +55,7 @@ class NobodyUser:
         self._kept = _DAC_READ_SEARCH if executable and _DAC_READ_SEARCH in held else _DAC_OVERRIDE
         if closed and (missing := _names({self._kept, _SETPCAP} - held)):
             raise StackError(
-                f"PostgreSQL runs as nobody, who cannot enter {closed}, and this root lacks {missing} to allow it:"
+                f"PostgreSQL runs as nobody, who cannot enter {closed}, and this root has no {missing} to allow it:"
                 f" move the project to a folder that others can enter, or {instead}"
             )
         self._keeps = closed is not None

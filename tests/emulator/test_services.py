@@ -196,9 +196,9 @@ def test_postgres_has_no_capabilities_in_a_folder_that_everyone_may_enter(postgr
 @pytest.mark.parametrize(
     ("missing", "message"),
     [
-        ({7}, "this root lacks CAP_SETUID: do that"),
-        ({6, 7}, "this root lacks CAP_SETGID, CAP_SETUID: do that"),
-        ({1, 2}, "cannot enter {closed}, and this root lacks CAP_DAC_OVERRIDE to allow it: move the project"),
+        ({7}, "this root has no CAP_SETUID: do that"),
+        ({6, 7}, "this root has no CAP_SETGID, CAP_SETUID: do that"),
+        ({1, 2}, "cannot enter {closed}, and this root has no CAP_DAC_OVERRIDE to allow it: move the project"),
     ],
 )
 def test_a_root_that_may_not_become_nobody_gets_advice_in_one_line(
