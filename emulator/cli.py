@@ -154,11 +154,11 @@ def status(
 ) -> None:
     """Shows what is running: services, functions, Kafka lag, schedules."""
     urls = _urls(State(state))
-    answer = json.loads(_request("GET", f"{urls['admin']}/status").body)
+    response = json.loads(_request("GET", f"{urls['admin']}/status").body)
     if as_json:
-        print(json.dumps(answer, indent=2))
+        print(json.dumps(response, indent=2))
     else:
-        screen.show_status(answer, urls)
+        screen.show_status(response, urls)
 
 
 @app.command()
@@ -182,20 +182,20 @@ def invoke(
     ] = None,
     state: Folder = _LOCAL,
 ) -> None:
-    """Invokes a function once and prints its answer."""
+    """Invokes a function once and prints its response."""
     urls = _urls(State(state))
     payload = _payload(event)
     notice = Timer(_NOTICE_AFTER, lambda: print(f"{name} still runs; `logs -f` shows what it logs", file=sys.stderr))
     notice.daemon = True  # it must not keep the process running after Ctrl-C
     notice.start()
     try:
-        answer = _request("POST", f"{urls['lambda']}/2015-03-31/functions/{name}/invocations", payload)
+        response = _request("POST", f"{urls['lambda']}/2015-03-31/functions/{name}/invocations", payload)
     finally:
         notice.cancel()
-    if answer.status >= 300:
-        raise StackError(f"{name}: {_message(answer.body)}")
-    print(answer.body)
-    if answer.failed:
+    if response.status >= 300:
+        raise StackError(f"{name}: {_message(response.body)}")
+    print(response.body)
+    if response.failed:
         raise typer.Exit(1)
 
 

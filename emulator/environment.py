@@ -89,7 +89,7 @@ class LaunchSettings:
     restore: float = 10.0  # seconds for the hooks after a SnapStart restore
     debug: Mapping[str, int] = field(default_factory=dict)  # function -> port its debugger connects to
     forks: ForkServers | None = None  # None: each process is a new interpreter
-    http: bool = False  # events and answers go over the HTTP Runtime API, as on Lambda, instead of a socket
+    http: bool = False  # events and responses go over the HTTP Runtime API, as on Lambda, instead of a socket
 
 
 def error_document(kind: str, message: str) -> bytes:

@@ -260,8 +260,8 @@ class _ForkServer:
     async def _request(
         self, number: int, command: Command, listener: Listener, output: int, runtime: socket.socket
     ) -> ForkedProcess:
-        answer: asyncio.Future[ForkedProcess] = self._loop.create_future()
-        self._waiting[number] = answer, listener
+        future: asyncio.Future[ForkedProcess] = self._loop.create_future()
+        self._waiting[number] = future, listener
         request = {
             "fork": number,
             "handler": command.handler,
@@ -274,11 +274,11 @@ class _ForkServer:
             raise NotForked("the fork server is busy")
         try:
             async with asyncio.timeout(_FORK_TIMEOUT):
-                return await answer
+                return await future
         except TimeoutError:
             raise NotForked(f"the fork server did not answer within {_FORK_TIMEOUT:g} s") from None
         finally:
-            answer.cancel()
+            future.cancel()
 
     def retire(self) -> None:
         """Stops forking; the server ends with its last child."""
@@ -319,9 +319,9 @@ class _ForkServer:
         elif "forked" in message:
             self._handle_forked(message["forked"], message["pid"], descriptors[0])
         elif "not_forked" in message:
-            answer, _ = self._waiting.pop(message["not_forked"])
-            if not answer.done():
-                answer.set_exception(NotForked(message["reason"]))
+            future, _ = self._waiting.pop(message["not_forked"])
+            if not future.done():
+                future.set_exception(NotForked(message["reason"]))
         elif "failed" in message:
             self._on_failed_import(message["failed"], message["reason"])
         elif "exited" in message:
@@ -337,8 +337,8 @@ class _ForkServer:
             self._on_end(message)
 
     def _handle_forked(self, number: int, pid: int, pidfd: int) -> None:
-        answer, listener = self._waiting.pop(number)
-        if answer.done():  # the request timed out
+        future, listener = self._waiting.pop(number)
+        if future.done():  # the request timed out
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(pidfd, signal.SIGKILL)
             os.close(pidfd)
@@ -346,7 +346,7 @@ class _ForkServer:
         if number == self._first_request:
             self._first_pid = pid
         process = self._children[pid] = ForkedProcess(pid, pidfd, listener)
-        answer.set_result(process)
+        future.set_result(process)
 
     def _end(self, closing: bool = False) -> None:
         self.ended = True
@@ -356,9 +356,9 @@ class _ForkServer:
         self._process.wait()
         self._running.set()
         self._first_batch_loaded.set()
-        for answer, _ in self._waiting.values():
-            if not answer.done():
-                answer.set_exception(NotForked("the fork server ended"))
+        for future, _ in self._waiting.values():
+            if not future.done():
+                future.set_exception(NotForked("the fork server ended"))
         for process in list(self._children.values()):  # the kernel kills them with their parent
             process.kill_tree()
             process.exited(-signal.SIGKILL)

@@ -46,7 +46,7 @@ class ProjectProcess:
     def wait_ready(self, seconds: float = 30) -> None:
         """Returns when it serves; raises StackError if it ended or the time is over."""
         deadline = time.monotonic() + seconds
-        while not self._answers():
+        while not self._is_ready():
             assert self.child
             if self.child.exit_code is not None:
                 raise StackError(f"{self.name} ended with {self.child.exit_code}:\n{self.child.last_lines()}")
@@ -54,7 +54,7 @@ class ProjectProcess:
                 raise StackError(f"{self.name} was not ready within {seconds:g} s:\n{self.child.last_lines()}")
             time.sleep(0.01)
 
-    def _answers(self) -> bool:
+    def _is_ready(self) -> bool:
         if self.port is None:
             return True
         try:

@@ -32,7 +32,7 @@ class Aws(Service):
     def environment(self) -> Mapping[str, str]:
         return python_environment(os.environ, self.folder.parent / "bytecode")
 
-    def answers(self) -> bool:
+    def is_ready(self) -> bool:
         where = urlsplit(self.url)
         connection = http.client.HTTPConnection(where.hostname or HOST, where.port, timeout=1)
         try:

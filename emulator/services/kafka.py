@@ -33,7 +33,7 @@ class Kafka(Service):
         listen, advertised = (f"tcp://{host}:{self.port}" for host in (HOST, advertised))
         return [_tansu(), "broker", "--listener-url", listen, "--advertised-listener-url", advertised]
 
-    def answers(self) -> bool:
+    def is_ready(self) -> bool:
         from kafka import KafkaAdminClient
         from kafka.errors import KafkaError
 

@@ -89,7 +89,7 @@ class Postgres(Service):
         instead = f"run as another user, or set {self.address_variable} to an existing Postgres"
         return NobodyUser(Path(_binary("postgres")), self.folder, instead)
 
-    def answers(self) -> bool:
+    def is_ready(self) -> bool:
         url = self.address or self._url_of("postgres")
         # pg_isready succeeds once connections are accepted, and fails during recovery
         return _succeeds(_binary("pg_isready"), "--quiet", "--timeout=1", "--dbname", url)

@@ -32,7 +32,7 @@ class Redis(Service):
             *("--hz", "1"),  # background tasks: ten times a second, they use a fifth of an idle stack's processor time
         ]
 
-    def answers(self) -> bool:
+    def is_ready(self) -> bool:
         if self.address:
             return _pings(self.address)
         try:

@@ -65,7 +65,7 @@ class Service(ABC):
         return None
 
     @abstractmethod
-    def answers(self) -> bool:
+    def is_ready(self) -> bool:
         """Whether it serves requests now, checked in its own protocol. Takes well under a second."""
 
     def populate(self) -> None:  # noqa: B027 - most have nothing to create
@@ -87,7 +87,7 @@ class Service(ABC):
     def wait_ready(self, seconds: float = 60) -> None:
         """Returns when it answers and is populated. Raises StackError if its process ended or the time is over."""
         deadline = time.monotonic() + seconds
-        while not (self._listens() and self.answers()):
+        while not (self._listens() and self.is_ready()):
             if self.child and self.child.exit_code is not None:
                 raise StackError(f"{self.name} ended with {self.child.exit_code}:\n{self.child.last_lines()}")
             if time.monotonic() > deadline:
@@ -98,7 +98,7 @@ class Service(ABC):
         self.populate()
 
     def _listens(self) -> bool:
-        """Cheaper than `answers`, which in a loop would take a processor from the services that start."""
+        """Cheaper than `is_ready`, which in a loop would take a processor from the services that start."""
         if self.address:
             return True
         try:

@@ -105,7 +105,7 @@ def test_a_killed_service_is_restarted_at_the_same_address(running: Running) -> 
         service = running[name]
         url = service.url
         service.kill()
-        assert not service.answers()
+        assert not service.is_ready()
 
         service.spawn()
         service.wait_ready()
@@ -274,7 +274,7 @@ def test_services_end_when_the_process_that_started_them_is_killed_and_start_aga
         wait_until(lambda: not any(is_running(pid) for pid in pids))
     with services.start({"postgres": {}, "redis": {}}, tmp_path) as running:
         assert not any(is_running(pid) for pid in pids)
-        assert running["redis"].answers()
+        assert running["redis"].is_ready()
 
 
 def test_a_start_kills_processes_that_an_earlier_one_left_but_no_others(tmp_path: Path) -> None:
@@ -310,7 +310,7 @@ def test_an_address_in_the_environment_is_used_and_nothing_started(
     with services.start({**WANTED, "kafka": {"topics": {topic: 2}}}, tmp_path) as existing:
         assert [service.child for service in existing] == [None] * 4
         assert (existing.redis, existing.kafka) == (running.redis, running.kafka)
-    assert running["redis"].answers()
+    assert running["redis"].is_ready()
     admin = KafkaAdminClient(bootstrap_servers=running.kafka)
     try:
         assert topic in admin.list_topics()
