@@ -414,7 +414,10 @@ def test_the_daemon_stops_in_order_on_sigint(project: Project) -> None:
 
     wait_until(lambda: project.left() == [])
     assert not (project.state.folder / "stack.json").exists()
-    assert [registry.read() for registry in project.state.registries()] == [{}, {}]  # each child was stopped and removed
+    assert [registry.read() for registry in project.state.registries()] == [
+        {},
+        {},
+    ]  # each child was stopped and removed
 
 
 @pytest.mark.parametrize("ended", [signal.SIGINT, signal.SIGTERM])

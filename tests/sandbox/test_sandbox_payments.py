@@ -26,7 +26,7 @@ def announced(transition: payments.Transition) -> list[WebhookType]:
     return [change.webhook_type for change in transition[1]]
 
 
-def refusal(act: object, *arguments: object, **named: object) -> ErrorType:
+def error_type(act: object, *arguments: object, **named: object) -> ErrorType:
     assert callable(act)
     with pytest.raises(PaymentRejected) as refused:
         act(*arguments, **named)
@@ -47,31 +47,31 @@ def test_a_confirm_takes_exactly_the_authorized_amount() -> None:
 
 def test_a_second_confirm_is_rejected_as_already_paid() -> None:
     payment, _ = payments.confirm(authorized(), "token", NOW)
-    assert refusal(payments.confirm, payment, "token", NOW) is ErrorType.ALREADY_PAID
+    assert error_type(payments.confirm, payment, "token", NOW) is ErrorType.ALREADY_PAID
 
 
 def test_a_confirm_with_anything_that_does_not_match_takes_nothing() -> None:
     payment = authorized()
-    assert refusal(payments.confirm, payment, "forged", NOW) is ErrorType.INVALID_PAYMENT_TOKEN
-    assert refusal(payments.confirm, payment, "token", NOW, total_amount=1) is ErrorType.INFORMATION_MISMATCH
-    assert refusal(payments.confirm, payment, "token", NOW, transaction_id="other") is ErrorType.INFORMATION_MISMATCH
+    assert error_type(payments.confirm, payment, "forged", NOW) is ErrorType.INVALID_PAYMENT_TOKEN
+    assert error_type(payments.confirm, payment, "token", NOW, total_amount=1) is ErrorType.INFORMATION_MISMATCH
+    assert error_type(payments.confirm, payment, "token", NOW, transaction_id="other") is ErrorType.INFORMATION_MISMATCH
 
 
 def test_a_token_is_invalid_once_the_buyer_starts_again() -> None:
     again, _ = payments.authorize(authorized(), None, "tx2", "token2", NOW)
-    assert refusal(payments.confirm, again, "token", NOW) is ErrorType.INVALID_PAYMENT_TOKEN
+    assert error_type(payments.confirm, again, "token", NOW) is ErrorType.INVALID_PAYMENT_TOKEN
     assert payments.confirm(again, "token2", NOW)[0].status is Status.PAID
 
 
 def test_an_authorization_that_failed_is_rejected_by_the_card_company_at_confirm() -> None:
     payment, changes = payments.fail(authorized(), None, "unused", NOW)
     assert announced((payment, changes)) == [WebhookType.FAILED]
-    assert refusal(payments.confirm, payment, "token", NOW) is ErrorType.PG_PROVIDER
+    assert error_type(payments.confirm, payment, "token", NOW) is ErrorType.PG_PROVIDER
 
 
 def test_a_pre_registration_alone_cannot_be_confirmed_or_cancelled() -> None:
-    assert refusal(payments.confirm, registered(), "token", NOW) is ErrorType.PAYMENT_NOT_FOUND
-    assert refusal(payments.cancel, registered(), "c", "why", NOW) is ErrorType.PAYMENT_NOT_FOUND
+    assert error_type(payments.confirm, registered(), "token", NOW) is ErrorType.PAYMENT_NOT_FOUND
+    assert error_type(payments.cancel, registered(), "c", "why", NOW) is ErrorType.PAYMENT_NOT_FOUND
 
 
 def test_paying_announces_the_opened_window_and_then_the_payment() -> None:
@@ -92,10 +92,10 @@ def test_a_buyer_may_try_again_after_a_failure() -> None:
 def test_no_payment_is_paid_twice_even_after_a_full_refund() -> None:
     cancelled, _ = payments.cancel(paid(), "c", "why", NOW)
     for payment in (paid(), cancelled):
-        assert refusal(payments.pay, payment, None, "tx2", NOW) is ErrorType.ALREADY_PAID
-        assert refusal(payments.authorize, payment, None, "tx2", "token2", NOW) is ErrorType.ALREADY_PAID
-        assert refusal(payments.fail, payment, None, "tx2", NOW) is ErrorType.ALREADY_PAID
-        assert refusal(payments.pre_register, payment, "p", 1, NOW) is ErrorType.ALREADY_PAID
+        assert error_type(payments.pay, payment, None, "tx2", NOW) is ErrorType.ALREADY_PAID
+        assert error_type(payments.authorize, payment, None, "tx2", "token2", NOW) is ErrorType.ALREADY_PAID
+        assert error_type(payments.fail, payment, None, "tx2", NOW) is ErrorType.ALREADY_PAID
+        assert error_type(payments.pre_register, payment, "p", 1, NOW) is ErrorType.ALREADY_PAID
 
 
 def test_partial_cancellations_add_up_and_the_last_one_completes_them() -> None:
@@ -109,9 +109,9 @@ def test_partial_cancellations_add_up_and_the_last_one_completes_them() -> None:
 
 def test_a_cancellation_is_rejected_for_each_of_portones_reasons() -> None:
     broken = ErrorType.CANCELLABLE_AMOUNT_CONSISTENCY_BROKEN
-    assert refusal(payments.cancel, paid(), "c", "why", NOW, current_cancellable_amount=1) is broken
+    assert error_type(payments.cancel, paid(), "c", "why", NOW, current_cancellable_amount=1) is broken
     exceeds = ErrorType.CANCEL_AMOUNT_EXCEEDS_CANCELLABLE_AMOUNT
-    assert refusal(payments.cancel, paid(), "c", "why", NOW, amount=150_001) is exceeds
-    assert refusal(payments.cancel, authorized(), "c", "why", NOW) is ErrorType.PAYMENT_NOT_PAID
+    assert error_type(payments.cancel, paid(), "c", "why", NOW, amount=150_001) is exceeds
+    assert error_type(payments.cancel, authorized(), "c", "why", NOW) is ErrorType.PAYMENT_NOT_PAID
     cancelled, _ = payments.cancel(paid(), "c", "why", NOW)
-    assert refusal(payments.cancel, cancelled, "c2", "why", NOW) is ErrorType.PAYMENT_ALREADY_CANCELLED
+    assert error_type(payments.cancel, cancelled, "c2", "why", NOW) is ErrorType.PAYMENT_ALREADY_CANCELLED
