@@ -1,4 +1,4 @@
-"""A stack on free ports that is gone afterwards."""
+"""A stack on free ports, deleted after use."""
 
 import json
 import socket
@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tools.demo.buyer import Buyer, Refused
+from tools.demo.buyer import ApiError, Buyer
 
 COLD_TRIES = 3
 ROOT = Path(__file__).parents[1]
 
 
 def free_port() -> int:
-    """A port that nothing listens on now. Unlike the emulator's, it is not reserved: the stack that starts takes it."""
+    """A port that is free now. Unlike the emulator's, it is not reserved: the stack to be started takes it."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -25,15 +25,14 @@ def free_port() -> int:
 
 
 def _warm(stack: dict[str, Any]) -> None:
-    """The first sign-up loads everything cold; on a busy machine that may take longer than the gateway or
-    a function's timeout waits."""
+    """Register a first buyer. On a busy machine, its cold starts may exceed the gateway's and functions' timeouts."""
     for _ in range(COLD_TRIES):
-        somebody = Buyer(stack["api"], stack["sandbox"])
+        buyer = Buyer(stack["api"], stack["sandbox"])
         try:
-            somebody.register()
-            somebody.login()
-        except Refused as refused:
-            if refused.status < 500:
+            buyer.register()
+            buyer.login()
+        except ApiError as error:
+            if error.status < 500:
                 raise
         else:
             return
@@ -41,9 +40,9 @@ def _warm(stack: dict[str, Any]) -> None:
 
 @contextmanager
 def throwaway_stack(**parameters: str) -> Iterator[dict[str, Any]]:
-    """The URLs of everything that runs and, as `state`, its folder; `parameters` go over the template's.
+    """The URLs of everything that runs and, as `state`, its folder. `parameters` override the template's.
 
-    Raises CalledProcessError when it does not start.
+    Raises CalledProcessError if it does not start.
     """
     with tempfile.TemporaryDirectory() as state:
         place = ["--state", state]

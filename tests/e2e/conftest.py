@@ -15,7 +15,7 @@ import pytest
 from emulator.state import State
 from tests.e2e.log_search import SecretRecorder
 from tests.support.worker_groups import OPEN_STACK, STACKS, group_of
-from tools.demo.buyer import Api, Buyer, sign_in
+from tools.demo.buyer import Api, Buyer, log_in
 from tools.throwaway_stack import free_port, throwaway_stack
 
 ROOT = Path(__file__).parents[2]
@@ -113,7 +113,7 @@ def public(stack: dict[str, Any]) -> Api:
 
 @pytest.fixture(scope="session")
 def admin(stack: dict[str, Any]) -> Api:
-    return sign_in(stack["api"], "admin@example.com", "local-admin-1234")
+    return log_in(stack["api"], "admin@example.com", "local-admin-1234")
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from uuid import uuid4
 import jwt
 import pytest
 
-from tools.demo.buyer import Api, Buyer, Refused, sign_in
+from tools.demo.buyer import Api, ApiError, Buyer, log_in
 
 pytestmark = pytest.mark.e2e
 
@@ -35,7 +35,7 @@ class Session:
 def outcome(call: Callable[[], object]) -> str:
     try:
         call()
-    except Refused as error:
+    except ApiError as error:
         return error.code
     return "yes"
 
@@ -75,7 +75,7 @@ def test_an_account_is_read_and_edited(new_session: NewSession, registered: Buye
     assert (me["email"], me["name"], me["role"], me["emailVerified"]) == (registered.email, "김하늘", "USER", False)
     edited = api("PUT", "/users/me", {"name": "하늘", "role": "ADMIN", "email": "x@example.com"})
     assert edited == {**me, "name": "하늘"} == api("GET", "/users/me")
-    with pytest.raises(Refused) as error:
+    with pytest.raises(ApiError) as error:
         api("PUT", "/users/me", {"phone": "nonsense"})
     assert (error.value.status, error.value.code) == (400, "VALIDATION_ERROR")
 
@@ -85,7 +85,7 @@ def test_a_changed_password_ends_the_other_sessions_only(
 ) -> None:
     here, there = new_session(), new_session()
     assert here.id != there.id
-    with pytest.raises(Refused) as error:
+    with pytest.raises(ApiError) as error:
         here.api("PUT", "/users/me/password", {"currentPassword": "wrong-horse-7", "newPassword": NEW_PASSWORD})
     assert (error.value.status, error.value.code) == (401, "INVALID_CREDENTIALS")
     assert there.admitted() == "yes"
@@ -93,8 +93,8 @@ def test_a_changed_password_ends_the_other_sessions_only(
     here.api("PUT", "/users/me/password", {"currentPassword": registered.password, "newPassword": NEW_PASSWORD})
     assert (there.admitted(), there.renewed()) == ("TOKEN_REVOKED", "TOKEN_INVALID")
     assert (here.admitted(), here.renewed()) == ("yes", "yes")
-    assert outcome(lambda: sign_in(stack["api"], registered.email, registered.password)) == "INVALID_CREDENTIALS"
-    assert sign_in(stack["api"], registered.email, NEW_PASSWORD)
+    assert outcome(lambda: log_in(stack["api"], registered.email, registered.password)) == "INVALID_CREDENTIALS"
+    assert log_in(stack["api"], registered.email, NEW_PASSWORD)
 
 
 def test_guessing_the_current_password_locks_the_session(new_session: NewSession) -> None:
@@ -121,21 +121,21 @@ def test_a_verified_person_resets_the_password_and_every_session_ends(
     assert [reset(own), reset(own)] == ["yes", "IDENTITY_NOT_VERIFIED"]
     for session in (here, there):
         assert (session.admitted(), session.renewed()) == ("TOKEN_REVOKED", "TOKEN_INVALID")
-    assert sign_in(stack["api"], registered.email, NEW_PASSWORD)
+    assert log_in(stack["api"], registered.email, NEW_PASSWORD)
 
 
 def test_a_withdrawn_account_ends_at_once_and_its_address_stays_taken(
     new_session: NewSession, stack: dict[str, Any], registered: Buyer
 ) -> None:
     here, there = new_session(), new_session()
-    with pytest.raises(Refused) as error:
+    with pytest.raises(ApiError) as error:
         here.api("DELETE", "/users/me", {"password": "wrong-horse-7"})
     assert (error.value.status, error.value.code) == (401, "INVALID_CREDENTIALS")
 
     here.api("DELETE", "/users/me", {"password": registered.password})
     for session in (here, there):
         assert (session.admitted(), session.renewed()) == ("TOKEN_REVOKED", "TOKEN_INVALID")
-    assert outcome(lambda: sign_in(stack["api"], registered.email, registered.password)) == "INVALID_CREDENTIALS"
+    assert outcome(lambda: log_in(stack["api"], registered.email, registered.password)) == "INVALID_CREDENTIALS"
     assert outcome(registered.register) == "EMAIL_TAKEN"
     again = Buyer(stack["api"], stack["sandbox"])
     same_person = verified(again, f"ci of {registered.email}")

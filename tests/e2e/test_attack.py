@@ -28,7 +28,7 @@ def test_the_api_conforms_to_its_document_for_any_input(open_stack: dict[str, An
     )
     print(f"{role}: {made.calls} calls in {made.seconds:.0f} s, seed {seed}")
     assert made.calls > 500
-    assert made.failures == 0, f"seed {seed}\n{made.told}"
+    assert made.failures == 0, f"seed {seed}\n{made.output}"
 
 
 @pytest.mark.last_of_all

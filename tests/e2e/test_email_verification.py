@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tools.demo.buyer import Api, Buyer, Refused
+from tools.demo.buyer import Api, ApiError, Buyer
 
 pytestmark = pytest.mark.e2e
 
@@ -27,7 +27,7 @@ def mails(stack: dict[str, Any]) -> Callable[[str], list[dict[str, Any]]]:
 
 
 def rejection(call: Callable[[], object]) -> tuple[int, str]:
-    with pytest.raises(Refused) as error:
+    with pytest.raises(ApiError) as error:
         call()
     return error.value.status, error.value.code
 

@@ -16,7 +16,7 @@ from uuid import uuid4
 import pytest
 
 from tests.e2e.event_on_sale import put_on_sale
-from tools.demo.buyer import Api, Buyer, eventually, sign_in
+from tools.demo.buyer import Api, Buyer, eventually, log_in
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -94,7 +94,7 @@ def buyer(open_stack: dict[str, Any]) -> Buyer:
 
 @pytest.fixture(scope="module")
 def admin(open_stack: dict[str, Any]) -> Api:
-    return sign_in(open_stack["api"], "admin@example.com", "local-admin-1234")
+    return log_in(open_stack["api"], "admin@example.com", "local-admin-1234")
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,8 @@ import jwt
 import pytest
 
 from tests.e2e.event_on_sale import put_on_sale, rfc3339
-from tools.demo.__main__ import free_seats, statuses
-from tools.demo.buyer import Api, Buyer, Refused, eventually
+from tools.demo.__main__ import free_seats, seat_statuses
+from tools.demo.buyer import Api, ApiError, Buyer, eventually
 from tools.demo.door import check
 
 pytestmark = pytest.mark.e2e
@@ -40,8 +40,8 @@ def enter_and_hold(buyer: Buyer, event_id: str, seat_ids: list[str]) -> dict[str
     return buyer.hold(event_id, seat_ids)
 
 
-def rejection(call: Callable[[], object]) -> Refused:
-    with pytest.raises(Refused) as error:
+def rejection(call: Callable[[], object]) -> ApiError:
+    with pytest.raises(ApiError) as error:
         call()
     body = error.value.body
     assert {"code", "message", "timestamp", "traceId"} <= body.keys()
@@ -88,7 +88,7 @@ def test_a_ticket_is_bought_from_registration_to_the_signed_qr(
     other = base64.urlsafe_b64encode(json.dumps({**claims, "seats": ["A-1-1"]}).encode()).decode().rstrip("=")
     with pytest.raises(jwt.InvalidSignatureError):
         check(keys, f"{header}.{other}.{signature}")
-    eventually(lambda: statuses(public, event_id, seats), lambda found: found == {"SOLD"})
+    eventually(lambda: seat_statuses(public, event_id, seats), lambda found: found == {"SOLD"})
     assert public("GET", f"/events/{event_id}")["remaining"] == {"VIP": 6}
     assert buyer.sandbox("GET", f"/sandbox/payments/{payment['paymentId']}")["paidAmount"] == 300_000
     assert [each["id"] for each in buyer.api("GET", "/reservations", params={"status": "CONFIRMED"})["items"]] == [
@@ -191,7 +191,7 @@ def test_only_one_of_many_buyers_gets_a_seat(public: Api, new_buyer: NewBuyer, e
     def outcome(buyer: Buyer) -> str:
         try:
             return str(buyer.hold(event["id"], [seat])["status"])
-        except Refused as error:
+        except ApiError as error:
             return error.code
 
     with ThreadPoolExecutor(6) as pool:
@@ -260,7 +260,7 @@ def test_a_cancelled_ticket_is_refunded_and_its_seat_free_for_the_next_buyer(
     buyer = new_buyer()
     seat = seats_of(public, event["id"])[0]["id"]
     ticket = buy(buyer, event["id"], [seat])
-    eventually(lambda: statuses(public, event["id"], [seat]), lambda found: found == {"SOLD"})
+    eventually(lambda: seat_statuses(public, event["id"], [seat]), lambda found: found == {"SOLD"})
     cancelled = buyer.api("DELETE", f"/reservations/{ticket['id']}")
     assert cancelled == {"id": ticket["id"], "status": "CANCELLED", "refundAmount": 150_000, "fee": 0}
     payment = eventually(
@@ -272,7 +272,7 @@ def test_a_cancelled_ticket_is_refunded_and_its_seat_free_for_the_next_buyer(
         lambda: buyer.api("GET", f"/payments/{ticket['paymentId']}"), lambda each: each["status"] == "REFUNDED"
     )
     assert refunded["refundedAmount"] == 150_000
-    eventually(lambda: statuses(public, event["id"], [seat]), lambda found: found == {"AVAILABLE"})
+    eventually(lambda: seat_statuses(public, event["id"], [seat]), lambda found: found == {"AVAILABLE"})
     assert enter_and_hold(new_buyer(), event["id"], [seat])["status"] == "PENDING"
 
 
@@ -332,13 +332,13 @@ def test_the_buyers_of_a_cancelled_event_get_a_full_refund(
         try:
             late.enter(event["id"])
             late.wait_for_admission(event["id"])
-        except Refused as error:
+        except ApiError as error:
             return error.code
         late.api("DELETE", "/queue/leave", params={"eventId": event["id"]})
         return "admitted"
 
     eventually(enter, lambda code: code == "SALE_CLOSED")
-    eventually(lambda: statuses(public, event["id"], seats), lambda found: found == {"AVAILABLE"})
+    eventually(lambda: seat_statuses(public, event["id"], seats), lambda found: found == {"AVAILABLE"})
 
 
 def test_a_ticket_of_a_rescheduled_event_is_cancelled_for_free(

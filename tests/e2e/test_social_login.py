@@ -9,7 +9,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tools.demo.buyer import Api, Buyer, Refused
+from tools.demo.buyer import Api, ApiError, Buyer
 
 pytestmark = pytest.mark.e2e
 
@@ -59,7 +59,7 @@ def logged_in(stack: dict[str, Any], public: Api, sandbox: Api, provider: str, m
 
 
 def rejection(call: Callable[[], object]) -> tuple[int, str]:
-    with pytest.raises(Refused) as error:
+    with pytest.raises(ApiError) as error:
         call()
     return error.value.status, error.value.code
 

@@ -21,7 +21,7 @@ from functions.auth.adapters.access_token_jwt import AccessTokenSigner
 from functions.auth.domain.account import Role
 from functions.auth.domain.token_claims import TokenParties
 from tools.bench.queue import add_waiting_users
-from tools.demo.buyer import Api, sign_in
+from tools.demo.buyer import Api, log_in
 from tools.throwaway_stack import throwaway_stack
 
 CONNECTIONS = (1, 8, 32)
@@ -32,7 +32,7 @@ ALREADY = 46_000  # a queue takes 50,000
 def over_http() -> None:
     with throwaway_stack(RateLimits="off") as stack:
         signer = _signer(Path(stack["state"]))
-        admin = sign_in(stack["api"], "admin@example.com", "local-admin-1234")
+        admin = log_in(stack["api"], "admin@example.com", "local-admin-1234")
         event_id = EventId(_event(admin))
         # No user is admitted meanwhile. The first enter writes the sale terms.
         admin("PUT", f"/queue/admin/events/{event_id}", {"paused": True})

@@ -36,7 +36,7 @@ from functions.events.domain.event import EventPage
 from functions.events.domain.event_search import EventSearch
 from functions.events.handlers.responses.event_response import render_event, render_page
 from functions.events.usecases.event_reader import EventReader
-from tools.demo.buyer import sign_in
+from tools.demo.buyer import log_in
 from tools.throwaway_stack import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -98,7 +98,7 @@ def _emulator(*arguments: str) -> None:
 
 def _arena(api: str) -> EventId:
     """An event of 50,000 seats on sale; prints how long making one took."""
-    admin = sign_in(api, "admin@example.com", "local-admin-1234")
+    admin = log_in(api, "admin@example.com", "local-admin-1234")
     venue = admin("POST", "/venues", {"name": "Arena", "address": "1 Street", "city": "Seoul"})
     sections = [{"name": f"S{n}", "grade": GRADES[n % 4], "rows": 50, "seatsPerRow": 50} for n in range(20)]
     hall = admin("POST", f"/venues/{venue['id']}/halls", {"name": "Hall", "seatTemplate": {"sections": sections}})
@@ -148,9 +148,9 @@ def _print_queries(postgres: str, redis: Client, event_id: EventId) -> None:
     reads: dict[str, Callable[[EventReader], object]] = {
         "list": lambda service: service.page(SEARCH, _render_page),
         "detail": lambda service: service.event(event_id, render_event),
-        "seats": lambda service: service.seat_list(service.seat_statuses(event_id)),
-        "seats/layout": lambda service: service.seat_layout(event_id, service.seat_statuses(event_id).layout_version),
-        "seats/status": lambda service: service.seat_statuses(event_id),
+        "seats": lambda service: service.seat_list(service.statuses(event_id)),
+        "seats/layout": lambda service: service.seat_layout(event_id, service.statuses(event_id).layout_version),
+        "seats/status": lambda service: service.statuses(event_id),
     }
 
     def container() -> EventReader:

@@ -37,7 +37,7 @@ from functions.reservations.domain.sale_offer import SaleOffer
 from functions.reservations.usecases.hold_seats import HoldSeats
 from functions.reservations.usecases.payable_hold import PaymentTokenIssuer
 from migrations.__main__ import LOGINS, migrate, set_passwords
-from tools.demo.__main__ import statuses
+from tools.demo.__main__ import seat_statuses
 from tools.demo.buyer import Api, Buyer, eventually
 from tools.simulation.crowd_sale import event_of, signed_in
 from tools.simulation.fake_portone import SETTINGS, fake_portone
@@ -209,7 +209,7 @@ def _print_delays() -> None:
             yes = datetime.fromisoformat(buyer.confirm(payment, approval)["paidAt"])
             buyer.wait_for_status(held["reservationId"], "CONFIRMED")
             confirmed.append((datetime.now(UTC) - yes).total_seconds())
-            eventually(partial(statuses, public, event, [seat]), lambda found: found == {"SOLD"})
+            eventually(partial(seat_statuses, public, event, [seat]), lambda found: found == {"SOLD"})
             sold.append((datetime.now(UTC) - yes).total_seconds())
     print(f"\n| {TICKETS} purchases, one after another, through the emulator | p50 s | p95 s |\n|---|---:|---:|")
     for name, times in (("PortOne's yes → CONFIRMED", confirmed[5:]), ("PortOne's yes → SOLD", sold[5:])):

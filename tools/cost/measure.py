@@ -28,7 +28,7 @@ from tools.cost.deployed import read_templates
 from tools.cost.measured import FILE
 from tools.cost.sale import SALE_TERMS
 from tools.demo.__main__ import free_seats
-from tools.demo.buyer import Api, Buyer, eventually, sign_in
+from tools.demo.buyer import Api, Buyer, eventually, log_in
 from tools.throwaway_stack import throwaway_stack
 
 PEOPLE = 8
@@ -122,7 +122,7 @@ def main() -> None:
 
 
 def _run(meter: Meter, stack: Mapping[str, Any]) -> None:
-    public, admin = meter.listen(Api(stack["api"])), sign_in(stack["api"], "admin@example.com", "local-admin-1234")
+    public, admin = meter.listen(Api(stack["api"])), log_in(stack["api"], "admin@example.com", "local-admin-1234")
     event_id = public("GET", "/events", params={"status": "ONGOING", "size": 1})["items"][0]["id"]
 
     def pause(paused: bool) -> None:
@@ -133,7 +133,7 @@ def _run(meter: Meter, stack: Mapping[str, Any]) -> None:
         buyer.register()
     meter.listen_to_silence()
     pause(True)
-    with meter.step("sign_in", PEOPLE):
+    with meter.step("log_in", PEOPLE):
         for buyer in buyers:
             body = {"email": buyer.email, "password": buyer.password, "captchaToken": "sandbox-human"}
             tokens = meter.listen(Api(stack["api"]))("POST", "/auth/login", body)

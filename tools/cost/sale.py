@@ -68,7 +68,7 @@ class Sale:
 def steps_of(sale: Sale) -> dict[str, float]:
     """How often each measured step is taken."""
     looks = sale.waited_seconds / sale.poll
-    times = {"sign_in": sale.crowd, "look": sale.crowd, "enter": sale.crowd, "buy": sale.buyers}
+    times = {"log_in": sale.crowd, "look": sale.crowd, "enter": sale.crowd, "buy": sale.buyers}
     if not sale.edge_counter:
         return {**times, "poll": looks + sale.admitted, "counter": 0.0}
     asked = min(looks, sale.seconds / COUNTER_SECONDS * EDGE_CACHES)

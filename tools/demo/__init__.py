@@ -1,1 +1,1 @@
-"""A purchase over HTTP, as a front end would make it: narrated by `make demo`, relied on by the e2e tests."""
+"""A purchase over HTTP, as a front end makes it: printed by `make demo`, used by the e2e tests."""

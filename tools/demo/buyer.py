@@ -1,4 +1,4 @@
-"""A buyer's side of the API and of the sandbox: HTTP only, no import of what it talks to."""
+"""A client of the API and the sandbox for one buyer. HTTP only: imports nothing of either."""
 
 import time
 from collections.abc import Callable
@@ -8,8 +8,8 @@ from uuid import uuid4
 import httpx
 
 
-class Refused(Exception):
-    """The API said no. `code` is the error's code, `status` the HTTP status, `body` the whole answer."""
+class ApiError(Exception):
+    """An error response of the API. `code` is its error code, `status` the HTTP status, `body` the whole body."""
 
     def __init__(self, response: httpx.Response) -> None:
         self.status = response.status_code
@@ -19,7 +19,7 @@ class Refused(Exception):
 
 
 class Api:
-    """JSON over HTTP; what is not a 2xx is raised. A 429 or 503 that says when to try again is tried again."""
+    """JSON over HTTP. Raises `ApiError` unless the status is 2xx. Retries a 429 or 503 that has `Retry-After`."""
 
     TRIES = 4
 
@@ -34,29 +34,29 @@ class Api:
                 break
             time.sleep(float(response.headers["retry-after"]))
         if not response.is_success:
-            raise Refused(response)
+            raise ApiError(response)
         return response.json() if response.content else None
 
 
-def sign_in(url: str, email: str, password: str) -> Api:
+def log_in(url: str, email: str, password: str) -> Api:
     tokens = Api(url)("POST", "/auth/login", {"email": email, "password": password, "captchaToken": "sandbox-human"})
     return Api(url, tokens["accessToken"])
 
 
-def eventually(ask: Callable[[], Any], wanted: Callable[[Any], bool], seconds: float = 15) -> Any:
-    """The first answer that is wanted; TimeoutError with the last one when the time is up."""
+def eventually(read: Callable[[], Any], wanted: Callable[[Any], bool], seconds: float = 15) -> Any:
+    """Read until the value is the wanted one, and return it. Raises TimeoutError with the last value."""
     deadline = time.monotonic() + seconds
     while True:
-        answer = ask()
-        if wanted(answer):
-            return answer
+        value = read()
+        if wanted(value):
+            return value
         if time.monotonic() > deadline:
-            raise TimeoutError(f"after {seconds} s still {answer}")
+            raise TimeoutError(f"after {seconds} s still {value}")
         time.sleep(0.05)
 
 
 class Buyer:
-    """One person, from registration to the ticket. Steps are methods, in their order."""
+    """One buyer, from registration to the ticket. Each step is a method, in order."""
 
     def __init__(self, api_url: str, sandbox_url: str) -> None:
         self.api_url = api_url

@@ -1,7 +1,7 @@
-"""A door that checks tickets without a network: `python -m tools.demo.door KEYS TICKET…`.
+"""Checks tickets at the door without a network: `python -m tools.demo.door KEYS TICKET…`.
 
-KEYS is the file of `GET /.well-known/ticket-keys.json`, fetched before the show; a TICKET is the text of a QR code.
-Prints what each is good for. The exit code is 1 if one of them is not genuine.
+KEYS is the file of `GET /.well-known/ticket-keys.json`, fetched before the event; a TICKET is the text of a QR code.
+Prints the number, event and seats of each. The exit code is 1 if a ticket is not valid.
 """
 
 import json
@@ -13,11 +13,11 @@ import jwt
 
 
 def check(keys: dict[str, Any], ticket: str) -> dict[str, Any]:
-    """The ticket's number, event and seats. Raises `jwt.InvalidTokenError`, or `LookupError` for a key nobody has."""
+    """The ticket's number, event and seats. Raises `jwt.InvalidTokenError`, or `LookupError` if its key is unknown."""
     kid = jwt.get_unverified_header(ticket).get("kid")
     key = next((key for key in keys["keys"] if key["kid"] == kid), None)
     if key is None:
-        raise LookupError(f"no such key: {kid}")
+        raise LookupError(f"unknown key: {kid}")
     found: dict[str, Any] = jwt.decode(ticket, jwt.PyJWK(key), algorithms=["EdDSA"])
     return found
 
@@ -29,7 +29,7 @@ def main() -> int:
         try:
             print(json.dumps(check(keys, ticket), ensure_ascii=False))
         except (jwt.InvalidTokenError, LookupError) as error:
-            print(f"not a ticket of ours: {error}")
+            print(f"not a valid ticket: {error}")
             code = 1
     return code
 

@@ -28,7 +28,7 @@ from uuid import uuid4
 import aiohttp
 import jwt
 
-from tools.demo.buyer import sign_in
+from tools.demo.buyer import log_in
 from tools.invariants import Violation
 from tools.invariants.__main__ import settled, table
 from tools.throwaway_stack import throwaway_stack
@@ -242,7 +242,7 @@ def signed_in(stack: Mapping[str, Any]) -> Callable[[], str]:
 
 def event_of(api: str, seats: int) -> tuple[str, list[str]]:
     """An event of that many seats that lets in as many a second as it may; its id and its seats'."""
-    admin = sign_in(api, "admin@example.com", "local-admin-1234")
+    admin = log_in(api, "admin@example.com", "local-admin-1234")
     venue = admin("POST", "/venues", {"name": "Hall", "address": "1 Street", "city": "Seoul"})
     rows = max(1, seats // 20)
     section = {"name": "A", "grade": "VIP", "rows": rows, "seatsPerRow": seats // rows}
@@ -281,7 +281,7 @@ def crowd_sale(stack: Mapping[str, Any], buyers: int, seats: int, seconds: float
         ours = sum(b'\\"status\\":500,' in line for line in lines)
     crowd.failures += Counter({"500 by a function": ours} if ours else {})
     crowd.violations = settled(stack, within=60)
-    listed = sign_in(stack["api"], "admin@example.com", "local-admin-1234")("GET", f"/events/{drill.event_id}/seats")
+    listed = log_in(stack["api"], "admin@example.com", "local-admin-1234")("GET", f"/events/{drill.event_id}/seats")
     crowd.sold = sum(seat["status"] == "SOLD" for grade in listed["grades"] for seat in grade["seats"])
     return crowd
 
