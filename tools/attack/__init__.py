@@ -1,1 +1,1 @@
-"""schemathesis over the whole OpenAPI document, as nobody, as a user and as an admin; `make attack`."""
+"""schemathesis over the whole OpenAPI document: anonymous, as a user and as an admin; `make attack`."""

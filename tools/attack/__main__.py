@@ -1,4 +1,4 @@
-"""Attacks a stack of its own, which it starts and forgets: it deletes and cancels what it can get hold of."""
+"""Starts a stack, attacks it and deletes it. The attack deletes and cancels everything it can reach."""
 
 import random
 from pathlib import Path
@@ -15,25 +15,26 @@ PHASES = "examples,coverage,fuzzing,stateful"
 
 
 def main(
-    seed: Annotated[int | None, typer.Option(help="Of the generated values; random if not given.")] = None,
-    examples: Annotated[int, typer.Option(help="Calls an operation at most, besides the coverage phase's.")] = 20,
-    phases: Annotated[str, typer.Option(help="Which of schemathesis' phases.")] = PHASES,
-    told: Annotated[Path | None, typer.Option(help="A file for every failure with the call that repeats it.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the generated values; random by default.")] = None,
+    examples: Annotated[int, typer.Option(help="Most calls per operation, without those of the coverage phase.")] = 20,
+    phases: Annotated[str, typer.Option(help="schemathesis' phases to run.")] = PHASES,
+    report: Annotated[Path | None, typer.Option(help="File for every failure, with the call that repeats it.")] = None,
 ) -> None:
     seed = random.randrange(2**32) if seed is None else seed  # noqa: S311 - variety, no secret
     table = Table("role", "calls", "failures", "seconds", title=f"seed {seed}")
-    reports = []
+    attacks = []
     with throwaway_stack(RateLimits="off") as stack:
         for role in ROLES:
-            made = attack(stack["api"], stack["sandbox"], role, seed=seed, examples=examples, phases=phases.split(","))
-            reports.append(made)
-            table.add_row(role, f"{made.calls:,}", str(made.failures), f"{made.seconds:.0f}")
+            done = attack(stack["api"], stack["sandbox"], role, seed=seed, examples=examples, phases=phases.split(","))
+            attacks.append(done)
+            table.add_row(role, f"{done.calls:,}", str(done.failures), f"{done.seconds:.0f}")
     Console().print(table)
-    if told:
-        told.write_text("\n".join(each.told for each in reports), encoding="utf-8")
-    elif any(each.failures for each in reports):
-        print("\n".join(each.told for each in reports if each.failures))
-    raise typer.Exit(1 if any(each.failures for each in reports) else 0)
+    failed = [each for each in attacks if each.failures]
+    if report:
+        report.write_text("\n".join(each.output for each in attacks), encoding="utf-8")
+    elif failed:
+        print("\n".join(each.output for each in failed))
+    raise typer.Exit(1 if failed else 0)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Date-times as people would send them: by default every year from 1 to 9999 is equally likely in schemathesis."""
+"""Realistic date-times. By default, schemathesis makes every year from 1 to 9999 equally likely."""
 
 from datetime import datetime, timedelta, timezone
 

@@ -1,4 +1,4 @@
-"""What schemathesis loads: who calls, and what it does not check by itself."""
+"""Loaded by schemathesis: which account calls, and checks that schemathesis does not have."""
 
 import itertools
 import json
@@ -21,20 +21,20 @@ HEADERS = (
     "x-trace-id",
 )
 TRIES = 3
-SIGNED_IN = json.loads(os.environ.get("ATTACK_TOKENS", "[]"))
-ENDS_A_SESSION = "log_out"
+TOKENS = json.loads(os.environ.get("ATTACK_TOKENS", "[]"))
+LOG_OUT = "log_out"
 
-if SIGNED_IN:
+if TOKENS:
 
     @schemathesis.auth(refresh_interval=None)
-    class Caller:
-        """The first token for everything; each sign-out takes one of the others, and the last when all are gone."""
+    class AccessTokens:
+        """The first token for all calls, but each logout gets one of the others, and the last one when no other is left."""
 
         def __init__(self) -> None:
-            self._spare = itertools.chain(SIGNED_IN[1:], itertools.repeat(SIGNED_IN[-1]))
+            self._spare = itertools.chain(TOKENS[1:], itertools.repeat(TOKENS[-1]))
 
         def get(self, case: Any, context: Any) -> str:
-            token: str = next(self._spare) if operation_id(case) == ENDS_A_SESSION else SIGNED_IN[0]
+            token: str = next(self._spare) if operation_id(case) == LOG_OUT else TOKENS[0]
             return token
 
         def set(self, case: Any, data: str, context: Any) -> None:
@@ -46,38 +46,38 @@ def operation_id(case: Any) -> str:
 
 
 @schemathesis.check
-def every_answer_is_ours(ctx: Any, response: Any, case: Any) -> None:
-    """The security headers and the trace id on all of them, the one error shape on every error (docs/api.md)."""
+def every_response_has_our_headers_and_error_shape(ctx: Any, response: Any, case: Any) -> None:
+    """Every response has the security headers and a trace id, every error has the one error shape (docs/api.md)."""
     if response.request.method == "OPTIONS" or response.status_code == 431:
-        return  # a browser's preflight, and too much header: answered before a gateway response could say anything
+        return  # a preflight, and headers that are too large: API Gateway answers these itself, without our headers
     missing = [name for name in HEADERS if name not in response.headers]
-    assert not missing, f"without {', '.join(missing)}"
-    if response.status_code < 400 or response.request.method == "HEAD" or _told_otherwise(case, response.status_code):
+    assert not missing, f"missing headers: {', '.join(missing)}"
+    if response.status_code < 400 or response.request.method == "HEAD" or _is_health_report(case, response.status_code):
         return
     body = response.json()
     assert {"code", "message", "timestamp", "traceId"} <= body.keys(), "not the error shape"
     assert [body["traceId"]] == response.headers["x-trace-id"], "two trace ids"
 
 
-def _told_otherwise(case: Any, status: int) -> bool:
-    """Health tells its state with a 503."""
+def _is_health_report(case: Any, status: int) -> bool:
+    """The health check reports its state with a 503."""
     return operation_id(case) == "gateway_health" and status == 503
 
 
 @schemathesis.check
-def a_store_that_is_away_comes_back(ctx: Any, response: Any, case: Any) -> None:
-    """A 503 says when to come again, and then it is one no more: a machine that is too busy is no fault of the API."""
+def a_503_has_retry_after_and_ends(ctx: Any, response: Any, case: Any) -> None:
+    """A 503 has `Retry-After`, and a retry succeeds. A busy machine may cause a 503, which is no fault of the API."""
     for _ in range(TRIES):
-        if response.status_code != 503 or _told_otherwise(case, 503):
+        if response.status_code != 503 or _is_health_report(case, 503):
             return
-        assert "retry-after" in response.headers, "a 503 that does not say when to come again"
+        assert "retry-after" in response.headers, "a 503 without Retry-After"
         time.sleep(float(response.headers["retry-after"][0]))
         response = case.call()
-    assert response.status_code != 503, "still a 503"
+    assert response.status_code != 503, f"still a 503 after {TRIES} retries"
 
 
 @schemathesis.check
-def a_method_that_is_not_there_is_not_found(ctx: Any, response: Any, case: Any) -> None:
+def an_undocumented_method_is_rejected(ctx: Any, response: Any, case: Any) -> None:
     method = response.request.method
     if method != "OPTIONS" and method.lower() not in case.operation.schema.raw_schema["paths"][case.operation.path]:
-        assert response.status_code in (404, 405), f"{method} is answered {response.status_code}"
+        assert response.status_code in (404, 405), f"{method} returns {response.status_code}"

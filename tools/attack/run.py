@@ -1,4 +1,4 @@
-"""One attack: a role, a seed, and how much."""
+"""One attack: a role, a seed and a number of calls."""
 
 import json
 import os
@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from tools.demo.buyer import Buyer, sign_in
+from tools.demo.buyer import Buyer, log_in
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "tools" / "attack" / "schemathesis.toml"
 Role = Literal["anonymous", "user", "admin"]
 ROLES: tuple[Role, ...] = ("anonymous", "user", "admin")
 SESSIONS = 6
-# The same to whoever asks, and a password's hash each: nobody need attack them signed in.
-FOR_ANYBODY = ("log_in", "register_account", "reset_password", "refresh_tokens", "finish_oauth")
+# The same for every role, and each call costs a password hash: only the anonymous role calls them.
+ANONYMOUS_ONLY = ("log_in", "register_account", "reset_password", "refresh_tokens", "finish_oauth")
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,13 @@ class Attack:
     calls: int
     failures: int
     seconds: float
-    told: str  # what schemathesis printed: each failure with the call that repeats it
+    output: str  # of schemathesis: each failure with the call that repeats it
 
 
 def attack(
     api: str, sandbox: str, role: Role, *, seed: int, examples: int, phases: Sequence[str], seconds: int = 900
 ) -> Attack:
-    """Raises TimeoutExpired after `seconds`; RuntimeError when schemathesis itself stopped in the middle."""
+    """Raises TimeoutExpired after `seconds`; RuntimeError if schemathesis itself stopped before the end."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         command = [sys.executable, "-m", "schemathesis.cli", f"--config-file={CONFIG}"]
@@ -48,7 +48,7 @@ def attack(
         ]
         command += [f"--phases={','.join(phases)}", "--report=json", f"--report-json-path={report}"]
         if role != "anonymous":
-            command += [f"--exclude-operation-id={name}" for name in FOR_ANYBODY]
+            command += [f"--exclude-operation-id={name}" for name in ANONYMOUS_ONLY]
         environment = {**os.environ, "ATTACK_TOKENS": json.dumps(_tokens(api, sandbox, role)), "PYTHONPATH": str(ROOT)}
         done = subprocess.run(
             command,
@@ -74,7 +74,7 @@ def attack(
 
 
 def _tokens(api: str, sandbox: str, role: Role) -> list[str]:
-    """Of several sessions of one account; none for nobody."""
+    """Access tokens of several sessions of one account; none for the anonymous role."""
     if role == "anonymous":
         return []
     if role == "admin":
@@ -83,5 +83,5 @@ def _tokens(api: str, sandbox: str, role: Role) -> list[str]:
         buyer = Buyer(api, sandbox)
         buyer.register()
         email, password = buyer.email, buyer.password
-    signed_in = (sign_in(api, email, password) for _ in range(SESSIONS))
-    return [each.client.headers["Authorization"].removeprefix("Bearer ") for each in signed_in]
+    sessions = (log_in(api, email, password) for _ in range(SESSIONS))
+    return [each.client.headers["Authorization"].removeprefix("Bearer ") for each in sessions]
