@@ -32,12 +32,12 @@ class FakeFunction:
     ("words", "exit_code", "expected"),
     [
         (["show", HERE], 0, HERE),
-        (["show", HERE, "nothing"], 1, "not there: nothing"),
+        (["show", HERE, "nothing"], 1, "not found: nothing"),
         (["put-back", HERE], 0, f"{HERE}  put back on payment.events"),
         (["put-back", HERE, "nothing"], 1, "nothing  is not there"),
-        (["put-back", "--all", "--reason", "no such reason"], 0, "no letter fits"),
-        (["put-back", "--all", HERE], 2, "name letters, or say --all"),
-        (["put-back"], 2, "name letters, or say --all"),
+        (["put-back", "--all", "--reason", "no such reason"], 0, "no dead letter matches"),
+        (["put-back", "--all", HERE], 2, "give the ids of dead letters, or --all"),
+        (["put-back"], 2, "give the ids of dead letters, or --all"),
     ],
 )
 def test_a_missing_letter_is_reported_and_fails_the_command(
@@ -51,4 +51,4 @@ def test_a_missing_letter_is_reported_and_fails_the_command(
 def test_without_a_running_stack_the_error_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     done = CliRunner().invoke(command.app, ["--local", "list"])
-    assert (done.exit_code, str(done.output)) == (1, "nothing is running here: start it with `make up`\n")
+    assert (done.exit_code, str(done.output)) == (1, "no stack is running here: start it with `make up`\n")
