@@ -28,7 +28,7 @@ if TOKENS:
 
     @schemathesis.auth(refresh_interval=None)
     class AccessTokens:
-        """The first token for all calls, but each logout gets one of the others, and the last one when no other is left."""
+        """The first token for all calls; each logout gets one of the others, or the last one when all are used."""
 
         def __init__(self) -> None:
             self._spare = itertools.chain(TOKENS[1:], itertools.repeat(TOKENS[-1]))
