@@ -1,6 +1,6 @@
 """The functions that template.yaml deploys, each with its handler's file and its sample event.
 
-This is the one place that maps a handler to its sample event. Nothing here imports a handler.
+This is the one place that maps a handler to its sample event. It imports no handler.
 """
 
 import re
@@ -22,7 +22,7 @@ class DeployedFunction:
 
     logical_id: str
     module: str  # functions.events.handlers.read_venue
-    triggers: tuple[Mapping[str, Any], ...] = ()  # its `Events`, as the template has them
+    triggers: tuple[Mapping[str, Any], ...] = ()  # its `Events` in the template
     variables: Mapping[str, Any] | None = None  # of its environment
 
     @property
@@ -31,7 +31,7 @@ class DeployedFunction:
 
     @property
     def name(self) -> str:
-        """Of its handler, its sample event and, for a route, its operation: `read_venue`."""
+        """The name of its handler, its sample event and, for a route, its operation: `read_venue`."""
         return self.module.split(".")[-1]
 
     @property
@@ -53,7 +53,7 @@ class TemplateRoute:
 
     method: str
     path: str
-    public: bool  # no authorizer stands before it
+    public: bool  # without an authorizer
     function: DeployedFunction
 
     def __str__(self) -> str:
@@ -79,7 +79,7 @@ def deployed_functions(template: Path = TEMPLATE) -> list[DeployedFunction]:
 
 
 def template_routes(template: Path = TEMPLATE) -> list[TemplateRoute]:
-    """By path and method. The catch-all that answers 404 is no route of the API."""
+    """By path and method. Without the catch-all that returns 404."""
     routes = [
         TemplateRoute(
             properties["Method"], properties["Path"], properties.get("Auth", {}).get("Authorizer") == "NONE", function
@@ -112,8 +112,8 @@ def _functions(resources: Mapping[str, Any]) -> Iterator[DeployedFunction]:
 
 
 class _Loader(yaml.CSafeLoader):
-    """Reads CloudFormation's short forms as their long ones: `!Ref Api` as `{Ref: Api}`. An order of magnitude faster
-    than samtranslator's loader."""
+    """Reads CloudFormation's short forms as their long ones: `!Ref Api` as `{Ref: Api}`. Ten times as fast as
+    samtranslator's loader."""
 
 
 def _long_form(loader: yaml.CSafeLoader, name: str, node: yaml.Node) -> Any:

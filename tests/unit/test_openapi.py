@@ -20,7 +20,7 @@ from common.http.request import Body, Path, Query, Request, parse_body, parse_pa
 from tools.attack.date_times import register_date_times
 from tools.openapi.contract import contract
 from tools.openapi.document import PATH, document, text
-from tools.openapi.routes import ROOT, Incomplete, Route, routes
+from tools.openapi.routes import ROOT, IncompleteRoute, Route, routes
 
 
 def incomplete() -> str | None:
@@ -29,7 +29,7 @@ def incomplete() -> str | None:
         for route in routes():
             assert route.operation
             assert route.sample
-    except Incomplete as reason:
+    except IncompleteRoute as reason:
         return str(reason)
     return None
 
@@ -186,7 +186,7 @@ def test_the_document_has_every_route_and_response_of_docs_api() -> None:
     missing = []
     rows = list(contract())
     assert len(rows) > 30
-    for operations, access, described in ((row.operations, row.who, row.told) for row in rows):
+    for operations, access, described in ((row.operations, row.access, row.responses) for row in rows):
         there = [shapes.get((method, re.sub(r"{\w+}", "{}", path))) for method, path in operations]
         missing += [f"{method} {path}" for (method, path), found in zip(operations, there, strict=True) if not found]
         responses = [operation["responses"] for operation in there if operation]

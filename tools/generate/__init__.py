@@ -1,1 +1,1 @@
-"""Writes what follows from template.yaml and the handlers, and says what is still missing; `make generate` runs it."""
+"""Writes the files derived from template.yaml and the handlers, and lists what is still missing; `make generate`."""

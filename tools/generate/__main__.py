@@ -1,7 +1,7 @@
 """Writes the sample event of each function that has none, and the OpenAPI document.
 
-It prints one line for each file it wrote, and one for each thing that a person must still write. Existing samples stay
-as they are.
+Prints a line for each file it wrote, and one for each thing that a person must still write. Existing samples are not
+changed.
 """
 
 import json
@@ -12,29 +12,29 @@ from tools.generate.completeness import handler_problem, undeployed_handlers, un
 from tools.generate.samples import NoSample, sample_event
 from tools.handlers import ROOT, deployed_functions
 from tools.openapi import document
-from tools.openapi.routes import Incomplete, routes
+from tools.openapi.routes import IncompleteRoute, routes
 
 
 def main() -> None:
     try:
         written, to_do = generate()
-    except Incomplete as incomplete:
-        sys.exit(str(incomplete))
+    except IncompleteRoute as error:
+        sys.exit(str(error))
     for path in written:
         print(f"wrote {path.relative_to(ROOT)}")
     for sentence in to_do:
         print(f"to do: {sentence}")
     if not written and not to_do:
-        print("nothing to write: every function has its sample event, and every route what belongs to it")
+        print("nothing to write: every function has a sample event, and every route is complete")
 
 
 def generate() -> tuple[list[Path], list[str]]:
-    """The files written, and what a person must still write. Raises Incomplete if a handler cannot be imported."""
+    """The files written, and what a person must still write. Raises IncompleteRoute if a handler cannot be imported."""
     written, to_do = [], []
     found = routes()
     broken = [sentence for route in found if (sentence := handler_problem(route))]
     if broken:
-        raise Incomplete("\n".join(broken))
+        raise IncompleteRoute("\n".join(broken))
     for function in deployed_functions():
         if function.sample.exists():
             continue

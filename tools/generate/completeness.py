@@ -1,4 +1,4 @@
-"""What an endpoint still lacks, a sentence each: what is missing, and how to add it. Fast: no handler is imported."""
+"""What is missing from a route or function, and how to add it: one sentence each. Fast: imports no handler."""
 
 import ast
 import json
@@ -32,7 +32,7 @@ def what_is_missing(route: TemplateRoute) -> Iterator[str]:
 
 
 def handler_problem(route: TemplateRoute) -> str | None:
-    """Why the file of a route's handler is no endpoint, if it is none."""
+    """Why the file of a route's handler is not an endpoint; None if it is one."""
     path = route.function.file
     file = path.relative_to(ROOT)
     if not path.exists():
@@ -42,7 +42,7 @@ def handler_problem(route: TemplateRoute) -> str | None:
 
 
 def not_an_endpoint(source: str) -> str | None:
-    """What a file with such text lacks, and how to add it; None if it defines an endpoint."""
+    """Why this source is not an endpoint, and how to correct it; None if it is one."""
     try:
         tree = ast.parse(source)
     except SyntaxError as error:
@@ -59,7 +59,7 @@ def not_an_endpoint(source: str) -> str | None:
 
 
 def function_problems(function: DeployedFunction) -> Iterator[str]:
-    """Of any function: consumers, schedules and internal calls too."""
+    """What is missing from any function: also from consumers, schedules and internal calls."""
     file = function.file.relative_to(ROOT)
     if function.file not in _handler_files():
         yield f"{function.logical_id}: template.yaml names {function.module}.handler, so define `handler` in {file}."
@@ -82,7 +82,7 @@ def unused_samples() -> Iterator[str]:
     names = {function.name for function in deployed_functions()}
     for path in sorted((ROOT / "events").glob("*.json")):
         if path.stem not in names:
-            yield f"{path.relative_to(ROOT)} is the sample event of no function in template.yaml: rename or delete it."
+            yield f"{path.relative_to(ROOT)} belongs to no function in template.yaml: rename or delete it."
 
 
 def _sample_problems(route: TemplateRoute) -> Iterator[str]:
@@ -94,7 +94,7 @@ def _sample_problems(route: TemplateRoute) -> Iterator[str]:
     sample = json.loads(path.read_text(encoding="utf-8"))
     if (sample.get("httpMethod"), sample.get("resource")) != (route.method, route.path):
         yield (
-            f"{route}: its sample event {name} is of {sample.get('httpMethod')} {sample.get('resource')}: "
+            f"{route}: its sample event {name} is for {sample.get('httpMethod')} {sample.get('resource')}: "
             "delete the file and run `make generate`."
         )
 
@@ -104,7 +104,7 @@ def _stem(route: TemplateRoute) -> str:
 
 
 def _called(decorator: ast.expr) -> str | None:
-    """`endpoint`, of `@endpoint` and of `@endpoint(…)`."""
+    """The name of a decorator: `endpoint` for `@endpoint` and `@endpoint(…)`."""
     name = decorator.func if isinstance(decorator, ast.Call) else decorator
     return name.id if isinstance(name, ast.Name) else None
 
@@ -112,7 +112,7 @@ def _called(decorator: ast.expr) -> str | None:
 def _is_tested(route: TemplateRoute) -> bool:
     if _stem(route) in _words():
         return True
-    # A variable of the path is a value or a replacement field there: f"/venues/{venue_id}/halls".
+    # In tests, a path variable is a value or a replacement field: f"/venues/{venue_id}/halls".
     path = re.sub(r"\\{\w+\\}", r"[^/\\s\"']+", re.escape(route.path))
     return bool(re.search(rf"{path}(?![\w/{{-])", _tests()))
 

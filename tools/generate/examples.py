@@ -1,4 +1,4 @@
-"""An example of what a model accepts, from its JSON Schema: a value for each field by name, type and bounds."""
+"""Builds an example that a model accepts, from its JSON Schema: a value for each field by name, type and bounds."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from common.domain.model import Model
 
 Schema = Mapping[str, Any]
 
-# The ids of local/seed's venue, hall and event; the others name what the seed does not have.
+# The ids of local/seed's venue, hall and event; the other ids are not in the seed.
 IDS = {
     "venueId": "01900000-0000-7000-8000-000000000001",
     "hallId": "01900000-0000-7000-8000-000000000002",
@@ -30,9 +30,9 @@ FORMATS = {"date-time": "2026-11-22T07:00:00Z", "date": "2026-11-22", "uri": "ht
 
 
 def example_of(kind: type[Model]) -> dict[str, Any]:
-    """The required fields and those with a default, or all of them where there are none.
+    """An example with the required fields and those with a default, or with all fields if there are none of these.
 
-    A rule that no schema states may still reject it.
+    A rule that is not in the schema may still reject it.
     """
     schema = kind.model_json_schema(by_alias=True, mode="validation")
     made: dict[str, Any] = _object(schema, schema.get("$defs", {}))

@@ -1,4 +1,4 @@
-"""The sample event of a function, made from its triggers in template.yaml and from what its handler takes."""
+"""Builds the sample event of a function from its triggers in template.yaml and its handler's parameters."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -14,10 +14,10 @@ from tools.handlers import ROOT, DeployedFunction, deployed_functions
 from tools.openapi.routes import Route
 
 Event = dict[str, Any]
-Notes = list[str]  # what a person must correct in it, a sentence each
+Notes = list[str]  # what a person must correct in the event, one sentence each
 
 TRACE_ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
-KEY = "00000000-0000-4000-8000-000000000000"  # in place of a service key
+SERVICE_KEY = "00000000-0000-4000-8000-000000000000"  # a placeholder
 HEADERS = {
     "Accept": "application/json",
     "Accept-Language": "ko",
@@ -37,30 +37,30 @@ IDENTITY = dict.fromkeys(
 
 
 class NoSample(Exception):
-    """No sample event can be made. One sentence says why, and what a person must write."""
+    """No sample event can be made. The message says why, and what a person must write."""
 
 
 def sample_event(function: DeployedFunction, routes: Iterable[Route]) -> tuple[Event, Notes]:
-    """The event, and what is to be corrected in it by hand. Raises NoSample."""
+    """The event, and what a person must correct in it. Raises NoSample."""
     name = function.sample.relative_to(ROOT)
     for route in routes:
         if route.function.logical_id == function.logical_id:
             return proxy_event(route)
     if function.triggered_by("MSK"):
         return _like_another(function, "MSK"), [
-            f"{name} is a copy of another consumer's: write into `value` the messages that this one consumes."
+            f"{name} is a copy of another consumer's sample: write the messages that this one consumes into `value`."
         ]
     if function.triggered_by("ScheduleV2"):
         return _like_another(function, "ScheduleV2"), []
-    if not function.triggers and (asked := _asked(function)):
-        return _internal_event(function, asked)
+    if not function.triggers and (request := _internal_request(function)):
+        return _internal_event(function, request)
     raise NoSample(
         f"{function.logical_id} has no trigger in template.yaml from which a sample could be made: write {name}."
     )
 
 
 def proxy_event(route: Route) -> tuple[Event, Notes]:
-    """As API Gateway sends it (proxy event, version 1.0)."""
+    """The event that API Gateway sends (proxy event, version 1.0)."""
     operation = route.operation
     headers = dict(HEADERS)
     body = operation.taken(Body)
@@ -120,7 +120,7 @@ def proxy_event(route: Route) -> tuple[Event, Notes]:
 
 
 def _rejections(route: Route, event: Event) -> Iterable[str]:
-    """What the handler's models reject in it: rules that a JSON Schema does not state."""
+    """What the handler's models reject in the event: rules that are not in the JSON Schema."""
     request, name = Request.of(event), route.function.sample.relative_to(ROOT)
     for base, parse in ((Path, parse_path), (Query, parse_query), (Body, parse_body)):
         kind = route.operation.taken(base)
@@ -138,7 +138,7 @@ def _path_variables(route: Route, kind: type[Model] | None) -> dict[str, str] | 
     if kind is None:
         return None
     variables = _texts(example_of(kind))
-    resource = route.path.split("/{id}")[0].rpartition("/")[2]  # venues, of /venues/{id}
+    resource = route.path.split("/{id}")[0].rpartition("/")[2]  # `venues` in /venues/{id}
     if "id" in variables:
         variables["id"] = IDS.get(f"{resource.removesuffix('s')}Id", variables["id"])
     return variables
@@ -152,8 +152,8 @@ def _bare(name: str) -> str:
     return IDS[name].replace("-", "")
 
 
-def _asked(function: DeployedFunction) -> type[Model] | None:
-    """What an internal call takes; None if the handler is none. Raises NoSample if it cannot be imported."""
+def _internal_request(function: DeployedFunction) -> type[Model] | None:
+    """The request model of an internal call; None for other handlers. Raises NoSample if it cannot be imported."""
     file = function.file.relative_to(ROOT)
     if not function.file.exists():
         raise NoSample(f"{function.logical_id}: template.yaml names {function.module}.handler, so write {file}.")
@@ -166,7 +166,7 @@ def _asked(function: DeployedFunction) -> type[Model] | None:
     return first if isinstance(first, type) and issubclass(first, Model) else None
 
 
-def _internal_event(function: DeployedFunction, asked: type[Model]) -> tuple[Event, Notes]:
+def _internal_event(function: DeployedFunction, request: type[Model]) -> tuple[Event, Notes]:
     called_by = {"Ref": function.logical_id}
     callers = [each.service for each in deployed_functions() if called_by in (each.variables or {}).values()]
     notes = []
@@ -175,12 +175,13 @@ def _internal_event(function: DeployedFunction, asked: type[Model]) -> tuple[Eve
             f"{function.sample.relative_to(ROOT)}: no function calls {function.logical_id} yet: "
             "set `X-Service` to the service that will."
         ]
-    headers = {"X-Service": (callers or [function.service])[0], "X-Service-Api-Key": KEY, "X-Trace-Id": TRACE_ID}
-    return {"headers": headers, "body": example_of(asked)}, notes
+    service = (callers or [function.service])[0]
+    headers = {"X-Service": service, "X-Service-Api-Key": SERVICE_KEY, "X-Trace-Id": TRACE_ID}
+    return {"headers": headers, "body": example_of(request)}, notes
 
 
 def _like_another(function: DeployedFunction, kind: str) -> Event:
-    """The sample of another function with such a trigger; of a consumer, of the same topic if there is one."""
+    """The sample of another function with such a trigger; for a consumer, preferably one of the same topic."""
     topics = [each.get("Topics") for each in function.triggered_by(kind)]
     others = [
         each

@@ -1,4 +1,4 @@
-"""docs/api.md, read: the rows of its tables, which say in one line which operations there are and how they answer."""
+"""Reads the tables of docs/api.md. A row names one or more operations and their responses."""
 
 import re
 from collections import Counter
@@ -14,8 +14,8 @@ PATH = ROOT / "docs" / "api.md"
 class Row:
     section: str  # its heading
     operations: tuple[tuple[str, str], ...]  # method and path
-    who: str  # U, A or a dash
-    told: str  # all that is said of responses
+    access: str  # U, A or a dash
+    responses: str  # the text of all cells about responses
 
 
 def contract() -> Iterator[Row]:
@@ -34,7 +34,7 @@ def shape(path: str) -> str:
 
 
 def section_of(path: str) -> str | None:
-    """Where the rows of paths with the same first part stand, if there are any."""
+    """The section with most rows of paths with the same first part, if there are any."""
     first = path.split("/")[1]
     near = Counter(
         row.section for row in contract() for _, other in row.operations if other.split("/")[1] == first

@@ -1,4 +1,4 @@
-"""The document: routes in, OpenAPI 3.1 out, the same for the same code (https://spec.openapis.org/oas/v3.1.1)."""
+"""Builds the OpenAPI 3.1 document from the routes, deterministically (https://spec.openapis.org/oas/v3.1.1)."""
 
 import json
 import re
@@ -18,55 +18,55 @@ from tools.openapi.schemas import Mode, Schema, Schemas
 
 PATH = ROOT / "functions" / "gateway" / "openapi.json"
 
-# The gateway's own, when a function does not answer in time.
+# API Gateway's own error, when a function does not answer in time.
 TIMEOUT = ("TIMEOUT", 504)
 
 ABOUT = """\
-A ticket on-sale: accounts, waiting room, seat hold, payment, confirmed ticket.
+A ticket on-sale platform: accounts, waiting room, seat hold, payment, confirmed ticket.
 
-Ids are UUIDv7, times RFC 3339 in UTC, money a whole number of won. Every error has one shape, `Error`; its `message`
-follows `Accept-Language` (ko, en). Every answer carries `X-Trace-Id`, the request's own if that was a UUID."""
+Ids are UUIDv7, times RFC 3339 in UTC, amounts whole won. Every error has one shape, `Error`; its `message`
+follows `Accept-Language` (ko, en). Every response has `X-Trace-Id`: the request's own if that was a UUID."""
 
 ERROR: Schema = {
     "type": "object",
     "required": ["code", "message", "timestamp", "traceId"],
     "properties": {
-        "code": {"type": "string", "description": "what programs read"},
-        "message": {"type": "string", "description": "what people read, Korean unless English is preferred"},
+        "code": {"type": "string", "description": "for programs"},
+        "message": {"type": "string", "description": "for people; Korean unless English is preferred"},
         "timestamp": {"type": "string"},
         "traceId": {"type": "string", "format": "uuid"},
-        "details": {"description": "of VALIDATION_ERROR each field and its reason; else as the code needs"},
+        "details": {"description": "VALIDATION_ERROR: each field and its reason; otherwise depends on the code"},
     },
 }
 
 TAGS = {
-    "auth": "Accounts, sign-in, one's own account",
+    "auth": "Accounts, login, the user's own account",
     "events": "Venues, halls, events, seats",
     "queue": "The waiting room",
-    "reservations": "Seats held, reservations, tickets",
+    "reservations": "Holds, reservations, tickets",
     "payments": "Payments",
     "gateway": "The API itself",
 }
 
 
-class Undeclared(Exception):
-    """A handler does not say enough of itself."""
+class IncompleteOperation(Exception):
+    """A handler's declaration is incomplete."""
 
 
-def _header(name: str, told: str, schema: Schema | None = None, *, required: bool = False) -> Schema:
+def _header(name: str, description: str, schema: Schema | None = None, *, required: bool = False) -> Schema:
     return {
         "name": name,
         "in": "header",
         "required": required,
-        "description": told,
+        "description": description,
         "schema": schema or {"type": "string"},
     }
 
 
-TRACE_ID = _header("X-Trace-Id", "A UUID to follow this request by; anything else is replaced")
+TRACE_ID = _header("X-Trace-Id", "A UUID to trace this request; any other value is replaced")
 LANGUAGE = _header("Accept-Language", "ko (default) or en")
-# What an error shows that an operation reads.
-READ_BY = {
+# The headers that an operation reads, by an error that it can raise.
+HEADERS_BY_ERROR = {
     "QUEUE_TOKEN_MISSING": [
         _header(
             "X-Queue-Token",
@@ -79,26 +79,26 @@ READ_BY = {
         _header(name, "Standard Webhooks", required=True)
         for name in ("webhook-id", "webhook-timestamp", "webhook-signature")
     ],
-    "PRECONDITION_FAILED": [_header("If-Match", "The ETag the change was made from")],
+    "PRECONDITION_FAILED": [_header("If-Match", "The ETag of the version that was changed")],
     "CAPTCHA_REQUIRED": [
         _header(
             "X-Device-Fingerprint",
-            "The same on every call of one device: 16 to 128 of A-Z a-z 0-9 _ . -; without it one is trusted less",
+            "The same on every call of one device: 16 to 128 of A-Z a-z 0-9 _ . -; without it, trust is lower",
         ),
-        _header("X-Captcha-Token", "Of a captcha that was passed, when CAPTCHA_REQUIRED asked for it"),
+        _header("X-Captcha-Token", "The token of a solved captcha, after CAPTCHA_REQUIRED"),
     ],
 }
-IF_NONE_MATCH = _header("If-None-Match", "The ETag of what is known already: 304 if it still is")
+IF_NONE_MATCH = _header("If-None-Match", "The ETag of the version the client has: 304 if it is still current")
 
 HEADERS = {
     "X-Trace-Id": {"required": True, "schema": {"type": "string", "format": "uuid"}},
     "Retry-After": {"description": "seconds", "schema": {"type": "integer", "minimum": 1}},
-    "X-RateLimit-Limit": {"description": "a minute", "schema": {"type": "integer"}},
-    "X-RateLimit-Remaining": {"description": "may come at once", "schema": {"type": "integer"}},
+    "X-RateLimit-Limit": {"description": "requests a minute", "schema": {"type": "integer"}},
+    "X-RateLimit-Remaining": {"description": "requests that may be sent now", "schema": {"type": "integer"}},
     "ETag": {"schema": {"type": "string"}},
 }
-TOO_MUCH_HEADER: Schema = {
-    "description": "More than 10 KB of path, query and headers: refused before there is an API, in words of the gateway"
+HEADERS_TOO_LARGE: Schema = {
+    "description": "More than 10 KB of path, query and headers: rejected by API Gateway, with its own error body"
 }
 COUNTED = ("X-RateLimit-Limit", "X-RateLimit-Remaining")
 
@@ -120,12 +120,12 @@ def document(routes: Sequence[Route]) -> Schema:
             "license": {"name": project["license"], "identifier": project["license"]},
         },
         "servers": [{"url": "."}],
-        "tags": [{"name": name, "description": told} for name, told in TAGS.items()],
+        "tags": [{"name": name, "description": description} for name, description in TAGS.items()],
         "paths": paths,
         "components": {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
             "headers": HEADERS,
-            "responses": dict(sorted({**errors_by_name, "431": TOO_MUCH_HEADER}.items())),
+            "responses": dict(sorted({**errors_by_name, "431": HEADERS_TOO_LARGE}.items())),
             "schemas": {"Error": ERROR} | schemas.reachable(paths),
         },
     }
@@ -141,12 +141,12 @@ def _used(routes: Iterable[Route]) -> Iterator[tuple[type[Model], Mode]]:
             kind = route.operation.taken(base)
             if kind:
                 yield kind, "validation"
-        for answer in _answers(route).values():
-            yield from ((kind, "serialization") for kind in answer if isinstance(kind, type))
+        for bodies in _response_bodies(route).values():
+            yield from ((kind, "serialization") for kind in bodies if isinstance(kind, type))
 
 
 def _operation(route: Route, schemas: Schemas, errors_by_name: dict[str, Schema]) -> Schema:
-    summary, _, description = route.told.partition("\n\n")
+    summary, _, description = route.documentation.partition("\n\n")
     made: Schema = {"operationId": route.name, "tags": [route.service], "summary": " ".join(summary.split())}
     if description:
         made["description"] = description
@@ -175,16 +175,16 @@ def _parameters(route: Route, schemas: Schemas) -> list[Schema]:
                 parameter["example"] = _typed(samples[name])
             made.append(parameter)
     if re.findall(r"{(\w+)}", route.path) != [each["name"] for each in made if each["in"] == "path"]:
-        raise Undeclared(f"{route.name}: its Path names other variables than {route.path}")
+        raise IncompleteOperation(f"{route.name}: the variables of its Path are not those of {route.path}")
     codes = {error.code for error in route.operation.errors()}
-    made += [parameter for code, read in READ_BY.items() if code in codes for parameter in read]
+    made += [parameter for code, read in HEADERS_BY_ERROR.items() if code in codes for parameter in read]
     if HTTPStatus.NOT_MODIFIED in route.operation.responses:
         made.append(IF_NONE_MATCH)
     return [*made, TRACE_ID, LANGUAGE]
 
 
 def _never_null(schema: Schema) -> Schema:
-    """Of a parameter that may be left out; there is no null in a query string."""
+    """The schema of an optional parameter, without null: a query string has no null."""
     kinds = [each for each in schema.get("anyOf", ()) if each != {"type": "null"}]
     return kinds[0] | {key: value for key, value in schema.items() if key != "anyOf"} if len(kinds) == 1 else schema
 
@@ -196,18 +196,18 @@ def _typed(sample: str) -> Any:
 def _request_body(route: Route, schemas: Schemas) -> Schema | None:
     kind = route.operation.taken(Body)
     if kind is None:
-        # What is signed is read as it came.
+        # A signed body is read as raw text.
         signed = any(error.code == "SIGNATURE_INVALID" for error in route.operation.raises)
         return {"content": {"application/json": {"schema": {"type": "object"}}}} if signed else None
     content: Schema = {"schema": schemas.reference(kind, "validation")}
     if route.sample.get("body"):
         content["example"] = json.loads(route.sample["body"])
-    required = kind in route.operation.parameters.values()  # and not `LogoutBody | None`
+    required = kind in route.operation.parameters.values()  # not `LogoutBody | None`
     return {"required": required, "content": {"application/json": content}}
 
 
-def _answers(route: Route) -> dict[int, tuple[type[Model] | str | None, ...]]:
-    """By status, every kind of answer there is."""
+def _response_bodies(route: Route) -> dict[int, tuple[type[Model] | str | None, ...]]:
+    """The possible bodies by status: a model, a media type or None."""
     returns = route.operation.returns
     kinds = tuple(kind for kind in get_args(returns) or (returns,) if kind is not Response)
     found: dict[int, tuple[type[Model] | str | None, ...]] = {}
@@ -218,13 +218,13 @@ def _answers(route: Route) -> dict[int, tuple[type[Model] | str | None, ...]]:
         found[200] = models
     found |= {status: (*found.get(status, ()), kind) for status, kind in route.operation.responses.items()}
     if not found:
-        raise Undeclared(f"{route.name} returns a Response and does not declare what may be in it")
+        raise IncompleteOperation(f"{route.name} returns a Response without declaring its possible bodies")
     return dict(sorted(found.items()))
 
 
 def _responses(route: Route, schemas: Schemas, errors_by_name: dict[str, Schema]) -> Schema:
     made: Schema = {}
-    for status, kinds in _answers(route).items():
+    for status, kinds in _response_bodies(route).items():
         named = ["X-Trace-Id", *(COUNTED if route.operation.limit else ())]
         if HTTPStatus.NOT_MODIFIED in route.operation.responses and status in (200, 304):
             named.append("ETag")
@@ -236,7 +236,7 @@ def _responses(route: Route, schemas: Schemas, errors_by_name: dict[str, Schema]
     errors = sorted([*declared, TIMEOUT], key=lambda error: (error[1], error[0]))
     for error_status, of_status in groupby(errors, key=lambda error: error[1]):
         codes = list(dict.fromkeys(code for code, _ in of_status))
-        # A response that has the status of an error (health's 503) may be either.
+        # A response with the status of an error (health's 503) may have either body.
         if str(error_status) in made:
             shown = made[str(error_status)]["content"]["application/json"]
             shown["schema"] = {"anyOf": [shown["schema"], _error(codes)]}

@@ -1,4 +1,4 @@
-"""JSON Schemas of the models, named for people who read them."""
+"""JSON Schemas of the models, with readable names."""
 
 import re
 from collections import Counter
@@ -10,15 +10,15 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from common.domain.model import Model
 
 Schema = dict[str, Any]
-Mode = Literal["validation", "serialization"]  # what is taken, what is answered
+Mode = Literal["validation", "serialization"]  # of requests, of responses
 
 REF = "#/components/schemas/"
-# Where a bound stands behind a validator, pydantic leaves it in its own words.
+# For a bound after a validator, pydantic keeps its own keyword.
 BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
 
 
 class Schemas:
-    """`used`: every model of the document with its mode, made at once so that equal names are told apart."""
+    """`used`: every model of the document with its mode. All at once, so that equal names become different."""
 
     def __init__(self, used: Iterable[tuple[type[Model], Mode]]) -> None:
         references, made = models_json_schema(
@@ -59,25 +59,25 @@ class Schemas:
         return {
             BOUNDS.get(key, key): REF + self._names[value.removeprefix(REF)] if key == "$ref" else self._renamed(value)
             for key, value in part.items()
-            # A default of null says nothing that "not required" does not, and times have no bounds in JSON Schema.
+            # A default of null means "not required", which is stated already. Times have no bounds in JSON Schema.
             if not ((key == "default" and value is None) or (key in BOUNDS and isinstance(value, str)))
         }
 
 
 class _WithoutFieldTitles(GenerateJsonSchema):
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
-        return False  # "Event Id" over eventId tells nobody anything
+        return False  # "Event Id" adds nothing to eventId
 
 
 def _readable(definitions: Iterable[str]) -> dict[str, str]:
-    """Of two `Status` one is PaymentsStatus; `Page_PaymentAnswer_` is PageOfPaymentAnswer."""
+    """Names without module paths: one of two `Status` becomes PaymentsStatus, `Page_Payment_` becomes PageOfPayment."""
     readable = {}
     for name in definitions:
         short = re.sub(r"functions__([a-z])([a-z_]*?)__\w*?__(?=[A-Z])", lambda of: of[1].upper() + of[2], name)
         readable[name] = re.sub(r"^(\w+?)_(\w+)_$", r"\1Of\2", short)
     twice = [name for name, count in Counter(readable.values()).items() if count > 1]
     if twice:
-        raise ValueError(f"two models of one service have one name: {', '.join(twice)}")
+        raise ValueError(f"two models of one service have the same name: {', '.join(twice)}")
     return readable
 
 
