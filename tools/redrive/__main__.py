@@ -1,6 +1,6 @@
 """`python -m tools.redrive list | show ID | put-back ID…` invokes OutboxRedriveFunction.
 
-The function reads Kafka and Postgres. The command needs only the permission to invoke the function: no password, and no access to the stack's network.
+Only the function needs access to Kafka and Postgres. The command needs only the permission to invoke it.
 """
 
 import json
