@@ -1,1 +1,1 @@
-"""What an on-sale, and a month without one, cost on AWS: `python -m tools.cost`."""
+"""The price of an on-sale on AWS, and of a month without one: `python -m tools.cost`."""

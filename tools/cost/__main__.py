@@ -1,7 +1,7 @@
-"""What an on-sale costs on AWS, and a month without one.
+"""Prints the price of an on-sale on AWS, and of a month without one.
 
 python -m tools.cost --crowd 50000 --seats 20000 --minutes 30 --poll 3 --edge-counter
-python -m tools.cost --write      docs/cost.md and docs/cost.svg, of the example that stands there
+python -m tools.cost --write      updates the example in docs/cost.md and docs/cost.svg
 """
 
 from pathlib import Path
@@ -22,19 +22,19 @@ BEGIN, END = "<!-- written by `python -m tools.cost --write` -->", "<!-- end -->
 
 
 def main(
-    crowd: Annotated[int, typer.Option(min=1, help="People who come")] = 50_000,
-    seats: Annotated[int, typer.Option(min=1, help="Seats there are")] = 20_000,
-    minutes: Annotated[float, typer.Option(min=1, help="How long the sale is open")] = 30,
-    poll: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks at one's place")] = 5,
+    crowd: Annotated[int, typer.Option(min=1, help="Buyers who come")] = 50_000,
+    seats: Annotated[int, typer.Option(min=1, help="Seats on sale")] = 20_000,
+    minutes: Annotated[float, typer.Option(min=1, help="Minutes that the sale is open")] = 30,
+    poll: Annotated[float, typer.Option(min=0.1, help="Seconds between two polls of a buyer")] = 5,
     edge_counter: Annotated[
-        bool, typer.Option(help="Look at the counter that CloudFront keeps, not at one's place")
+        bool, typer.Option(help="Poll the serving position that CloudFront caches, not the buyer's own status")
     ] = False,
-    rate: Annotated[float, typer.Option(min=0.1, help="People let in a second")] = 10,
+    rate: Annotated[float, typer.Option(min=0.1, help="Buyers admitted a second")] = 10,
     each: Annotated[int, typer.Option(min=1, max=4, help="Tickets a buyer takes")] = 2,
-    buying: Annotated[float, typer.Option(min=0.01, max=1, help="Part of those let in that buys")] = 0.8,
-    write: Annotated[bool, typer.Option(help="Write docs/cost.md's tables and docs/cost.svg instead")] = False,
+    buying: Annotated[float, typer.Option(min=0.01, max=1, help="Part of the admitted buyers that buys")] = 0.8,
+    write: Annotated[bool, typer.Option(help="Write the tables of docs/cost.md and docs/cost.svg instead")] = False,
 ) -> None:
-    """Prices an on-sale from the templates, what was measured and prices.toml."""
+    """Prices an on-sale with the templates, measured.toml and prices.toml."""
     prices, deployed, measured = read_prices(), read_templates(), read_measured()
     sale = Sale(crowd, seats, minutes, poll, edge_counter, rate, each, buying)
     if write:
@@ -43,8 +43,8 @@ def main(
         bills = [(_title(one), bill(on_sale(one, deployed, measured), prices), one.sold) for one in sales]
         idle = bill(idle_month(deployed, measured), prices)
         texts = [markdown(title, lines, sold) for title, lines, sold in bills] + [markdown("An idle month", idle)]
-        said = f"Measured on {measured.on}; prices of {prices.region}, read on {prices.read}."
-        _put(DOCS / "cost.md", "\n\n".join([said, *texts]))
+        source = f"Measured on {measured.on}; prices of {prices.region}, read on {prices.read}."
+        _put(DOCS / "cost.md", "\n\n".join([source, *texts]))
         charts = [chart(title, lines) for title, lines, _ in bills] + [chart("An idle month", idle)]
         (DOCS / "cost.svg").write_text(svg(charts), encoding="utf-8")
         return
@@ -54,15 +54,15 @@ def main(
     console.print(chart("", lines))
     month = total(bill(idle_month(deployed, measured), prices))
     console.print(
-        f"\nAn idle month: {month:,.2f} dollars. ° stands on a price that was not looked up (tools/cost/prices.toml)."
+        f"\nAn idle month: {month:,.2f} dollars. ° marks a price that was not verified (tools/cost/prices.toml)."
     )
 
 
 def _title(sale: Sale) -> str:
-    how = "at the edge's counter" if sale.edge_counter else "at their place"
+    what = "the edge counter" if sale.edge_counter else "their status"
     return (
-        f"{sale.crowd:,} people, {sale.seats:,} seats, {sale.minutes:g} minutes,"
-        f" a look {how} every {sale.poll:g} seconds"
+        f"{sale.crowd:,} buyers, {sale.seats:,} seats, {sale.minutes:g} minutes,"
+        f" a poll of {what} every {sale.poll:g} seconds"
     )
 
 

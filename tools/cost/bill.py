@@ -1,4 +1,4 @@
-"""Quantities times prices: nothing here knows what they are of."""
+"""Multiplies quantities by prices. Knows nothing about what they mean."""
 
 import tomllib
 from collections import defaultdict
@@ -30,7 +30,7 @@ class Prices:
 
 @dataclass(frozen=True)
 class Use:
-    """So much of what `price` is the price of; `what` says for what."""
+    """A quantity of one billed unit, by the name of its price. `what` names the purpose."""
 
     price: str
     quantity: float
@@ -54,7 +54,7 @@ def read_prices(path: Path = FILE) -> Prices:
 
 
 def bill(uses: Iterable[Use], prices: Prices) -> list[Line]:
-    """A line for each price and purpose, the dearest first. KeyError for a price there is none of."""
+    """A line for each price and purpose, most expensive first. Raises KeyError for an unknown price."""
     total: defaultdict[tuple[str, str], float] = defaultdict(float)
     for use in uses:
         total[use.price, use.what] += use.quantity
@@ -67,7 +67,7 @@ def bill(uses: Iterable[Use], prices: Prices) -> list[Line]:
 
 
 def by_service(lines: Iterable[Line]) -> dict[str, float]:
-    """Dollars, the dearest first."""
+    """Dollars by service, most expensive first."""
     total: defaultdict[str, float] = defaultdict(float)
     for line in lines:
         total[line.service] += line.usd

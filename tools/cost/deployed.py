@@ -1,4 +1,4 @@
-"""What the templates say that costs: functions' memory, processor and schedules, and what stands there all month."""
+"""Reads what costs money from the templates: memory, processor and schedules of functions, and all other resources."""
 
 import re
 from collections import Counter
@@ -18,21 +18,21 @@ _MINUTES = {"minute": 1, "hour": 60, "day": 1440}
 class Function:
     memory_mb: int
     architecture: str
-    runs_a_month: float  # by its schedules
+    runs_a_month: float  # from its schedules
 
 
 @dataclass(frozen=True)
 class Deployed:
     functions: Mapping[str, Function]
-    poller_units: int  # of Kafka, at least
-    resources: Mapping[str, int]  # by CloudFormation type, over all templates; a condition counts as met
+    poller_units: int  # Kafka pollers, minimum
+    resources: Mapping[str, int]  # by CloudFormation type, in all templates; conditions count as true
     brokers: int  # of a provisioned Kafka
-    broker_gb: int  # their disks together
+    broker_gb: int  # sum of their disks
     secrets: int
 
 
 def read_templates(root: Path = ROOT) -> Deployed:
-    """Parameters count with their defaults."""
+    """Parameters have their default values."""
     text = (root / "template.yaml").read_text(encoding="utf-8")
     main = yaml_parse(text)
     nested = [yaml_parse(file.read_text(encoding="utf-8")) for file in sorted((root / "infra").glob("*.yaml"))]
@@ -65,7 +65,7 @@ def _function(properties: Mapping[str, Any], defaults: Mapping[str, Any]) -> Fun
 
 
 def _poller_units(resources: Mapping[str, Any]) -> int:
-    """Four pollers are a unit (5 and 20 MB a second); mappings of one group share theirs."""
+    """Four pollers are one unit (5 and 20 MB a second). Event source mappings of one group share their pollers."""
     groups: Counter[str] = Counter()
     for function, resource in resources.items():
         for name, event in resource.get("Properties", {}).get("Events", {}).items():
@@ -76,7 +76,7 @@ def _poller_units(resources: Mapping[str, Any]) -> int:
 
 
 def _disk_gb(cluster: Mapping[str, Any]) -> int:
-    """Of each broker."""
+    """The disk of each broker."""
     return int(cluster["BrokerNodeGroupInfo"]["StorageInfo"]["EBSStorageInfo"]["VolumeSize"])
 
 
@@ -85,8 +85,8 @@ def _value(value: Any, defaults: Mapping[str, Any]) -> Any:
 
 
 def _runs(expression: str) -> float:
-    """A month's of 730 hours. Only rates: a cron expression is a ValueError."""
+    """Runs in a month of 730 hours. Raises ValueError for a cron expression."""
     found = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", expression)
     if not found:
-        raise ValueError(f"{expression}: only rates are understood here")
+        raise ValueError(f"{expression}: only rate expressions are supported")
     return 730 * 60 / (int(found[1]) * _MINUTES[found[2]])

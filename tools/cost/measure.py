@@ -1,8 +1,8 @@
-"""Measures the steps of an on-sale on a stack of its own: `make cost-measure` writes tools/cost/measured.toml.
+"""Measures the steps of an on-sale on its own stack: `make cost-measure` writes tools/cost/measured.toml.
 
-A few people line up, poll, look at the counter and buy. What the invocations took is the emulator's account, without
-cold starts, which are few in an on-sale. The rest is Redis's and Postgres's, and the functions' log. What runs by
-schedule is invoked once besides, to its end.
+A few buyers queue, poll, read the serving position and buy. The emulator reports the time of the invocations, without
+cold starts, which are rare in an on-sale. Redis, Postgres and the functions' log give the rest. Each scheduled function
+is also invoked once, until it ends.
 """
 
 import json
@@ -31,14 +31,14 @@ from tools.demo.__main__ import free_seats
 from tools.demo.buyer import Api, Buyer, eventually, log_in
 from tools.throwaway_stack import throwaway_stack
 
-PEOPLE = 8
-LOOKS = 10  # at one's place, and at the counter, each
-QUIET_SECONDS = 5
-LAMBDA_LINES = 330  # bytes of START, END and REPORT, which only AWS writes
+BUYERS = 8
+POLLS = 10  # of the status and of the serving position, each
+IDLE_SECONDS = 5
+LAMBDA_LINES = 330  # bytes of START, END and REPORT, which only Lambda on AWS writes
 
 
 class Meter:
-    """What has happened on a stack so far, beside what happens without anybody."""
+    """Counts what happens on a stack in each step, without what happens while it is idle."""
 
     def __init__(self, stack: Mapping[str, Any]) -> None:
         self._stack = stack
@@ -47,10 +47,10 @@ class Meter:
         self.scheduled = {name for name, each in read_templates().functions.items() if each.runs_a_month}
         self.steps: dict[str, dict[str, Any]] = {}
         self.seen: Counter[str] = Counter()
-        self._quiet: Mapping[str, float] = {}
+        self._idle: Mapping[str, float] = {}
 
-    def listen(self, api: Api) -> Api:
-        """Counts this client's requests and the bytes of their answers."""
+    def watch(self, api: Api) -> Api:
+        """Count this client's requests and the bytes of their responses."""
 
         def count(response: httpx.Response) -> None:
             self.seen["requests"] += 1
@@ -74,14 +74,14 @@ class Meter:
             "message_bytes": float(row[0]) if row else 0.0,
         }
 
-    def listen_to_silence(self) -> None:
+    def measure_idle_load(self) -> None:
         before = self.stores()
-        time.sleep(QUIET_SECONDS)
-        self._quiet = {name: (now - before[name]) / QUIET_SECONDS for name, now in self.stores().items()}
+        time.sleep(IDLE_SECONDS)
+        self._idle = {name: (now - before[name]) / IDLE_SECONDS for name, now in self.stores().items()}
 
     @contextmanager
     def step(self, name: str, times: int) -> Iterator[None]:
-        """What happens inside is `times` times the step."""
+        """Measure a step: the block runs it `times` times."""
         self.seen.clear()
         began, functions, stores = time.monotonic(), self.functions(), self.stores()
         yield
@@ -93,9 +93,9 @@ class Meter:
             if function not in {*self.scheduled, SALE_TERMS}
             and stats["invocations"] > functions[function]["invocations"]
         }
-        taken = {key: max(0.0, now[key] - stores[key] - self._quiet[key] * seconds) / times for key in stores}
+        used = {key: max(0.0, now[key] - stores[key] - self._idle[key] * seconds) / times for key in stores}
         self.steps[name] = (
-            {key: self.seen[key] / times for key in ("requests", "answer_bytes")} | taken | {"calls": calls}
+            {key: self.seen[key] / times for key in ("requests", "answer_bytes")} | used | {"calls": calls}
         )
 
     def is_confirmed(self, reservation_id: str) -> bool:
@@ -106,56 +106,56 @@ class Meter:
 
 
 def main() -> None:
-    with throwaway_stack() as stack, ThreadPoolExecutor(16) as others:
+    with throwaway_stack() as stack, ThreadPoolExecutor(16) as pool:
         meter = Meter(stack)
         began = meter.functions()
-        running = [others.submit(_invoke, stack["lambda"], name) for name in meter.scheduled]
-        _run(meter, stack)  # once, so that everything is loaded
+        running = [pool.submit(_invoke, stack["lambda"], name) for name in meter.scheduled]
+        _run(meter, stack)  # warm-up: loads everything
         warm = meter.functions()
         _run(meter, stack)
         for each in running:
             each.result()
         milliseconds = _milliseconds(meter, began, warm)
         log_bytes, metrics = _log(Path(stack["state"]), meter.functions())
-    FILE.write_text(_written(meter.steps, milliseconds, log_bytes, metrics), encoding="utf-8")
+    FILE.write_text(_toml(meter.steps, milliseconds, log_bytes, metrics), encoding="utf-8")
     print(f"wrote {FILE}")
 
 
 def _run(meter: Meter, stack: Mapping[str, Any]) -> None:
-    public, admin = meter.listen(Api(stack["api"])), log_in(stack["api"], "admin@example.com", "local-admin-1234")
+    public, admin = meter.watch(Api(stack["api"])), log_in(stack["api"], "admin@example.com", "local-admin-1234")
     event_id = public("GET", "/events", params={"status": "ONGOING", "size": 1})["items"][0]["id"]
 
     def pause(paused: bool) -> None:
         admin("PUT", f"/queue/admin/events/{event_id}", {"paused": paused})
 
-    buyers = [Buyer(stack["api"], stack["sandbox"]) for _ in range(PEOPLE)]
+    buyers = [Buyer(stack["api"], stack["sandbox"]) for _ in range(BUYERS)]
     for buyer in buyers:
         buyer.register()
-    meter.listen_to_silence()
+    meter.measure_idle_load()
     pause(True)
-    with meter.step("log_in", PEOPLE):
+    with meter.step("log_in", BUYERS):
         for buyer in buyers:
             body = {"email": buyer.email, "password": buyer.password, "captchaToken": "sandbox-human"}
-            tokens = meter.listen(Api(stack["api"]))("POST", "/auth/login", body)
-            buyer.api = meter.listen(Api(stack["api"], tokens["accessToken"]))
-    with meter.step("look", PEOPLE):
+            tokens = meter.watch(Api(stack["api"]))("POST", "/auth/login", body)
+            buyer.api = meter.watch(Api(stack["api"], tokens["accessToken"]))
+    with meter.step("browse", BUYERS):
         for _ in buyers:
             for path in ("/events", f"/events/{event_id}", f"/events/{event_id}/seats/layout"):
                 public("GET", path)
-    with meter.step("enter", PEOPLE):
+    with meter.step("enter", BUYERS):
         for buyer in buyers:
             buyer.enter(event_id)
-    with meter.step("poll", PEOPLE * LOOKS):
-        for buyer in buyers * LOOKS:
+    with meter.step("poll", BUYERS * POLLS):
+        for buyer in buyers * POLLS:
             buyer.api("GET", "/queue/status", params={"eventId": event_id})
-    with meter.step("counter", PEOPLE * LOOKS):
-        for _ in range(PEOPLE * LOOKS):
+    with meter.step("counter", BUYERS * POLLS):
+        for _ in range(BUYERS * POLLS):
             public("GET", f"/queue/serving/{event_id}")
     pause(False)
     for buyer in buyers:
         buyer.wait_for_admission(event_id)
     listed = Api(stack["api"])("GET", f"/events/{event_id}/seats")
-    with meter.step("buy", PEOPLE):
+    with meter.step("buy", BUYERS):
         for buyer in buyers:
             _buy(buyer, event_id, listed, meter)
 
@@ -180,7 +180,7 @@ def _invoke(url: str, function: str) -> None:
         aws_secret_access_key="local",  # noqa: S106
         config=config,
     )
-    with suppress(ClientError):  # the schedule's own call has it, where one at a time is allowed
+    with suppress(ClientError):  # the schedule has invoked it already, and only one may run at a time
         client.invoke(FunctionName=function, Payload=b"{}")
 
 
@@ -195,7 +195,7 @@ def _milliseconds(meter: Meter, began: Mapping[str, Any], warm: Mapping[str, Any
 
 
 def _log(state: Path, functions: Mapping[str, Mapping[str, float]]) -> tuple[dict[str, float], int]:
-    """Bytes an invocation logs, by function; and how many different metrics there are."""
+    """Bytes logged per invocation, by function; and the number of different metrics."""
     weights: defaultdict[str, int] = defaultdict(int)
     metrics: set[tuple[str, ...]] = set()
     for file in state.rglob("functions.log*"):
@@ -219,12 +219,12 @@ def _metrics(line: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
                 yield (metric["Name"], *(f"{name}={line[name]}" for name in dimensions))
 
 
-def _written(
+def _toml(
     steps: Mapping[str, Mapping[str, Any]], milliseconds: Mapping[str, float], logs: Mapping[str, float], metrics: int
 ) -> str:
     machine = f"{platform.machine()}, {os.cpu_count()} processors, load average {os.getloadavg()[0]:.1f}"
     lines = [
-        "# Written by `make cost-measure`. A step is one person's, once; a function's is one invocation, warm.",
+        "# Written by `make cost-measure`. Steps: one buyer, once. Functions: one warm invocation.",
         f'on = "{datetime.now(UTC):%Y-%m-%d} ({machine})"',
         f"metrics = {metrics}",
     ]

@@ -1,4 +1,4 @@
-"""What a step of an on-sale takes, as `make cost-measure` found it on the local stack."""
+"""Reads what each step of an on-sale uses, as `make cost-measure` measured it on the local stack."""
 
 import tomllib
 from collections.abc import Mapping
@@ -10,12 +10,12 @@ FILE = Path(__file__).parent / "measured.toml"
 
 @dataclass(frozen=True)
 class Step:
-    """One person doing one thing once."""
+    """What one buyer uses for one step."""
 
     requests: float  # to the API
-    answer_bytes: float  # bodies, before compression
+    answer_bytes: float  # response bodies, before compression
     redis_commands: float
-    redis_bytes: float  # both ways
+    redis_bytes: float  # sent and received
     calls: Mapping[str, float] = field(default_factory=dict)  # invocations by function
     message_bytes: float = 0.0  # to Kafka
     readers: float = 2.0  # consumer groups that read a message, on average
@@ -25,9 +25,9 @@ class Step:
 class Measured:
     on: str  # date and machine
     steps: Mapping[str, Step]
-    milliseconds: Mapping[str, float]  # an invocation's, warm, by function
-    log_bytes: Mapping[str, float]  # an invocation's, by function
-    metrics: int  # distinct ones that were emitted
+    milliseconds: Mapping[str, float]  # of a warm invocation, by function
+    log_bytes: Mapping[str, float]  # of an invocation, by function
+    metrics: int  # number of different metrics that were emitted
 
 
 def read_measured(path: Path = FILE) -> Measured:

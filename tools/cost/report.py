@@ -1,4 +1,4 @@
-"""The bill as a table with bars, for people: in the terminal, and as docs/cost.md with docs/cost.svg."""
+"""Shows the bill as a table with bars, in the terminal and in docs/cost.md with docs/cost.svg."""
 
 from collections.abc import Sequence
 from io import StringIO
@@ -9,7 +9,7 @@ from rich.table import Table
 
 from tools.cost.bill import Line, by_service
 
-LINES = 14  # the dearest; the rest is one
+LINES = 14  # the most expensive; the others are summed in one
 
 
 def total(lines: Sequence[Line]) -> float:
@@ -17,14 +17,14 @@ def total(lines: Sequence[Line]) -> float:
 
 
 def markdown(title: str, lines: Sequence[Line], tickets: int | None = None) -> str:
-    """The dearest lines of a bill; ° marks what stands on a price that was not looked up."""
+    """The most expensive lines of a bill. ° marks a price that was not verified."""
     whole = total(lines)
-    said = [f"**{title}: {whole:,.2f} dollars"]
+    heading = [f"**{title}: {whole:,.2f} dollars"]
     if tickets:
-        said.append(f"; {whole / tickets:.4f} for each of {tickets:,} tickets sold")
-    rows = ["".join(said) + "**", "", "| service | what | quantity | dollars | part |", "|---|---|---:|---:|---:|"]
+        heading.append(f"; {whole / tickets:.4f} for each of {tickets:,} tickets sold")
+    rows = ["".join(heading) + "**", "", "| service | what | quantity | dollars | part |", "|---|---|---:|---:|---:|"]
     rows += [
-        f"| {line.service} | {line.what} | {_said(line.quantity)} {line.unit} |"
+        f"| {line.service} | {line.what} | {_number(line.quantity)} {line.unit} |"
         f" {line.usd:,.2f}{'' if line.verified else '°'} | {line.usd / whole:.0%} |"
         for line in lines[:LINES]
     ]
@@ -33,12 +33,12 @@ def markdown(title: str, lines: Sequence[Line], tickets: int | None = None) -> s
     return "\n".join(rows)
 
 
-def _said(quantity: float) -> str:
+def _number(quantity: float) -> str:
     return f"{quantity:,.0f}" if quantity >= 100 else f"{quantity:.3g}"
 
 
 def chart(title: str, lines: Sequence[Line]) -> Table:
-    """A bar for each service, the dearest first."""
+    """A bar for each service, most expensive first."""
     services = by_service(lines)
     table = Table(title=title, box=None, title_justify="left")
     table.add_column("service")

@@ -1,8 +1,8 @@
-"""An on-sale, and a month without one, in quantities of what AWS bills.
+"""The quantities that AWS bills for an on-sale, and for a month without one.
 
-A person signs in, looks at the event and lines up; then asks for their place every `poll` seconds until they are let
-in, the seats are gone or the time is up; who is let in buys, or not. What each of these steps calls was measured
-(`make cost-measure`), memory and schedules are the templates'.
+A buyer logs in, browses the event and enters the queue, then polls every `poll` seconds until they are admitted, the
+event is sold out or the sale ends. A part of the admitted buyers buys. What each step calls was measured
+(`make cost-measure`); memory and schedules come from the templates.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,15 +13,15 @@ from tools.cost.deployed import Deployed, Function
 from tools.cost.measured import Measured, Step
 
 A_VCPU_MB = 1769  # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
-SALE_TERMS, TERMS_SECONDS = "EventsSaleTermsFunction", 2  # asked by the clock, not by people (docs/waiting-room.md)
+SALE_TERMS, TERMS_SECONDS = "EventsSaleTermsFunction", 2  # called on a schedule, not by buyers (docs/waiting-room.md)
 TRACED = 0.1  # X-Ray's sampling
-KEPT_SECONDS = 300  # secrets, by a container
-SECRETS_A_CONTAINER = 4
-STATUS_SECONDS = 120  # who watches the counter still says that he is there (docs/waiting-room.md)
-COUNTER_SECONDS = 1  # how long a cache of CloudFront keeps the counter
-EDGE_CACHES = 3  # of CloudFront that ask for it: Seoul's, and a regional one's neighbours
-WAITER_BYTES = 411  # of Redis (docs/waiting-room.md)
-HEADERS_BYTES = 700  # of an answer, besides its body
+SECRET_CACHE_SECONDS = 300  # how long an execution environment caches secrets
+SECRETS_PER_ENVIRONMENT = 4
+STATUS_SECONDS = 120  # between the status polls of a buyer who reads the counter (docs/waiting-room.md)
+COUNTER_SECONDS = 1  # how long CloudFront caches the counter
+EDGE_CACHES = 3  # CloudFront caches that request it: Seoul's and those of a neighbour region
+WAITER_BYTES = 411  # in Redis (docs/waiting-room.md)
+HEADERS_BYTES = 700  # of a response, without its body
 STORAGE_GB = 100  # of Postgres
 PROXY_VCPUS = 2
 LOG_MONTHS = 1
@@ -34,13 +34,13 @@ class Sale:
     minutes: float
     poll: float  # seconds
     edge_counter: bool = False
-    rate: float = 10.0  # let in a second
-    each: int = 2  # tickets a buyer takes
-    buying: float = 0.8  # of those let in
+    rate: float = 10.0  # admitted a second
+    each: int = 2  # tickets per buyer
+    buying: float = 0.8  # part of the admitted buyers
 
     @property
     def sold(self) -> int:
-        """Seats: as many as there are, unless the crowd, its purse or the time ends first."""
+        """Seats sold: all, unless there are too few buyers or too little time."""
         admitted = min(self.crowd, self.rate * self.minutes * 60)
         return int(min(self.seats, admitted * self.buying * self.each))
 
@@ -54,7 +54,7 @@ class Sale:
 
     @property
     def waited_seconds(self) -> float:
-        """Of everybody together: the first in line not at all, who is not let in until all is sold, or closed."""
+        """The sum over all buyers: from 0 for the first, to the end of the sale for a buyer who is not admitted."""
         over = self.admitted / self.rate
         if self.sold < self.seats:
             over = max(over, self.minutes * 60 if self.admitted < self.crowd else over)
@@ -66,17 +66,17 @@ class Sale:
 
 
 def steps_of(sale: Sale) -> dict[str, float]:
-    """How often each measured step is taken."""
-    looks = sale.waited_seconds / sale.poll
-    times = {"log_in": sale.crowd, "look": sale.crowd, "enter": sale.crowd, "buy": sale.buyers}
+    """How often each measured step is done."""
+    polls = sale.waited_seconds / sale.poll
+    times = {"log_in": sale.crowd, "browse": sale.crowd, "enter": sale.crowd, "buy": sale.buyers}
     if not sale.edge_counter:
-        return {**times, "poll": looks + sale.admitted, "counter": 0.0}
-    asked = min(looks, sale.seconds / COUNTER_SECONDS * EDGE_CACHES)
-    return {**times, "poll": sale.waited_seconds / STATUS_SECONDS + sale.admitted, "counter": asked}
+        return {**times, "poll": polls + sale.admitted, "counter": 0.0}
+    cache_misses = min(polls, sale.seconds / COUNTER_SECONDS * EDGE_CACHES)
+    return {**times, "poll": sale.waited_seconds / STATUS_SECONDS + sale.admitted, "counter": cache_misses}
 
 
 def on_sale(sale: Sale, deployed: Deployed, measured: Measured) -> Iterator[Use]:
-    """What is used because of the sale, and what stands there meanwhile."""
+    """What the sale uses, and what all resources cost during it."""
     times = steps_of(sale)
     calls: dict[str, float] = {SALE_TERMS: sale.seconds / TERMS_SECONDS}
     for name, count in times.items():
@@ -85,23 +85,23 @@ def on_sale(sale: Sale, deployed: Deployed, measured: Measured) -> Iterator[Use]
         for function, often in step.calls.items():
             calls[function] = calls.get(function, 0.0) + often * count
     if sale.edge_counter:
-        looks = sale.waited_seconds / sale.poll
-        yield Use("cdn_requests", looks, "counter")
-        yield Use("cdn_out", looks * (measured.steps["counter"].answer_bytes + HEADERS_BYTES) / 1e9, "counter")
+        polls = sale.waited_seconds / sale.poll
+        yield Use("cdn_requests", polls, "counter")
+        yield Use("cdn_out", polls * (measured.steps["counter"].answer_bytes + HEADERS_BYTES) / 1e9, "counter")
     busy = 0.0
     for function, count in calls.items():
         yield from _of_function(function, deployed.functions[function], measured, count)
         busy += count * _seconds(deployed.functions[function], measured.milliseconds[function])
-    # Containers as many as are busy at a time, twice that as they come and go.
-    asked = 2 * busy / sale.seconds * SECRETS_A_CONTAINER * max(1, sale.seconds / KEPT_SECONDS)
-    yield Use("secret_requests", asked)
+    # Twice as many execution environments as are busy at a time, since they are replaced.
+    secret_requests = 2 * busy / sale.seconds * SECRETS_PER_ENVIRONMENT * max(1, sale.seconds / SECRET_CACHE_SECONDS)
+    yield Use("secret_requests", secret_requests)
     yield Use("kms_requests", sale.crowd / 1000, "data keys")
     yield Use("redis_stored", max(0.1, sale.crowd * WAITER_BYTES / 1e9) * sale.minutes / 60)
     yield from _standing(deployed, measured, sale.minutes / 60 / 730)
 
 
 def idle_month(deployed: Deployed, measured: Measured) -> Iterator[Use]:
-    """A month in which nobody comes."""
+    """A month without a sale."""
     yield Use("redis_stored", 0.1 * 730)
     yield from _standing(deployed, measured, 1.0)
 
@@ -112,9 +112,9 @@ def _of_step(name: str, step: Step, count: float) -> Iterator[Use]:
     yield Use("waf_requests", requests)
     yield Use("traces", requests * TRACED)
     yield Use("data_out", count * (step.answer_bytes + step.requests * HEADERS_BYTES) / 1e9, name)
-    # One for each kilobyte, and one at least for each command; scripts count by their time too, which is not measured.
+    # One for each kilobyte, at least one for each command. The time of scripts counts too, but is not measured.
     yield Use("redis_units", count * max(step.redis_commands, step.redis_bytes / 1024), name)
-    # A provisioned Kafka counts no gigabytes itself; relay and readers are taken to be in another zone than the leader.
+    # Provisioned Kafka does not bill gigabytes. Assumed: relay and readers are in another zone than the leader.
     yield Use("between_zones", count * step.message_bytes * (1 + step.readers) / 1e9)
 
 
@@ -131,12 +131,12 @@ def _of_function(
 
 
 def _seconds(function: Function, milliseconds: float) -> float:
-    """Measured on a whole processor: with less memory than one's worth it takes as much longer, at the most."""
+    """Measured on a whole processor. With less memory, a function gets a smaller part of one and takes longer."""
     return milliseconds / 1000 * max(1.0, A_VCPU_MB / function.memory_mb)
 
 
 def _standing(deployed: Deployed, measured: Measured, months: float) -> Iterator[Use]:
-    """What runs and stands whether anybody comes or not."""
+    """What runs all the time, with or without buyers."""
     hours = 730 * months
     for name, function in deployed.functions.items():
         if function.runs_a_month:
