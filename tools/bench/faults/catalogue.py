@@ -10,7 +10,7 @@ LIST = Path(__file__).with_name("faults.toml")
 
 
 class DoesNotApply(Exception):
-    """The text that the fault replaces is not there exactly once."""
+    """The text that the fault replaces does not occur exactly once."""
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,13 @@ class Edit:
 
 @dataclass(frozen=True)
 class Fault:
-    """A mistake that somebody could make. `edits` are spellings of the same one: the first that applies is planted."""
+    """A possible mistake. `edits` are variants of it for different code: the first that applies is planted."""
 
     name: str
     kind: str
     wrong: str  # what would go wrong, in one sentence
     edits: tuple[Edit, ...]
-    tests: tuple[str, ...]  # paths that are expected to notice; those that a checkout does not have are skipped
+    tests: tuple[str, ...]  # paths expected to notice it; missing ones are skipped
 
     def edit_for(self, root: Path) -> Edit:
         """The edit that applies to the checkout at `root`. Raises DoesNotApply."""
@@ -44,16 +44,16 @@ class Fault:
 @dataclass(frozen=True)
 class Catalogue:
     faults: tuple[Fault, ...]
-    wider: dict[str, tuple[str, ...]]  # beginning of a file's path -> globs of tests
+    wider: dict[str, tuple[str, ...]]  # prefix of a file's path -> globs of tests
 
     def wider_tests(self, file: str) -> tuple[str, ...]:
-        """The globs for a fault in `file` that its named tests did not notice."""
+        """The globs of further tests for a fault in `file`."""
         found = [globs for beginning, globs in self.wider.items() if file.startswith(beginning)]
         return tuple(dict.fromkeys(glob for globs in found for glob in globs))
 
 
 def load(path: Path = LIST) -> Catalogue:
-    """Raises KeyError for a fault that lacks a field."""
+    """Raises KeyError if a fault has a missing field."""
     document = tomllib.loads(path.read_text(encoding="utf-8"))
     return Catalogue(
         faults=tuple(_fault(table) for table in document["fault"]),
@@ -62,8 +62,8 @@ def load(path: Path = LIST) -> Catalogue:
 
 
 def _fault(table: dict[str, object]) -> Fault:
-    spellings = [table, *_tables(table.get("or", ()))]
-    edits = tuple(Edit(str(each["file"]), str(each["text"]), str(each["becomes"])) for each in spellings)
+    variants = [table, *_tables(table.get("or", ()))]
+    edits = tuple(Edit(str(each["file"]), str(each["text"]), str(each["becomes"])) for each in variants)
     tests = table["tests"]
     assert isinstance(tests, list)  # noqa: S101  narrows the type
     return Fault(str(table["name"]), str(table["kind"]), str(table["wrong"]), edits, tuple(map(str, tests)))
@@ -75,11 +75,11 @@ def _tables(value: object) -> Sequence[dict[str, object]]:
 
 @contextmanager
 def planted(edit: Edit, root: Path) -> Iterator[None]:
-    """The checkout at `root` with this fault in it; as it was afterwards."""
+    """The checkout at `root` has this fault in the block; afterwards it is restored."""
     path = root / edit.file
-    sound = path.read_text(encoding="utf-8")
-    path.write_text(sound.replace(edit.text, edit.becomes), encoding="utf-8")
+    original = path.read_text(encoding="utf-8")
+    path.write_text(original.replace(edit.text, edit.becomes), encoding="utf-8")
     try:
         yield
     finally:
-        path.write_text(sound, encoding="utf-8")
+        path.write_text(original, encoding="utf-8")

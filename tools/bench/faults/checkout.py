@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def copy(commit: str | None, into: Path) -> str:
-    """Writes the files of `commit`, or of the working tree (without what git ignores); returns what that is.
+    """Copy the files of `commit`, or of the working tree (without ignored ones). Returns its name.
 
     The copy uses this checkout's `.venv`.
     """

@@ -13,21 +13,21 @@ from importlib.util import find_spec
 from pathlib import Path
 
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (\S.*?)(?: - (.*))?$", re.MULTILINE)
-_NO_TESTS = 5  # pytest's exit code where nothing was collected
-PYTEST = "pytest itself"  # stands for a test where none could be run: a conftest that cannot be imported
+_NO_TESTS = 5  # pytest's exit code if no test was collected
+PYTEST = "pytest itself"  # in place of a test name, if none could run: a conftest that cannot be imported
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run came to. `failures` are the ids of failed tests, the first one first, and why."""
+    """The result of a run. `failures` are the ids of failed tests, in order, each with the reason."""
 
     failures: tuple[tuple[str, str], ...]
     seconds: float
-    overran: bool = False  # stopped at its deadline
+    timed_out: bool = False  # ended at its deadline
 
     @property
     def passed(self) -> bool:
-        return not self.failures and not self.overran
+        return not self.failures and not self.timed_out
 
 
 def failed_tests(output: str) -> tuple[tuple[str, str], ...]:
@@ -43,18 +43,18 @@ class Suite:
         self._scratch = scratch
 
     def existing(self, paths: Iterable[str]) -> list[str]:
-        """Those of the paths, which may be globs, that the copy has, in their order."""
+        """The existing paths, in order. Paths may be globs."""
         found = (sorted(self._root.glob(path)) for path in paths)
         return list(dict.fromkeys(str(each.relative_to(self._root)) for some in found for each in some))
 
     def run(
         self, paths: Sequence[str], deadline: float, *, stop_at_first: bool = True, without: Iterable[str] = ()
     ) -> Outcome:
-        """Runs the tests of `paths` for at most `deadline` seconds, but for the ids `without`."""
+        """Run the tests of `paths`, except those with ids in `without`, for at most `deadline` seconds."""
         command = [sys.executable, "-m", "pytest", "-q", "-rfE", "--tb=short", "-p", "no:randomly", *paths]
-        command.append("--ignore-glob=*/test_faults.py")  # it sees at once that a fault no longer applies
+        command.append("--ignore-glob=*/test_faults.py")  # it always fails with a planted fault
         if find_spec("xdist"):
-            command += ["-n", "0"]  # one process: with -x the first failure then is the first in order
+            command += ["-n", "0"]  # one process, so that -x stops at the first failure in order
         if stop_at_first:
             command.append("-x")
         for test in without:
@@ -71,25 +71,25 @@ class Suite:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-            overran = False
+            timed_out = False
             try:
                 process.wait(deadline)
             except subprocess.TimeoutExpired:
-                overran = True
+                timed_out = True
             finally:
-                with suppress(ProcessLookupError):  # also what a failed run has left behind
+                with suppress(ProcessLookupError):  # also ends processes that a failed run left
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
         text = log.read_text(encoding="utf-8", errors="replace")
         failures = failed_tests(text)
-        if not failures and not overran and process.returncode not in (0, _NO_TESTS):
+        if not failures and not timed_out and process.returncode not in (0, _NO_TESTS):
             failures = ((PYTEST, text.strip()[-200:]),)
-        return Outcome(failures, time.monotonic() - began, overran)
+        return Outcome(failures, time.monotonic() - began, timed_out)
 
     def _environment(self) -> dict[str, str]:
         ours = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTEST_ADDOPTS")}
-        # Apart from the code, and shared by all runs. Python takes it for stale by the source's size and second of
-        # change: no run is so short that a fault is planted and taken out again within one second.
+        # The bytecode is outside the code and shared by all runs. Python compares the source's size and second of
+        # change: no run is so short that a fault is planted and removed within one second.
         ours.pop("PYTHONDONTWRITEBYTECODE", None)
-        wide = {"COLUMNS": "500"}  # pytest cuts the reasons off that do not fit
+        wide = {"COLUMNS": "500"}  # otherwise pytest cuts off long reasons
         return ours | wide | {"PYTHONPYCACHEPREFIX": str(self._scratch / "bytecode")}
