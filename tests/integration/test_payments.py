@@ -193,7 +193,7 @@ def test_a_hundred_concurrent_repeats_of_a_request_create_one_payment_and_one_pr
             assert len(answers) == 1, "the answers differ"
             assert len([each for each in made if each.is_new]) == 1
             assert len(superuser.rows("SELECT id FROM payment_service.payments")) == 1
-            assert portone.carried_out == 1
+            assert portone.pre_registrations == 1
 
 
 def test_a_reservation_has_at_most_one_active_payment(new_services: NewServices) -> None:

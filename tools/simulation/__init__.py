@@ -1,1 +1,1 @@
-"""Simulated buyers, messages and failures against the real services: the model, the chaos drill, the crowded sale."""
+"""Simulated buyers, messages and failures against the real services: the model, the chaos test, the crowd sale."""

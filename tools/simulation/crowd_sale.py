@@ -2,11 +2,11 @@
 
     python -m tools.simulation.crowd_sale 200 20
 
-Everybody enters, waits, is let in, looks at the map, and tries free seats until one is his or none is left. Of those
-who hold one some think better of it and some have their card declined; their seats go to others. It ends when everybody
-has a ticket or was told that there is none, and then the invariants are looked at.
+Every buyer enters the queue, waits for admission, reads the seat map, and tries to hold free seats until one is theirs
+or none is left. Some buyers release their hold and some payments are declined; other buyers get these seats. It ends
+when every buyer has a ticket or got the answer that the event is sold out. Then the invariants are checked.
 
-The buyers are signed in already: sign-ins are measured elsewhere, and 2,000 would take longer than the sale.
+The buyers have access tokens from the start: 2,000 logins would take longer than the sale, and are measured elsewhere.
 """
 
 import argparse
@@ -33,53 +33,53 @@ from tools.invariants import Violation
 from tools.invariants.__main__ import settled, table
 from tools.throwaway_stack import throwaway_stack
 
-# Requests under way. The emulator starts an environment for each that finds none free, up to six a function, and two
-# cores are then busy with cold starts.
+# Requests at once. The emulator starts an environment for each request that finds none free, up to six a function; more
+# would keep two cores busy with cold starts.
 AT_ONCE = 8
-EARLY_BIRDS = 12  # buy on an event of their own first: a crowd that meets nothing but cold starts is another drill
-CHANGES_MIND, DECLINED = 0.05, 0.05  # of those who hold a seat
+WARM_UP_BUYERS = 12  # buy on another event first, so that the crowd meets warm functions
+GIVES_UP, DECLINED = 0.05, 0.05  # parts of the buyers who hold a seat
 
 
 class TooLate(Exception):
-    """The deadline of the drill has passed."""
+    """The deadline of the run has passed."""
 
 
 @dataclass
 class Crowd:
-    """What became of everybody; times in seconds from the first one's arrival."""
+    """The result for all buyers; times in seconds since the start."""
 
     buyers: int
     seats: int
-    sold: int = 0  # as the event shows it at the end
+    sold: int = 0  # seats that the event shows as SOLD at the end
     bought: list[float] = field(default_factory=list)
-    turned_away: list[float] = field(default_factory=list)
+    sold_out: list[float] = field(default_factory=list)
     answers: Counter[str] = field(default_factory=Counter)
-    failures: Counter[str] = field(default_factory=Counter)  # what should happen to nobody
+    failures: Counter[str] = field(default_factory=Counter)  # these must not happen
     violations: list[Violation] = field(default_factory=list)
     took: float = 0
 
     @property
-    def sound(self) -> bool:
-        everybody = len(self.bought) + len(self.turned_away) == self.buyers
-        return everybody and len(self.bought) == self.sold == self.seats and not (self.failures or self.violations)
+    def passed(self) -> bool:
+        complete = len(self.bought) + len(self.sold_out) == self.buyers
+        return complete and len(self.bought) == self.sold == self.seats and not (self.failures or self.violations)
 
     def report(self) -> str:
         lines = [
             ("buyers", f"{self.buyers:,}"),
             ("seats", f"{self.seats:,}"),
             ("tickets", f"{len(self.bought):,}"),
-            ("seats SOLD, as the event shows them", f"{self.sold:,}"),
+            ("seats SOLD in the event's seat list", f"{self.sold:,}"),
             ("oversold", f"{max(0, len(self.bought) - self.seats):,}"),
-            ("told that none is left", f"{len(self.turned_away):,}"),
+            ("buyers answered that it is sold out", f"{len(self.sold_out):,}"),
             ("s until a ticket, p50 / p95 / last", _times(self.bought)),
-            ("s until told, p50 / p95 / last", _times(self.turned_away)),
-            ("requests, and a second", f"{self.answers.total():,}, {self.answers.total() / self.took:,.0f}"),
-            ("what should happen to nobody", str(dict(self.failures) or 0)),
+            ("s until answered sold out, p50 / p95 / last", _times(self.sold_out)),
+            ("requests; requests a second", f"{self.answers.total():,}, {self.answers.total() / self.took:,.0f}"),
+            ("failures", str(dict(self.failures) or 0)),
             ("invariants violated", f"{len(self.violations)}"),
         ]
         answers = [f"| {answer} | {count:,} |" for answer, count in sorted(self.answers.items())]
         figures = ["| | |", "|---|---:|", *(f"| {name} | {value} |" for name, value in lines)]
-        return "\n".join([*figures, "", "| answer | times |", "|---|---:|", *answers])
+        return "\n".join([*figures, "", "| response | times |", "|---|---:|", *answers])
 
 
 def _times(times: Sequence[float]) -> str:
@@ -90,88 +90,87 @@ def _times(times: Sequence[float]) -> str:
 
 
 class _Buyer:
-    def __init__(self, drill: "_Drill", number: int) -> None:
-        self._drill = drill
-        self._chance = random.Random(number)
-        self._headers = {"Authorization": f"Bearer {drill.access_token()}"}
+    def __init__(self, sale_run: "_SaleRun", number: int) -> None:
+        self._run = sale_run
+        self._random = random.Random(number)
+        self._headers = {"Authorization": f"Bearer {sale_run.access_token()}"}
 
     async def _call(self, method: str, path: str, body: object = None, token: str = "") -> tuple[int, Any]:
-        """The answer; one that asks to come back later is waited for."""
+        """Status and body of the response. Retries after `Retry-After`, as often as there is one."""
         headers = self._headers | ({"X-Queue-Token": token} if token else {})
         while True:
-            status, answer, wait = await self._drill.send(method, self._drill.api + path, body, headers)
+            status, answer, wait = await self._run.send(method, self._run.api + path, body, headers)
             if status not in (429, 503) or wait is None:
                 return status, answer
             await asyncio.sleep(wait)
 
     async def buy(self) -> bool:
-        """Whether there is a ticket in the end."""
-        event = self._drill.event_id
+        """True if the buyer gets a ticket."""
+        event = self._run.event_id
         token = await self._admission(event)
         while True:
-            self._drill.check_time()
+            self._run.check_time()
             status, live = await self._call("GET", f"/reservations/seats/{event}", token=token)
             if status != 200:
                 continue
             if live["seats"]["sold"] == live["seats"]["total"]:
                 return False
             taken = {*live["held"], *live["sold"]}
-            free = [seat for seat in self._drill.seat_ids if seat not in taken]
+            free = [seat for seat in self._run.seat_ids if seat not in taken]
             if not free:
-                await asyncio.sleep(1)  # all are held, and some of them may come back
+                await asyncio.sleep(1)  # all are held; some may become free again
                 continue
-            body = {"eventId": event, "seatIds": [self._chance.choice(free)]}
+            body = {"eventId": event, "seatIds": [self._random.choice(free)]}
             status, held = await self._call("POST", "/reservations/hold", body, token)
             if status == 201 and await self._pay(held):
                 return True
-            if (
-                status == 409 and held["code"] == "HOLD_EXISTS"
-            ):  # an answer was lost: he has one already, and begins anew
+            # After a lost response the buyer has a hold already: release it and try again.
+            if status == 409 and held["code"] == "HOLD_EXISTS":
                 await self._call("DELETE", f"/reservations/hold/{held['details']['reservationId']}")
 
     async def _admission(self, event: str) -> str:
         while True:
-            self._drill.check_time()
+            self._run.check_time()
             status, place = await self._call("GET", f"/queue/status?eventId={event}")
-            if status == 404:  # not yet in line
+            if status == 404:  # not in the queue yet
                 status, place = await self._call("POST", "/queue/enter", {"eventId": event})
             if status == 200 and place["status"] == "ADMITTED":
                 return str(place["token"])
             await asyncio.sleep(place.get("pollAfterSeconds", 1) if status == 200 else 1)
 
     async def _pay(self, held: Mapping[str, Any]) -> bool:
-        """Whether the seat is his; if not, it is not any more."""
-        token, reservation, dice = held["paymentToken"], held["reservationId"], self._chance.random()
-        if dice < CHANGES_MIND:
+        """True if the buyer has paid for the seat; otherwise the hold is over."""
+        token, reservation, dice = held["paymentToken"], held["reservationId"], self._random.random()
+        if dice < GIVES_UP:
             await self._call("DELETE", f"/reservations/hold/{reservation}")
             return False
         body = {"reservationId": reservation, "paymentKey": uuid4().hex, "method": "CARD"}
         status, payment = await self._call("POST", "/payments", body, token)
-        while status >= 500:  # the same key: the same payment
-            self._drill.check_time()
+        while status >= 500:  # the same key gives the same payment
+            self._run.check_time()
             status, payment = await self._call("POST", "/payments", body, token)
         if status not in (200, 201):
             return False
-        outcome = "FAILED" if dice < CHANGES_MIND + DECLINED else "AUTHORIZED"
-        pay = f"{self._drill.sandbox}/sandbox/payments/{payment['paymentId']}/pay"
-        _, approved, _ = await self._drill.send("POST", pay, {"outcome": outcome}, {})
+        outcome = "FAILED" if dice < GIVES_UP + DECLINED else "AUTHORIZED"
+        pay = f"{self._run.sandbox}/sandbox/payments/{payment['paymentId']}/pay"
+        _, approved, _ = await self._run.send("POST", pay, {"outcome": outcome}, {})
         body = {"paymentId": payment["paymentId"]}
         if outcome == "AUTHORIZED":
             body["portonePaymentToken"] = approved["paymentToken"]
         while True:
-            self._drill.check_time()
+            self._run.check_time()
             status, _ = await self._call("POST", "/payments/confirm", body, token)
             if status < 500:
                 return status == 200
 
 
-class _Drill:
+class _SaleRun:
     def __init__(self, stack: Mapping[str, Any], crowd: Crowd, seconds: float) -> None:
         self.api, self.sandbox = stack["api"], stack["sandbox"]
-        self.access_token = signed_in(stack)
+        self.access_token = access_tokens(stack)
         self._crowd = crowd
         self._seconds = seconds
-        self.event_id, self.seat_ids = event_of(self.api, crowd.seats)
+        self.event_id, self.seat_ids = create_event(self.api, crowd.seats)
 
     def check_time(self) -> None:
         if time.monotonic() - self._began > self._seconds:
@@ -180,8 +179,8 @@ class _Drill:
     async def send(
         self, method: str, url: str, body: object, headers: Mapping[str, str]
     ) -> tuple[int, Any, float | None]:
-        """Status, answer, and in how many seconds to come back, if it says."""
-        async with self._turns, self._session.request(method, url, json=body, headers=headers) as response:
+        """Status, body, and the seconds of `Retry-After` if there is one."""
+        async with self._requests, self._session.request(method, url, json=body, headers=headers) as response:
             text = await response.text()
             answer = json.loads(text) if text else None
             wait = response.headers.get("Retry-After")
@@ -192,36 +191,36 @@ class _Drill:
         return response.status, answer, float(wait) if wait else None
 
     async def run(self) -> None:
-        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._requests = asyncio.Semaphore(AT_ONCE)
         timeout = aiohttp.ClientTimeout(total=60)
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=AT_ONCE), timeout=timeout) as session:
             self._session, self._began = session, time.monotonic()
-            telling = asyncio.create_task(self._tell())
-            await asyncio.gather(*(self._person(_Buyer(self, number)) for number in range(self._crowd.buyers)))
-            telling.cancel()
+            progress = asyncio.create_task(self._print_progress())
+            await asyncio.gather(*(self._one_buyer(_Buyer(self, number)) for number in range(self._crowd.buyers)))
+            progress.cancel()
             self._crowd.took = time.monotonic() - self._began
 
-    async def _tell(self) -> None:
+    async def _print_progress(self) -> None:
         crowd = self._crowd
         while True:
             await asyncio.sleep(30)
             print(
                 f"after {time.monotonic() - self._began:.0f} s: {len(crowd.bought)} of {crowd.buyers} have a ticket, "
-                f"{len(crowd.turned_away)} were told there is none; {crowd.answers.total():,} requests",
+                f"{len(crowd.sold_out)} were answered that it is sold out; {crowd.answers.total():,} requests",
                 flush=True,
             )
 
-    async def _person(self, buyer: _Buyer) -> None:
+    async def _one_buyer(self, buyer: _Buyer) -> None:
         try:
-            has_one = await buyer.buy()
+            has_ticket = await buyer.buy()
         except TooLate:
-            self._crowd.failures["neither ticket nor word in time"] += 1
+            self._crowd.failures["no final answer in time"] += 1
             return
-        (self._crowd.bought if has_one else self._crowd.turned_away).append(time.monotonic() - self._began)
+        (self._crowd.bought if has_ticket else self._crowd.sold_out).append(time.monotonic() - self._began)
 
 
-def signed_in(stack: Mapping[str, Any]) -> Callable[[], str]:
-    """An access token of somebody new, as a sign-in would give it, as often as called."""
+def access_tokens(stack: Mapping[str, Any]) -> Callable[[], str]:
+    """A function that returns the access token of a new user at each call, as a login would."""
     secrets = json.loads((Path(stack["state"]) / "secrets.json").read_text(encoding="utf-8"))
     key = secrets["jwt/signing"]["keys"][0]
 
@@ -240,8 +239,8 @@ def signed_in(stack: Mapping[str, Any]) -> Callable[[], str]:
     return token
 
 
-def event_of(api: str, seats: int) -> tuple[str, list[str]]:
-    """An event of that many seats that lets in as many a second as it may; its id and its seats'."""
+def create_event(api: str, seats: int) -> tuple[str, list[str]]:
+    """Create an event with this many seats and the highest admission rate. Returns its id and its seats' ids."""
     admin = log_in(api, "admin@example.com", "local-admin-1234")
     venue = admin("POST", "/venues", {"name": "Hall", "address": "1 Street", "city": "Seoul"})
     rows = max(1, seats // 20)
@@ -250,7 +249,7 @@ def event_of(api: str, seats: int) -> tuple[str, list[str]]:
     now = datetime.now(UTC)
     body = {
         "title": "Stampede",
-        "artist": "Everybody's",
+        "artist": "Artist",
         "venueId": venue["id"],
         "hallId": hall["id"],
         "startsAt": (now + timedelta(days=30)).isoformat(),
@@ -264,24 +263,24 @@ def event_of(api: str, seats: int) -> tuple[str, list[str]]:
     listed = admin("GET", f"/events/{event['id']}/seats")
     ids = [seat["id"] for grade in listed["grades"] for seat in grade["seats"]]
     if len(ids) != seats:
-        raise ValueError(f"{seats} seats do not make whole rows")
+        raise ValueError(f"{seats} seats cannot be divided into full rows")
     return event["id"], ids
 
 
 def crowd_sale(stack: Mapping[str, Any], buyers: int, seats: int, seconds: float) -> Crowd:
-    """Lets a crowd loose on a stack whose `state` folder is named; it ends after so many `seconds` at the latest."""
-    asyncio.run(_Drill(stack, Crowd(EARLY_BIRDS, 10), seconds).run())
+    """Run the sale on a stack that has a `state` folder. Ends after `seconds` at the latest."""
+    asyncio.run(_SaleRun(stack, Crowd(WARM_UP_BUYERS, 10), seconds).run())
     crowd, logs = Crowd(buyers, seats), Path(stack["state"]) / "logs" / "functions.log"
-    drill, heard = _Drill(stack, crowd, seconds), logs.stat().st_size
-    asyncio.run(drill.run())
-    # The gateway answers 500, too, for a function that ran out of time: on two cores that happens, and people try
-    # again. What a function answers 500 is a fault of ours.
+    sale_run, log_size = _SaleRun(stack, crowd, seconds), logs.stat().st_size
+    asyncio.run(sale_run.run())
+    # The gateway also returns 500 for a function that timed out. On two cores that happens, and buyers retry. A 500
+    # that a function returns is a fault of the product.
     with logs.open("rb") as lines:
-        lines.seek(heard)
-        ours = sum(b'\\"status\\":500,' in line for line in lines)
-    crowd.failures += Counter({"500 by a function": ours} if ours else {})
+        lines.seek(log_size)
+        errors = sum(b'\\"status\\":500,' in line for line in lines)
+    crowd.failures += Counter({"500 by a function": errors} if errors else {})
     crowd.violations = settled(stack, within=60)
-    listed = log_in(stack["api"], "admin@example.com", "local-admin-1234")("GET", f"/events/{drill.event_id}/seats")
+    listed = log_in(stack["api"], "admin@example.com", "local-admin-1234")("GET", f"/events/{sale_run.event_id}/seats")
     crowd.sold = sum(seat["status"] == "SOLD" for grade in listed["grades"] for seat in grade["seats"])
     return crowd
 
@@ -290,17 +289,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.simulation.crowd_sale", description=__doc__)
     parser.add_argument("buyers", type=int, nargs="?", default=2000)
     parser.add_argument("seats", type=int, nargs="?", default=200)
-    parser.add_argument("--seconds", type=float, default=480, help="everybody must have been told by then")
-    asked = parser.parse_args()
+    parser.add_argument("--seconds", type=float, default=480, help="every buyer must have a final answer by then")
+    arguments = parser.parse_args()
     print(f"{os.cpu_count()} processors, load average {os.getloadavg()[0]:.1f} before the run\n", flush=True)
-    # One machine plays a city: nobody's requests are counted, neither buyers' nor services'.
+    # All buyers share one address, so there are no rate limits, for buyers or for services.
     with throwaway_stack(RateLimits="off", InternalCallsPerMinute="1000000") as stack:
-        crowd = crowd_sale(stack, asked.buyers, asked.seats, asked.seconds)
+        crowd = crowd_sale(stack, arguments.buyers, arguments.seats, arguments.seconds)
     print(crowd.report(), "\n")
     print(table(crowd.violations))
     print("\n".join(map(str, crowd.violations[:20])))
-    print("sound" if crowd.sound else "NOT SOUND")
-    sys.exit(0 if crowd.sound else 1)
+    print("passed" if crowd.passed else "FAILED")
+    sys.exit(0 if crowd.passed else 1)
 
 
 if __name__ == "__main__":

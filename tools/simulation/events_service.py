@@ -1,4 +1,4 @@
-"""The events service over real stores, with its clock set by the test."""
+"""The events service on real stores, with a clock that the test sets."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -59,7 +59,7 @@ class NoCache(ReadCache):
 
 
 class NoReservations:
-    """The reservations service, with no reservation of any event."""
+    """The reservations service, without any reservation."""
 
     def counts(self, event_id: EventId) -> ReservationCountsResponse:
         return ReservationCountsResponse(
@@ -68,7 +68,7 @@ class NoReservations:
 
 
 class Reader(EventReader):
-    """Renders as the handlers do."""
+    """Renders responses as the handlers do."""
 
     def read_page(self, search: EventSearch) -> CachedResponse:
         return self.page(search, lambda page: render_page(page, search))
@@ -86,7 +86,7 @@ def seat_messages(cache: ReadCache) -> SeatSaleMessages:
 
 
 class EventsService:
-    """The events service over one database, without a cache unless it is given one."""
+    """The events service on one database, by default without a cache."""
 
     def __init__(self, database: Database, cache: ReadCache | None = None, reader: Database | None = None) -> None:
         self.now = SALE_STARTS
@@ -148,7 +148,7 @@ class EventsService:
         return [seat.id for grade in self.seat_list(event_id).grades for seat in grade.seats]
 
     def seat_list(self, event_id: EventId) -> SeatListResponse:
-        """The plain list, as every visitor reads it."""
+        """The seat list that every visitor reads."""
         return SeatListResponse.model_validate_json(self.reads.seat_list(self.reads.seat_statuses(event_id)))
 
     def titles(self, **search: Any) -> list[str]:

@@ -1,4 +1,4 @@
-"""The sandbox's PortOne in a thread of this process, its webhooks kept here to be delivered whenever, and how often."""
+"""The sandbox's PortOne in a thread of this process. It keeps its webhooks, so that a test delivers them itself."""
 
 import asyncio
 import threading
@@ -26,20 +26,20 @@ ResultT = TypeVar("ResultT")
 
 
 class FakePortOne:
-    """One PortOne that has seen nothing yet, for each `open`; the port changes with it."""
+    """Each `open` starts a new PortOne without payments, on a new port."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
         self._runner: web.AppRunner | None = None
-        self.webhooks: list[str] = []  # bodies, in the order of what happened
+        self.webhooks: list[str] = []  # bodies, oldest first
         self.url = ""
 
     def open(self, clock: Clock) -> None:
         self.close()
         self.webhooks = []
         numbers = count(1)
-        self._payments = _CountingPayments(clock, lambda: f"portone-{next(numbers)}", self._announced)
+        self._payments = _CountingPayments(clock, lambda: f"portone-{next(numbers)}", self._keep_webhook)
         faults = Faults()
         middleware = PortOneMiddleware(SETTINGS, faults, IdempotencyKeys(clock))
         app = web.Application()
@@ -56,18 +56,18 @@ class FakePortOne:
             self._runner = None
 
     @property
-    def carried_out(self) -> int:
-        """How many pre-registrations were carried out."""
+    def pre_registrations(self) -> int:
+        """Number of pre-registrations."""
         return self._payments.pre_registrations
 
     def holdings(self) -> dict[UUID, BankPayment]:
         return {UUID(each.id): BankPayment(each.paid_amount, each.cancelled_amount) for each in self._payments.all()}
 
-    def _announced(self, change: Change) -> None:
+    def _keep_webhook(self, change: Change) -> None:
         self.webhooks.append(webhook_body(change, SETTINGS.portone_store_id))
 
-    def _await(self, doing: Coroutine[Any, Any, ResultT]) -> ResultT:
-        return asyncio.run_coroutine_threadsafe(doing, self._loop).result(10)
+    def _await(self, coroutine: Coroutine[Any, Any, ResultT]) -> ResultT:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
 
     def end(self) -> None:
         self.close()

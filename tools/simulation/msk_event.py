@@ -1,4 +1,4 @@
-"""Records of a topic as an event source mapping hands them to a function."""
+"""Builds the event that an event source mapping sends a function for the records of a topic."""
 
 import json
 from collections.abc import Sequence

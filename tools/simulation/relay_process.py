@@ -1,4 +1,4 @@
-"""The relay's loop in a process of its own, to be killed: `… relay_process CONNINFO SERVERS SHIFT`."""
+"""The relay's loop in a process that can be killed: `… relay_process CONNINFO SERVERS SHIFT`."""
 
 import os
 import subprocess
@@ -22,7 +22,7 @@ PYTHONPATH = os.pathsep.join([str(ROOT), str(ROOT / "layers/common/python")])
 
 
 class RelayProcess:
-    """Works for `shift` seconds, then stands by."""
+    """Publishes for `shift` seconds, then stands by."""
 
     def __init__(self, conninfo: str, servers: Sequence[str], *, shift: float = 63) -> None:
         self.process = subprocess.Popen(
@@ -43,12 +43,12 @@ class RelayProcess:
         return psutil.Process(self.process.pid).num_threads()
 
     def end(self) -> None:
-        """As the end of its time: it finishes what is under way."""
+        """End it as Lambda does at a run's end: it finishes the current pass."""
         self.process.send_signal(SIGTERM)
         self.process.wait(30)
 
     def kill(self) -> None:
-        """As a machine's end would: nothing of it runs on."""
+        """Kill it as a crash of the machine would."""
         self.process.send_signal(SIGKILL)
         self.process.wait(10)
 

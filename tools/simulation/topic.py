@@ -1,4 +1,4 @@
-"""What a topic holds, all of it or what is new."""
+"""Reads a topic: all records, or only new ones."""
 
 from collections.abc import Sequence
 from types import TracebackType
@@ -8,15 +8,15 @@ from kafka import KafkaConsumer, TopicPartition
 
 
 class Topic:
-    """A context manager; `read` gives the records of every partition, each partition's in order: those that came after
-    this was made, or all with `whole`."""
+    """A context manager. `read` returns the records of all partitions, in order within each: those published after
+    this object was created, or with `whole` all."""
 
     def __init__(self, servers: Sequence[str], topic: str, *, whole: bool = False) -> None:
         self._consumer = KafkaConsumer(bootstrap_servers=list(servers), group_id=None, enable_auto_commit=False)
         self._partitions = [TopicPartition(topic, each) for each in sorted(self._consumer.partitions_for_topic(topic))]
         self._consumer.assign(self._partitions)
         (self._consumer.seek_to_beginning if whole else self._consumer.seek_to_end)(*self._partitions)
-        # Tansu's end is behind the first record of the last batch, whose others are still to come.
+        # Tansu's end offset is after the first record of the last batch, not after all of its records.
         while not whole and self._consumer.poll(timeout_ms=200):
             pass
         self._from = {each: self._consumer.position(each) for each in self._partitions}

@@ -1,1 +1,1 @@
-"""`make chaos`: what must hold of messages while everything around them is killed."""
+"""`make chaos`: checks that no message is lost or applied twice while processes are killed."""

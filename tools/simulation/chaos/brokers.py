@@ -1,4 +1,4 @@
-"""Three brokers of Apache Kafka: any one of them may be killed without a message being lost."""
+"""Three Apache Kafka brokers. Any one of them can be killed without losing a message."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -35,7 +35,7 @@ class Broker(ApacheKafka):
             "listeners": f"PLAINTEXT://{HOST}:{self.port},{controller}",
             "offsets.topic.replication.factor": 3,
             "min.insync.replicas": 2,
-            "broker.session.timeout.ms": 3_000,  # 9 s by default: how long a dead leader is missed
+            "broker.session.timeout.ms": 3_000,  # time until a crashed leader is replaced; 9 s by default
             "broker.heartbeat.interval.ms": 500,
             "unclean.leader.election.enable": "false",
         }
@@ -67,7 +67,7 @@ class Cluster:
             admin = KafkaAdminClient(bootstrap_servers=self.servers)
             admin.create_topics([NewTopic(name, count, len(NODES)) for name, count in self._topics.items()])
             admin.close()
-            self.wait_until_whole()
+            self.wait_until_in_sync()
             yield self
         finally:
             for broker in self.brokers:
@@ -77,17 +77,17 @@ class Cluster:
     def restart(self, broker: Broker) -> None:
         broker.spawn()
         broker.wait_ready(300)
-        self.wait_until_whole()
+        self.wait_until_in_sync()
 
-    def wait_until_whole(self, seconds: float = 300) -> None:
-        """Until every partition is in step on all three: only then may another broker die."""
+    def wait_until_in_sync(self, seconds: float = 300) -> None:
+        """Wait until every partition is in sync on all three: only then may another broker be killed."""
         deadline = time.monotonic() + seconds
-        while not self._whole():
+        while not self._in_sync():
             if time.monotonic() > deadline:
-                raise TimeoutError("the brokers did not come into step")
+                raise TimeoutError("the brokers did not get in sync")
             time.sleep(0.5)
 
-    def _whole(self) -> bool:
+    def _in_sync(self) -> bool:
         admin = KafkaAdminClient(bootstrap_servers=self.servers)
         try:
             described = admin.describe_topics(list(self._topics))

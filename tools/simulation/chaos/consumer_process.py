@@ -1,7 +1,7 @@
-"""A consumer's environment and its poller, to be killed: `… consumer_process CONNINFO SERVERS PARTITION…`.
+"""A consumer and its poller in a process that can be killed: `… consumer_process CONNINFO SERVERS PARTITION…`.
 
-The poller does what an event source mapping does: batches of one partition, what was reported as failed again, offsets
-committed behind what is done. The consumer is the real one; its effect is a row, and two where one is due would show.
+The poller works like an event source mapping: batches of one partition, failed records again, offsets committed after
+success. The consumer is the real one. Its effect is a row for each message, so a message applied twice leaves two.
 """
 
 import json
@@ -45,15 +45,15 @@ class ConsumerProcess:
         self.process.wait(10)
 
 
-def leave_a_mark(connection: Connection, message: Envelope, payload: ReservationConfirmed) -> None:
+def add_effect(connection: Connection, message: Envelope, payload: ReservationConfirmed) -> None:
     connection.execute(
         "INSERT INTO event_service.chaos_effects (message_id, key, number) VALUES (%s, %s, %s)",
         (message.event_id, str(payload.reservation_id), payload.event_id.int),
     )
 
 
-def pump(consume: Consumer, servers: list[str], partitions: Sequence[int]) -> None:
-    places = [TopicPartition(RESERVATION_EVENTS, number) for number in partitions]
+def poll_and_consume(consume: Consumer, servers: list[str], partitions: Sequence[int]) -> None:
+    assigned = [TopicPartition(RESERVATION_EVENTS, number) for number in partitions]
     poller = KafkaConsumer(
         bootstrap_servers=servers,
         group_id=GROUP,
@@ -63,31 +63,31 @@ def pump(consume: Consumer, servers: list[str], partitions: Sequence[int]) -> No
         fetch_max_wait_ms=100,
         bootstrap_timeout_ms=5_000,
     )
-    poller.assign(places)
+    poller.assign(assigned)
     while True:
-        for place, records in poller.poll(timeout_ms=500).items():
+        for partition, records in poller.poll(timeout_ms=500).items():
             done = _apply(consume, records)
             if done < len(records):
-                poller.seek(place, records[done].offset)
+                poller.seek(partition, records[done].offset)
                 time.sleep(0.5)
             if done:
-                poller.commit({place: OffsetAndMetadata(records[done - 1].offset + 1, "", -1)})
+                poller.commit({partition: OffsetAndMetadata(records[done - 1].offset + 1, "", -1)})
 
 
 def _apply(consume: Consumer, records: Sequence[Any]) -> int:
-    """How many records, from the first, are done."""
+    """How many records were applied, counted from the first."""
     failed = kafka_event.first_failed(json.dumps(consume(msk_event(records))).encode(), records)
     return sum(failed is None or record.offset < failed for record in records)
 
 
 def main() -> None:
     conninfo, servers, *partitions = sys.argv[1:]
-    consume = Consumer("events", Database(conninfo), {ReservationConfirmed: leave_a_mark})
+    consume = Consumer("events", Database(conninfo), {ReservationConfirmed: add_effect})
     while True:
         try:
-            pump(consume, servers.split(","), [int(each) for each in partitions])
+            poll_and_consume(consume, servers.split(","), [int(each) for each in partitions])
         except KafkaError:
-            time.sleep(0.5)  # what was not committed comes again
+            time.sleep(0.5)  # uncommitted records are delivered again
 
 
 if __name__ == "__main__":

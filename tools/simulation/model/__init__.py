@@ -1,4 +1,4 @@
-"""A model of seats, reservations and payments: the real services over real stores, and everything that may befall them.
+"""A model of seats, reservations and payments: the real services on real stores, under any fault.
 
 Run by tests/model/test_model.py in CI and by `make model MINUTES=60`.
 """

@@ -1,4 +1,4 @@
-"""`make model MINUTES=60`: runs of the model, each with seeds of its own, and a table of what they went through."""
+"""`make model MINUTES=60`: runs the model, with new seeds each time, and prints a table of operations and faults."""
 
 import argparse
 import contextlib
@@ -20,7 +20,7 @@ from tools.simulation.model.search_settings import RUN
 from tools.simulation.model.world import Stats, Stores, logins, quiet
 
 PASSWORD = "model-only"
-AT_A_TIME = 20  # runs; then the clock is looked at
+RUNS_PER_ROUND = 20  # the time is checked after each round
 
 
 def table(stats: Stats) -> str:
@@ -31,22 +31,22 @@ def table(stats: Stats) -> str:
     lines = [
         ("runs", stats.runs),
         ("steps", stats.steps),
-        ("operations, with those of the settling", stats.operations.total()),
+        ("operations, with those at the end of a run", stats.operations.total()),
         ("faults", stats.faults.total()),
-        ("places in the product where one struck", len(stats.places)),
-        ("won taken", stats.taken),
-        ("won given back", stats.given_back),
+        ("code locations with a fault", len(stats.code_locations)),
+        ("won paid", stats.paid),
+        ("won refunded", stats.refunded),
         ("tickets at the end", stats.tickets),
         (f"violations of {len(rules())} invariants", stats.violations),
     ]
     figures = ["| | |", "|---|---:|", *(f"| {name} | {count:,} |" for name, count in lines)]
-    return "\n".join([*figures, *block("fault", stats.faults), *block("operation and how it ended", stats.outcomes)])
+    return "\n".join([*figures, *block("fault", stats.faults), *block("operation and outcome", stats.outcomes)])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.simulation.model", description=__doc__)
     parser.add_argument("minutes", type=float)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         wanted: dict[str, dict[str, object]] = {"postgres": {"database": "ticketing"}, "redis": {}}
         running = stack.enter_context(services.start(wanted, Path(folder)))
@@ -55,11 +55,11 @@ def main() -> None:
         client = stack.enter_context(portone_client("http://127.0.0.1:9", SETTINGS.portone_api_secret))
         portone = stack.enter_context(fake_portone())
         stores = Stores(logins(running.postgres, PASSWORD), running.postgres, running.redis, portone, client)
-        end = time.monotonic() + asked.minutes * 60
+        end = time.monotonic() + arguments.minutes * 60
         try:
             while time.monotonic() < end:
                 with quiet():
-                    run_state_machine_as_test(machine(stores), settings=settings(RUN, max_examples=AT_A_TIME))
+                    run_state_machine_as_test(machine(stores), settings=settings(RUN, max_examples=RUNS_PER_ROUND))
                 print(f"{stores.stats.steps:,} steps, {stores.stats.faults.total():,} faults", flush=True)
         finally:
             print(f"\n{table(stores.stats)}")

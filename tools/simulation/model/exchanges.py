@@ -1,8 +1,8 @@
-"""Every exchange of a service with a store or another party is a place where it can die.
+"""A fault can be injected at every exchange of a service with a store or another party.
 
-A `Container` stands for one warm Lambda environment. What it sends passes `exchange`, which may let the container die
-before or after, lose the request or its answer, or let something else happen first. A dead container sends nothing any
-more, as after kill -9: its `finally` and `except` blocks run in Python, but whatever they try to send dies, too.
+An `Environment` is one warm execution environment. Everything it sends passes `exchange`, which can crash it before or
+after, lose the request or the response, or do something else first. A crashed environment sends nothing any more, as
+after kill -9: its `finally` and `except` blocks still run in Python, but each exchange in them raises `Crashed`.
 """
 
 import socket
@@ -26,75 +26,75 @@ ResultT = TypeVar("ResultT")
 SERVICES = tuple(str(Path(__file__).parents[3] / folder) for folder in ("functions", "layers"))
 
 
-class Died(BaseException):
-    """The process is gone. No handler of the product's may catch it."""
+class Crashed(BaseException):
+    """The process has crashed. A BaseException, so that the product's code does not catch it."""
 
 
 class Kind(StrEnum):
-    DIES_BEFORE = "dies before it is sent"
-    DIES_AFTER = "dies before its answer"
+    CRASH_BEFORE = "crash before the request"
+    CRASH_AFTER = "crash before the response"
     REQUEST_LOST = "request lost"
-    ANSWER_LOST = "answer lost"
+    RESPONSE_LOST = "response lost"
     MEANWHILE = "meanwhile"
 
 
 @dataclass(frozen=True)
 class Fault:
-    """At the `at`-th exchange of an operation, from 0. `what` says what happens MEANWHILE."""
+    """A fault at the `at`-th exchange of an operation, from 0. For MEANWHILE, `what` names what happens."""
 
     kind: Kind
     at: int
     what: str = ""
 
 
-class Fate:
-    """The fault that awaits the operation under way, and what has struck so far."""
+class FaultInjector:
+    """Injects the fault that is set for the current operation. Counts faults and exchanges."""
 
     def __init__(self, meanwhile: Callable[[str], None]) -> None:
         self._meanwhile = meanwhile
         self._fault: Fault | None = None
         self._passed = 0
-        self.struck: Counter[str] = Counter()
-        self.places: Counter[str] = Counter()
+        self.injected: Counter[str] = Counter()
+        self.code_locations: Counter[str] = Counter()
         self.exchanges: Counter[tuple[str, str]] = Counter()  # by service and party
 
-    def await_(self, fault: Fault | None) -> "Fault | None":
-        """What awaited before, so that it can be put back."""
+    def set_fault(self, fault: Fault | None) -> "Fault | None":
+        """Returns the previous fault, so that the caller can restore it."""
         before, self._fault, self._passed = self._fault, fault, 0
         return before
 
-    def exchange(self, container: "Container", party: "Party", call: Callable[[], ResultT]) -> ResultT:
-        if container.dead:
-            raise Died
-        self.exchanges[type(container).__name__, party.name] += 1
+    def exchange(self, environment: "Environment", party: "Party", call: Callable[[], ResultT]) -> ResultT:
+        if environment.crashed:
+            raise Crashed
+        self.exchanges[type(environment).__name__, party.name] += 1
         fault = self._fault
         due = fault is not None and fault.at == self._passed
         self._passed += 1
         if fault is None or not due:
             return call()
         self._fault = None
-        self.struck[f"{party.name}: {fault.kind}{' ' if fault.what else ''}{fault.what}"] += 1
-        self.places[f"{_place()} {fault.kind}"] += 1
+        self.injected[f"{party.name}: {fault.kind}{' ' if fault.what else ''}{fault.what}"] += 1
+        self.code_locations[f"{_code_location()} {fault.kind}"] += 1
         match fault.kind:
-            case Kind.DIES_BEFORE:
-                container.die()
-            case Kind.DIES_AFTER:
-                with suppress(Exception):  # of an answer that nobody hears
+            case Kind.CRASH_BEFORE:
+                environment.crash()
+            case Kind.CRASH_AFTER:
+                with suppress(Exception):  # the response is lost anyway
                     call()
-                container.die()
+                environment.crash()
             case Kind.REQUEST_LOST:
-                raise party.away()
-            case Kind.ANSWER_LOST:
+                raise party.error()
+            case Kind.RESPONSE_LOST:
                 with suppress(Exception):
                     call()
-                raise party.away()
+                raise party.error()
             case Kind.MEANWHILE:
                 self._meanwhile(fault.what)
         return call()
 
 
-def _place() -> str:
-    """Where in the product the exchange is made: `payment_store.succeed`."""
+def _code_location() -> str:
+    """The place in the product's code that makes the exchange: `payment_repository.succeed`."""
     frame = sys._getframe()
     while frame.f_back is not None:
         name = frame.f_code.co_filename
@@ -107,69 +107,71 @@ def _place() -> str:
 @dataclass(frozen=True)
 class Party:
     name: str
-    away: Callable[[], Exception]
+    error: Callable[[], Exception]  # raised if the request or response is lost
 
 
-class Container:
-    """A warm environment of a service: its own connections, gone when it dies."""
+class Environment:
+    """A warm execution environment of a service, with its own connections."""
 
-    def __init__(self, fate: Fate, conninfo: str, redis_url: str) -> None:
-        self._fate = fate
-        self.dead = False
+    def __init__(self, fault_injector: FaultInjector, conninfo: str, redis_url: str) -> None:
+        self._fault_injector = fault_injector
+        self.crashed = False
         self.database = _Database(conninfo, self)
         self.redis: Client = connect(redis_url, cluster=False)
-        self.redis.execute_command = self.mortal("Redis", self.redis.execute_command, _redis_away)  # type: ignore[method-assign]
+        self.redis.execute_command = self.as_exchange("Redis", self.redis.execute_command, _redis_connection_lost)  # type: ignore[method-assign]
 
-    def die(self) -> None:
-        self.dead = True
-        raise Died
+    def crash(self) -> None:
+        self.crashed = True
+        raise Crashed
 
-    def mortal(self, party: str, call: Callable[..., ResultT], away: Callable[[], Exception]) -> Callable[..., ResultT]:
-        """`call`, as an exchange."""
-        known = Party(party, away)
-        return lambda *args, **kwargs: self._fate.exchange(self, known, lambda: call(*args, **kwargs))
+    def as_exchange(
+        self, party: str, call: Callable[..., ResultT], error: Callable[[], Exception]
+    ) -> Callable[..., ResultT]:
+        """Make each call of `call` an exchange with this party."""
+        known = Party(party, error)
+        return lambda *args, **kwargs: self._fault_injector.exchange(self, known, lambda: call(*args, **kwargs))
 
-    def bury(self) -> None:
-        """What the machine does after a process: its sockets are closed, and nothing is said."""
-        self.dead = True
-        self.database.hang_up()
+    def end(self) -> None:
+        """Close the sockets without a goodbye, as the operating system does when a process ends."""
+        self.crashed = True
+        self.database.cut_connection()
         self.redis.close()
 
 
 class _Database(Database):
     """Every message to Postgres is an exchange: BEGIN, COMMIT, statements, savepoints."""
 
-    def __init__(self, conninfo: str, container: Container) -> None:
+    def __init__(self, conninfo: str, environment: Environment) -> None:
         super().__init__(conninfo)
-        self._container = container
-        self.gone: list[int] = []  # backends that may not know it yet
+        self._environment = environment
+        self.cut_backends: list[int] = []  # Postgres backends that may not have noticed yet
 
     def _connect(self) -> Connection:
         known = self._connection
         if known is None or known.closed:
             known = super()._connect()
-            known.wait = self._container.mortal("Postgres", known.wait, self._away)  # type: ignore[method-assign]
+            known.wait = self._environment.as_exchange("Postgres", known.wait, self._lose_connection)  # type: ignore[method-assign]
         return known
 
-    def _away(self) -> Exception:
-        self.hang_up()
+    def _lose_connection(self) -> Exception:
+        self.cut_connection()
         return psycopg.OperationalError("the connection was lost")
 
-    def hang_up(self) -> None:
-        """Without a goodbye, as a machine that is gone."""
+    def cut_connection(self) -> None:
+        """Close the socket without a Terminate message, as after a crash."""
         connection = self._connection
         if connection is None or connection.closed:
             return
-        self.gone.append(connection.info.backend_pid)
-        with socket.socket(fileno=connection.fileno()) as wire:
-            wire.shutdown(socket.SHUT_RDWR)
-            wire.detach()
+        self.cut_backends.append(connection.info.backend_pid)
+        with socket.socket(fileno=connection.fileno()) as connected:
+            connected.shutdown(socket.SHUT_RDWR)
+            connected.detach()
         connection.pgconn.finish()
 
 
-def _redis_away() -> Exception:
+def _redis_connection_lost() -> Exception:
     return redis.ConnectionError("the connection was lost")
 
 
-def portone_away() -> Exception:
-    return httpx.ReadTimeout("no answer")
+def portone_timeout() -> Exception:
+    return httpx.ReadTimeout("no response")

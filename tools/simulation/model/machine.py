@@ -1,4 +1,4 @@
-"""What may be done in the world, in any order and number: hypothesis looks for the order that breaks it."""
+"""The operations of the world. hypothesis runs them in any order and number, and searches for a violation."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,30 +11,30 @@ from tools.simulation.model.exchanges import Fault, Kind
 from tools.simulation.model.world import USERS, Stores, World
 
 MEANWHILE = (
-    *("a freeze of 400 s", "expiry", "settling", "messages", "webhooks", "release", "cancellation", "payment"),
+    *("400 s pass", "expiry", "settling", "messages", "webhooks", "release", "cancellation", "payment"),
     *(
         "confirmation",
         "late confirmation",
         "another hold",
-        "the event's end",
-        "Redis forgetting",
-        "Postgres restarting",
+        "event cancelled",
+        "Redis loses all data",
+        "Postgres ends all connections",
     ),
 )
 FEW, SEVERAL = st.integers(0, 5), st.integers(0, 30)
-EARLY = st.sampled_from([*range(12), *range(26)])  # the longest operations have some thirty exchanges
+EARLY = st.sampled_from([*range(12), *range(26)])  # the longest operations have about thirty exchanges
 BUYERS = st.sampled_from(
     [
         *("hold", "hold", "hold", "change", "release", "cancel", "cancel", "create", "create"),
         *("AUTHORIZED", "PAID", "PAID", "FAILED", "confirm with approval", "confirm"),
     ]
 )
-TROUBLES = st.sampled_from(
+FAULTS_BETWEEN_OPERATIONS = st.sampled_from(
     [
         *(f"the clock moves {seconds} s" for seconds in (20, 65, 65, 170, 301, 301, 345, 1800, -45)),
-        *("Redis forgets everything", "Redis forgets a key", "Redis forgets a key", "Postgres ends all connections"),
-        *("PortOne refuses everything", "PortOne acts and does not answer", *["PortOne answers again"] * 4),
-        *("Kafka goes away or comes back", "the event is cancelled", "a day passes"),
+        *("Redis loses all data", "Redis loses a key", "Redis loses a key", "Postgres ends all connections"),
+        *("PortOne rejects all requests", "PortOne acts without a response", *["PortOne works again"] * 4),
+        *("Kafka stops or recovers", "the event is cancelled", "a day passes"),
     ]
 )
 FAULTS = st.one_of(
@@ -44,26 +44,26 @@ FAULTS = st.one_of(
     st.builds(Fault, st.just(Kind.MEANWHILE), EARLY, st.sampled_from(MEANWHILE)),
 )
 SIGNATURES = st.sampled_from(
-    [*["signed"] * 6, "signed by the old secret", "signed by another", "tampered with", "replayed late"]
+    [*["signed"] * 6, "signed by the old secret", "signed by a wrong secret", "changed", "replayed late"]
 )
 
 
 def machine(stores: Stores) -> type[RuleBasedStateMachine]:
-    """The rules over these stores. Each run has the stores to itself."""
+    """The state machine on these stores. Only one run uses them at a time."""
 
     class Purchases(RuleBasedStateMachine):
         def __init__(self) -> None:
             super().__init__()
             self.world = World(stores)
             self.world.open()
-            self.broken = False
+            self.failed = False
 
         def _step(self, do: Callable[[], Any]) -> None:
             stores.stats.steps += 1
             try:
                 do()
             except BaseException:
-                self.broken = True
+                self.failed = True
                 raise
 
         def _reservation(self, which: int) -> UUID | None:
@@ -78,15 +78,15 @@ def machine(stores: Stores) -> type[RuleBasedStateMachine]:
             event_id = self.world.event_ids[event]
             return event_id, [seat for at, seat in enumerate(self.world.seat_ids[event_id]) if mask >> at & 1]
 
-        # Few rules with much to choose from: of many, hypothesis leaves out a random half in every run.
+        # Few rules with many choices: of many rules, hypothesis would leave out a random half in each run.
 
-        @rule(does=BUYERS, user=st.integers(0, 4), which=FEW, mask=st.integers(1, 15), fault=FAULTS)
-        def a_buyer_acts(self, does: str, user: int, which: int, mask: int, fault: Fault | None) -> None:
-            self._step(lambda: self._act(does, user, which, mask, fault))
+        @rule(action=BUYERS, user=st.integers(0, 4), which=FEW, mask=st.integers(1, 15), fault=FAULTS)
+        def a_buyer_acts(self, action: str, user: int, which: int, mask: int, fault: Fault | None) -> None:
+            self._step(lambda: self._act(action, user, which, mask, fault))
 
-        def _act(self, does: str, user: int, which: int, mask: int, fault: Fault | None) -> None:
+        def _act(self, action: str, user: int, which: int, mask: int, fault: Fault | None) -> None:
             world, reservation, payment = self.world, self._reservation(which), self._payment(which)
-            match does:
+            match action:
                 case "hold":
                     world.hold(USERS[user], *self._seats(user // 4, mask), fault=fault)
                 case "change" if reservation:
@@ -98,15 +98,15 @@ def machine(stores: Stores) -> type[RuleBasedStateMachine]:
                 case "create" if reservation:
                     world.create_payment(reservation, f"{reservation}-{mask // 12}", fault)  # sometimes a new key
                 case "confirm with approval" | "confirm" if payment:
-                    world.confirm(payment, approve=does != "confirm", fault=fault)
+                    world.confirm(payment, approve=action != "confirm", fault=fault)
                 case "AUTHORIZED" | "PAID" | "FAILED" if payment:
-                    world.pay(payment, does, 1 if mask == 15 else None)  # sometimes another sum
+                    world.pay(payment, action, 1 if mask == 15 else None)  # sometimes a wrong amount
                 case _:
-                    pass  # there is nothing yet that it could be done to
+                    pass  # no reservation or payment exists yet
 
         @rule(user=st.integers(0, 4), seat=st.integers(0, 3), early=FAULTS, late=FAULTS)
         def a_buyer_buys(self, user: int, seat: int, early: Fault | None, late: Fault | None) -> None:
-            """All of it, for otherwise few get as far."""
+            """A complete purchase, since few runs get so far by single steps."""
 
             def purchase() -> None:
                 held = self.world.hold(USERS[user], *self._seats(user // 4, 1 << seat))
@@ -122,7 +122,7 @@ def machine(stores: Stores) -> type[RuleBasedStateMachine]:
 
         @precondition(lambda self: self.world.stores.portone.webhooks)
         @rule(which=SEVERAL, how=SIGNATURES, fault=FAULTS)
-        def portone_tells(self, which: int, how: str, fault: Fault | None) -> None:
+        def portone_sends_a_webhook(self, which: int, how: str, fault: Fault | None) -> None:
             sent = len(self.world.stores.portone.webhooks)
             self._step(lambda: self.world.webhook(sent - 1 - which % sent, how, fault))
 
@@ -134,59 +134,59 @@ def machine(stores: Stores) -> type[RuleBasedStateMachine]:
         def a_message_is_delivered(self, which: int, most: int, fault: Fault | None) -> None:
             def one() -> None:
                 self.world.publish()
-                places = self.world.unread()
-                if places:
-                    self.world.deliver(places[which % len(places)], most, fault)
+                positions = self.world.unread()
+                if positions:
+                    self.world.deliver(positions[which % len(positions)], most, fault)
 
             self._step(one)
 
         @precondition(lambda self: self.world.read())
         @rule(which=SEVERAL, by=st.integers(1, 5), fault=FAULTS)
-        def messages_come_again(self, which: int, by: int, fault: Fault | None) -> None:
+        def messages_are_delivered_again(self, which: int, by: int, fault: Fault | None) -> None:
             def again() -> None:
-                places = self.world.read()
-                place = places[which % len(places)]
-                self.world.rewind(place, by)
-                self.world.deliver(place, by, fault)
+                positions = self.world.read()
+                position = positions[which % len(positions)]
+                self.world.rewind(position, by)
+                self.world.deliver(position, by, fault)
 
             self._step(again)
 
-        @rule(what=TROUBLES, which=SEVERAL)
-        def something_befalls(self, what: str, which: int) -> None:
+        @rule(what=FAULTS_BETWEEN_OPERATIONS, which=SEVERAL)
+        def a_fault_occurs(self, what: str, which: int) -> None:
             stores.stats.faults[what] += 1
-            self._step(lambda: self._befall(what, which))
+            self._step(lambda: self._apply_fault(what, which))
 
-        def _befall(self, what: str, which: int) -> None:
+        def _apply_fault(self, what: str, which: int) -> None:
             world = self.world
             if what.startswith("the clock moves"):
                 world.later(int(what.split()[-2]))
                 return
             match what:
-                case "Redis forgets everything":
-                    world.forget()
-                case "Redis forgets a key":
-                    world.forget(which)
+                case "Redis loses all data":
+                    world.lose_redis_data()
+                case "Redis loses a key":
+                    world.lose_redis_data(which)
                 case "Postgres ends all connections":
-                    world.restart_postgres()
-                case "PortOne answers again":
+                    world.end_postgres_connections()
+                case "PortOne works again":
                     world.portone("none")
-                case "PortOne refuses everything":
+                case "PortOne rejects all requests":
                     world.portone("error")
-                case "PortOne acts and does not answer":
+                case "PortOne acts without a response":
                     world.portone("timeout")
-                case "Kafka goes away or comes back":
-                    world.broker.away = not world.broker.away
+                case "Kafka stops or recovers":
+                    world.broker.unavailable = not world.broker.unavailable
                 case "the event is cancelled":
                     world.cancel_event(world.event_ids[which % 2])
                 case "a day passes":
                     self._check()
                     world.next_day()
 
-        # -- what must hold -----------------------------------------------------------------------------------------
+        # -- invariants --------------------------------------------------------------------------------------------
 
         @invariant()
         def no_seat_is_in_two_live_reservations(self) -> None:
-            assert not self.world.twice_sold()
+            assert not self.world.seats_reserved_twice()
 
         def _check(self) -> None:
             self.world.settle_down()
@@ -196,7 +196,7 @@ def machine(stores: Stores) -> type[RuleBasedStateMachine]:
 
         def teardown(self) -> None:
             try:
-                if not self.broken:
+                if not self.failed:
                     self._check()
                     self.world.count()
             finally:

@@ -1,4 +1,4 @@
-"""How hypothesis is to look: any order is good, none is too slow, and what breaks is told with how to see it again."""
+"""How hypothesis searches: no deadlines, no health checks, and a failure is printed with the blob that repeats it."""
 
 from hypothesis import HealthCheck, Phase, settings
 

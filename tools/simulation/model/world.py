@@ -1,7 +1,7 @@
-"""The services in this process over real stores and the sandbox's PortOne; time, messages and faults in one hand.
+"""The services in this process, on real stores and the sandbox's PortOne, with controlled time, messages and faults.
 
-Handlers, use cases, stores and consumers are the product's. Ours are the clock, the ids, the broker (a list a
-partition) and the invocation of one service by another. Each service has its own login.
+Handlers, use cases, repositories and consumers are the product's. The model has its own clock, ids, broker (a list for
+each partition) and invocation between services. Each service has its own Postgres login.
 """
 
 import io
@@ -28,7 +28,7 @@ from common.contracts.payable import PayableRequest, PayableResponse
 from common.contracts.seat_catalogue import SeatCatalogueResponse
 from common.domain.ids import EventId, ReservationId, SeatId, UserId
 from common.domain.shared_errors import ServiceUnavailable, StoreUnavailable
-from common.http import endpoint as edge
+from common.http import endpoint
 from common.messaging.consumer import Consumer
 from common.messaging.messages import (
     EVENT_EVENTS,
@@ -97,37 +97,37 @@ from functions.reservations.usecases.repair_holds import RepairHolds
 from functions.reservations.wiring import purchases
 from functions.reservations.wiring import tokens as reservation_tokens
 from tools.invariants import Violation, violations
-from tools.invariants.checker import connect as look_into
+from tools.invariants.checker import connect as connect_checker
 from tools.simulation.events_service import EventsService, NoCache, seat_messages, seat_sales
 from tools.simulation.fake_portone import SETTINGS, FakePortOne
-from tools.simulation.model.exchanges import Container, Died, Fate, Fault, portone_away
+from tools.simulation.model.exchanges import Crashed, Environment, Fault, FaultInjector, portone_timeout
 
 ResultT = TypeVar("ResultT")
 
-HOLD, SETTLE_AFTER = 300, timedelta(seconds=340)  # as template.yaml and payments' wiring have them
-SHOW = datetime(2027, 3, 20, 10, tzinfo=UTC)
-BEGIN = SHOW - timedelta(days=9)  # giving back costs something, a day after booking
-AN_EXAMPLES_DAY = timedelta(hours=11)  # PortOne is asked about a failed payment for a day: nobody pays later than this
+HOLD, SETTLE_AFTER = 300, timedelta(seconds=340)  # as in template.yaml and payments' wiring
+EVENT_STARTS = datetime(2027, 3, 20, 10, tzinfo=UTC)
+BEGIN = EVENT_STARTS - timedelta(days=9)  # a day after the purchase, a cancellation has a fee
+LONGEST_RUN = timedelta(hours=11)  # failed payments are checked for a day; no payment of a run is later than this
 USERS = [UUID(int=user) for user in range(1, 6)]
-NEWCOMER = UUID(int=99)
+OTHER_USER = UUID(int=99)
 ROWS: list[tuple[str, Grade]] = [("A", "VIP"), ("B", "S")]
 HALL = SeatTemplate(sections=[Section(name=name, grade=grade, rows=1, seats_per_row=2) for name, grade in ROWS])
 OLD_SECRET, OTHER_SECRET = (f"whsec_{b64encode(each * 32).decode()}" for each in (b"o", b"x"))
 PARTITIONS = 3
-READERS = (
+CONSUMERS = (
     ("reservations", PAYMENT_EVENTS),
     ("reservations", EVENT_EVENTS),
     ("events", RESERVATION_EVENTS),
     ("payments", RESERVATION_EVENTS),
 )
-WIPED = (
+TABLES = (
     *("common.outbox_events", "common.processed_events", "common.failed_attempts"),
     *(f"reservation_service.{table}" for table in ("reservation_seats", "reservations", "cancelled_events")),
     *(f"payment_service.{table}" for table in ("refunds", "portone_answers", "payments")),
     *(f"event_service.{table}" for table in ("seats", "events", "halls", "venues")),
 )
-# Redis's time does not jump when ours does: what it keeps for a while gets so much older.
-AGE = """
+# Redis's clock does not jump with the model's: this shortens the life of its keys instead.
+AGE_KEYS = """
 for _, key in ipairs(redis.call('KEYS', '*')) do
   local left = redis.call('PTTL', key)
   if left >= 0 then redis.call('PEXPIRE', key, math.max(0, left - ARGV[1])) end
@@ -137,25 +137,25 @@ end
 
 @dataclass
 class Stats:
-    """What was done and what befell it, over all runs."""
+    """Operations, outcomes and faults of all runs."""
 
     runs: int = 0
     steps: int = 0
     operations: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
-    places: Counter[str] = field(default_factory=Counter)
-    taken: int = 0  # won
-    given_back: int = 0
+    code_locations: Counter[str] = field(default_factory=Counter)
+    paid: int = 0  # in won
+    refunded: int = 0
     tickets: int = 0
     violations: int = 0
 
 
 @dataclass
 class Stores:
-    """What outlives a run: the servers, and one client for PortOne, whose making costs 50 ms."""
+    """What runs share: the servers, and one client for PortOne, since making one takes 50 ms."""
 
-    login: Callable[[str], str]  # a Postgres login's URL
+    login: Callable[[str], str]  # the URL for a Postgres login
     superuser: str
     redis_url: str
     portone: FakePortOne
@@ -164,28 +164,28 @@ class Stores:
 
 
 class Broker:
-    """Kafka: what is published, by topic and partition. `away` takes nothing."""
+    """Kafka: the published rows by topic and partition. It accepts nothing while `unavailable`."""
 
     def __init__(self) -> None:
-        self.lines: defaultdict[tuple[str, int], list[OutboxRow]] = defaultdict(list)
-        self.away = False
+        self.partitions: defaultdict[tuple[str, int], list[OutboxRow]] = defaultdict(list)
+        self.unavailable = False
 
     def connect(self) -> None:
-        if self.away:
+        if self.unavailable:
             raise BrokerUnavailable
 
     def publish(self, rows: Sequence[OutboxRow]) -> list[Exception | None]:
         for row in rows:
-            self.lines[row.topic, crc32(row.partition_key.encode()) % PARTITIONS].append(row)
+            self.partitions[row.topic, crc32(row.partition_key.encode()) % PARTITIONS].append(row)
         return [None] * len(rows)
 
 
-# -- the services, each as its wiring builds it --------------------------------------------------------
+# -- the services, built as in their wiring -------------------------------------------------------------
 
 
-class Reservations(Container):
+class Reservations(Environment):
     def __init__(self, world: "World") -> None:
-        super().__init__(world.fate, world.stores.login("reservation_service"), world.stores.redis_url)
+        super().__init__(world.fault_injector, world.stores.login("reservation_service"), world.stores.redis_url)
         self.tokens = QueueTokens(self.redis)
         clock, database, seat_holds = world.clock, self.database, SeatHolds(self.redis)
         self.repository = reservations = ReservationRepository(database, Outbox(clock, world.new_id))
@@ -228,15 +228,15 @@ class Reservations(Container):
         }
 
 
-class Payments(Container):
+class Payments(Environment):
     def __init__(self, world: "World") -> None:
-        super().__init__(world.fate, world.stores.login("payment_service"), world.stores.redis_url)
+        super().__init__(world.fault_injector, world.stores.login("payment_service"), world.stores.redis_url)
         self.tokens = QueueTokens(self.redis)
         payments, refunds = PaymentRepository(self.database), RefundRepository(self.database)
         circuit = CircuitBreaker("portone", self.redis, world.clock, failures=(GatewayUnavailable,))
-        wire: Any = _Wire(self, world.stores.client)
-        gateway = PortOne(wire, payments.add_gateway_answer, circuit.attempt, SETTINGS.portone_channel_key)
-        call: Any = self.mortal("another service", _payable_of(world), ServiceUnavailable)
+        http_client: Any = _HttpClient(self, world.stores.client)
+        gateway = PortOne(http_client, payments.add_gateway_answer, circuit.attempt, SETTINGS.portone_channel_key)
+        call: Any = self.as_exchange("another service", _payable_of(world), ServiceUnavailable)
         reservations = ReservationsClient(call, "ReservationsPayableFunction")
         outcome = RecordOutcome(self.database, payments, refunds, Outbox(world.clock, world.new_id))
         self.sync_with_gateway = SyncWithGateway(payments, outcome, gateway, world.clock, world.new_id)
@@ -249,9 +249,9 @@ class Payments(Container):
         }
 
 
-class Events(Container):
+class Events(Environment):
     def __init__(self, world: "World") -> None:
-        super().__init__(world.fate, world.stores.login("event_service"), world.stores.redis_url)
+        super().__init__(world.fault_injector, world.stores.login("event_service"), world.stores.redis_url)
         cache = NoCache()
         self.events, self.seats = EventRepository(self.database, world.clock), SeatRepository(self.database)
         outbox = Outbox(world.clock)
@@ -261,14 +261,14 @@ class Events(Container):
         self.consumers = {RESERVATION_EVENTS: Consumer("events", self.database, seat_messages(cache).handlers)}
 
 
-class OutboxRelay(Container):
+class OutboxRelay(Environment):
     consumers: dict[str, Consumer] = {}  # noqa: RUF012
 
     def __init__(self, world: "World") -> None:
-        super().__init__(world.fate, world.stores.login("relay"), world.stores.redis_url)
+        super().__init__(world.fault_injector, world.stores.login("relay"), world.stores.redis_url)
         self._broker = world.broker
         self.relay = Relay(OutboxRepository(self.database), self, batch=100)
-        self._publish = self.mortal("Kafka", world.broker.publish, BrokerUnavailable)
+        self._publish = self.as_exchange("Kafka", world.broker.publish, BrokerUnavailable)
 
     def connect(self) -> None:
         self._broker.connect()
@@ -276,31 +276,31 @@ class OutboxRelay(Container):
     def publish(self, rows: Sequence[OutboxRow]) -> list[Exception | None]:
         try:
             return self._publish(rows)
-        except BrokerUnavailable as away:
-            return [away] * len(rows)
+        except BrokerUnavailable as error:
+            return [error] * len(rows)
 
 
-class _Wire:
-    """The HTTP client, as exchanges."""
+class _HttpClient:
+    """An HTTP client whose requests are exchanges."""
 
-    def __init__(self, container: Container, client: httpx.Client) -> None:
+    def __init__(self, environment: Environment, client: httpx.Client) -> None:
         self.build_request = client.build_request
-        self.send = container.mortal("PortOne", client.send, portone_away)
+        self.send = environment.as_exchange("PortOne", client.send, portone_timeout)
 
 
 class _Offers:
-    def __init__(self, world: "World", asking: Container) -> None:
-        self.offer = asking.mortal("another service", self._offer, ServiceUnavailable)
+    def __init__(self, world: "World", caller: Environment) -> None:
+        self.offer = caller.as_exchange("another service", self._offer, ServiceUnavailable)
         self._world = world
 
     def _offer(self, event_id: UUID, seat_ids: Sequence[UUID]) -> SaleOffer:
-        asked = EventId(event_id), list(map(SeatId, seat_ids))
-        offer = self._world.invoke("events", lambda: self._world.events.seats.offer(*asked))
+        arguments = EventId(event_id), list(map(SeatId, seat_ids))
+        offer = self._world.invoke("events", lambda: self._world.events.seats.offer(*arguments))
         return offer_of(SeatCatalogueResponse.model_validate(offer, from_attributes=True))
 
 
 class _Ledger:
-    def __init__(self, world: "World", asking: Container) -> None:
+    def __init__(self, world: "World", caller: Environment) -> None:
         self._world = world
 
     def live_seats(self, event_id: UUID, after: UUID | None) -> LiveSeatsResponse:
@@ -342,7 +342,7 @@ SERVICES: dict[str, Callable[["World"], Any]] = {
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     status: int
     body: dict[str, Any]
 
@@ -351,54 +351,54 @@ class Answer:
         return str(self.body.get("code", self.status))
 
 
-DIED = Answer(0, {"code": "died"})
+CRASHED = Response(0, {"code": "crashed"})
 
 
 class World:
-    """Two events of four seats, five buyers, and what they do; nothing of it has happened yet."""
+    """Two events with four seats each, five buyers, and the operations that change them."""
 
     def __init__(self, stores: Stores) -> None:
         self.stores, self.stats = stores, stores.stats
         self.now = BEGIN
-        self.fate = Fate(self._meanwhile)
+        self.fault_injector = FaultInjector(self._meanwhile)
         self.broker = Broker()
         self._ids = count(1 << 100)
-        self._containers: dict[str, Any] = {}
-        self._others: dict[str, Any] = {}
-        self._read: Counter[tuple[str, str, int]] = Counter()  # by reader, topic, partition: the next to be read
-        self.tokens: dict[UUID, str] = {}  # a reservation's payment token, as its buyer was told
-        self.approvals: dict[UUID, str] = {}  # a payment's token from PortOne's window
-        self.told: dict[UUID, str] = {}  # what a buyer was told of a payment for good
-        self.subject: UUID | None = None  # the reservation that is being worked on
+        self._environments: dict[str, Any] = {}
+        self._other_environments: dict[str, Any] = {}
+        self._read: Counter[tuple[str, str, int]] = Counter()  # next offset by consumer, topic, partition
+        self.tokens: dict[UUID, str] = {}  # by reservation, as its buyer received it
+        self.approvals: dict[UUID, str] = {}  # by payment: the token from PortOne's window
+        self.final_answers: dict[UUID, str] = {}  # by payment: the final answer that its buyer received
+        self.subject: UUID | None = None  # the reservation of the current operation
         self.day_began = self.now
-        self.yesterday: set[UUID] = set()  # payments whose window at PortOne is closed
+        self.closed_payments: set[UUID] = set()  # those whose window at PortOne is closed
         self._owner = Database(stores.superuser)
-        self._look = look_into(stores.superuser)
+        self._checker = connect_checker(stores.superuser)
         self._redis = connect(stores.redis_url, cluster=False)
         self._patches = ExitStack()
 
-    # -- beginning and end ------------------------------------------------------------------------------------------
+    # -- start and end ----------------------------------------------------------------------------------------------
 
     def open(self) -> None:
         with self._owner.transaction() as connection:
-            connection.execute(";".join(f"DELETE FROM {table}" for table in WIPED))
+            connection.execute(";".join(f"DELETE FROM {table}" for table in TABLES))
         self._redis.flushall()
         self.stores.portone.open(self.clock)
         self.stores.client.base_url = self.stores.portone.url
-        self._put_in_place()
+        self._patch_wiring()
         service = EventsService(self.events.database)
         service.now = self.now
         venue = service.venue()
         made = service.hall(venue, HALL)
-        times = {"starts_at": SHOW, "ends_at": SHOW + timedelta(hours=2), "sale_ends_at": SHOW}
+        times = {"starts_at": EVENT_STARTS, "ends_at": EVENT_STARTS + timedelta(hours=2), "sale_ends_at": EVENT_STARTS}
         self.event_ids = [
             service.event(venue_id=venue, hall_id=made, sale_starts_at=BEGIN - timedelta(days=1), **times).id
             for _ in range(2)
         ]
         self.seat_ids = {event: service.seat_ids(event) for event in self.event_ids}
 
-    def _put_in_place(self) -> None:
-        """The handlers ask their compositions for what the container under way has."""
+    def _patch_wiring(self) -> None:
+        """Make the handlers' wiring return the objects of the current environment."""
 
         def portone_secret() -> dict[str, str | list[str]]:
             return {
@@ -407,7 +407,7 @@ class World:
                 "channelKey": SETTINGS.portone_channel_key,
             }
 
-        ours = lambda: self.payments.tokens  # noqa: E731
+        queue_tokens = lambda: self.payments.tokens  # noqa: E731
         for module, parts in (
             (
                 purchases,
@@ -421,28 +421,28 @@ class World:
                 },
             ),
             (reservation_tokens, {"queue_tokens": lambda: self.reservations.tokens}),
-            (purchase, {"create_payment": lambda: self.payments.create_payment, "queue_tokens": ours}),
+            (purchase, {"create_payment": lambda: self.payments.create_payment, "queue_tokens": queue_tokens}),
             (purchase, {"confirm_payment": lambda: self.payments.confirm_payment}),
             (gateway_sync, {"sync_with_gateway": lambda: self.payments.sync_with_gateway}),
             (gateway_sync, {"portone_secret": portone_secret}),
             (settlement, {"settle_payments": lambda: self.payments.settle_payments}),
             (settlement, {"refunds": lambda: self.payments.refunds}),
-            (edge, {"endpoint_settings": lambda: EndpointSettings()}),
+            (endpoint, {"endpoint_settings": lambda: EndpointSettings()}),
         ):
             for name, part in parts.items():
                 self._patches.enter_context(patch.object(module, name, part))
 
     def close(self) -> None:
         self._patches.close()
-        for container in (*self._containers.values(), *self._others.values()):
-            container.bury()
-        self.stats.faults += self.fate.struck
-        self.stats.places += self.fate.places
+        for environment in (*self._environments.values(), *self._other_environments.values()):
+            environment.end()
+        self.stats.faults += self.fault_injector.injected
+        self.stats.code_locations += self.fault_injector.code_locations
         self._owner.close()
-        self._look.close()
+        self._checker.close()
         self._redis.close()
 
-    # -- who is there -----------------------------------------------------------------------------------------------
+    # -- environments -----------------------------------------------------------------------------------------------
 
     def clock(self) -> datetime:
         return self.now
@@ -450,37 +450,37 @@ class World:
     def new_id(self) -> UUID:
         return UUID(int=next(self._ids))
 
-    def _warm(self, service: str) -> Any:
-        container = self._containers.get(service)
-        if container is None or container.dead:
-            container = self._containers[service] = SERVICES[service](self)
-        return container
+    def _environment_of(self, service: str) -> Any:
+        environment = self._environments.get(service)
+        if environment is None or environment.crashed:
+            environment = self._environments[service] = SERVICES[service](self)
+        return environment
 
     @property
     def reservations(self) -> Reservations:
-        return self._warm("reservations")  # type: ignore[no-any-return]
+        return self._environment_of("reservations")  # type: ignore[no-any-return]
 
     @property
     def payments(self) -> Payments:
-        return self._warm("payments")  # type: ignore[no-any-return]
+        return self._environment_of("payments")  # type: ignore[no-any-return]
 
     @property
     def events(self) -> Events:
-        return self._warm("events")  # type: ignore[no-any-return]
+        return self._environment_of("events")  # type: ignore[no-any-return]
 
     @property
     def relay(self) -> OutboxRelay:
-        return self._warm("relay")  # type: ignore[no-any-return]
+        return self._environment_of("relay")  # type: ignore[no-any-return]
 
     def invoke(self, service: str, call: Callable[[], ResultT]) -> ResultT:
-        """What another service answers; that it died, or its store is away, is all the same to who asked."""
-        asked = self._warm(service)
+        """The response of another service. Raises ServiceUnavailable if it crashed or its store is unavailable."""
+        called = self._environment_of(service)
         try:
             return call()
-        except Died:
-            if not asked.dead:
+        except Crashed:
+            if not called.crashed:
                 raise
-            asked.bury()
+            called.end()
             raise ServiceUnavailable() from None
         except StoreUnavailable:
             raise ServiceUnavailable() from None
@@ -488,55 +488,60 @@ class World:
     # -- operations -------------------------------------------------------------------------------------------------
 
     def run(self, name: str, service: str, call: Callable[[], ResultT], fault: Fault | None = None) -> ResultT | None:
-        """What `call` returns; None if it died or a store was away. Anything else that is raised is a bug."""
+        """The result of `call`; None if it crashed or a store was unavailable. Any other exception is a bug."""
         self.stats.operations[name] += 1
-        self._let_ghosts_go()
-        container, before = self._warm(service), self.fate.await_(fault)
+        self._wait_for_cut_backends()
+        environment, before = self._environment_of(service), self.fault_injector.set_fault(fault)
         try:
             return call()
-        except Died:
-            container.bury()
-            self.stats.outcomes[f"{name}: died"] += 1
+        except Crashed:
+            environment.end()
+            self.stats.outcomes[f"{name}: crashed"] += 1
         except (StoreUnavailable, BrokerUnavailable):
-            self.stats.outcomes[f"{name}: store away"] += 1
+            self.stats.outcomes[f"{name}: store unavailable"] += 1
         finally:
-            self.fate.await_(before)
+            self.fault_injector.set_fault(before)
         return None
 
-    def http(self, name: str, service: str, handler: Any, event: dict[str, Any], fault: Fault | None) -> Answer:
+    def http(self, name: str, service: str, handler: Any, event: dict[str, Any], fault: Fault | None) -> Response:
         found = self.run(name, service, lambda: handler(event, None), fault)
         if found is None:
-            return DIED
-        answer = Answer(found["statusCode"], json.loads(found["body"] or "{}"))
-        self.stats.outcomes[f"{name}: {answer.code}"] += 1
-        if answer.status == 500:
-            raise AssertionError(f"{name} answered 500")
-        return answer
+            return CRASHED
+        response = Response(found["statusCode"], json.loads(found["body"] or "{}"))
+        self.stats.outcomes[f"{name}: {response.code}"] += 1
+        if response.status == 500:
+            raise AssertionError(f"{name} returned 500")
+        return response
 
-    def _let_ghosts_go(self) -> None:
-        """Until Postgres has noticed that those who died are gone: a lock of theirs would be anybody's luck."""
-        gone = [pid for each in (self._containers, self._others) for box in each.values() for pid in box.database.gone]
-        for box in (*self._containers.values(), *self._others.values()):
-            box.database.gone.clear()
-        while gone and self._owner.rows("SELECT FROM pg_stat_activity WHERE pid = ANY(%s)", (gone,)):
+    def _wait_for_cut_backends(self) -> None:
+        """Wait until Postgres ended the backends of crashed environments, since they may still hold locks."""
+        environments = [*self._environments.values(), *self._other_environments.values()]
+        backends = [pid for each in environments for pid in each.database.cut_backends]
+        for each in environments:
+            each.database.cut_backends.clear()
+        while backends and self._owner.rows("SELECT FROM pg_stat_activity WHERE pid = ANY(%s)", (backends,)):
             pass
 
     def _meanwhile(self, what: str) -> None:
-        """Something happens between two exchanges of an operation, done by other containers."""
-        self._containers, self._others = self._others, self._containers
+        """Do something between two exchanges of an operation, in other environments."""
+        self._environments, self._other_environments = self._other_environments, self._environments
         subject = self.subject
         try:
-            self.happen(what)
+            self.do_meanwhile(what)
         finally:
-            self._containers, self._others, self.subject = self._others, self._containers, subject
+            self._environments, self._other_environments, self.subject = (
+                self._other_environments,
+                self._environments,
+                subject,
+            )
 
-    def happen(self, what: str) -> None:
-        """By its name: what may befall `subject`, or everybody."""
+    def do_meanwhile(self, what: str) -> None:
+        """Do what this name of `machine.MEANWHILE` means, to the reservation `subject` or to all."""
         event = next(
             (row["event_id"] for row in self.reservation_rows() if row["id"] == self.subject), self.event_ids[0]
         )
         match what:
-            case "a freeze of 400 s":
+            case "400 s pass":
                 self.later(400)
             case "expiry":
                 self.expire()
@@ -544,7 +549,7 @@ class World:
                 self.settle()
             case "messages":
                 self.publish()
-                self.deliver_all(patient=False)
+                self.deliver_all(until_empty=False)
             case "webhooks":
                 for which in range(len(self.stores.portone.webhooks)):
                     self.webhook(which)
@@ -562,16 +567,16 @@ class World:
                         else:
                             self.confirm(row["id"], approve=True)
             case "another hold":
-                self.hold(NEWCOMER, event, self.seat_ids[event][:1])
-            case "the event's end":
+                self.hold(OTHER_USER, event, self.seat_ids[event][:1])
+            case "event cancelled":
                 self.cancel_event(event)
                 self.publish()
-                self.deliver_all(patient=False)
+                self.deliver_all(until_empty=False)
                 self.expire()
-            case "Redis forgetting":
-                self.forget()
-            case "Postgres restarting":
-                self.restart_postgres()
+            case "Redis loses all data":
+                self.lose_redis_data()
+            case "Postgres ends all connections":
+                self.end_postgres_connections()
 
     # -- buyers -----------------------------------------------------------------------------------------------------
 
@@ -594,92 +599,94 @@ class World:
         self._redis.set(token_key(RESERVATION, event_id, user_id), token, ex=600)
         return token
 
-    def hold(self, user: UUID, event_id: UUID, seats: Sequence[UUID], fault: Fault | None = None) -> Answer:
+    def hold(self, user: UUID, event_id: UUID, seats: Sequence[UUID], fault: Fault | None = None) -> Response:
         body = {"eventId": event_id, "seatIds": list(map(str, seats))}
         request = self._request(user, body, token=self._admitted(user, event_id))
-        return self._told_token(self.http("hold", "reservations", hold_seats.handler, request, fault))
+        return self._keep_payment_token(self.http("hold", "reservations", hold_seats.handler, request, fault))
 
-    def change(self, reservation_id: UUID, seats: Sequence[UUID], fault: Fault | None = None) -> Answer:
+    def change(self, reservation_id: UUID, seats: Sequence[UUID], fault: Fault | None = None) -> Response:
         row = self._reservation(reservation_id)
         token = self._admitted(row["user_id"], row["event_id"])
         request = self._request(row["user_id"], {"seatIds": list(map(str, seats))}, reservation_id, token)
-        return self._told_token(self.http("change", "reservations", change_seats.handler, request, fault))
+        return self._keep_payment_token(self.http("change", "reservations", change_seats.handler, request, fault))
 
-    def _told_token(self, answer: Answer) -> Answer:
-        if answer.status in (200, 201):
-            self.tokens[UUID(answer.body["reservationId"])] = answer.body["paymentToken"]
-        return answer
+    def _keep_payment_token(self, response: Response) -> Response:
+        if response.status in (200, 201):
+            self.tokens[UUID(response.body["reservationId"])] = response.body["paymentToken"]
+        return response
 
-    def release(self, reservation_id: UUID, fault: Fault | None = None) -> Answer:
+    def release(self, reservation_id: UUID, fault: Fault | None = None) -> Response:
         user = self._reservation(reservation_id)["user_id"]
         return self.http(
             "release", "reservations", release_seats.handler, self._request(user, path=reservation_id), fault
         )
 
-    def cancel(self, reservation_id: UUID, fault: Fault | None = None) -> Answer:
+    def cancel(self, reservation_id: UUID, fault: Fault | None = None) -> Response:
         user = self._reservation(reservation_id)["user_id"]
         return self.http(
             "cancel", "reservations", cancel_reservation.handler, self._request(user, path=reservation_id), fault
         )
 
-    def create_payment(self, reservation_id: UUID, key: str, fault: Fault | None = None) -> Answer:
+    def create_payment(self, reservation_id: UUID, key: str, fault: Fault | None = None) -> Response:
         row = self._reservation(reservation_id)
         body = {"reservationId": reservation_id, "paymentKey": key, "method": "CARD"}
         request = self._request(row["user_id"], body, token=self.tokens.get(reservation_id, "qp_unknown"))
         return self.http("create payment", "payments", create_payment.handler, request, fault)
 
     def pay(self, payment_id: UUID, outcome: str, amount: int | None = None) -> None:
-        """What the buyer does in PortOne's window."""
-        if payment_id in self.yesterday:
+        """Do what the buyer does in PortOne's window."""
+        if payment_id in self.closed_payments:
             return
         self.stats.operations[f"buyer: {outcome}"] += 1
         body: dict[str, object] = {"outcome": outcome} | ({"amount": amount} if amount else {})
-        answer = self.stores.client.post(f"/sandbox/payments/{payment_id}/pay", json=body)
-        if answer.is_success and outcome == "AUTHORIZED":
-            self.approvals[payment_id] = answer.json()["paymentToken"]
+        response = self.stores.client.post(f"/sandbox/payments/{payment_id}/pay", json=body)
+        if response.is_success and outcome == "AUTHORIZED":
+            self.approvals[payment_id] = response.json()["paymentToken"]
 
-    def confirm(self, payment_id: UUID, *, approve: bool, fault: Fault | None = None) -> Answer:
+    def confirm(self, payment_id: UUID, *, approve: bool, fault: Fault | None = None) -> Response:
         row = next(row for row in self.payment_rows() if row["id"] == payment_id)
         self.subject = row["reservation_id"]
         body: dict[str, object] = {"paymentId": payment_id}
         if approve and payment_id in self.approvals:
             body["portonePaymentToken"] = self.approvals[payment_id]
         request = self._request(row["user_id"], body, token=self.tokens.get(row["reservation_id"], "qp_unknown"))
-        answer = self.http("confirm", "payments", confirm_payment.handler, request, fault)
-        if answer.status == 200:
-            self._tell(payment_id, "paid")
-        elif answer.code in ("PAYMENT_FAILED", "AMOUNT_MISMATCH", "HOLD_EXPIRED"):
-            self._tell(payment_id, "not paid")
-        return answer
+        response = self.http("confirm", "payments", confirm_payment.handler, request, fault)
+        if response.status == 200:
+            self._record_final_answer(payment_id, "paid")
+        elif response.code in ("PAYMENT_FAILED", "AMOUNT_MISMATCH", "HOLD_EXPIRED"):
+            self._record_final_answer(payment_id, "not paid")
+        return response
 
-    def _tell(self, payment_id: UUID, what: str) -> None:
-        before = self.told.setdefault(payment_id, what)
+    def _record_final_answer(self, payment_id: UUID, what: str) -> None:
+        before = self.final_answers.setdefault(payment_id, what)
         if before != what:
-            raise AssertionError(f"told {before} first, and then {what}, of payment {payment_id}")
+            raise AssertionError(f"payment {payment_id}: the buyer was told {before}, then {what}")
 
     # -- PortOne, schedules, messages -------------------------------------------------------------------------------
 
-    def webhook(self, which: int, how: str = "signed", fault: Fault | None = None) -> Answer:
-        """The `which`-th thing PortOne has to tell; again if it was told before."""
+    def webhook(self, which: int, how: str = "signed", fault: Fault | None = None) -> Response:
+        """Deliver PortOne's `which`-th webhook, perhaps again."""
         body = self.stores.portone.webhooks[which]
-        about = json.loads(body)["data"]["paymentId"]
-        self.subject = next((row["reservation_id"] for row in self.payment_rows() if str(row["id"]) == about), None)
-        secret = {"signed by the old secret": OLD_SECRET, "signed by another": OTHER_SECRET}.get(
+        of_payment = json.loads(body)["data"]["paymentId"]
+        self.subject = next(
+            (row["reservation_id"] for row in self.payment_rows() if str(row["id"]) == of_payment), None
+        )
+        secret = {"signed by the old secret": OLD_SECRET, "signed by a wrong secret": OTHER_SECRET}.get(
             how, SETTINGS.portone_webhook_secret
         )
         at = datetime.now(UTC) - timedelta(minutes=6 if how == "replayed late" else 0)
         name = f"webhook-{which}"
-        request = self._request(None) | {"body": body + " " if how == "tampered with" else body}
+        request = self._request(None) | {"body": body + " " if how == "changed" else body}
         request["headers"] = {
             "webhook-id": name,
             "webhook-timestamp": str(int(at.timestamp())),
             "webhook-signature": Webhook(secret).sign(name, at, body),
         }
-        answer = self.http("webhook", "payments", receive_webhook.handler, request, fault)
-        believed = how in ("signed", "signed by the old secret")
-        if answer is not DIED and (answer.status == 401) == believed:
-            raise AssertionError(f"a webhook {how} was answered {answer.status}")
-        return answer
+        response = self.http("webhook", "payments", receive_webhook.handler, request, fault)
+        valid = how in ("signed", "signed by the old secret")
+        if response is not CRASHED and (response.status == 401) == valid:
+            raise AssertionError(f"a webhook {how} returned {response.status}")
+        return response
 
     def expire(self, fault: Fault | None = None) -> None:
         def sweep() -> None:
@@ -693,73 +700,73 @@ class World:
         self.run("settle", "payments", lambda: settle_payments.handler({}, None), fault)
 
     def reconcile(self, fault: Fault | None = None) -> None:
-        def look() -> None:
+        def run() -> None:
             reconcile(self.events.seat_records, lambda _: None, lambda _event, _error: None)
 
-        self.run("reconcile", "events", look, fault)
+        self.run("reconcile", "events", run, fault)
 
     def publish(self, fault: Fault | None = None) -> None:
         self.run("publish", "relay", lambda: self.relay.relay.sweep(), fault)
 
     def unread(self) -> list[tuple[str, str, int]]:
-        """Readers that have something to read, with topic and partition."""
+        """Consumers with unread messages: consumer, topic, partition."""
         return [
             (reader, topic, partition)
-            for reader, topic in READERS
+            for reader, topic in CONSUMERS
             for partition in range(PARTITIONS)
-            if len(self.broker.lines[topic, partition]) > self._read[reader, topic, partition]
+            if len(self.broker.partitions[topic, partition]) > self._read[reader, topic, partition]
         ]
 
     def read(self) -> list[tuple[str, str, int]]:
-        """Readers that have read something."""
-        return sorted(place for place, offset in self._read.items() if offset)
+        """Consumers that have read something: consumer, topic, partition."""
+        return sorted(position for position, offset in self._read.items() if offset)
 
-    def deliver(self, place: tuple[str, str, int], most: int, fault: Fault | None = None) -> bool:
-        """Hand a reader its next messages, as an event source mapping does; whether it took any."""
-        reader, topic, partition = place
-        offset = self._read[place]
-        rows = self.broker.lines[topic, partition][offset : offset + most]
+    def deliver(self, position: tuple[str, str, int], most: int, fault: Fault | None = None) -> bool:
+        """Give a consumer its next messages, as an event source mapping does. True if it applied any."""
+        reader, topic, partition = position
+        offset = self._read[position]
+        rows = self.broker.partitions[topic, partition][offset : offset + most]
         records = [_record(row, partition, offset + at) for at, row in enumerate(rows)]
         event = {"eventSource": "aws:kafka", "records": {f"{topic}-{partition}": records}}
-        consume = lambda: self._warm(reader).consumers[topic](event)  # noqa: E731
-        answer = self.run("deliver", reader, consume, fault)
-        if answer is None:
+        consume = lambda: self._environment_of(reader).consumers[topic](event)  # noqa: E731
+        response = self.run("deliver", reader, consume, fault)
+        if response is None:
             return False
-        failures = answer["batchItemFailures"]
-        self.stats.outcomes[f"deliver: {'to come again' if failures else 'taken'}"] += 1
-        self._read[place] = failures[0]["itemIdentifier"]["offset"] if failures else offset + len(rows)
-        return self._read[place] > offset
+        failures = response["batchItemFailures"]
+        self.stats.outcomes[f"deliver: {'failed' if failures else 'applied'}"] += 1
+        self._read[position] = failures[0]["itemIdentifier"]["offset"] if failures else offset + len(rows)
+        return self._read[position] > offset
 
-    def rewind(self, place: tuple[str, str, int], by: int) -> None:
-        """A rebalance: what was not committed comes again."""
-        self._read[place] = max(0, self._read[place] - by)
+    def rewind(self, position: tuple[str, str, int], by: int) -> None:
+        """A rebalance: messages with uncommitted offsets are delivered again."""
+        self._read[position] = max(0, self._read[position] - by)
 
-    def deliver_all(self, *, patient: bool = True) -> None:
-        while places := self.unread():
-            took = [self.deliver(place, 10) for place in places]
-            if not any(took):
-                if patient:
-                    raise AssertionError(f"messages that cannot be delivered: {places}")
+    def deliver_all(self, *, until_empty: bool = True) -> None:
+        while positions := self.unread():
+            applied = [self.deliver(position, 10) for position in positions]
+            if not any(applied):
+                if until_empty:
+                    raise AssertionError(f"messages that cannot be delivered: {positions}")
                 return
 
     def cancel_event(self, event_id: UUID, fault: Fault | None = None) -> None:
         def cancel() -> None:
-            self.events.admin.cancel(EventId(event_id), "storm", UserId(NEWCOMER), ANY_VERSION)
+            self.events.admin.cancel(EventId(event_id), "storm", UserId(OTHER_USER), ANY_VERSION)
 
         self.run("cancel event", "events", cancel, fault)
 
-    # -- the world around -------------------------------------------------------------------------------------------
+    # -- time and faults --------------------------------------------------------------------------------------------
 
     def later(self, seconds: float) -> None:
-        """A clock may also be set back; Redis's own goes on."""
-        if self.now + timedelta(seconds=seconds) - self.day_began > AN_EXAMPLES_DAY:
+        """Move the clock, perhaps backwards; Redis's clock continues."""
+        if self.now + timedelta(seconds=seconds) - self.day_began > LONGEST_RUN:
             return
         self.pass_time(seconds)
 
     def pass_time(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
         if seconds > 0:
-            self._redis.eval(AGE, 0, int(seconds * 1000))
+            self._redis.eval(AGE_KEYS, 0, int(seconds * 1000))
             with self._owner.transaction() as connection:
                 connection.execute(
                     "UPDATE common.outbox_events SET retry_at = retry_at - make_interval(secs => %s)"
@@ -767,8 +774,8 @@ class World:
                     (seconds,),
                 )
 
-    def forget(self, which: int | None = None) -> None:
-        """Redis loses everything, or one key that it was to keep for a while: it may, when it is full."""
+    def lose_redis_data(self, which: int | None = None) -> None:
+        """Redis loses everything, or one key with a TTL: a full Redis may evict those."""
         keys = sorted(str(key) for key in self._redis.scan_iter(count=1000) if self._redis.ttl(key) > 0)
         if which is None:
             self._redis.flushall()
@@ -776,8 +783,8 @@ class World:
         elif keys:
             self._redis.delete(keys[which % len(keys)])
 
-    def restart_postgres(self) -> None:
-        """Every connection of the services ends."""
+    def end_postgres_connections(self) -> None:
+        """Postgres ends every connection of the services."""
         self._owner.rows(
             "SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity"
             " WHERE usename IN ('reservation_service', 'payment_service', 'event_service', 'relay')"
@@ -785,13 +792,13 @@ class World:
 
     def portone(self, mode: str) -> None:
         self.stores.client.put("/sandbox/faults", json={"mode": mode}).raise_for_status()
-        # `timeout` answers nobody: there is nothing to wait for.
+        # In mode `timeout` there is no response to wait for.
         self.stores.client.timeout = httpx.Timeout(0.1 if mode == "timeout" else 10)
 
-    # -- looking ----------------------------------------------------------------------------------------------------
+    # -- reading ----------------------------------------------------------------------------------------------------
 
     def reservation_rows(self) -> list[dict[str, Any]]:
-        """As GET /reservations tells each buyer: id, user_id, event_id, status, of every reservation, in order."""
+        """What GET /reservations shows each buyer: id, user_id, event_id, status of every reservation, in order."""
         return self._owner.rows(
             "SELECT id, user_id, event_id, status FROM reservation_service.reservations ORDER BY id"
         )
@@ -805,8 +812,8 @@ class World:
         self.subject = reservation_id
         return next(row for row in self.reservation_rows() if row["id"] == reservation_id)
 
-    def twice_sold(self) -> list[dict[str, Any]]:
-        """Seats in two live reservations, at any moment."""
+    def seats_reserved_twice(self) -> list[dict[str, Any]]:
+        """Seats that are in two live reservations now."""
         return self._owner.rows(
             """
             SELECT seat_id FROM reservation_service.reservation_seats s
@@ -815,13 +822,15 @@ class World:
             """
         )
 
-    # -- the end ----------------------------------------------------------------------------------------------------
+    # -- end of a run -----------------------------------------------------------------------------------------------
 
     def settle_down(self) -> None:
-        """No more faults; time passes, and what is scheduled runs: eight minutes, and twice much later, for the money
-        that came to a failed payment without a webhook is looked for ever less often."""
+        """End all faults and let the schedules run for eight minutes, then twice much later.
+
+        Later, because failed payments, which may have been paid without a webhook, are checked less and less often.
+        """
         self.portone("none")
-        self.broker.away = False
+        self.broker.unavailable = False
         for _ in range(8):
             self._minute()
         self.pass_time(0.6 * (self.now - self.day_began).total_seconds() + 600)
@@ -829,10 +838,10 @@ class World:
             self._minute()
 
     def next_day(self) -> None:
-        """After all has settled: what was bought costs something to give back, and yesterday's windows are closed."""
+        """A day passes: from now on a cancellation has a fee, and the windows of earlier payments are closed."""
         self.pass_time(timedelta(hours=25).total_seconds())
         self.day_began = self.now
-        self.yesterday = {row["id"] for row in self.payment_rows()}
+        self.closed_payments = {row["id"] for row in self.payment_rows()}
 
     def _minute(self) -> None:
         self.pass_time(60)
@@ -844,40 +853,40 @@ class World:
             self.publish()
 
     def violations(self) -> list[Violation]:
-        """What the checker finds, and what only those who saw it happen can know."""
-        found = violations(self._look, self._redis, self.stores.portone.holdings(), self.now)
+        """What the checker finds, false final answers, and free seats that cannot be held."""
+        found = violations(self._checker, self._redis, self.stores.portone.holdings(), self.now)
         rows = {row["id"]: row["status"] for row in self.payment_rows()}
-        for payment_id, what in self.told.items():
+        for payment_id, what in self.final_answers.items():
             if (rows[payment_id] in ("SUCCESS", "REFUNDED")) != (what == "paid"):
-                found.append(Violation("a buyer was told what is not so", f"{what}: payment {payment_id}"))
+                found.append(Violation("a buyer received a false final answer", f"{what}: payment {payment_id}"))
         return [*found, *self._unsellable()]
 
     def _unsellable(self) -> Iterator[Violation]:
-        """Every seat that nobody has can be had."""
+        """Free seats that cannot be held."""
         sold = {
             row["seat_id"]
             for row in self._owner.rows("SELECT seat_id FROM reservation_service.reservation_seats WHERE live")
         }
-        off = {
+        cancelled = {
             row["id"] for row in self._owner.rows("SELECT id FROM event_service.events WHERE cancelled_at IS NOT NULL")
         }
-        if self.now >= SHOW:
+        if self.now >= EVENT_STARTS:
             return
         for number, event in enumerate(self.event_ids):
-            free = [seat for seat in self.seat_ids[event] if event not in off and seat not in sold]
+            free = [seat for seat in self.seat_ids[event] if event not in cancelled and seat not in sold]
             if not free:
                 continue
-            answer = self.hold(UUID(int=1000 + number), event, free)
-            if answer.status == 201:
-                self.release(UUID(answer.body["reservationId"]))
+            response = self.hold(UUID(int=1000 + number), event, free)
+            if response.status == 201:
+                self.release(UUID(response.body["reservationId"]))
             else:
-                yield Violation("7 a free seat that cannot be had", f"one of {free}: {answer.code}")
+                yield Violation("7 a free seat that cannot be held", f"one of {free}: {response.code}")
 
     def count(self) -> None:
         holdings = self.stores.portone.holdings().values()
         self.stats.runs += 1
-        self.stats.taken += sum(each.paid for each in holdings)
-        self.stats.given_back += sum(each.cancelled for each in holdings)
+        self.stats.paid += sum(each.paid for each in holdings)
+        self.stats.refunded += sum(each.cancelled for each in holdings)
         self.stats.tickets += sum(row["status"] == "CONFIRMED" for row in self.reservation_rows())
 
 
@@ -896,7 +905,7 @@ def _record(row: OutboxRow, partition: int, offset: int) -> dict[str, Any]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Thousands of steps log tens of thousands of lines."""
+    """Disable logs: thousands of steps would write tens of thousands of log records."""
     logging.disable(logging.CRITICAL)
     try:
         with redirect_stdout(io.StringIO()):
@@ -906,6 +915,6 @@ def quiet() -> Iterator[None]:
 
 
 def logins(postgres_url: str, password: str) -> Callable[[str], str]:
-    """A service's URL. It waits for a lock 60 ms at most: what happens meanwhile is done by the thread that waits."""
-    options = "-c lock_timeout=60 -c synchronous_commit=off"  # no machine is lost here
+    """A service's URL. A lock timeout of 60 ms, since operations in between run in the thread that would wait."""
+    options = "-c lock_timeout=60 -c synchronous_commit=off"  # no machine crashes here
     return lambda user: psycopg.conninfo.make_conninfo(postgres_url, user=user, password=password, options=options)

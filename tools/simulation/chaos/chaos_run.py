@@ -1,4 +1,4 @@
-"""Kills what can be killed while messages are written, lets it settle, and compares what should be with what is."""
+"""Kills processes while messages are written, waits for recovery, and compares the result with what was committed."""
 
 import random
 import threading
@@ -35,7 +35,7 @@ KEYS = 100
 
 @dataclass
 class Report:
-    """Counts; all but the first block of lines must be 0."""
+    """Counts of a run; `lost` and those after it must be 0."""
 
     committed: int = 0
     records: int = 0
@@ -52,7 +52,7 @@ class Report:
     recoveries: dict[str, list[float]] = field(default_factory=dict)
 
     @property
-    def sound(self) -> bool:
+    def passed(self) -> bool:
         return self.committed == self.distinct == self.effects > 0 and not any(
             (
                 self.lost,
@@ -70,11 +70,11 @@ class Report:
             ("messages committed", self.committed),
             ("transactions rolled back", self.rolled_back),
             ("records on the topic", self.records),
-            ("of them repeats", self.records - self.distinct),
+            ("of which repeats", self.records - self.distinct),
             ("distinct messages", self.distinct),
             ("effects", self.effects),
-            ("committed and not on the topic", self.lost),
-            ("on the topic and not committed", self.never_committed),
+            ("committed but not on the topic", self.lost),
+            ("on the topic but not committed", self.never_committed),
             ("keys out of order", self.keys_out_of_order),
             ("messages not applied", self.not_applied),
             ("messages applied twice", self.applied_twice),
@@ -82,8 +82,8 @@ class Report:
             ("dead letters", self.dead_letters),
         ]
         faults = [
-            f"| {fault} | {len(took)} | {sum(took) / len(took):.1f} | {max(took):.1f} |"
-            for fault, took in self.recoveries.items()
+            f"| {fault} | {len(seconds)} | {sum(seconds) / len(seconds):.1f} | {max(seconds):.1f} |"
+            for fault, seconds in self.recoveries.items()
         ]
         return "\n".join(
             [
@@ -91,11 +91,11 @@ class Report:
                 "|---|---:|",
                 *(f"| {what} | {count:,} |" for what, count in lines),
                 "",
-                "| killed | times | s until it was back and all before it published, mean | worst |",
+                "| killed | times | s until recovered and all earlier messages published, mean | worst |",
                 "|---|---:|---:|---:|",
                 *faults,
                 "",
-                "sound" if self.sound else "NOT SOUND",
+                "passed" if self.passed else "FAILED",
             ]
         )
 
@@ -108,17 +108,17 @@ class Writer(threading.Thread):
         self._database = Database(conninfo)
         self._keys = keys
         self._pause = 1 / a_second
-        self._stop_asked = threading.Event()
+        self._stop_requested = threading.Event()
         self.rolled_back = 0
 
     def run(self) -> None:
-        while not self._stop_asked.wait(self._pause):
+        while not self._stop_requested.wait(self._pause):
             try:
                 self._write(random.choice(self._keys), abort=random.random() < 0.05)
             except _Abort:
                 self.rolled_back += 1
             except (psycopg.Error, StoreUnavailable):
-                self._stop_asked.wait(0.2)  # Postgres is unavailable; its table tells whether it had committed
+                self._stop_requested.wait(0.2)  # Postgres is unavailable; the table shows whether it had committed
 
     def _write(self, key: UUID, *, abort: bool) -> None:
         with self._database.transaction() as connection:
@@ -137,7 +137,7 @@ class Writer(threading.Thread):
                 raise _Abort
 
     def stop(self) -> None:
-        self._stop_asked.set()
+        self._stop_requested.set()
         self.join(30)
         self._database.close()
 
@@ -146,8 +146,8 @@ class _Abort(Exception):
     pass
 
 
-class Drill:
-    """Everything that runs, and the faults that can befall it."""
+class ChaosRun:
+    """Runs the services, and kills them one after another."""
 
     def __init__(self, folder: Path, *, three_brokers: bool, a_second: float = 100) -> None:
         self._folder = folder
@@ -155,10 +155,10 @@ class Drill:
         self._a_second = a_second
         self.report = Report()
 
-    def run(self, seconds: float, tell: Callable[[str], None] = lambda _: None) -> Report:
-        """Faults for so long, one after another, each kind in turn; then the comparison."""
-        with self._everything():
-            self._until(lambda: self._effects() > 0, 60, "nothing flows")
+    def run(self, seconds: float, progress: Callable[[str], None] = lambda _: None) -> Report:
+        """Inject faults one after another for `seconds`, then compare."""
+        with self._all_services():
+            self._until(lambda: self._effects() > 0, 60, "no message arrives")
             end = time.monotonic() + seconds
             faults = [self._kill_relay, self._kill_consumer, self._kill_postgres]
             if self._three:
@@ -167,17 +167,19 @@ class Drill:
                 random.shuffle(faults)
                 for fault in faults:
                     if time.monotonic() < end:
-                        self._befall(fault, tell)
+                        self._inject(fault, progress)
             for writer in self._writers:
                 writer.stop()
-            tell("settling")
-            self._until(lambda: self._effects() >= self._count("common.outbox_events"), 180, "it does not settle")
+            progress("waiting for all messages to be applied")
+            self._until(
+                lambda: self._effects() >= self._count("common.outbox_events"), 180, "not all messages are applied"
+            )
             return self._compare()
 
-    # -- what runs --------------------------------------------------------------------------------------------------
+    # -- services ---------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def _everything(self) -> Iterator[None]:
+    def _all_services(self) -> Iterator[None]:
         with ExitStack() as stack:
             wanted: dict[str, dict[str, object]] = {"postgres": {"database": "chaos"}}
             if not self._three:
@@ -233,16 +235,16 @@ class Drill:
             consumer.kill()
         self._owner.close()
 
-    # -- what befalls it --------------------------------------------------------------------------------------------
+    # -- faults ----------------------------------------------------------------------------------------------------
 
-    def _befall(self, fault: Callable[[], str], tell: Callable[[str], None]) -> None:
+    def _inject(self, fault: Callable[[], str], progress: Callable[[str], None]) -> None:
         newest = self._newest()
         began = time.monotonic()
         name = fault()
-        self._until(lambda: self._published(newest), 120, f"nothing flows after a {name} was killed")
-        took = time.monotonic() - began
-        self.report.recoveries.setdefault(name, []).append(took)
-        tell(f"killed a {name}: back, and all before it published, after {took:.1f} s")
+        self._until(lambda: self._published(newest), 120, f"no message is published after {name} was killed")
+        seconds = time.monotonic() - began
+        self.report.recoveries.setdefault(name, []).append(seconds)
+        progress(f"killed {name}: recovered, and all earlier messages published, after {seconds:.1f} s")
         time.sleep(random.uniform(0.5, 2))
 
     def _kill_relay(self) -> str:
@@ -259,11 +261,11 @@ class Drill:
 
     def _kill_postgres(self) -> str:
         self._postgres.kill()
-        self._until(self._postgres_starts, 120, "Postgres does not come back")
+        self._until(self._postgres_starts, 120, "Postgres does not start again")
         return "Postgres"
 
     def _postgres_starts(self) -> bool:
-        """Not while a session of the killed one lives on: they see its end a moment later, and hold its memory."""
+        """False while sessions of the killed server still run and hold its shared memory."""
         self._postgres.spawn()
         try:
             self._postgres.wait_ready()
@@ -276,15 +278,15 @@ class Drill:
         broker = random.choice(self._cluster.brokers)
         broker.kill()
         before = self._newest()
-        self._until(lambda: self._newest() > before, 30, "nobody writes")
+        self._until(lambda: self._newest() > before, 30, "no message is written")
         after = self._newest()
-        self._until(lambda: self._published(after), 120, "the two brokers that are left do not do")
+        self._until(lambda: self._published(after), 120, "no message is published on the two remaining brokers")
         self._cluster.restart(broker)
-        return "broker of three"
+        return "one broker of three"
 
-    # -- what is seen -----------------------------------------------------------------------------------------------
+    # -- checks ----------------------------------------------------------------------------------------------------
 
-    def _until(self, condition: Callable[[], bool], seconds: float, otherwise: str) -> None:
+    def _until(self, condition: Callable[[], bool], seconds: float, error: str) -> None:
         deadline = time.monotonic() + seconds
         while True:
             try:
@@ -293,7 +295,7 @@ class Drill:
             except (psycopg.Error, StoreUnavailable):
                 pass
             if time.monotonic() > deadline:
-                raise TimeoutError(otherwise)
+                raise TimeoutError(error)
             time.sleep(0.05)
 
     def _newest(self) -> int:
@@ -312,7 +314,8 @@ class Drill:
         return self._count("event_service.chaos_effects")
 
     def _records(self, topic: str) -> list[Any]:
-        with Topic(self._servers, topic, whole=True) as reader:  # new: one from the start knows brokers that died since
+        # A new reader, since an old one knows brokers that were killed.
+        with Topic(self._servers, topic, whole=True) as reader:
             return reader.read()
 
     def _compare(self) -> Report:
@@ -348,5 +351,5 @@ class Drill:
 
 
 def _counts_up(numbers: Sequence[int]) -> bool:
-    """1, 2, 3 …: nothing missing, nothing out of its place."""
+    """True for 1, 2, 3 …: none missing, in order."""
     return list(numbers) == list(range(1, len(numbers) + 1))
