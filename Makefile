@@ -39,7 +39,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: generate alarms attack help invoke up down status logs demo reset test test-unit lint types lock emulator format validate build bench-edge bench-events test-apache
+.PHONY: generate alarms attack help invoke up down status logs demo reset test test-unit lint types lock emulator format validate build bench-endpoint bench-events test-apache
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -183,8 +183,8 @@ bench-login: $(STAMP) ## A login: the time of bcrypt, the authorizer and cold st
 cloud-ranges: $(STAMP) ## Write the address ranges of clouds, from the providers' published lists (FILES="ip-ranges.json cloud.json"; docs/bots.md)
 	@PYTHONPATH=layers/common/python $(PY) -m common.protection.cloud_ranges $(FILES)
 
-bench-edge: $(STAMP) ## Three ways to write a handler, measured
-	@$(PY) -m tools.bench.edge
+bench-endpoint: $(STAMP) ## Three ways to write an endpoint, compared
+	@$(PY) -m tools.bench.endpoint_overhead
 
 lock: $(STAMP) ## Write the lock files again from pyproject.toml
 	@$(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \

@@ -72,7 +72,7 @@ def test_the_openapi_document_is_packed_only_with_the_function_that_serves_it(
 
 def test_a_module_without_bytecode_is_found(layer: Path) -> None:
     (layer / "python" / "late.py").write_text("", encoding="utf-8")
-    assert list(problems(layer)) == ["CommonLayer/python/late.py: no bytecode that is taken unseen"]
+    assert list(problems(layer)) == ["CommonLayer/python/late.py: no unchecked bytecode"]
 
 
 @pytest.mark.parametrize(

@@ -88,15 +88,15 @@ def test_an_import_over_budget_is_reported_with_its_import_chain_and_what_to_do(
         "common.protection.captcha": Module(2_000, "common.http.endpoint"),
     }
     assert overrun(loaded, WITHIN) == [
-        "httpx (30 kB), by way of common.protection.captcha: import it in the function that uses it,"
-        " or if every start needs it, let it in init_budget.toml (httpx)"
+        "httpx (30 kB), imported by common.protection.captcha: import it in the function that uses it,"
+        " or if all starts need it, allow it in init_budget.toml (httpx)"
     ]
 
 
 def test_a_library_that_no_rule_knows_is_reported() -> None:
     loaded = {**LOADED, "requests": Module(20_000, "common.http.endpoint"), "json": Module(0, "requests")}
     assert overrun(loaded, WITHIN) == [
-        "requests (20 kB), by way of common.http.endpoint: import it in the function that uses it,"
+        "requests (20 kB), imported by common.http.endpoint: import it in the function that uses it,"
         " or name the functions that may load it in init_budget.toml, [only]"
     ]
 
@@ -114,7 +114,7 @@ def test_a_part_of_a_library_may_be_forbidden_where_the_rest_is_not() -> None:
 def test_a_module_that_a_library_loads_is_traced_back_to_ours() -> None:
     loaded = {**LOADED, "ssl": Module(50_000, "asyncio"), "asyncio": Module(0, "common.http.endpoint")}
     assert [line.partition(":")[0] for line in overrun(loaded, replace(WITHIN, kilobytes=500))] == [
-        "ssl (50 kB), by way of asyncio ← common.http.endpoint"
+        "ssl (50 kB), imported by asyncio ← common.http.endpoint"
     ]
 
 

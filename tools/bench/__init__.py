@@ -1,1 +1,1 @@
-"""What measures. Each prints a table of ratios within one run; these machines are noisy."""
+"""Benchmarks. Each prints a table and compares within one run, since the machines are noisy."""

@@ -1,7 +1,8 @@
-"""What each function loads before its first event, held against the rules of init_budget.toml: `make budget`.
+"""Compares what each function loads before its first event with the rules of init_budget.toml: `make budget`.
 
-Libraries are judged by name, and all source by its bytes, which do not change with the machine's load; milliseconds are
-`make bench-init`'s. Our own modules are weighed and not judged: one more file does not matter, one more library does.
+Libraries are checked by name, and all source by its size, which does not depend on the machine's load (`make
+bench-init` measures milliseconds). Our own modules count for the size only: one more file does not matter, one more
+library does.
 """
 
 import json
@@ -24,10 +25,10 @@ from tools.handlers import deployed_functions
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "tools" / "bench" / "init_budget.toml"
 OURS = ("common", "functions")
-# What Lambda runs, and what the standard library's own imports depend on.
+# What Lambda runs; the imports of the standard library depend on it.
 COUNTED_ON = ("Linux", "3.13")
 # In /var/runtime: https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html
-OF_THE_RUNTIME = {
+RUNTIME_PACKAGES = {
     "awslambdaric",
     "boto3",
     "botocore",
@@ -60,14 +61,14 @@ def load(module):
     print(json.dumps([module, loaded]), flush=True)
 """
 _PROBE = f"{_WATCH}\nload(sys.argv[1])"
-# Imports what functions share, then forks for each.
+# Imports what functions share, then forks once for each function.
 _PROBE_ALL = f"""{_WATCH}
 shared, functions = json.load(sys.stdin)
 for module in shared:
     try:
         __import__(module)
     except ImportError:
-        pass  # no module by that name alone: what imports it makes it
+        pass  # created by the module that imports it
 for function in functions:
     child = os.fork()
     if not child:
@@ -86,8 +87,8 @@ for function in functions:
 
 @dataclass(frozen=True)
 class Module:
-    size: int  # bytes of source; 0 where there is none to read
-    importer: str  # the module that asked for it first
+    size: int  # bytes of source; 0 without a source file
+    importer: str  # the module that imported it first
 
 
 Loaded = Mapping[str, Module]  # by name
@@ -95,38 +96,38 @@ Loaded = Mapping[str, Module]  # by name
 
 @dataclass(frozen=True)
 class Budget:
-    """What one function may load: any known library but the forbidden ones, and so much source of everything."""
+    """What one function may load: every known library except the forbidden ones, and `kilobytes` of source in total."""
 
-    forbidden: frozenset[str]  # a package or a module, with all below it
+    forbidden: frozenset[str]  # packages or modules, with everything in them
     known: frozenset[str]
     kilobytes: int
 
 
 @dataclass(frozen=True)
 class Rules:
-    """The file. Functions are patterns: `Queue*` is every function whose name begins so."""
+    """The rules of the file. Functions are patterns: `Queue*` matches every name with this prefix."""
 
-    free: frozenset[str]  # libraries of every function
+    free: frozenset[str]  # libraries that every function may load
     only: Mapping[str, tuple[str, ...]]  # library -> the functions that may load it
     never: Mapping[str, tuple[str, ...]]  # library -> the functions that may not
-    groups: tuple[tuple[int, tuple[str, ...]], ...]  # kilobytes and whose; the first that names a function counts
-    kilobytes: int  # of all others
+    groups: tuple[tuple[int, tuple[str, ...]], ...]  # kilobytes and functions; the first match counts
+    kilobytes: int  # for all other functions
 
     def budget(self, function: str) -> Budget:
-        forbidden = {library for library, functions in self.only.items() if not _is_among(function, functions)}
-        forbidden |= {library for library, functions in self.never.items() if _is_among(function, functions)}
-        weights = (kilobytes for kilobytes, functions in self.groups if _is_among(function, functions))
+        forbidden = {library for library, functions in self.only.items() if not _matches(function, functions)}
+        forbidden |= {library for library, functions in self.never.items() if _matches(function, functions)}
+        sizes = (kilobytes for kilobytes, functions in self.groups if _matches(function, functions))
         known = frozenset(self.free | self.only.keys() | self.never.keys())
-        return Budget(frozenset(forbidden), known, next(weights, self.kilobytes))
+        return Budget(frozenset(forbidden), known, next(sizes, self.kilobytes))
 
     def patterns(self) -> set[str]:
-        """Of functions, all of them."""
+        """All function patterns."""
         lists = [*self.only.values(), *self.never.values(), *(functions for _, functions in self.groups)]
         return {pattern for functions in lists for pattern in functions}
 
 
 def read(text: str) -> Rules:
-    """The rules of the file's text."""
+    """Parse the text of the file."""
     content = tomllib.loads(text)
 
     def functions(patterns: list[str]) -> tuple[str, ...]:
@@ -134,7 +135,7 @@ def read(text: str) -> Rules:
         return tuple(pattern for part in parts for pattern in part)
 
     def libraries(table: Mapping[str, list[str]]) -> dict[str, tuple[str, ...]]:
-        return {library: functions(who) for names, who in table.items() for library in names.split()}
+        return {library: functions(patterns) for names, patterns in table.items() for library in names.split()}
 
     return Rules(
         frozenset(content["free"]),
@@ -145,7 +146,7 @@ def read(text: str) -> Rules:
     )
 
 
-def _is_among(function: str, patterns: Iterable[str]) -> bool:
+def _matches(function: str, patterns: Iterable[str]) -> bool:
     return any(fnmatchcase(function, pattern) for pattern in patterns)
 
 
@@ -155,7 +156,7 @@ def main() -> None:
         raise SystemExit(f"the budget is for {' with Python '.join(COUNTED_ON)}, not for {system} with {python}")
     rules = read(FILE.read_text(encoding="utf-8"))
     rare = rules.only.keys() | rules.never.keys()
-    print("| function | kB | of | libraries not every function loads |\n|---|---:|---:|---|")
+    print("| function | kB | budget | libraries that not every function loads |\n|---|---:|---:|---|")
     over: list[str] = []
     for function, loaded in load_all().items():
         budget = rules.budget(function)
@@ -167,7 +168,7 @@ def main() -> None:
 
 
 def handlers() -> dict[str, str]:
-    """Module by function, of the whole template."""
+    """Handler modules by function, of the whole template."""
     return {function.logical_id: function.module for function in deployed_functions()}
 
 
@@ -181,7 +182,7 @@ def load_all() -> dict[str, Loaded]:
 
 
 def load(module: str, foreign: str = "[]") -> Loaded:
-    """What importing `module` loads. `foreign`: top-level names, as JSON, that are to be missing."""
+    """What importing `module` loads. `foreign`: top-level names, as JSON, to hide."""
     done = subprocess.run(
         [sys.executable, "-c", _PROBE, module, foreign],
         env=_environment(),
@@ -192,22 +193,22 @@ def load(module: str, foreign: str = "[]") -> Loaded:
     if done.returncode:
         reason = done.stderr.strip().splitlines()[-1]
         raise SystemExit(f"{module} cannot be imported: {reason}")
-    return _told(done.stdout)[module]
+    return _parsed(done.stdout)[module]
 
 
 def over_budget(rules: Rules, functions: Mapping[str, str]) -> dict[str, list[str]]:
-    """What breaks the rules, a sentence each, by function; `functions` as `handlers` gives them.
+    """What breaks the rules, one sentence each, by function; `functions` as `handlers` returns them.
 
-    In a fraction of the time of `load_all`: functions with the same budget are forked from a process that has imported
-    what one of them loads. That counts for all of them, loaded or not, so nothing can hide behind it; a function that
-    seems to be over budget is counted again in a fresh process.
+    Much faster than `load_all`: functions with the same budget are forked from a process that has imported what one of
+    them loads. These imports count for all of them, so none is missed. A function that seems over budget is measured
+    again in a fresh process.
     """
     foreign = json.dumps(sorted(_not_in_layer()))
-    alike: defaultdict[Budget, dict[str, str]] = defaultdict(dict)
+    same_budget: defaultdict[Budget, dict[str, str]] = defaultdict(dict)
     for function, module in functions.items():
-        alike[rules.budget(function)][function] = module
+        same_budget[rules.budget(function)][function] = module
     with ThreadPoolExecutor(os.cpu_count()) as processes:
-        counted = processes.map(lambda group: _over_budget(group[0], group[1], foreign), alike.items())
+        counted = processes.map(lambda group: _over_budget(group[0], group[1], foreign), same_budget.items())
         return {function: lines for over in counted for function, lines in over.items()}
 
 
@@ -224,23 +225,23 @@ def _over_budget(budget: Budget, functions: Mapping[str, str], foreign: str) -> 
         text=True,
     )
     if done.returncode:
-        for module in rest:  # to name the one that cannot be imported
+        for module in rest:  # to find the one that cannot be imported
             load(module, foreign)
-        raise SystemExit(f"functions cannot be imported together:\n{done.stderr}")
-    loaded |= _told(done.stdout)
-    seem = [function for function, module in functions.items() if overrun(loaded[module], budget)]
-    over = {function: overrun(load(functions[function], foreign), budget) for function in seem}
+        raise SystemExit(f"the functions cannot be imported in one process:\n{done.stderr}")
+    loaded |= _parsed(done.stdout)
+    suspects = [function for function, module in functions.items() if overrun(loaded[module], budget)]
+    over = {function: overrun(load(functions[function], foreign), budget) for function in suspects}
     return {function: lines for function, lines in over.items() if lines}
 
 
-def _told(printed: str) -> dict[str, Loaded]:
-    """What each module loaded, of what a probe printed."""
+def _parsed(printed: str) -> dict[str, Loaded]:
+    """What each module loaded, from the output of a probe."""
     lines = [json.loads(line) for line in printed.splitlines()]
     return {
         module: {
             name: Module(*found)
             for name, found in loaded.items()
-            if not name.startswith("_sysconfigdata")  # the machine's
+            if not name.startswith("_sysconfigdata")  # depends on the machine
         }
         for module, loaded in lines
     }
@@ -250,16 +251,16 @@ def _environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return kept | {
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "layers/common/python")]),
-        "PYTHONPYCACHEPREFIX": str(ROOT / ".local/pycache"),  # a second time in half the time
-        "PYDANTIC_DISABLE_PLUGINS": "__all__",  # as template.yaml has it
+        "PYTHONPYCACHEPREFIX": str(ROOT / ".local/pycache"),  # halves the time of a second run
+        "PYDANTIC_DISABLE_PLUGINS": "__all__",  # as in template.yaml
         "POWERTOOLS_SERVICE_NAME": "budget",
     }
 
 
 def _not_in_layer() -> set[str]:
-    """Top-level names of what is installed for development only: some libraries load more when they find them."""
+    """Top-level names of packages for development: some libraries load more if these are installed."""
     locked = re.findall(r"^([\w.-]+)==", (ROOT / "layers/common/requirements.txt").read_text(encoding="utf-8"), re.M)
-    shipped = {_normal(name) for name in locked} | OF_THE_RUNTIME
+    shipped = {_normal(name) for name in locked} | RUNTIME_PACKAGES
     inside: set[str] = set()
     outside: set[str] = set()
     for distribution in distributions():
@@ -283,17 +284,17 @@ def kilobytes(loaded: Loaded) -> int:
 
 
 def overrun(loaded: Loaded, budget: Budget) -> list[str]:
-    """What breaks the budget, a sentence each; none when it holds."""
+    """What breaks the budget, one sentence each."""
     lines: list[str] = []
-    judged: set[str] = set()
+    reported: set[str] = set()
     for name, module in loaded.items():
         library = _library(name, budget.known)
         top = library or name.partition(".")[0]
-        if is_ours(name) or top in judged or not module.importer:  # a library made it itself: nothing imported it
+        if is_ours(name) or top in reported or not module.importer:  # no importer: a library created it
             continue
         if library in budget.forbidden:
             how = (
-                f"import it in the function that uses it, or if every start needs it, let it in {FILE.name} ({library})"
+                f"import it in the function that uses it, or if all starts need it, allow it in {FILE.name} ({library})"
             )
         elif library is None and top not in sys.stdlib_module_names:
             how = (
@@ -301,21 +302,21 @@ def overrun(loaded: Loaded, budget: Budget) -> list[str]:
             )
         else:
             continue
-        judged.add(top)
+        reported.add(top)
         size = sum(each.size for other, each in loaded.items() if _is_below(other, top))
-        lines.append(f"{top} ({size / 1000:.0f} kB), by way of {_way(name, loaded)}: {how}")
-    weight = kilobytes(loaded)
-    if weight > budget.kilobytes:
-        heaviest = sorted((name for name in loaded if is_ours(name)), key=lambda name: -loaded[name].size)[:5]
+        lines.append(f"{top} ({size / 1000:.0f} kB), imported by {_import_chain(name, loaded)}: {how}")
+    total = kilobytes(loaded)
+    if total > budget.kilobytes:
+        largest = sorted((name for name in loaded if is_ours(name)), key=lambda name: -loaded[name].size)[:5]
         lines.append(
-            f"{weight} kB of source instead of {budget.kilobytes}: import later what not every start needs"
-            f" (see `make budget`; of ours {', '.join(heaviest)} weigh most), or raise its kilobytes in {FILE.name}"
+            f"{total} kB of source instead of {budget.kilobytes}: import later what not every start needs"
+            f" (see `make budget`; our largest are {', '.join(largest)}), or raise its kilobytes in {FILE.name}"
         )
     return lines
 
 
 def _library(module: str, names: Container[str]) -> str | None:
-    """The longest of the names that `module` is or is below of."""
+    """The longest of the names that is `module` or a package around it."""
     while module not in names:
         module, dot, _ = module.rpartition(".")
         if not dot:
@@ -327,15 +328,15 @@ def _is_below(module: str, name: str) -> bool:
     return module == name or module.startswith(f"{name}.")
 
 
-def _way(name: str, loaded: Loaded) -> str:
-    """Who imported it, back to the first of ours."""
-    way: list[str] = []
-    while name in loaded and loaded[name].importer not in ("", *way):
+def _import_chain(name: str, loaded: Loaded) -> str:
+    """The modules that imported it, back to the first of ours."""
+    chain: list[str] = []
+    while name in loaded and loaded[name].importer not in ("", *chain):
         name = loaded[name].importer
-        way.append(name)
+        chain.append(name)
         if is_ours(name):
             break
-    return " ← ".join(way) or "the handler"
+    return " ← ".join(chain) or "the handler"
 
 
 if __name__ == "__main__":

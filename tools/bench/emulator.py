@@ -1,11 +1,11 @@
-"""Our emulator beside `sam local start-api` and MiniStack: the same functions, the same machine, one run.
+"""Compares our emulator with `sam local start-api` and MiniStack: the same functions and machine, one run.
 
     make bench-emulator
 
-The call is a GET behind a Lambda authorizer that keeps nothing: two invocations. The emulators run side by side and
-take turns in short slices, so that whatever else the machine does falls on all of them; what a call of ours costs over
-its handlers is measured before the others start, since they keep the processors busy when nobody calls. Needs Docker
-for `sam local`; an emulator that does not start is left out, with its reason.
+A call is a GET behind a Lambda authorizer without a cache: two invocations. All emulators run at once and are measured
+in turns, in short slices, so that the machine's load affects all of them. The overhead of our emulator is measured
+before the others start, since they use the processors even when idle. `sam local` needs Docker; an emulator that does
+not start is left out, and the reason is printed.
 """
 
 import asyncio
@@ -40,10 +40,10 @@ PROJECT = ROOT / "tools" / "bench" / "emulated"
 CONNECTIONS = (1, 8, 32)
 ROUNDS = 2
 SLICE = 4.0  # seconds
-CALLS = 6000  # of one slice, at most
+CALLS = 6000  # at most, in one slice
 COLD_ROUNDS = 15
 COLD_FUNCTIONS = ("QueueEnterFunction", "ReservationsHoldFunction", "PaymentsConfirmFunction", "AuthLoginFunction")
-END = "; import os; os._exit(0)"  # a cold start does not wait for an interpreter to tidy up either
+END = "; import os; os._exit(0)"  # without the interpreter's cleanup, which a cold start does not wait for either
 
 IN_PROCESS = """
 import statistics, sys, time
@@ -62,7 +62,7 @@ print(statistics.median(call() for _ in range(2000)))
 
 @dataclass
 class Load:
-    """What the slices of one emulator at one number of connections add up to."""
+    """The sum of one emulator's slices at one number of connections."""
 
     seconds: float = 0.0
     failures: int = 0
@@ -75,16 +75,16 @@ class Load:
 
     @property
     def rate(self) -> float:
-        """Good calls a second."""
+        """Successful calls a second."""
         return len(self.latencies) / self.seconds
 
     def percentile(self, percent: int) -> float:
-        """Of the latency, in ms."""
+        """A percentile of the latency, in ms."""
         return statistics.quantiles(self.latencies, n=100)[percent - 1] if len(self.latencies) > 1 else float("nan")
 
 
 def main() -> None:
-    """Prints the whole report."""
+    """Print the whole report."""
     print(f"{os.cpu_count()} processors, load average {os.getloadavg()[0]:.1f} before the run\n")
     with ExitStack() as parts:
         folder = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="bench-emulator-")))
@@ -99,14 +99,14 @@ def main() -> None:
     _print_loads(loads)
     over = alone.percentile(50) - in_process
     print(f"\nload average {os.getloadavg()[0]:.1f} after the run\n")
-    print("| ours | measured | aim |\n|---|---:|---:|")
+    print("| our emulator | measured | goal |\n|---|---:|---:|")
     print(
-        f"| an authorised call over its two handlers in process ({in_process:.2f} ms), alone, median |"
+        f"| an authorized call, minus its two handlers in process ({in_process:.2f} ms), alone, median |"
         f" {over:.2f} ms | 1 ms |"
     )
     for name, (cold, imports) in cold_starts.items():
         print(
-            f"| cold start of {name}, {cold:.0f} ms, over the bare import of its module, {imports:.0f} ms |"
+            f"| cold start of {name}, {cold:.0f} ms, ratio to the bare import of its module, {imports:.0f} ms |"
             f" {cold / imports:.2f} | 0.25 |"
         )
     print(f"| second start without services, until the API answers | {ready:.2f} s | 3 s |")
@@ -127,7 +127,7 @@ def _second_start(setup: RunSetup) -> float:
 
 
 def _second_start_of_all(state: Path) -> float:
-    """`up` of this project until it returns; the first makes the cluster, the topics and the bytecode."""
+    """Seconds of `up` for this project. The first run, which creates cluster, topics and bytecode, is not counted."""
     seconds = []
     where, ports = ["--state", str(state)], ["--port", str(free_port()), "--process-port", f"sandbox={free_port()}"]
     for _ in range(6):
@@ -145,12 +145,14 @@ def _emulator(*words: str) -> None:
 
 
 async def _cold_starts(folder: Path) -> dict[str, tuple[float, float]]:
-    """Medians in ms by function: an invocation that finds no environment, and the bare imports of the same modules.
+    """Medians in ms by function: a cold invocation, and the bare imports of the same modules.
 
-    In turns, in a stack that runs: the fork server, where it is used, has learned what the functions load.
+    In turns. The fork server, where it is used, knows already what the functions load.
     """
     config = configuration.of(Options(root=ROOT, state=folder))
-    parameters = {name: re.sub(r"\$\{.*?\}", "1", value) for name, value in config.parameters.items()}  # nothing runs
+    parameters = {
+        name: re.sub(r"\$\{.*?\}", "1", value) for name, value in config.parameters.items()
+    }  # no services run
     stack = template.load(config.template, parameters, region=config.region, cache=folder)
     functions = {name: stack.functions[name] for name in COLD_FUNCTIONS}
     runtime = Runtime(functions, state=folder / "cold", limits=Limits(idle=0.1))
@@ -159,14 +161,14 @@ async def _cold_starts(folder: Path) -> dict[str, tuple[float, float]]:
         for _ in range(COLD_ROUNDS + 2):
             for name, function in functions.items():
                 began = time.perf_counter()
-                await runtime.invoke(name, b"{}")  # no event of the function's own: the call itself ends early
+                await runtime.invoke(name, b"{}")  # an invalid event, so that the call ends early
                 measured[name][0].append((time.perf_counter() - began) * 1000)
-                while runtime.stats()[name].environments:  # noqa: ASYNC110 - it ends without telling any event
+                while runtime.stats()[name].environments:  # noqa: ASYNC110 - its end sets no asyncio.Event
                     await asyncio.sleep(0.02)
                 measured[name][1].append(await _bare_imports(function, folder / "cold" / "bytecode"))
     finally:
         await runtime.close()
-    # The first two of each write bytecode, and teach the fork server.
+    # The first two of each write bytecode, and the fork server learns from them.
     return {name: (statistics.median(cold[2:]), statistics.median(bare[2:])) for name, (cold, bare) in measured.items()}
 
 
@@ -184,7 +186,7 @@ async def _bare_imports(function: Function, bytecode: Path) -> float:
 
 
 def _alone(setup: RunSetup) -> tuple[Load, float]:
-    """Calls over one connection while no other emulator's containers and pollers want the processors; ms in process."""
+    """Load over one connection while no other emulator runs, and the handlers' own ms in this process."""
     emulator, load = Ours(), Load()
     try:
         client = emulator.start(setup)
@@ -214,7 +216,7 @@ def _take_turns(clients: dict[str, EmulatorClient]) -> dict[tuple[str, int], Loa
     loads: defaultdict[tuple[str, int], Load] = defaultdict(Load)
     for connections in CONNECTIONS:
         for client in clients.values():
-            _slice(client, connections, 3.0)  # the environments it takes are up before it counts
+            _slice(client, connections, 3.0)  # warm-up: starts the environments
         for _ in range(ROUNDS):
             for name, client in clients.items():
                 loads[name, connections].add(_slice(client, connections, SLICE))
@@ -239,7 +241,7 @@ def _in_process(client: EmulatorClient) -> float:
 
 def _print_loads(loads: dict[tuple[str, int], Load]) -> None:
     print(
-        "| connections | emulator | calls a second | p50 ms | p95 ms | failed | ours is |\n"
+        "| connections | emulator | calls a second | p50 ms | p95 ms | failed | our rate is |\n"
         "|---:|---|---:|---:|---:|---:|---:|"
     )
     for (name, connections), load in loads.items():

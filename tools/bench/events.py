@@ -1,11 +1,11 @@
-"""What reading events costs: list, detail and seats of a 50,000-seat hall, through the emulator, beside the bare
+"""Measures reads of events: list, detail and seats of a 50,000-seat hall, through the emulator, compared with the bare
 stores in the same run.
 
     make bench-events
 
-Starts a stack of its own and stops it again; `python -m tools.bench.events PATH/stack.json` takes one that runs, and
-leaves it without its Redis. Three states of the cache: warm; cold (dropped twenty times a second while the load runs);
-and none (Redis is shut down for good). Prints Markdown.
+Starts a stack and stops it at the end. `python -m tools.bench.events PATH/stack.json` uses a running one and shuts down
+its Redis. Three states of the cache: warm; cold (cleared twenty times a second during the load); and none (Redis is
+shut down). Prints Markdown.
 """
 
 import json
@@ -42,7 +42,7 @@ from tools.throwaway_stack import free_port
 ROOT = Path(__file__).parents[2]
 CONNECTIONS = (1, 16, 64)
 SLICE = 2.0  # seconds
-CALLS = 3000  # of one slice, at most
+CALLS = 3000  # at most, in one slice
 BARE = 300
 GRADES = ("VIP", "S", "A", "B")
 SEARCH = EventSearch()
@@ -67,7 +67,7 @@ def main() -> None:
         print("\n| read | cache | connections | calls a second | p50 ms | p95 ms | failed |")
         print("|---|---|---:|---:|---:|---:|---:|")
         _print_loads(api, paths, "warm")
-        with _dropping(redis, event_id):
+        with _clearing_cache(redis, event_id):
             _print_loads(api, paths, "cold")
         redis.shutdown(nosave=True)
         _print_loads(api, paths, "no Redis")
@@ -79,7 +79,7 @@ def main() -> None:
 
 @contextmanager
 def _stack() -> Iterator[dict[str, Any]]:
-    """A stack on free ports or the one that was named, and its URLs."""
+    """The URLs of a new stack on free ports, or of the running one that was named."""
     if len(sys.argv) > 1:
         yield json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
         return
@@ -97,7 +97,7 @@ def _emulator(*arguments: str) -> None:
 
 
 def _arena(api: str) -> EventId:
-    """An event of 50,000 seats on sale; prints how long making one took."""
+    """Create an event with 50,000 seats on sale, and print how long it took."""
     admin = log_in(api, "admin@example.com", "local-admin-1234")
     venue = admin("POST", "/venues", {"name": "Arena", "address": "1 Street", "city": "Seoul"})
     sections = [{"name": f"S{n}", "grade": GRADES[n % 4], "rows": 50, "seatsPerRow": 50} for n in range(20)]
@@ -124,7 +124,7 @@ def _arena(api: str) -> EventId:
 
 
 def _print_sizes(api: str, paths: dict[str, str]) -> None:
-    print("| answer | bytes | gzip, as the gateway sends it | again, with If-None-Match |\n|---|---:|---:|---:|")
+    print("| response | bytes | gzip, as the gateway sends it | again, with If-None-Match |\n|---|---:|---:|---:|")
     with httpx.Client(timeout=30) as client:
         for name, path in paths.items():
             plain = client.get(api + path, headers={"Accept-Encoding": "identity"}).raise_for_status()
@@ -134,17 +134,17 @@ def _print_sizes(api: str, paths: dict[str, str]) -> None:
             print(f"| {name} | {len(plain.content):,} | {sent:,} | {again.status_code}, {len(again.content)} bytes |")
 
 
-class _Counted(Database):
-    asked = 0
+class _CountingDatabase(Database):
+    queries = 0
 
     def rows(self, sql: str, parameters: Parameters = None) -> list[Row]:
-        type(self).asked += 1
+        type(self).queries += 1
         return super().rows(sql, parameters)
 
 
 def _print_queries(postgres: str, redis: Client, event_id: EventId) -> None:
-    """Statements for one request, by a service of ours over the same stores: new, again, and in a new container."""
-    print("\n| read | queries, cold | warm | warm, in a new container |\n|---|---:|---:|---:|")
+    """Queries of one request on the same stores: cold, warm, and warm in a new execution environment."""
+    print("\n| read | queries, cold | warm | warm, in a new environment |\n|---|---:|---:|---:|")
     reads: dict[str, Callable[[EventReader], object]] = {
         "list": lambda service: service.page(SEARCH, _render_page),
         "detail": lambda service: service.event(event_id, render_event),
@@ -153,24 +153,24 @@ def _print_queries(postgres: str, redis: Client, event_id: EventId) -> None:
         "seats/status": lambda service: service.statuses(event_id),
     }
 
-    def container() -> EventReader:
-        database = _Counted(postgres)
+    def new_environment() -> EventReader:
+        database = _CountingDatabase(postgres)
         cache = ReadCache(lambda: redis, utc_now)
         return EventReader(EventRepository(database, utc_now), SeatRepository(database), cache, utc_now)
 
     for name, read in reads.items():
         _drop(redis, event_id)
         counts = []
-        first, second = container(), container()
+        first, second = new_environment(), new_environment()
         for service in (first, first, second):
-            _Counted.asked = 0
+            _CountingDatabase.queries = 0
             read(service)
-            counts.append(_Counted.asked)
+            counts.append(_CountingDatabase.queries)
         print(f"| {name} | {counts[0]} | {counts[1]} | {counts[2]} |")
 
 
 def _bare(redis: Client, database: Database, event_id: EventId) -> dict[str, list[float]]:
-    """Milliseconds of what no answer can do without: a GET of as many bytes, the statements alone."""
+    """Milliseconds of the minimum of each read: a Redis GET of the same size, or the SQL alone."""
     events, seats = EventRepository(database, utc_now), SeatRepository(database)
     texts = {
         "list": _render_page(events.page(SEARCH)),
@@ -201,7 +201,7 @@ def _milliseconds(call: Callable[[], object]) -> float:
 def _print_loads(api: str, paths: dict[str, str], state: str) -> None:
     for name, path in paths.items():
         for connections in CONNECTIONS:
-            _load(api + path, connections, 1.5)  # the environments it takes are up before it counts
+            _load(api + path, connections, 1.5)  # warm-up: starts the environments
             load = _load(api + path, connections, SLICE)
             times = load["latencies"] or [float("nan")] * 2
             p95 = statistics.quantiles(times, n=20)[-1] if len(times) > 1 else times[0]
@@ -216,8 +216,8 @@ def _load(url: str, connections: int, seconds: float) -> dict[str, Any]:
     command = [sys.executable, "-m", "tools.bench.load", url, str(connections), str(seconds), str(CALLS)]
     command.append("Accept-Encoding=gzip")
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
-    answer: dict[str, Any] = json.loads(done.stdout)
-    return answer
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
 
 
 def _render_page(page: EventPage) -> str:
@@ -230,12 +230,12 @@ def _drop(redis: Client, event_id: EventId) -> None:
 
 
 @contextmanager
-def _dropping(redis: Client, event_id: EventId) -> Iterator[None]:
-    """A sale at full speed and then some: everything kept is dropped twenty times a second."""
-    over = threading.Event()
+def _clearing_cache(redis: Client, event_id: EventId) -> Iterator[None]:
+    """Clear the cache twenty times a second, more often than a sale at full speed."""
+    stopped = threading.Event()
 
     def drop() -> None:
-        while not over.wait(0.05):
+        while not stopped.wait(0.05):
             _drop(redis, event_id)
 
     thread = threading.Thread(target=drop)
@@ -243,7 +243,7 @@ def _dropping(redis: Client, event_id: EventId) -> Iterator[None]:
     try:
         yield
     finally:
-        over.set()
+        stopped.set()
         thread.join()
 
 

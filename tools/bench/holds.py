@@ -1,9 +1,9 @@
-"""Holds and payments measured: `make bench-holds`.
+"""Measures holds and payments: `make bench-holds`.
 
-Holds a second, on one event and over a hundred, by processes that do nothing else; beside them the bare Postgres
-statement that writes the same rows, `INSERT … ON CONFLICT DO NOTHING`, in turns in the same run. The use case is
-`HoldSeats.hold` on a Postgres and a Redis of its own; the events service is answered from memory. Then the round trips
-of each handler, counted; then, through the emulator, how long after PortOne's yes a buyer sees CONFIRMED, and SOLD.
+First, holds a second, on one event and on a hundred, compared in turns with the bare Postgres statement that writes the
+same rows, `INSERT … ON CONFLICT DO NOTHING`. The use case is `HoldSeats.hold` with its own Postgres and Redis; the
+events service is in memory. Second, the round trips of each handler. Third, through the emulator, the time from
+PortOne's confirmation until a buyer sees CONFIRMED, and SOLD.
 """
 
 import json
@@ -39,16 +39,16 @@ from functions.reservations.usecases.payable_hold import PaymentTokenIssuer
 from migrations.__main__ import LOGINS, migrate, set_passwords
 from tools.demo.__main__ import seat_statuses
 from tools.demo.buyer import Api, Buyer, eventually
-from tools.simulation.crowd_sale import event_of, signed_in
+from tools.simulation.crowd_sale import access_tokens, create_event
 from tools.simulation.fake_portone import SETTINGS, fake_portone
-from tools.simulation.model.world import USERS, Answer, Stores, World, logins, quiet
+from tools.simulation.model.world import USERS, Response, Stores, World, logins, quiet
 from tools.throwaway_stack import throwaway_stack
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "bench-only"  # noqa: S105
 WORKERS = (1, 4)
 SECONDS, ROUNDS = 3.0, 3
-MANY = 100
+MANY_EVENTS = 100
 TICKETS = 40
 BARE = """
 WITH reservation AS (
@@ -63,8 +63,8 @@ ON CONFLICT DO NOTHING
 """
 
 
-class Memory:
-    """The events service: every seat there is can be had."""
+class InMemoryOffers:
+    """The events service: every seat is on sale."""
 
     def offer(self, _event_id: EventId, seat_ids: Sequence[SeatId]) -> SaleOffer:
         seats = tuple(Seat(seat, "A-1-1", "VIP", 1000) for seat in seat_ids)
@@ -72,11 +72,11 @@ class Memory:
         return SaleOffer("Tour", now + timedelta(days=30), now + timedelta(days=1), False, 4, seats, frozenset())
 
 
-# -- a process of its own ---------------------------------------------------------------------------------------------
+# -- worker process ---------------------------------------------------------------------------------------------------
 
 
 def work(way: str, conninfo: str, redis_url: str, seconds: float, events: Sequence[UUID]) -> list[float]:
-    """How long each hold took; a seat and a buyer of its own each."""
+    """Seconds of each hold, each with a new seat and buyer."""
     hold = {"hold": _holding, "bare": _inserting}[way](conninfo, redis_url)
     hold(events[0])  # connects
     took: list[float] = []
@@ -94,7 +94,7 @@ def _holding(conninfo: str, redis_url: str) -> Callable[[UUID], object]:
         database=database,
         reservations=ReservationRepository(database, Outbox()),
         seat_holds=SeatHolds(redis),
-        offers=Memory(),
+        offers=InMemoryOffers(),
         payment_tokens=PaymentTokenIssuer(QueueTokens(redis), 600),
         clock=utc_now,
         new_id=new_id,
@@ -108,7 +108,7 @@ def _inserting(conninfo: str, _redis_url: str) -> Callable[[UUID], object]:
     return lambda event: connection.execute(BARE, {"id": new_id(), "user": uuid4(), "event": event, "seat": uuid4()})
 
 
-# -- the run ----------------------------------------------------------------------------------------------------------
+# -- main -------------------------------------------------------------------------------------------------------------
 
 
 def main() -> None:
@@ -127,9 +127,9 @@ def main() -> None:
 def _print_holds(postgres: str, redis_url: str) -> None:
     conninfo = psycopg.conninfo.make_conninfo(postgres, user="reservation_service", password=PASSWORD)
     print(
-        "| holds | processes | a second | p50 ms | p95 ms | of the bare INSERT's rate |\n|---|---:|---:|---:|---:|---:|"
+        "| holds | processes | a second | p50 ms | p95 ms | ratio to the bare INSERT |\n|---|---:|---:|---:|---:|---:|"
     )
-    for name, count in (("one event", 1), (f"{MANY} events", MANY)):
+    for name, count in (("one event", 1), (f"{MANY_EVENTS} events", MANY_EVENTS)):
         events = [uuid4() for _ in range(count)]
         for workers in WORKERS:
             took: dict[str, list[float]] = {"hold": [], "bare": []}
@@ -144,20 +144,20 @@ def _print_holds(postgres: str, redis_url: str) -> None:
                 print(f"| {label} | {workers} | {rate:,.0f} | {p50:.2f} | {p95:.2f} | {len(times) / bare:.2f} |")
 
 
-def _side_by_side(workers: int, *asked: object) -> list[float]:
-    way, conninfo, redis_url, events = asked
-    arguments = json.dumps([way, conninfo, redis_url, SECONDS, events], default=str)
+def _side_by_side(workers: int, *arguments: object) -> list[float]:
+    way, conninfo, redis_url, events = arguments
+    encoded = json.dumps([way, conninfo, redis_url, SECONDS, events], default=str)
     path = os.pathsep.join([str(ROOT), str(ROOT / "layers/common/python")])
-    command = [sys.executable, "-m", "tools.bench.holds", arguments]
+    command = [sys.executable, "-m", "tools.bench.holds", encoded]
     environment = {**os.environ, "PYTHONPATH": path, "POWERTOOLS_LOG_LEVEL": "CRITICAL"}
     processes = [subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE) for _ in range(workers)]
     return [each for process in processes for each in json.loads(process.communicate(timeout=120)[0])]
 
 
 def _print_round_trips(postgres: str, redis_url: str) -> None:
-    """Of a purchase by the handlers, warm and without rate limits: a script, a statement, a COMMIT are one each."""
+    """Round trips of a purchase, warm and without rate limits. A script, a statement and a COMMIT are one each."""
     parties = ("Postgres", "Redis", "PortOne", "another service")
-    print(f"\n| warm call | {' | '.join(parties)} | and over there |\n|---|{'---:|' * (len(parties) + 1)}")
+    print(f"\n| warm call | {' | '.join(parties)} | in other services |\n|---|{'---:|' * (len(parties) + 1)}")
     with (
         fake_portone() as portone,
         portone_client("http://127.0.0.1:9", SETTINGS.portone_api_secret) as client,
@@ -167,7 +167,7 @@ def _print_round_trips(postgres: str, redis_url: str) -> None:
         world.open()
         calls = _Calls(world)
         event = world.event_ids[0]
-        for user, seat in zip(USERS, world.seat_ids[event][:2], strict=False):  # the first only warms
+        for user, seat in zip(USERS, world.seat_ids[event][:2], strict=False):  # the first is a warm-up
             held = UUID(calls.count("hold", "Reservations", partial(world.hold, user, event, [seat]))["reservationId"])
             made = calls.count("create payment", "Payments", partial(world.create_payment, held, str(held)))
             payment = UUID(made["paymentId"])
@@ -175,8 +175,8 @@ def _print_round_trips(postgres: str, redis_url: str) -> None:
             calls.count("confirm", "Payments", partial(world.confirm, payment, approve=True))
         world.close()
     for call, exchanges in calls.counted.items():
-        ours = [exchanges[calls.service[call], party] for party in parties]
-        print(f"| {call} | {' | '.join(map(str, ours))} | {exchanges.total() - sum(ours)} |")
+        own = [exchanges[calls.service[call], party] for party in parties]
+        print(f"| {call} | {' | '.join(map(str, own))} | {exchanges.total() - sum(own)} |")
 
 
 class _Calls:
@@ -185,19 +185,19 @@ class _Calls:
         self.service: dict[str, str] = {}
         self.counted: dict[str, Counter[tuple[str, str]]] = {}
 
-    def count(self, name: str, service: str, call: Callable[[], Answer]) -> dict[str, str]:
-        self._world.fate.exchanges.clear()
-        answer = call()
-        self.service[name], self.counted[name] = service, Counter(self._world.fate.exchanges)
-        return answer.body
+    def count(self, name: str, service: str, call: Callable[[], Response]) -> dict[str, str]:
+        self._world.fault_injector.exchanges.clear()
+        response = call()
+        self.service[name], self.counted[name] = service, Counter(self._world.fault_injector.exchanges)
+        return response.body
 
 
 def _print_delays() -> None:
-    """As a buyer sees it who asks every 20 ms; PortOne's yes is the moment at which it took the money."""
+    """As seen by a buyer who polls. The time starts when PortOne took the money."""
     confirmed, sold = [], []
     with throwaway_stack(RateLimits="off") as stack:
-        event, seats = event_of(stack["api"], TICKETS + 20)
-        token, public = signed_in(stack), Api(stack["api"])
+        event, seats = create_event(stack["api"], TICKETS + 20)
+        token, public = access_tokens(stack), Api(stack["api"])
         for seat in seats[: TICKETS + 5]:
             buyer = Buyer(stack["api"], stack["sandbox"])
             buyer.api = Api(stack["api"], token())
@@ -206,13 +206,13 @@ def _print_delays() -> None:
             held = buyer.hold(event, [seat])
             payment = buyer.create_payment(held["reservationId"])["paymentId"]
             approval = buyer.pay(payment, "AUTHORIZED")["paymentToken"]
-            yes = datetime.fromisoformat(buyer.confirm(payment, approval)["paidAt"])
+            paid_at = datetime.fromisoformat(buyer.confirm(payment, approval)["paidAt"])
             buyer.wait_for_status(held["reservationId"], "CONFIRMED")
-            confirmed.append((datetime.now(UTC) - yes).total_seconds())
+            confirmed.append((datetime.now(UTC) - paid_at).total_seconds())
             eventually(partial(seat_statuses, public, event, [seat]), lambda found: found == {"SOLD"})
-            sold.append((datetime.now(UTC) - yes).total_seconds())
+            sold.append((datetime.now(UTC) - paid_at).total_seconds())
     print(f"\n| {TICKETS} purchases, one after another, through the emulator | p50 s | p95 s |\n|---|---:|---:|")
-    for name, times in (("PortOne's yes → CONFIRMED", confirmed[5:]), ("PortOne's yes → SOLD", sold[5:])):
+    for name, times in (("paid at PortOne → CONFIRMED", confirmed[5:]), ("paid at PortOne → SOLD", sold[5:])):
         cuts = statistics.quantiles(times, n=20)
         print(f"| {name} | {cuts[9]:.2f} | {cuts[18]:.2f} |")
 

@@ -1,10 +1,10 @@
-"""How long each function takes to start, from what would be deployed: `make bench-init`.
+"""Measures how long each function takes to start, from what would be deployed: `make bench-init`.
 
-The layer and the functions are built by their own makefiles, for this machine's processor, and each function is started
-by awslambdaric in a fresh process whose path is Lambda's: /var/task, /opt/python, /var/runtime and nothing else. Time
-is the processor's, of all threads, which a busy machine disturbs least: up to when the runtime asks for an event, in
-medians, over a process that loads nothing but the runtime. The first call and the second are of the function's sample
-event on a running stack; what the first takes over the second is what initialisation has left to it.
+The layer and the functions are built by their makefiles, for this machine's processor. awslambdaric starts each
+function in a new process with Lambda's path: /var/task, /opt/python, /var/runtime and nothing else. Times are processor
+time of all threads, on which a busy machine has the least effect: until the runtime requests an event, as medians,
+minus those of a process that loads only the runtime. The first and second call use the function's sample event on a
+running stack; their difference is the work that initialisation left to the first call.
 """
 
 import json
@@ -37,11 +37,11 @@ from tools.throwaway_stack import throwaway_stack
 
 ROOT = Path(__file__).parents[2]
 ROUNDS = 3
-INVOCATION_SECONDS = 5  # what a function is told it has: those that run through their minute end at once
-PATIENCE = 60
+INVOCATION_SECONDS = 5  # the deadline of an invocation, so short that functions which run for a minute end at once
+START_TIMEOUT = 60
 
-# What the others are compared with: a runtime that loads an empty handler, and one that loads what none can do without.
-YARDSTICKS = {
+# Baselines: a runtime with an empty handler, and one with the three libraries that almost every function loads.
+BASELINES = {
     "bare": "def handler(event, context): pass\n",
     "three": "import psycopg, pydantic, redis\nclass A(pydantic.BaseModel): ...\ndef handler(event, context): pass\n",
 }
@@ -49,7 +49,7 @@ YARDSTICKS = {
 
 @dataclass(frozen=True)
 class Built:
-    """What lies at /var/task, /opt/python and /var/runtime."""
+    """The folders for /var/task, /opt/python and /var/runtime."""
 
     task: Path
     layer: Path
@@ -68,11 +68,11 @@ def main() -> None:
         bare = without_bytecode(built, Path(folder) / "without")
         functions = _functions(stack)
         print_table(functions, *measure(functions, built, bare))
-    print(f"\nload average {os.getloadavg()[0]:.1f} after; {time() - began:.0f} s in all")
+    print(f"\nload average {os.getloadavg()[0]:.1f} after; {time() - began:.0f} s in total")
 
 
 def build(folder: Path) -> Built:
-    """By the makefiles that `sam build` calls."""
+    """Build with the makefiles that `sam build` calls."""
     built = Built(folder / "task", folder / "layer" / "python", folder / "runtime")
     machine = "x86_64" if platform.machine() in ("x86_64", "AMD64") else "arm64"
     variables = {**os.environ, "ARCHITECTURE": machine, "PYTHON313": sys.executable}
@@ -87,7 +87,7 @@ def build(folder: Path) -> Built:
             env=variables,
             check=True,
         )
-    for name, code in YARDSTICKS.items():
+    for name, code in BASELINES.items():
         (built.task / f"{name}.py").write_text(code, encoding="utf-8")
     runtime = [f"{name}=={version(name)}" for name in ("awslambdaric", "boto3", "botocore")]
     uv = [sys.executable, "-m", "uv", "pip", "install", "-q", "--python", sys.executable, "--target"]
@@ -98,7 +98,7 @@ def build(folder: Path) -> Built:
 
 
 def without_bytecode(built: Built, folder: Path) -> Built:
-    """The same, as SAM's own builder would leave it; the runtime keeps its bytecode, as AWS's has it."""
+    """A copy as SAM's default builder would make it. The runtime keeps its bytecode, as on AWS."""
     ignored = shutil.ignore_patterns("__pycache__")
     return Built(
         Path(shutil.copytree(built.task, folder / "task", ignore=ignored)),
@@ -108,7 +108,7 @@ def without_bytecode(built: Built, folder: Path) -> Built:
 
 
 def _functions(stack: Mapping[str, Any]) -> dict[str, Function]:
-    """Those of the template, with the variables they have on this stack."""
+    """The template's functions, with their variables on this stack."""
     config = configuration.load(ROOT)
     values = {"project": str(ROOT), "state": stack["state"], "kafka.bootstrap": ",".join(stack["kafka"])}
     for name in ("postgres", "redis", "aws", "sandbox", "lambda", "api"):
@@ -129,15 +129,15 @@ Times = dict[str, list[float]]
 
 
 def measure(functions: Mapping[str, Function], built: Built, bare: Built) -> tuple[dict[str, Times], Times]:
-    """Milliseconds by function: of init, first and second call with bytecode, and of init without."""
+    """Milliseconds by function: init, first and second call with bytecode, and init without it."""
     started: dict[str, Times] = defaultdict(lambda: defaultdict(list))
     slow: Times = defaultdict(list)
-    yardsticks = {name: f"{name}.handler" for name in YARDSTICKS}
+    baselines = {name: f"{name}.handler" for name in BASELINES}
 
     def one(name: str, number: int) -> None:
-        if name in yardsticks:
-            started[name]["init"].append(_start(built, yardsticks[name], {}, [])[0])
-            slow[name].append(_start(bare, yardsticks[name], {}, [])[0])
+        if name in baselines:
+            started[name]["init"].append(_start(built, baselines[name], {}, [])[0])
+            slow[name].append(_start(bare, baselines[name], {}, [])[0])
             return
         function = functions[name]
         calls = [_sample(function)] * 2 if number == 0 else []
@@ -147,10 +147,10 @@ def measure(functions: Mapping[str, Function], built: Built, bare: Built) -> tup
         if number == 0:
             slow[name].append(_start(bare, function.handler, function.environment, [])[0])
 
-    # The yardsticks come again and again between the others: what the machine does meanwhile falls on all.
-    turns = [(name, number) for number in range(ROUNDS) for some in _tens(functions) for name in (*yardsticks, *some)]
+    # The baselines are measured repeatedly between the functions, so that the machine's load affects all.
+    runs = [(name, number) for number in range(ROUNDS) for some in _tens(functions) for name in (*baselines, *some)]
     with ThreadPoolExecutor(os.cpu_count()) as processes:
-        list(processes.map(lambda turn: one(*turn), turns))
+        list(processes.map(lambda run: one(*run), runs))
     return started, slow
 
 
@@ -166,25 +166,26 @@ def _sample(function: Function) -> bytes:
 
 def print_table(functions: Mapping[str, Function], started: Mapping[str, Times], slow: Times) -> None:
     bare, bare_slow = statistics.median(started["bare"]["init"]), statistics.median(slow["bare"])
-    yardstick = statistics.median(started["three"]["init"]) - bare
+    libraries = statistics.median(started["three"]["init"]) - bare
     print(
         "Processor ms over the bare runtime's"
-        f" ({bare:.0f}); importing pydantic, redis and psycopg alone takes {yardstick:.0f},"
+        f" ({bare:.0f}); importing pydantic, redis and psycopg alone takes {libraries:.0f},"
         f" without bytecode {statistics.median(slow['three']) - bare_slow:.0f}.\n\n"
-        "| function | init | of theirs | without bytecode | first call over the second |\n|---|---:|---:|---:|---:|"
+        "| function | init | ratio to the three | without bytecode | first call over the second |\n"
+        "|---|---:|---:|---:|---:|"
     )
     rows = {name: statistics.median(started[name]["init"]) - bare for name in functions}
     for name, init in sorted(rows.items(), key=lambda row: -row[1]):
         first = started[name]["first"][0] - started[name]["second"][0]
         without = statistics.median(slow[name]) - bare_slow
         print(
-            f"| {name.removesuffix('Function')} | {init:.0f} | {init / yardstick:.2f} | {without:.0f} | {first:.0f} |"
+            f"| {name.removesuffix('Function')} | {init:.0f} | {init / libraries:.2f} | {without:.0f} | {first:.0f} |"
         )
 
 
 def _start(built: Built, handler: str, variables: Mapping[str, str], events: list[bytes]) -> list[float]:
-    """Processor ms of a fresh process: until it asks for an event, then for each of `events`."""
-    with _runtime_api(events) as (address, taken):
+    """Processor ms of a new process: until it requests an event, then for each of `events`."""
+    with _runtime_api(events) as (address, processor_time):
         environment = {
             **variables,
             "PATH": os.environ["PATH"],
@@ -194,7 +195,7 @@ def _start(built: Built, handler: str, variables: Mapping[str, str], events: lis
             "AWS_LAMBDA_FUNCTION_NAME": handler,
             "LAMBDA_TASK_ROOT": str(built.task),
         }
-        # -S: no site-packages, which would bring this machine's own along.
+        # -S: without this machine's site-packages.
         process = subprocess.Popen(
             [sys.executable, "-S", "-m", "awslambdaric", handler],
             env=environment,
@@ -203,15 +204,15 @@ def _start(built: Built, handler: str, variables: Mapping[str, str], events: lis
             stderr=subprocess.DEVNULL,
         )
         try:
-            return taken(process)
+            return processor_time(process)
         finally:
             process.kill()
             process.wait()
 
 
 @contextmanager
-def _runtime_api(events: list[bytes]) -> Iterator[tuple[str, "_Taken"]]:
-    taken = _Taken(events)
+def _runtime_api(events: list[bytes]) -> Iterator[tuple[str, "_ProcessorTime"]]:
+    processor_time = _ProcessorTime(events)
 
     class RuntimeApi(BaseHTTPRequestHandler):
         """https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html"""
@@ -219,7 +220,7 @@ def _runtime_api(events: list[bytes]) -> Iterator[tuple[str, "_Taken"]]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            event = taken.next()
+            event = processor_time.next()
             if event is None:
                 return
             self.send_response(200)
@@ -237,7 +238,7 @@ def _runtime_api(events: list[bytes]) -> Iterator[tuple[str, "_Taken"]]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if self.path.endswith("/init/error"):
-                taken.fail(body.decode())
+                processor_time.fail(body.decode())
             self.send_response(202)
             self.send_header("Content-Length", "0")
             self.end_headers()
@@ -247,33 +248,33 @@ def _runtime_api(events: list[bytes]) -> Iterator[tuple[str, "_Taken"]]:
     with ThreadingHTTPServer(("127.0.0.1", 0), RuntimeApi) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         try:
-            yield f"127.0.0.1:{server.server_port}", taken
+            yield f"127.0.0.1:{server.server_port}", processor_time
         finally:
             server.shutdown()
 
 
-class _Taken:
-    """What a process has taken of the processor, read whenever it asks for an event."""
+class _ProcessorTime:
+    """The processor time of a process, read whenever it requests an event."""
 
     def __init__(self, events: list[bytes]) -> None:
         self._events = iter(events)
         self._marks = [0.0]
         self._pid: int | None = None
-        self._known = threading.Event()
+        self._pid_known = threading.Event()
         self._over = threading.Event()
         self._failure = ""
 
     def __call__(self, process: "subprocess.Popen[bytes]") -> list[float]:
         self._pid = process.pid
-        self._known.set()
-        if not self._over.wait(PATIENCE) or self._failure:
-            raise SystemExit(f"{process.args!r} did not start: {self._failure or 'no answer'}")
+        self._pid_known.set()
+        if not self._over.wait(START_TIMEOUT) or self._failure:
+            raise SystemExit(f"{process.args!r} did not start: {self._failure or 'timeout'}")
         return [later - earlier for earlier, later in zip(self._marks, self._marks[1:], strict=False)]
 
     def next(self) -> bytes | None:
-        """The event to hand out; None when there is none left."""
-        self._known.wait()
-        # Linux's own account, in ns; psutil's has ticks of 10 ms. https://docs.kernel.org/scheduler/sched-stats.html
+        """The next event; None if there are no more."""
+        self._pid_known.wait()
+        # Linux counts in ns; psutil has ticks of 10 ms. https://docs.kernel.org/scheduler/sched-stats.html
         tasks = Path(f"/proc/{self._pid}/task").glob("*/schedstat")
         self._marks.append(sum(int(task.read_text().split()[0]) for task in tasks) / 1e6)
         event = next(self._events, None)

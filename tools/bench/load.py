@@ -1,10 +1,10 @@
-"""A load of GET requests, in its own process: `python -m tools.bench.load URL CONNECTIONS SECONDS CALLS [HEADER …]`.
+"""Sends GET requests, in its own process: `python -m tools.bench.load URL CONNECTIONS SECONDS CALLS [HEADER …]`.
 
-Each connection asks again as soon as it is answered. It ends after SECONDS or CALLS, whichever is first, and prints
-`{"seconds": …, "failures": …, "latencies": [ms, …]}`; what is no 200 is a failure and has no latency.
+Each connection sends its next request after each response. It ends after SECONDS or CALLS, whichever is first, and
+prints `{"seconds": …, "failures": …, "latencies": [ms, …]}`; a status other than 200 is a failure and has no latency.
 
-By libcurl, which takes little more than a bare socket. A client in Python took 0.4 to 0.7 ms more, on the processors
-that the server wants, and it counted as the server's.
+Uses libcurl, which needs little more than a bare socket. A client in Python needed 0.4 to 0.7 ms more, on the server's
+processors, and that counted as the server's time.
 """
 
 import json
@@ -17,20 +17,20 @@ import pycurl
 
 
 def load(url: str, connections: int, seconds: float, calls: int, headers: list[str]) -> dict[str, object]:
-    """Runs it. A header is `Name: value`."""
+    """Send the requests. A header is `Name: value`."""
     latencies: list[float] = []
     failures: list[int] = []
-    begun = count(1)
+    numbers = count(1)
     end = time.perf_counter() + seconds
 
     def one() -> None:
         curl = pycurl.Curl()
         curl.setopt(pycurl.URL, url)
         curl.setopt(pycurl.HTTPHEADER, headers)
-        curl.setopt(pycurl.WRITEFUNCTION, lambda _: None)  # None: all of it was taken
+        curl.setopt(pycurl.WRITEFUNCTION, lambda _: None)  # None: all bytes were read
         curl.setopt(pycurl.ACCEPT_ENCODING, "gzip, deflate")  # as browsers do
         curl.setopt(pycurl.TIMEOUT, 30)
-        while time.perf_counter() < end and next(begun) <= calls:
+        while time.perf_counter() < end and next(numbers) <= calls:
             began = time.perf_counter()
             try:
                 curl.perform()

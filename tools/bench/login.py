@@ -1,9 +1,9 @@
-"""What a sign-in costs, what the authorizer does, and whether a sign-in tells a stranger which addresses have accounts.
+"""Measures logins and the authorizer, and whether the time of a login reveals which addresses have accounts.
 
     make bench-login
 
-Handlers in this process, on a Postgres, a Redis, a sandbox and a moto of their own; initialisation in fresh processes.
-Prints Markdown: times by the clock, and those of the processor, which a busy machine disturbs less.
+Handlers run in this process, with their own Postgres, Redis, sandbox and moto; initialisation is measured in new
+processes. Prints Markdown with elapsed time and processor time, on which a busy machine has less effect.
 """
 
 import asyncio
@@ -47,9 +47,9 @@ from tools.handlers import deployed_functions
 
 ROOT = Path(__file__).parents[2]
 COSTS = (10, 11, 12)
-SIGN_INS = 40
-AUTHORIZED = 1000
-STRANGERS = 200  # tries at an address with an account, and as many at one without
+LOGINS_MEASURED = 40
+AUTHORIZER_CALLS = 1000
+GUESSES = 200  # wrong passwords for addresses with an account, and as many for addresses without
 INIT_ROUNDS = 3
 PASSWORD, WRONG = "correct-horse-7", "wrong-horse-77"
 KMS_KEY = "alias/bench"
@@ -63,74 +63,76 @@ def main() -> None:
     for name, took in _init_times().items():
         print(f"| {name} | {took:.0f} |")
     with _deployed() as (accounts, vault):
-        _print_sign_ins(accounts)
+        _print_logins(accounts)
         _print_authorizer(accounts)
-        _print_strangers(accounts, vault)
+        _print_timing_of_unknown_accounts(accounts, vault)
     print(f"\nload average {os.getloadavg()[0]:.1f} after the run")
 
 
-def _print_sign_ins(accounts: AccountRepository) -> None:
-    print("\n| bcrypt cost | sign-in p50 ms | p95 ms | of the processor ms | bcrypt's, of the processor | part |")
+def _print_logins(accounts: AccountRepository) -> None:
+    print("\n| bcrypt cost | login p50 ms | p95 ms | processor ms | of which bcrypt | part |")
     print("|---:|---:|---:|---:|---:|---:|")
     for cost in COSTS:
-        _forget(BCRYPT_COST=str(cost))
+        _rebuild_wiring(BCRYPT_COST=str(cost))
         hasher = PasswordHasher(cost)
         email, password_hash = f"cost-{cost}@example.com", hasher.hash(PASSWORD)
         _open_account(accounts, email, password_hash)
-        _sign_in(email, PASSWORD)  # warm
+        _log_in(email, PASSWORD)  # warm
         clock, whole, bcrypt = [], [], []
-        for _ in range(SIGN_INS):
-            taken, worked = _timed(partial(_sign_in, email, PASSWORD, expect=200))
-            clock.append(taken)
-            whole.append(worked)
+        for _ in range(LOGINS_MEASURED):
+            elapsed, processor = _timed(partial(_log_in, email, PASSWORD, expect=200))
+            clock.append(elapsed)
+            whole.append(processor)
             bcrypt.append(_timed(partial(hasher.matches, PASSWORD, password_hash))[1])
         part = statistics.median(bcrypt) / statistics.median(whole)
-        print(f"| {cost} | {_middle(clock)} | {_slow(clock)} | {_middle(whole)} | {_middle(bcrypt)} | {part:.0%} |")
+        print(f"| {cost} | {_p50(clock)} | {_p95(clock)} | {_p50(whole)} | {_p50(bcrypt)} | {part:.0%} |")
 
 
 def _print_authorizer(accounts: AccountRepository) -> None:
-    _forget(BCRYPT_COST="4")
+    _rebuild_wiring(BCRYPT_COST="4")
     _open_account(accounts, "caller@example.com", PasswordHasher(4).hash(PASSWORD))
     event = _sample("authorize_request")
-    event["headers"]["Authorization"] = f"Bearer {_sign_in('caller@example.com', PASSWORD)['accessToken']}"
+    event["headers"]["Authorization"] = f"Bearer {_log_in('caller@example.com', PASSWORD)['accessToken']}"
     handler = import_module("functions.auth.handlers.authorize_request").handler
     handler(event, None)
     before = _commands()
-    times, worked = zip(*[_timed(lambda: handler(event, None)) for _ in range(AUTHORIZED)], strict=True)
-    asked = {name: calls - before.get(name, 0) for name, calls in _commands().items()}
-    a_call = ", ".join(f"{calls / AUTHORIZED:g} {name}" for name, calls in asked.items() if calls and name != "info")
+    times, processor = zip(*[_timed(lambda: handler(event, None)) for _ in range(AUTHORIZER_CALLS)], strict=True)
+    redis_calls = {name: calls - before.get(name, 0) for name, calls in _commands().items()}
+    a_call = ", ".join(
+        f"{calls / AUTHORIZER_CALLS:g} {name}" for name, calls in redis_calls.items() if calls and name != "info"
+    )
     print(
-        f"\nauthorizer, warm: p50 {_middle(times)} ms, p95 {_slow(times)} ms, {_middle(worked)} ms of the processor;"
-        f" of Redis a call: {a_call}"
+        f"\nauthorizer, warm: p50 {_p50(times)} ms, p95 {_p95(times)} ms, {_p50(processor)} ms processor time;"
+        f" Redis commands per call: {a_call}"
     )
 
 
-def _print_strangers(accounts: AccountRepository, vault: Vault) -> None:
-    """Wrong passwords, in turns, each at an address of its own, so that no brake is on."""
-    _forget(BCRYPT_COST="11")
+def _print_timing_of_unknown_accounts(accounts: AccountRepository, vault: Vault) -> None:
+    """Wrong passwords, in turns, each for another address, so that no lockout begins."""
+    _rebuild_wiring(BCRYPT_COST="11")
     password_hash = PasswordHasher(11).hash(PASSWORD)
     times: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
-    for number in range(STRANGERS):
+    for number in range(GUESSES):
         _open_account(accounts, f"known-{number}@example.com", password_hash)
-    _sign_in("warm@example.com", WRONG)
-    for number in range(STRANGERS):
+    _log_in("warm@example.com", WRONG)
+    for number in range(GUESSES):
         for known in (True, False) if number % 2 else (False, True):
             email = f"{'known' if known else 'unknown'}-{number}@example.com"
-            times[known].append(_timed(partial(_sign_in, email, WRONG, expect=401)))
+            times[known].append(_timed(partial(_log_in, email, WRONG, expect=401)))
     print(
-        f"\n| wrong password, {STRANGERS} times | an account, ms | none, ms | difference | standard error | medians' |"
+        f"\n| wrong password, {GUESSES} times | account, ms | no account, ms | difference | standard error | medians |"
     )
     print("|---|---:|---:|---:|---:|---:|")
-    for name, which in (("by the clock", 0), ("of the processor", 1)):
+    for name, which in (("elapsed", 0), ("processor", 1)):
         account, none = ([each[which] for each in times[known]] for known in (True, False))
         with_one, without = statistics.mean(account), statistics.mean(none)
-        error = math.sqrt((statistics.variance(account) + statistics.variance(none)) / STRANGERS)
+        error = math.sqrt((statistics.variance(account) + statistics.variance(none)) / GUESSES)
         medians = statistics.median(account) - statistics.median(none)
         print(f"| {name} | {with_one:.1f} | {without:.1f} | {with_one - without:+.2f} | {error:.2f} | {medians:+.2f} |")
 
 
 def _init_times() -> dict[str, float]:
-    """A fresh process that imports the handler, bytecode compiled: the least of some, in turns."""
+    """Time of a new process that imports the handler, with compiled bytecode: the lowest of several, in turns."""
     handlers = [function for function in deployed_functions() if function.service == "auth"]
     codes = {"": "pass"} | {each.module.split(".")[-1]: f"import {each.module}" for each in handlers}
     for code in codes.values():
@@ -144,7 +146,7 @@ def _init_times() -> dict[str, float]:
 
 
 def _fresh_process(code: str) -> float:
-    """Milliseconds of the processor."""
+    """Processor time in milliseconds."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     environment |= {
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "layers/common/python")]),
@@ -159,7 +161,7 @@ def _fresh_process(code: str) -> float:
 
 @contextmanager
 def _deployed() -> Iterator[tuple[AccountRepository, Vault]]:
-    """The functions' environment, and the accounts behind it."""
+    """Set the functions' environment variables and start the stores. Returns the accounts."""
     log.setLevel("CRITICAL")
     secrets = {**make(), "database/user_service": {"password": "bench"}}
     with (
@@ -221,41 +223,41 @@ def _sample(function: str) -> Event:
     return cast(Event, json.loads((ROOT / "events" / f"{function}.json").read_text(encoding="utf-8")))
 
 
-def _sign_in(email: str, password: str, expect: int | None = None) -> Event:
+def _log_in(email: str, password: str, expect: int | None = None) -> Event:
     event = _sample("log_in")
     event["body"] = json.dumps({"email": email, "password": password, "captchaToken": "sandbox-human"})
     event["requestContext"]["requestId"] = str(uuid4())
-    answer = import_module("functions.auth.handlers.log_in").handler(event, None)
-    if expect is not None and answer["statusCode"] != expect:
-        raise SystemExit(f"{answer['statusCode']} instead of {expect}: {answer['body']}")
-    return cast(Event, json.loads(answer["body"]))
+    response = import_module("functions.auth.handlers.log_in").handler(event, None)
+    if expect is not None and response["statusCode"] != expect:
+        raise SystemExit(f"{response['statusCode']} instead of {expect}: {response['body']}")
+    return cast(Event, json.loads(response["body"]))
 
 
-def _forget(**environment: str) -> None:
-    """What a warm container keeps that depends on these variables."""
+def _rebuild_wiring(**environment: str) -> None:
+    """Set environment variables, and rebuild the objects that depend on them."""
     os.environ.update(environment)
     for module, name in (("login", "login"), ("passwords", "password_hasher")):
         getattr(import_module(f"functions.auth.wiring.{module}"), name).cache_clear()
 
 
 def _commands() -> dict[str, int]:
-    """How often Redis has been asked what."""
+    """Calls so far by Redis command."""
     found: dict[str, dict[str, int]] = redis_client().info("commandstats")
     return {name.removeprefix("cmdstat_"): counts["calls"] for name, counts in found.items()}
 
 
 def _timed(call: Callable[[], object]) -> tuple[float, float]:
-    """Milliseconds by the clock, and of the processor in this thread."""
-    began, worked = time.perf_counter(), time.thread_time()
+    """Elapsed milliseconds, and processor milliseconds of this thread."""
+    began, processor = time.perf_counter(), time.thread_time()
     call()
-    return (time.perf_counter() - began) * 1000, (time.thread_time() - worked) * 1000
+    return (time.perf_counter() - began) * 1000, (time.thread_time() - processor) * 1000
 
 
-def _middle(times: Sequence[float]) -> str:
+def _p50(times: Sequence[float]) -> str:
     return f"{statistics.median(times):.1f}"
 
 
-def _slow(times: Sequence[float]) -> str:
+def _p95(times: Sequence[float]) -> str:
     return f"{statistics.quantiles(times, n=20)[-1]:.1f}"
 
 

@@ -1,4 +1,4 @@
-"""Processor seconds and memory of every process of a running stack, by what the process is for."""
+"""Processor seconds and memory of every process of a running stack, by service or function."""
 
 import threading
 import time
@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import psutil
 
-_EVERY = 1.0  # seconds between two looks
+_INTERVAL = 1.0  # seconds between two readings
 
 
 class StackProcesses:
@@ -23,11 +23,11 @@ class StackProcesses:
         self._used: dict[tuple[int, float], tuple[str, float]] = {}  # process -> name, seconds when last seen
         self._lock = threading.Lock()
         self._units = {unit["pid"]: unit["name"] for unit in status["units"] if unit["pid"]}
-        # Environments end at any time, and not every parent is told what they used.
+        # Environments end at any time, and their parent does not always know what they used.
         threading.Thread(target=self._watch, daemon=True).start()
 
     def cpu_seconds(self) -> dict[str, float]:
-        """Processor seconds so far, by name, with those of processes that have ended meanwhile."""
+        """Processor seconds so far, by name, with those of processes that have ended."""
         with self._lock:
             for name, process in self._named():
                 with suppress(psutil.Error):
@@ -40,9 +40,9 @@ class StackProcesses:
 
     def _watch(self) -> None:
         while True:
-            with suppress(httpx.HTTPError, psutil.Error):  # the stack may be gone
+            with suppress(httpx.HTTPError, psutil.Error):  # the stack may have stopped
                 self.cpu_seconds()
-            time.sleep(_EVERY)
+            time.sleep(_INTERVAL)
 
     def memory(self) -> Counter[str]:
         """Proportional set sizes, in bytes, by name."""
@@ -55,9 +55,9 @@ class StackProcesses:
         return sum(1 for _ in self._named())
 
     def _named(self) -> Iterator[tuple[str, psutil.Process]]:
-        """Every process with its name: of a service what the service is called, of an environment its function."""
+        """Every process with its name: the name of the service, or the function of an environment."""
         functions = httpx.get(self._admin).json()["functions"]
-        # A forked environment shows the variables of the process it was forked from: the emulator knows better.
+        # A forked environment has the variables of the process it was forked from, so the emulator's list comes first.
         known = self._units | {pid: name for name, stats in functions.items() for pid in stats.get("pids", ())}
         waiting = [("emulator", self._daemon)]
         while waiting:
@@ -65,7 +65,7 @@ class StackProcesses:
             try:
                 children = process.children()
                 yield name, process
-            except psutil.Error:  # it has ended meanwhile
+            except psutil.Error:  # it has ended
                 continue
             for child in children:
                 inherited = name if name != "emulator" else _function(child) or "emulator"
@@ -80,5 +80,5 @@ def _function(process: psutil.Process) -> str | None:
 
 
 def difference(after: Mapping[str, float], before: Mapping[str, float]) -> dict[str, float]:
-    """What each name has used between two looks. A process that ended takes its time with it: never below zero."""
+    """What each name used between two readings; at least 0, since an ended process may not be counted any more."""
     return {name: max(0.0, seconds - before.get(name, 0.0)) for name, seconds in after.items()}

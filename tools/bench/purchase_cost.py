@@ -1,8 +1,8 @@
-"""What one warm purchase costs, by process and by function: `make bench-purchase`.
+"""Measures the processor time of one warm purchase, by process and by function: `make bench-purchase`.
 
-Buyers go through line, hold, payment and ticket on a stack of its own, or on the running one whose stack.json is
-named. Printed for one purchase: processor seconds of each process, calls and seconds of each function. What the stack
-takes while idle is measured before and subtracted in the column "net".
+Buyers go through queue, hold, payment and ticket on a new stack, or on the running one whose stack.json is named. It
+prints, for one purchase, the processor time of each process and the calls of each function. The load of the idle stack
+is measured before and subtracted in the last column.
 
     python -m tools.bench.purchase_cost [stack.json] [--purchases 200] [--at-once 8] [--idle 30]
 """
@@ -26,30 +26,30 @@ from tools.bench.processes import StackProcesses, difference
 from tools.throwaway_stack import throwaway_stack
 
 WARM_UP = 24  # purchases before the measured ones
-SMALL = 0.0005  # processor seconds a purchase, below which a process is left out
+SMALL = 0.0005  # a process with fewer processor seconds a purchase is not printed
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.bench.purchase_cost", description=__doc__.partition("\n")[0])
-    parser.add_argument("stack", nargs="?", type=Path, help="the stack.json of a running stack; else one of its own")
+    parser.add_argument("stack", nargs="?", type=Path, help="the stack.json of a running stack; by default a new stack")
     parser.add_argument("--purchases", type=int, default=200)
     parser.add_argument("--at-once", type=int, default=8)
-    parser.add_argument("--idle", type=float, default=30, help="seconds to watch the idle stack")
-    asked = parser.parse_args()
-    with _stack(asked.stack) as stack:
-        # A hall of whole rows of twenty.
-        shop = Shop(stack, -(-(asked.purchases + WARM_UP) // 20) * 20)
-        asyncio.run(shop.sell(WARM_UP, asked.at_once))
+    parser.add_argument("--idle", type=float, default=30, help="seconds to measure the idle stack")
+    arguments = parser.parse_args()
+    with _stack(arguments.stack) as stack:
+        # A hall has full rows of twenty seats.
+        shop = Shop(stack, -(-(arguments.purchases + WARM_UP) // 20) * 20)
+        asyncio.run(shop.sell(WARM_UP, arguments.at_once))
         processes = StackProcesses(stack)
-        idle = _idle(processes, asked.idle)
+        idle = _idle(processes, arguments.idle)
         calls, before = _calls(stack), processes.cpu_seconds()
-        outcome = asyncio.run(shop.sell(asked.purchases, asked.at_once))
+        outcome = asyncio.run(shop.sell(arguments.purchases, arguments.at_once))
         used = difference(processes.cpu_seconds(), before)
         calls = Counter(difference(_calls(stack), calls))
     if outcome.failed:
         print(*sorted(set(outcome.failed))[:5], sep="\n", file=sys.stderr)
     print(
-        f"\n{outcome.bought} purchases, {asked.at_once} at once, in {outcome.seconds:.1f} s "
+        f"\n{outcome.bought} purchases, {arguments.at_once} at once, in {outcome.seconds:.1f} s "
         f"({outcome.bought / outcome.seconds:.1f}/s), {len(outcome.failed)} failed; {os.cpu_count()} processors\n"
     )
     _print_purchase(used, idle, calls, outcome.bought, outcome.seconds)
@@ -59,7 +59,7 @@ def main() -> None:
 @contextmanager
 def _stack(running: Path | None) -> Iterator[Mapping[str, Any]]:
     if running is None:
-        # All buyers share one address here, so requests are not counted, neither buyers' nor services'.
+        # All buyers share one address, so there are no rate limits, for buyers or for services.
         with throwaway_stack(RateLimits="off", InternalCallsPerMinute="1000000") as stack:
             yield stack
     else:
@@ -72,8 +72,8 @@ def _calls(stack: Mapping[str, Any]) -> Counter[str]:
 
 
 def _idle(processes: StackProcesses, seconds: float) -> dict[str, float]:
-    """Processor seconds a second of each process while nothing is asked; printed with the memory."""
-    time.sleep(2)  # what the purchases before left under way
+    """Processor seconds a second of each process while the stack is idle. Prints them with the memory."""
+    time.sleep(2)  # for work that the purchases before left
     before, began = processes.cpu_seconds(), time.monotonic()
     time.sleep(seconds)
     took = time.monotonic() - began

@@ -1,10 +1,10 @@
-"""The waiting room measured: `make bench-queue`. One run, one table, on a Redis of its own with 50,000 waiting.
+"""Measures the waiting room on its own Redis with 50,000 users waiting: `make bench-queue`.
 
-In process: the handlers' own code called as Lambda would, warm, one caller, in turns with what it is compared with:
-the bare script's round trip, the bare ZRANK, and a naive version of three commands. "the room" is the handler without
-its endpoint (parsing, log and metric records, headers): what functions/queue itself costs. `enter` runs two scripts, in
-two slots and one round trip: "both scripts" is that round trip, bare. First with Redis beside the caller, then with
-every round trip half a millisecond longer, as over a VPC's network.
+One caller calls the warm handlers in this process, in turns with what they are compared with: the round trip of the
+bare script, a bare ZRANK, and a naive version with three commands. "waiting room" is the handler without its endpoint
+(parsing, log and metric records, headers). `enter` runs two scripts, in two slots and one round trip: "both scripts" is
+that round trip, bare. First with Redis on the same machine, then with every round trip half a millisecond longer, as
+over a VPC's network.
 """
 
 import contextlib
@@ -40,7 +40,7 @@ from functions.queue.handlers.responses.queue_status_response import queue_statu
 
 WAITING = 50_000
 CALLS = 3_000
-ROUNDS = 6  # the ways take turns
+ROUNDS = 6  # of each, in turns
 EVENTS = Path(__file__).parents[2] / "events"
 
 
@@ -53,22 +53,22 @@ def main() -> None:
             SALE_TERMS_FUNCTION="",
             SECRETS_PREFIX="",
         )
-        # Secrets Manager is called once in five minutes: this is what it would have answered.
+        # In place of Secrets Manager's response, which is cached for five minutes.
         key = b64encode(os.urandom(32)).decode()
         secret_cache._secret_cache()._kept["queue/place"] = (time.monotonic() + 3600, {"keys": [key]})
         redis = redis_client()
         event_id = EventId(uuid4())
         per_user = _fill(redis, event_id)
-        for away in (0.0, 0.0005):
-            print(f"{WAITING:,} waiting, one caller, Redis {away * 1000:g} ms away; µs\n")
-            with _farther(away):
+        for delay in (0.0, 0.0005):
+            print(f"{WAITING:,} waiting, one caller, round trips to Redis {delay * 1000:g} ms longer; µs\n")
+            with _slower_redis(delay):
                 _report(_latencies(redis, event_id))
         _admission(redis, event_id)
         _thousand_queues(redis)
         print(f"\nMemory for each waiting user: {per_user:.0f} bytes (queue, last poll, membership).")
-    from tools.bench import crowd  # here: it imports this module
+    from tools.bench import queue_over_http  # not at the top: it imports this module
 
-    crowd.over_http()
+    queue_over_http.measure()
 
 
 def _sale(event_id: EventId, capacity: int = 10_000_000, rate: int = 10) -> SaleTermsResponse:
@@ -85,7 +85,7 @@ def _sale(event_id: EventId, capacity: int = 10_000_000, rate: int = 10) -> Sale
 
 
 def _fill(redis: Client, event_id: EventId) -> float:
-    """50,000 waiting users by the commands that `enter` ends in; how many bytes each took."""
+    """Add 50,000 waiting users with the commands of `enter`. Returns the bytes per user."""
     queue, before = QueueRedis(redis), redis.info("memory")["used_memory"]
     queue.write_sale_terms(_sale(event_id), datetime.now(UTC))
     redis.hset(sale_key(event_id), "fresh_until", "9" * 16)
@@ -95,7 +95,7 @@ def _fill(redis: Client, event_id: EventId) -> float:
 
 
 def add_waiting_users(redis: Client, event_id: EventId, count: int) -> list[UserId]:
-    """The users, in their order."""
+    """Returns the users in the order of the queue."""
     first = microseconds(datetime.now(UTC)) - count
     users_in_order = [UserId(uuid4()) for _ in range(count)]
     for start in range(0, count, 1000):
@@ -124,7 +124,7 @@ Call = Callable[[UserId], object]
 
 
 def _latencies(redis: Client, event_id: EventId) -> dict[str, list[float]]:
-    """Seconds of each call, by way. Every way's users are new to it, and leave again: 50,000 stay 50,000."""
+    """Seconds of each call, by name. Each call enters new users, who then leave: the queue stays at 50,000."""
     queue, naive_queue = QueueRedis(redis), f"naive:{{{event_id}}}"
     redis.zunionstore(naive_queue, {queue_key(event_id): 1})
     waiting_users = [UserId(UUID(str(user))) for user in redis.zrange(queue_key(event_id), 0, -1)[:: WAITING // CALLS]]
@@ -159,11 +159,11 @@ def _latencies(redis: Client, event_id: EventId) -> dict[str, list[float]]:
         redis.get(f"queue:token:{{{event_id}}}:qr:{user}")
         return redis.zrank(naive_queue, str(user)), redis.hget(sale_key(event_id), "rate")
 
-    def room_enter(user: UserId) -> object:
+    def waiting_room_enter(user: UserId) -> object:
         status = wiring.enter_queue().enter(event_id, user)
         return queue_status_response(event_id, user, status, wiring.place_receipts(), datetime.now(UTC)).to_json()
 
-    def room_status(user: UserId) -> object:
+    def waiting_room_status(user: UserId) -> object:
         status = wiring.read_queue().status(event_id, user)
         return queue_status_response(event_id, user, status, wiring.place_receipts(), datetime.now(UTC)).to_json()
 
@@ -180,26 +180,26 @@ def _latencies(redis: Client, event_id: EventId) -> dict[str, list[float]]:
         "enter: bare EVALSHA": bare_enter,
         "enter: both scripts": bare_both,
         "enter: three commands, naive": naive_enter,
-        "enter: the room": room_enter,
+        "enter: waiting room": waiting_room_enter,
         "enter: handler": handled("enter_queue", enter_queue.handler),
     }
-    asking: dict[str, Call] = {
+    polling: dict[str, Call] = {
         "status: bare ZRANK": lambda user: redis.zrank(queue_key(event_id), str(user)),
         "status: bare EVALSHA": bare_status,
         "status: three commands, naive": naive_status,
-        "status: the room": room_status,
+        "status: waiting room": waiting_room_status,
         "status: handler": handled("read_queue_status", read_queue_status.handler),
     }
-    took: dict[str, list[float]] = {way: [] for way in (*entering, *asking)}
+    took: dict[str, list[float]] = {way: [] for way in (*entering, *polling)}
     with _quiet():
         for round_number in range(ROUNDS):
             for way, call in entering.items():
                 users = [UserId(uuid4()) for _ in range(CALLS // ROUNDS)]
                 measured = _timed(call, users)
-                if round_number:  # the first only warms
+                if round_number:  # the first round is a warm-up
                     took[way] += measured
                 _leave(redis, event_id, naive_queue, users)
-            for way, call in asking.items():
+            for way, call in polling.items():
                 measured = _timed(call, waiting_users[round_number::ROUNDS])
                 if round_number:
                     took[way] += measured
@@ -223,8 +223,8 @@ def _leave(redis: Client, event_id: EventId, naive_queue: str, users: list[UserI
 
 
 @contextlib.contextmanager
-def _farther(seconds: float) -> Iterator[None]:
-    """Every round trip to Redis takes that much longer."""
+def _slower_redis(seconds: float) -> Iterator[None]:
+    """Make every round trip to Redis longer by this."""
     send: Any = Connection.send_packed_command
 
     def wait(self: Any, *args: Any, **options: Any) -> None:
@@ -241,7 +241,7 @@ def _farther(seconds: float) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Log and metric lines are written, to memory: a terminal's speed would be measured too."""
+    """Write log and metric records to memory, so that the terminal's speed is not measured."""
     from common.runtime.log import log
 
     memory = io.StringIO()
@@ -291,13 +291,13 @@ def _thousand_queues(redis: Client) -> None:
         moves = admission.tick(events, now + timedelta(seconds=second))
         took.append(time.perf_counter() - began)
         if sum(len(each.admitted) for each in moves) != 10_000:
-            raise SystemExit("not every queue admitted its ten")
+            raise SystemExit("not every queue admitted ten users")
     idle = [EventId(uuid4()) for _ in range(1000)]
     for event_id in idle:
         queue.write_sale_terms(_sale(event_id), now)
     empty = _timed(lambda _: admission.tick(idle, now), [UserId(uuid4()) for _ in range(5)])
     print(f"A tick of 1,000 queues, ten admitted from each: first {took[0] * 1e3:.0f} ms, then", end=" ")
-    print(f"{statistics.median(took[1:]) * 1e3:.0f} ms; with none: {statistics.median(empty) * 1e3:.0f} ms.")
+    print(f"{statistics.median(took[1:]) * 1e3:.0f} ms; without users: {statistics.median(empty) * 1e3:.0f} ms.")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""The outbox relay: rows a second, and how long a message takes from commit to consumer.
+"""Measures the outbox relay: rows a second, and how long a message takes from commit to consumer.
 
     make bench-relay
 
-Beside it, in the same run: kafka-python's bare producer with no outbox at all, and a plain poller that takes a hundred
-rows every second. Relay, writer and poller are processes of their own; the consumer is this one. A message carries the
-moment right before its COMMIT, so what is shown is a little more than commit to consumed.
+Compared, in the same run, with kafka-python's bare producer without an outbox, and with a simple poller that publishes
+a hundred rows every second. Relay, writer and poller run in their own processes, the consumer in this one. A message
+contains the time just before its COMMIT, so the figures are a little higher than the time from commit to consumer.
 """
 
 import logging
@@ -71,7 +71,7 @@ def insert(connection: psycopg.Connection[object], value: str, headers: str = "{
     )
 
 
-# -- processes of their own -------------------------------------------------------------------------------------------
+# -- separate processes -----------------------------------------------------------------------------------------------
 
 
 def relay(conninfo: str, servers: str) -> None:
@@ -82,7 +82,7 @@ def relay(conninfo: str, servers: str) -> None:
 
 
 def poller(conninfo: str, servers: str) -> None:
-    """What one writes first: every second, a hundred rows."""
+    """The simple solution: a hundred rows every second."""
     producer = KafkaProducer(bootstrap_servers=servers.split(","), acks="all")
     with psycopg.connect(conninfo, autocommit=True) as connection:
         while True:
@@ -103,7 +103,7 @@ def poll_once(connection: psycopg.Connection[tuple[object, ...]], producer: Kafk
 
 
 def writer(conninfo: str, rate: str, seconds: str) -> None:
-    """At 1,000 a second ten rows a transaction: it is not the writer that is measured."""
+    """At 1,000 a second, ten rows a transaction, so that the writer is not the limit."""
     at_once = max(1, int(rate) // 100)
     value, began = body(), time.monotonic()
     with psycopg.connect(conninfo) as connection:
@@ -129,7 +129,7 @@ def process(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
         child.wait()
 
 
-# -- what is measured -------------------------------------------------------------------------------------------------
+# -- measurements -----------------------------------------------------------------------------------------------------
 
 
 def bare_rate(servers: Sequence[str]) -> float:
@@ -185,21 +185,21 @@ def poller_rate(url: str, servers: Sequence[str]) -> float:
 
 
 class Consumer:
-    """Reads what is new, and how long it took to come."""
+    """Reads new messages and their latency."""
 
     def __init__(self, servers: Sequence[str]) -> None:
-        # Fetches as the emulator's event source mappings do.
+        # Fetches like the emulator's event source mappings.
         self._consumer = KafkaConsumer(bootstrap_servers=list(servers), group_id=None, fetch_max_wait_ms=100)
-        places = [
+        partitions = [
             TopicPartition(RESERVATION_EVENTS, each) for each in self._consumer.partitions_for_topic(RESERVATION_EVENTS)
         ]
-        self._consumer.assign(places)
-        self._consumer.seek_to_end(*places)
-        for place in places:
-            self._consumer.position(place)
+        self._consumer.assign(partitions)
+        self._consumer.seek_to_end(*partitions)
+        for partition in partitions:
+            self._consumer.position(partition)
 
     def latencies(self, count: int, seconds: float) -> list[float]:
-        """Milliseconds, of `count` messages or of those that came in time."""
+        """Milliseconds of `count` messages, or of those that arrived within `seconds`."""
         found: list[float] = []
         deadline = time.monotonic() + seconds
         while len(found) < count and time.monotonic() < deadline:
@@ -214,7 +214,7 @@ def latency(kind: str, rate: int, conninfo: str, url: str, servers: Sequence[str
         connection.execute("TRUNCATE common.outbox_events")
     consumer, count = Consumer(servers), rate * SECONDS
     with process(kind, conninfo, ",".join(servers)):
-        with process("writer", url, "10", "1"):  # until it is connected, and warm
+        with process("writer", url, "10", "1"):  # warm-up, until it is connected
             consumer.latencies(10, 30)
         with process("writer", url, str(rate), str(SECONDS)):
             found = consumer.latencies(count, SECONDS + 15)
@@ -235,17 +235,17 @@ def main() -> None:
         url, servers = running.postgres, running.kafka
         migrate(url)
         login = psycopg.conninfo.make_conninfo(url, user="relay")
-        bare_rate(servers)  # warms the broker
+        bare_rate(servers)  # warm-up of the broker
         bare, drained, plain = bare_rate(servers), relay_rate(url, servers), poller_rate(url, servers)
         print(f"Postgres and {broker} on {os.cpu_count()} CPUs, messages of {len(body())} bytes\n")
-        print("| | rows a second | of the bare producer |\n|---|---:|---:|")
+        print("| | rows a second | ratio to the bare producer |\n|---|---:|---:|")
         print(f"| kafka-python's bare producer, idempotent, acks=all | {bare:,.0f} | 1.00 |")
         print(f"| one relay, draining {ROWS:,} rows | {drained:,.0f} | {drained / bare:.2f} |")
-        print(f"| every second a hundred rows | {plain:,.0f} | {plain / bare:.2f} |")
-        print("\n| commit to consumed, p50 / p95 ms | relay | every second a hundred |\n|---|---:|---:|")
+        print(f"| poller, a hundred rows every second | {plain:,.0f} | {plain / bare:.2f} |")
+        print("\n| commit to consumed, p50 / p95 ms | relay | poller |\n|---|---:|---:|")
         for rate in RATES:
-            ours, theirs = (latency(kind, rate, login, url, servers) for kind in ("relay", "poller"))
-            print(f"| {rate:,} a second | {ours} | {theirs} |", flush=True)
+            relay_ms, poller_ms = (latency(kind, rate, login, url, servers) for kind in ("relay", "poller"))
+            print(f"| {rate:,} a second | {relay_ms} | {poller_ms} |", flush=True)
 
 
 if __name__ == "__main__":

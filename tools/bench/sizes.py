@@ -1,8 +1,8 @@
-"""What `make build` would deploy: how large it is, and that nothing is in it that should not be. `make sizes`.
+"""Prints the size of what `make build` would deploy, and checks its content: `make sizes`.
 
-Fails where Lambda would, or where a start would be slower than it need be: over 250 MB unzipped, a package that is
-not in the layer's lock (boto3, which is the runtime's own, or one for development), tests, a large file that another
-function serves, or a module without bytecode that Python takes unseen. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+Fails if Lambda would, or if a start would be slower than necessary: over 250 MB unzipped, a package that is not in the
+layer's lock (boto3, which the runtime has, or one for development), tests, a large file that another function serves,
+or a module without bytecode that Python loads unchecked. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 """
 
 import importlib.util
@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / ".aws-sam" / "build"
 LIMIT_MB = 250  # a function with its layers, unzipped
-UNCHECKED_HASH = 0b01  # PEP 552: a hash, and never compared
+UNCHECKED_HASH = 0b01  # PEP 552: has a hash, which is never compared
 LARGEST = 12
 ONLY_IN = {"openapi.json": "OpenApiFunction"}  # large files that one function serves
 LAYERS = {"CommonLayer": "layers/common/requirements.txt", "DocsLayer": "layers/docs/requirements.txt"}
@@ -28,7 +28,7 @@ def main() -> None:
     functions = sorted(folder for folder in BUILD.glob("*Function") if folder.is_dir())
     layers = [BUILD / name for name in LAYERS if (BUILD / name).is_dir()]
     if not functions or not layers:
-        raise SystemExit("nothing is built: make build")
+        raise SystemExit("nothing is built: run `make build`")
     print("| what | unzipped MB | zipped MB | files |\n|---|---:|---:|---:|")
     for folder in (*layers, functions[0]):
         files = [file for file in folder.rglob("*") if file.is_file()]
@@ -38,10 +38,10 @@ def main() -> None:
     wrong = [problem for folder in (*layers, *functions) for problem in problems(folder)]
     together = sum(map(size, layers)) + max(map(size, functions))
     if together > LIMIT_MB * 1e6:
-        wrong.append(f"{together / 1e6:.0f} MB with its layers; Lambda takes {LIMIT_MB}")
+        wrong.append(f"{together / 1e6:.0f} MB with its layers; Lambda's limit is {LIMIT_MB}")
     if wrong:
         raise SystemExit("\n".join(["", "must not be deployed:", *wrong[:20]]))
-    print(f"\n{together / 1e6:.0f} MB of Lambda's {LIMIT_MB}; nothing in it is unlocked, and all of it is compiled")
+    print(f"\n{together / 1e6:.0f} MB of Lambda's {LIMIT_MB}; every package is locked, every module is compiled")
 
 
 def size(folder: Path) -> int:
@@ -49,7 +49,7 @@ def size(folder: Path) -> int:
 
 
 def zipped(folder: Path) -> int:
-    """As SAM's upload: deflated."""
+    """The size of SAM's upload, which is deflated."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as zip_file:
         for file in folder.rglob("*"):
@@ -65,7 +65,7 @@ def largest(layer: Path) -> str:
 
 
 def problems(folder: Path) -> Iterator[str]:
-    """What is wrong with a built layer or function, one line each."""
+    """Problems of a built layer or function, one line each."""
     for name, function in ONLY_IN.items():
         if folder.name == function and not any(folder.rglob(name)):
             yield f"{function}/{name}: missing (functions/Makefile)"
@@ -78,7 +78,7 @@ def problems(folder: Path) -> Iterator[str]:
         elif ONLY_IN.get(part.name, folder.name) != folder.name:
             yield f"{where}: only {ONLY_IN[part.name]} serves it (functions/Makefile)"
         elif part.suffix == ".py" and not _is_compiled(part):
-            yield f"{where}: no bytecode that is taken unseen"
+            yield f"{where}: no unchecked bytecode"
 
 
 def _unlocked(site: Path, lock: Path) -> Iterator[str]:
@@ -93,7 +93,7 @@ def _normal(name: str) -> str:
 
 
 def _is_compiled(source: Path) -> bool:
-    """By the Python that runs this, which is the one that builds."""
+    """Compiled by the Python that runs this tool, which is also the one that builds."""
     bytecode = source.parent / "__pycache__" / f"{source.stem}.{sys.implementation.cache_tag}.pyc"
     if not bytecode.exists():
         return False

@@ -1,1 +1,1 @@
-"""This stack beside pretix, the same buyers in turns on the same processors: `make bench-peers` (docs/peers.md)."""
+"""Compares this stack with pretix: the same buyers, in turns, on one machine; `make bench-peers` (docs/peers.md)."""

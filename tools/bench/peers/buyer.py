@@ -1,4 +1,4 @@
-"""One buyer of this stack: line, hold, payment, ticket, over HTTP, as a front end does it."""
+"""One buyer of this stack over HTTP, as a front end does it: queue, hold, payment, ticket."""
 
 import asyncio
 import json
@@ -10,28 +10,28 @@ from uuid import uuid4
 
 import aiohttp
 
-from tools.simulation.crowd_sale import event_of, signed_in
+from tools.simulation.crowd_sale import access_tokens, create_event
 
-GIVEN_UP = 300.0  # seconds after which a buyer counts as failed
+TIME_LIMIT = 300.0  # seconds after which a buyer counts as failed
 
 
 class Failed(Exception):
-    """The answer is neither a ticket nor "sold out"."""
+    """The purchase ended neither with a ticket nor as sold out."""
 
 
 @dataclass
 class Outcome:
-    """What became of the buyers of one round."""
+    """The outcome of one round of buyers."""
 
     bought: int = 0
     sold_out: int = 0
     failed: list[str] = field(default_factory=list)
-    server_errors: int = 0  # answers of 500 and above, repeated or not
-    busy: int = 0  # of those the 503 with Retry-After
+    server_errors: int = 0  # responses of 500 and above, retried or not
+    busy: int = 0  # of which 503 with Retry-After
     seconds: float = 0.0
 
     async def count(self, purchase: Awaitable[bool]) -> None:
-        """Counts what becomes of one purchase: whether it ends in a ticket, as sold out, or fails."""
+        """Count one purchase: it ends with a ticket, as sold out, or fails."""
         try:
             if await purchase:
                 self.bought += 1
@@ -42,27 +42,27 @@ class Outcome:
 
 
 class Shop:
-    """An event on a running stack that admits buyers as fast as it may."""
+    """An event on a running stack, with the highest admission rate."""
 
     def __init__(self, stack: Mapping[str, Any], seats: int) -> None:
         self.api, self.sandbox = stack["api"], stack["sandbox"]
-        self.event_id, self.seat_ids = event_of(self.api, seats)
-        self._access_token = signed_in(stack)
+        self.event_id, self.seat_ids = create_event(self.api, seats)
+        self._access_token = access_tokens(stack)
 
     async def sell(self, buyers: int, at_once: int) -> Outcome:
-        """Lets `buyers` in turn buy one seat each, `at_once` of them at a time."""
+        """Let `buyers` buy one seat each, `at_once` of them at a time."""
         outcome = Outcome()
-        turns, numbers = asyncio.Semaphore(at_once), iter(range(buyers))
-        # A connection each: a browser shares none with another's.
+        slots, numbers = asyncio.Semaphore(at_once), iter(range(buyers))
+        # Each buyer has a connection, as browsers do.
         connector = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=60)) as session:
 
-            async def person() -> None:
-                async with turns:
+            async def one_buyer() -> None:
+                async with slots:
                     await _Buyer(self, session, outcome, self._access_token(), next(numbers)).run()
 
             began = time.monotonic()
-            await asyncio.gather(*(person() for _ in range(buyers)))
+            await asyncio.gather(*(one_buyer() for _ in range(buyers)))
             outcome.seconds = time.monotonic() - began
         return outcome
 
@@ -73,8 +73,8 @@ class _Buyer:
     ) -> None:
         self._shop, self._session, self._outcome = shop, session, outcome
         self._headers = {"Authorization": f"Bearer {access_token}"}
-        self._number = number  # where in the hall this buyer looks first: few want the same seat at once
-        self._deadline = time.monotonic() + GIVEN_UP
+        self._number = number  # selects the seat that this buyer tries first, so that few try the same one
+        self._deadline = time.monotonic() + TIME_LIMIT
 
     async def run(self) -> None:
         await self._outcome.count(self._buy())
@@ -82,7 +82,7 @@ class _Buyer:
     async def _call(
         self, method: str, url: str, body: object = None, *, token: str = "", expect: tuple[int, ...] = (200, 201)
     ) -> tuple[int, Any]:
-        """An answer with an expected status. A 429 or 503 with Retry-After is asked again; all else is a failure."""
+        """A response with an expected status. Retries a 429 or 503 with Retry-After; raises Failed for any other."""
         headers = self._headers | ({"X-Queue-Token": token} if token else {})
         url = url if url.startswith("http") else self._shop.api + url
         while True:
@@ -100,7 +100,7 @@ class _Buyer:
         shop = self._shop
         _, place = await self._call("POST", "/queue/enter", {"eventId": shop.event_id})
         while place["status"] != "ADMITTED":
-            # A front end looks again when the turn is said to come, if that is sooner than the next poll.
+            # A front end polls again at the estimated admission, if that is before the next poll.
             await self._pause(min(place["pollAfterSeconds"], max(1, place["estimatedWaitSeconds"])))
             _, place = await self._call("GET", f"/queue/status?eventId={shop.event_id}")
         held = await self._hold(place["token"])
@@ -119,7 +119,7 @@ class _Buyer:
             await self._pause(0.25)
 
     async def _hold(self, token: str) -> Mapping[str, Any] | None:
-        """A held seat, or None where every seat is sold."""
+        """A held seat, or None if all seats are sold."""
         shop = self._shop
         while True:
             _, live = await self._call("GET", f"/reservations/seats/{shop.event_id}", token=token)
@@ -128,7 +128,7 @@ class _Buyer:
             taken = {*live["held"], *live["sold"]}
             free = [seat for seat in shop.seat_ids if seat not in taken]
             if not free:
-                await self._pause(1)  # every seat is held: one may come back
+                await self._pause(1)  # all are held; one may become free again
                 continue
             body = {"eventId": shop.event_id, "seatIds": [free[self._number * 7 % len(free)]]}
             status, held = await self._call("POST", "/reservations/hold", body, token=token, expect=(201, 409))
@@ -137,5 +137,5 @@ class _Buyer:
 
     async def _pause(self, seconds: float) -> None:
         if time.monotonic() > self._deadline:
-            raise Failed(f"no ticket and no word after {GIVEN_UP:.0f} s")
+            raise Failed(f"no final answer after {TIME_LIMIT:.0f} s")
         await asyncio.sleep(seconds)

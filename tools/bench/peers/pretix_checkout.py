@@ -1,4 +1,4 @@
-"""pretix on this machine, and one buyer at its web checkout: cart, questions, confirmation, order page."""
+"""Runs pretix on this machine, and buyers in its web checkout: cart, questions, confirmation, order page."""
 
 import asyncio
 import os
@@ -17,20 +17,20 @@ import psutil
 
 from emulator import services
 from emulator.ports import free_port
-from tools.bench.peers.buyer import GIVEN_UP, Failed, Outcome
+from tools.bench.peers.buyer import TIME_LIMIT, Failed, Outcome
 
 VERSION = "2026.8.0"
 ROOT = Path(__file__).parents[3]
 VENV = ROOT / ".pretix-venv"
 STATE = VENV / "state"
-READY = 300.0  # seconds for the first answer
-TRIES = 5  # of a step that says "try again"
+READY = 300.0  # seconds until the first response
+TRIES = 5  # of a checkout that starts again
 
 _TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 
 
 class Pretix:
-    """A running pretix: gunicorn, with a Postgres and a Redis of its own."""
+    """A running pretix: gunicorn, with its own Postgres and Redis."""
 
     def __init__(self, url: str, environment: Mapping[str, str], roots: Sequence[int]) -> None:
         self.url = url
@@ -38,16 +38,16 @@ class Pretix:
         self._roots = [psutil.Process(pid) for pid in roots]
 
     def events(self, seats: Sequence[int]) -> list["PretixShop"]:
-        """New events, of so many seats each."""
+        """New events with these numbers of seats."""
         slugs = {secrets.token_hex(4): count for count in seats}
-        asked = [f"{slug}={count}" for slug, count in slugs.items()]
-        command = [str(VENV / "bin" / "python"), str(Path(__file__).parent / "pretix_shop.py"), *asked]
+        arguments = [f"{slug}={count}" for slug, count in slugs.items()]
+        command = [str(VENV / "bin" / "python"), str(Path(__file__).parent / "pretix_shop.py"), *arguments]
         made = subprocess.run(command, env=self._environment, check=True, stdout=subprocess.PIPE, text=True).stdout
         products = dict(line.split() for line in made.splitlines())
         return [PretixShop(self.url, slug, products[slug]) for slug in slugs]
 
     def cpu_seconds(self) -> float:
-        """Of all its processes, so far."""
+        """Processor seconds of all its processes so far."""
         total = 0.0
         for process in self._processes():
             times = process.cpu_times()
@@ -66,7 +66,7 @@ class Pretix:
 
 @contextmanager
 def running_pretix() -> Iterator[Pretix]:
-    """Starts it; the first time its schema is made, which takes minutes and is kept beside its packages."""
+    """Start pretix. The first run creates its schema, which takes minutes and is kept beside its packages."""
     STATE.mkdir(exist_ok=True)
     port = free_port()
     with services.start({"postgres": {"database": "pretix"}, "redis": {}}, STATE) as stores:
@@ -89,11 +89,11 @@ def running_pretix() -> Iterator[Pretix]:
         }
         migrated = STATE / "migrated"
         if not migrated.exists():
-            print("making pretix' schema, once …", flush=True)
+            print("creating pretix' schema, only once …", flush=True)
             command = [str(VENV / "bin" / "python"), "-m", "pretix", "migrate", "--noinput", "--verbosity", "0"]
             subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
             migrated.touch()
-        # As many workers as pretix' own image starts: two for each processor.
+        # Two workers for each processor, as in pretix' own image.
         workers = 2 * (os.cpu_count() or 1)
         command = [
             *(str(VENV / "bin" / "gunicorn"), "pretix.wsgi", "--bind", f"127.0.0.1:{port}"),
@@ -120,7 +120,7 @@ def _await(url: str) -> None:
         except httpx.TransportError:
             pass
         if time.monotonic() > deadline:
-            raise TimeoutError(f"pretix does not answer; {STATE / 'gunicorn.log'} says why")
+            raise TimeoutError(f"pretix does not respond; see {STATE / 'gunicorn.log'}")
         time.sleep(0.2)
 
 
@@ -133,19 +133,19 @@ class PretixShop:
         self.product = product
 
     async def sell(self, buyers: int, at_once: int) -> Outcome:
-        """Lets `buyers` in turn buy one ticket each, `at_once` of them at a time."""
-        outcome, turns = Outcome(), asyncio.Semaphore(at_once)
+        """Let `buyers` buy one ticket each, `at_once` of them at a time."""
+        outcome, slots = Outcome(), asyncio.Semaphore(at_once)
 
-        async def person() -> None:
-            async with turns:
-                # Each buyer has their own cookies and connections, as in a browser of their own.
+        async def one_buyer() -> None:
+            async with slots:
+                # Each buyer has their own cookies and connections, as browsers do.
                 jar = aiohttp.CookieJar(unsafe=True)
                 timeout = aiohttp.ClientTimeout(total=120)
                 async with aiohttp.ClientSession(cookie_jar=jar, timeout=timeout) as session:
                     await _Buyer(self, session, outcome).run()
 
         began = time.monotonic()
-        await asyncio.gather(*(person() for _ in range(buyers)))
+        await asyncio.gather(*(one_buyer() for _ in range(buyers)))
         outcome.seconds = time.monotonic() - began
         return outcome
 
@@ -153,13 +153,13 @@ class PretixShop:
 class _Buyer:
     def __init__(self, shop: PretixShop, session: aiohttp.ClientSession, outcome: Outcome) -> None:
         self._shop, self._session, self._outcome = shop, session, outcome
-        self._deadline = time.monotonic() + GIVEN_UP
+        self._deadline = time.monotonic() + TIME_LIMIT
 
     async def run(self) -> None:
         await self._outcome.count(self._buy())
 
     async def _get(self, path: str) -> tuple[str, str]:
-        """Where the redirects led, and the page there."""
+        """The path after redirects, and the page."""
         async with self._session.get(self._shop.url + path) as response:
             text = await response.text()
             self._outcome.server_errors += response.status >= 500
@@ -168,10 +168,10 @@ class _Buyer:
             return response.url.raw_path_qs, text
 
     async def _post(self, path: str, page: str, **fields: str) -> str:
-        """Where the answer sends one."""
+        """The path of the redirect."""
         token = _TOKEN.search(page)
         if token is None:
-            raise Failed(f"{path}: no form on the page before")
+            raise Failed(f"{path}: no form on the previous page")
         data = {"csrfmiddlewaretoken": token[1], **fields}
         headers = {"Referer": self._shop.url + path}
         request = self._session.post(self._shop.url + path, data=data, headers=headers, allow_redirects=False)
@@ -182,36 +182,36 @@ class _Buyer:
             return urlsplit(response.headers["Location"])._replace(scheme="", netloc="").geturl()
 
     async def _buy(self) -> bool:
-        """Whether there is an order in the end; False where the event is sold out."""
+        """True if the buyer gets an order, False if the event is sold out."""
         start = self._shop.path + "checkout/start"
         for _ in range(TRIES):
             if not await self._fill_cart():
                 return False
             path, page = await self._get(start)
             if "/checkout/" not in path:
-                continue  # the cart is empty after all
-            after = await self._post(path.partition("?")[0], page, email="buyer@example.com")
-            path, page = await self._get(after)
+                continue  # the cart is empty
+            next_path = await self._post(path.partition("?")[0], page, email="buyer@example.com")
+            path, page = await self._get(next_path)
             if "/checkout/confirm" not in path:
                 continue
-            after = await self._post(path.partition("?")[0], page)
-            if "/order/" in after:
-                _, page = await self._get(after)
-                return "Download ticket" in page or "/order/" in after
+            next_path = await self._post(path.partition("?")[0], page)
+            if "/order/" in next_path:
+                _, page = await self._get(next_path)
+                return "Download ticket" in page or "/order/" in next_path
         raise Failed(f"no order after {TRIES} tries")
 
     async def _fill_cart(self) -> bool:
-        """Whether a ticket is in the cart; False where none is left."""
+        """True if a ticket is in the cart, False if none is left."""
         shop = self._shop
         while True:
             if time.monotonic() > self._deadline:
-                raise Failed(f"no ticket and no word after {GIVEN_UP:.0f} s")
+                raise Failed(f"no final answer after {TIME_LIMIT:.0f} s")
             _, page = await self._get(shop.path)
             if f'name="item_{shop.product}"' in page:
                 next_ = f"{shop.path}cart/add?next={shop.path}checkout/start&next_error={shop.path}"
                 if "/checkout/" in await self._post(next_, page, **{f"item_{shop.product}": "1"}):
                     return True
             elif "reserved" in page.lower():
-                await asyncio.sleep(1)  # all are in carts, and one may come back
+                await asyncio.sleep(1)  # all are in carts; one may become free again
             else:
                 return False

@@ -1,4 +1,4 @@
-"""pretix' settings, without sending mail: it is composed and dropped."""
+"""pretix' settings, but mail is not sent."""
 
 from pretix.settings import *  # noqa: F403
 

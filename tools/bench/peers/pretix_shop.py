@@ -1,4 +1,4 @@
-"""Run by pretix' own interpreter: makes events with one free product each. `pretix_shop.py SLUG=SEATS…`.
+"""Run by pretix' own interpreter: creates events with one free product each. `pretix_shop.py SLUG=SEATS…`.
 
 Prints a line `SLUG PRODUCT-ID` for each.
 """
@@ -16,8 +16,8 @@ from pretix.base.models import Organizer  # noqa: E402
 
 with scopes_disabled():
     organizer, _ = Organizer.objects.get_or_create(slug="bench", defaults={"name": "Bench"})
-    for asked in sys.argv[1:]:
-        slug, seats = asked.split("=")
+    for argument in sys.argv[1:]:
+        slug, seats = argument.split("=")
         event = organizer.events.create(
             name="Concert", slug=slug, currency="KRW", date_from=now() + timedelta(days=30), live=True, plugins=""
         )

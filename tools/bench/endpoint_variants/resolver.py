@@ -1,4 +1,4 @@
-"""Powertools' REST resolver with validation, logger and metrics, and what our contract asks beyond it left out."""
+"""Powertools' REST resolver with validation, logger and metrics, without the rest of our API's contract."""
 
 from typing import Any
 from uuid import UUID
@@ -28,10 +28,10 @@ def enter(body: EnterBody) -> Place:
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    answer = app.resolve(event, context)
-    log.info("request", extra={"status": answer["statusCode"]})
+    response = app.resolve(event, context)
+    log.info("request", extra={"status": response["statusCode"]})
     metrics = EphemeralMetrics(namespace="Ticketing")
     metrics.add_dimension("route", "POST /queue/enter")
     metrics.add_metric("Requests", MetricUnit.Count, 1)
     metrics.flush_metrics()
-    return answer
+    return response

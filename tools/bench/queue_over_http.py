@@ -1,6 +1,6 @@
-"""The line over HTTP, part of `make bench-queue`: enter and status through the emulator, authorizer included, with
-46,000 in line, and 50,000 at the end; every call another user's. They stand in the stack's own Redis, and its key
-signs their tokens.
+"""The queue over HTTP, part of `make bench-queue`: enter and status through the emulator, with the authorizer. 46,000
+users wait at the start, 50,000 at the end, and each call is from another user. The waiting users are written to the
+stack's Redis, and the access tokens are signed with its key.
 """
 
 import asyncio
@@ -25,11 +25,11 @@ from tools.demo.buyer import Api, log_in
 from tools.throwaway_stack import throwaway_stack
 
 CONNECTIONS = (1, 8, 32)
-CALLS = 1_000  # of each way
-ALREADY = 46_000  # a queue takes 50,000
+CALLS = 1_000  # of each kind
+WAITING_AT_START = 46_000  # a queue's capacity is 50,000
 
 
-def over_http() -> None:
+def measure() -> None:
     with throwaway_stack(RateLimits="off") as stack:
         signer = _signer(Path(stack["state"]))
         admin = log_in(stack["api"], "admin@example.com", "local-admin-1234")
@@ -38,15 +38,15 @@ def over_http() -> None:
         admin("PUT", f"/queue/admin/events/{event_id}", {"paused": True})
         body = json.dumps({"eventId": str(event_id)})
         asyncio.run(_load(stack["api"], "POST", "/queue/enter", _headers(signer, [uuid4(), uuid4(), uuid4()]), body, 1))
-        waiting = add_waiting_users(connect(stack["redis"], cluster=False), event_id, ALREADY)
+        waiting = add_waiting_users(connect(stack["redis"], cluster=False), event_id, WAITING_AT_START)
         print("\n| through the emulator | connections | a second | p50 ms | p95 ms | p99 ms |")
         print("|---|---:|---:|---:|---:|---:|")
         for connections in CONNECTIONS:
-            newcomers = [uuid4() for _ in range(CALLS)]
-            some = waiting[:: len(waiting) // CALLS][:CALLS]
+            new_users = [uuid4() for _ in range(CALLS)]
+            waiting_users = waiting[:: len(waiting) // CALLS][:CALLS]
             for name, method, path, users, sent in (
-                ("enter", "POST", "/queue/enter", newcomers, body),
-                ("status", "GET", f"/queue/status?eventId={event_id}", some, None),
+                ("enter", "POST", "/queue/enter", new_users, body),
+                ("status", "GET", f"/queue/status?eventId={event_id}", waiting_users, None),
             ):
                 took, times = asyncio.run(_load(stack["api"], method, path, _headers(signer, users), sent, connections))
                 cuts = statistics.quantiles(times, n=100)
@@ -92,8 +92,9 @@ def _event(admin: Api) -> UUID:
 async def _load(
     api: str, method: str, path: str, headers: Sequence[dict[str, str]], body: str | None, connections: int
 ) -> tuple[float, list[float]]:
-    """Seconds it all took, and the milliseconds of each call. Each connection asks again once it is answered; an
-    answer other than 200 ends it all.
+    """The total seconds, and the milliseconds of each call. A connection sends its next request after each response.
+
+    Raises RuntimeError for a status other than 200.
     """
     left, times = list(headers[connections:]), list[float]()
 
@@ -102,14 +103,14 @@ async def _load(
             header = left.pop()
             began = time.perf_counter()
             async with session.request(method, api + path, headers=header, data=body) as response:
-                answer = await response.text()
+                text = await response.text()
             times.append((time.perf_counter() - began) * 1000)
             if response.status != 200:
-                raise RuntimeError(f"{method} {path}: {response.status} {answer}")
+                raise RuntimeError(f"{method} {path}: {response.status} {text}")
 
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=connections)) as session:
-        one_more = [one(session, [header]) for header in headers[:connections]]
-        await asyncio.gather(*one_more)  # environments that are still cold are none of the line's
+        warm_up = [one(session, [header]) for header in headers[:connections]]
+        await asyncio.gather(*warm_up)  # starts environments; cold starts are not measured
         times.clear()
         began = time.perf_counter()
         await asyncio.gather(*(one(session, left) for _ in range(connections)))

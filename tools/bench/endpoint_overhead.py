@@ -1,10 +1,10 @@
-"""Three ways to write the edge of a handler: what each costs a cold start and a warm call; and what the limits cost.
+"""Compares three ways to write an endpoint, in a cold start and in a warm call, and measures the rate limits.
 
-    make bench-edge
+    make bench-endpoint
 
-Cold: a fresh process that imports the module, bytecode compiled; the ways take turns and the median counts.
-Warm: 2,000 calls in a process of their own, each of another user from another address; the median of five.
-The limits are counted in a real Redis, beside the same script called bare in the same run.
+Cold: a new process imports the module, with compiled bytecode; in turns, median.
+Warm: 2,000 calls in a process of their own, each from another user and address; median of five.
+The rate limits count in a real Redis, compared with the bare script in the same run.
 """
 
 import os
@@ -19,7 +19,7 @@ from pathlib import Path
 from emulator import services
 
 ROOT = Path(__file__).parents[2]
-WAYS = {"no edge": "bare", "thin decorator (ours)": "decorator", "Powertools REST resolver": "resolver"}
+WAYS = {"no decorator": "bare", "thin decorator (ours)": "decorator", "Powertools REST resolver": "resolver"}
 ROUNDS = 15
 EVENT = ROOT / "events" / "enter_queue.json"
 
@@ -89,14 +89,18 @@ def _warm(module: str, **more: str) -> float:
 
 
 def _limits() -> None:
-    """What counting costs a call, in turns, on a Redis of its own."""
+    """Measure calls with and without rate limits, in turns, with a real Redis."""
     with tempfile.TemporaryDirectory() as folder, services.start({"redis": {}}, Path(folder)) as running:
         redis = {"REDIS_URL": running.redis, "REDIS_CLUSTER": "false"}
         ways: dict[str, Callable[[], float]] = {
-            "no edge": lambda: _warm("tools.bench.edges.bare"),
-            "edge, nobody counted": lambda: _warm("tools.bench.edges.decorator", RATE_LIMITS="off"),
-            "edge, user counted": lambda: _warm("tools.bench.edges.decorator", RATE_LIMITS="users", **redis),
-            "edge, user and address counted": lambda: _warm("tools.bench.edges.decorator", RATE_LIMITS="on", **redis),
+            "no decorator": lambda: _warm("tools.bench.endpoint_variants.bare"),
+            "endpoint, no rate limits": lambda: _warm("tools.bench.endpoint_variants.decorator", RATE_LIMITS="off"),
+            "endpoint, requests of the user counted": lambda: _warm(
+                "tools.bench.endpoint_variants.decorator", RATE_LIMITS="users", **redis
+            ),
+            "endpoint, requests of user and address counted": lambda: _warm(
+                "tools.bench.endpoint_variants.decorator", RATE_LIMITS="on", **redis
+            ),
             "the bare script, once": lambda: float(_python("-c", BARE_SCRIPT, "1", **redis)),
             "the bare script, twice in one round trip": lambda: float(_python("-c", BARE_SCRIPT, "2", **redis)),
         }
@@ -105,7 +109,7 @@ def _limits() -> None:
             for way, timed in ways.items():
                 took[way].append(timed())
     bare = statistics.median(took["the bare script, twice in one round trip"])
-    print("\n| a warm call | µs | over the bare script, twice |")
+    print("\n| a warm call | µs | ratio to the bare script, twice |")
     print("|---|---:|---:|")
     for way in ways:
         median = statistics.median(took[way])
@@ -113,17 +117,19 @@ def _limits() -> None:
 
 
 def main() -> None:
-    imports = {way: f"import tools.bench.edges.{module}" for way, module in WAYS.items()} | {"bare Python": "pass"}
+    imports = {way: f"import tools.bench.endpoint_variants.{module}" for way, module in WAYS.items()} | {
+        "bare Python": "pass"
+    }
     for code in imports.values():
         _cold(code)  # compiles
     cold: dict[str, list[float]] = {way: [] for way in imports}
     for _ in range(ROUNDS):
         for way, code in imports.items():
             cold[way].append(_cold(code))
-    warm = {way: _warm(f"tools.bench.edges.{module}") for way, module in WAYS.items()}
+    warm = {way: _warm(f"tools.bench.endpoint_variants.{module}") for way, module in WAYS.items()}
     bare = statistics.median(cold["bare Python"])
     lines = {way: len(_source(module)) for way, module in WAYS.items()}
-    print("| edge | import ms over bare Python | ratio | warm µs a call | lines for one endpoint |")
+    print("| way | import ms over bare Python | ratio | warm µs a call | lines for one endpoint |")
     print("|---|---:|---:|---:|---:|")
     ours = statistics.median(cold["thin decorator (ours)"]) - bare
     for way in WAYS:
@@ -133,7 +139,7 @@ def main() -> None:
 
 
 def _source(module: str) -> list[str]:
-    text = (ROOT / "tools" / "bench" / "edges" / f"{module}.py").read_text(encoding="utf-8")
+    text = (ROOT / "tools" / "bench" / "endpoint_variants" / f"{module}.py").read_text(encoding="utf-8")
     return [line for line in text.splitlines() if line.strip()]
 
 

@@ -1,4 +1,4 @@
-"""No edge: json, a check by hand, print. What every endpoint would have to repeat for the rest of the contract."""
+"""No decorator: json, a check by hand, print. Every endpoint would have to add the rest of the contract itself."""
 
 import json
 from typing import Any
