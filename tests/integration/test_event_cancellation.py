@@ -33,7 +33,7 @@ from tests.support.concurrently import concurrently
 from tests.support.fixtures.reservations_service import ReservationsService
 from tests.support.fixtures.sale_services import SaleServices
 from tools.demo.buyer import eventually
-from tools.simulation.events_service import SALE_STARTS, SHOW_ENDS, SHOW_STARTS
+from tools.simulation.events_service import EVENT_ENDS, EVENT_STARTS, SALE_STARTS
 
 CANCELLED = Status.CANCELLED
 
@@ -115,7 +115,7 @@ def test_a_buyer_who_cancels_before_the_event_cancellation_arrives_pays_no_fee(
     services: SaleServices, superuser: Database
 ) -> None:
     bought = services.buy(0)
-    services.events.now = SHOW_STARTS - timedelta(hours=3)
+    services.events.now = EVENT_STARTS - timedelta(hours=3)
     cancel(services)
     services.delivery.deliver()
     cancelled_reservation = services.reservations.cancel_reservation.cancel(bought.user_id, bought.id)
@@ -298,7 +298,7 @@ def test_an_admin_sees_the_progress_of_the_refunds(
 
 
 def test_an_event_that_is_over_cannot_be_cancelled(services: SaleServices) -> None:
-    services.events.now = SHOW_ENDS
+    services.events.now = EVENT_ENDS
     expect_error(EventEnded, lambda: cancel(services))
 
 
@@ -328,7 +328,7 @@ def test_a_reservation_made_during_the_deletion_is_refunded_in_full(
 
 def reschedule(services: SaleServices, days: int) -> None:
     delay = timedelta(days=days)
-    times = EventEdit.model_validate({"startsAt": SHOW_STARTS + delay, "endsAt": SHOW_ENDS + delay})
+    times = EventEdit.model_validate({"startsAt": EVENT_STARTS + delay, "endsAt": EVENT_ENDS + delay})
     services.events.admin.reschedule(services.event.id, times, "the hall is flooded", UserId(uuid4()), ANY_VERSION)
     services.delivery.deliver()
 
@@ -337,10 +337,10 @@ def test_a_reservation_older_than_the_reschedule_has_no_cancellation_fee(
     services: SaleServices,
 ) -> None:
     early = services.buy(0)
-    services.events.now = SHOW_STARTS - timedelta(days=2)
+    services.events.now = EVENT_STARTS - timedelta(days=2)
     reschedule(services, days=1)
     late = services.buy(1)
-    new_start = SHOW_STARTS + timedelta(days=1)
+    new_start = EVENT_STARTS + timedelta(days=1)
     assert [services.now(each).event_starts_at for each in (early, late)] == [new_start, new_start]
 
     services.events.now = new_start - timedelta(minutes=1)
@@ -356,21 +356,21 @@ def test_an_expired_hold_that_is_confirmed_by_a_late_payment_has_the_rescheduled
     reschedule(services, days=1)
     services.pay(late)
     confirmed = services.now(late)
-    assert (confirmed.status, confirmed.event_starts_at) == (Status.CONFIRMED, SHOW_STARTS + timedelta(days=1))
+    assert (confirmed.status, confirmed.event_starts_at) == (Status.CONFIRMED, EVENT_STARTS + timedelta(days=1))
     assert services.reservations.cancel_reservation.cancel(late.user_id, late.id).fee == 0
 
 
 def test_a_reservation_of_a_rescheduled_event_cannot_be_cancelled_after_its_start(services: SaleServices) -> None:
     early = services.buy(0)
     reschedule(services, days=1)
-    services.events.now = SHOW_STARTS + timedelta(days=1)
+    services.events.now = EVENT_STARTS + timedelta(days=1)
     expect_error(NotCancellable, lambda: services.reservations.cancel_reservation.cancel(early.user_id, early.id))
 
 
 def test_an_event_is_rescheduled_only_while_it_is_on_sale(services: SaleServices) -> None:
     services.events.now = SALE_STARTS - timedelta(days=1)
     expect_error(SaleNotStarted, lambda: reschedule(services, days=1))
-    services.events.now = SHOW_ENDS
+    services.events.now = EVENT_ENDS
     expect_error(EventEnded, lambda: reschedule(services, days=1))
     services.events.now = SALE_STARTS
     cancel(services)

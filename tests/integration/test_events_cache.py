@@ -23,7 +23,7 @@ from functions.events.domain.event_search import EventSearch
 from functions.events.domain.freshness import freshness
 from functions.events.handlers.responses.event_response import EventDetailResponse
 from tests.support.concurrently import concurrently
-from tools.simulation.events_service import SALE_STARTS, SHOW_ENDS, EventsService, seat_messages
+from tools.simulation.events_service import EVENT_ENDS, SALE_STARTS, EventsService, seat_messages
 
 SECOND = timedelta(seconds=1)
 
@@ -265,7 +265,7 @@ def test_a_sale_from_a_message_shows_at_once(new_service: Callable[[], EventsSer
     assert reader.reads.seat_statuses(event_id).version == 1
 
 
-@pytest.mark.parametrize(("at", "status"), [(SALE_STARTS, "ONGOING"), (SHOW_ENDS, "ENDED")])
+@pytest.mark.parametrize(("at", "status"), [(SALE_STARTS, "ONGOING"), (EVENT_ENDS, "ENDED")])
 def test_a_status_changes_on_time_despite_the_cache(
     new_service: Callable[[], EventsService], at: Any, status: str
 ) -> None:

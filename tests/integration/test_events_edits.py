@@ -18,7 +18,7 @@ from functions.events.domain.event_edit import EventEdit
 from functions.events.domain.seat_template import SeatTemplate, Section
 from functions.events.usecases.event_admin import EventAdmin
 from tests.support.concurrently import concurrently
-from tools.simulation.events_service import SALE_STARTS, SHOW_ENDS, TEMPLATE, EventsService
+from tools.simulation.events_service import EVENT_ENDS, SALE_STARTS, TEMPLATE, EventsService
 
 BEFORE_SALE = SALE_STARTS - timedelta(days=1)
 SMALLER = SeatTemplate(sections=[Section(name="A", grade="VIP", rows=1, seats_per_row=3)])
@@ -173,7 +173,7 @@ def test_a_venue_and_a_hall_are_in_use_until_their_last_event_is_over(service: E
     expect_error(HallInUse, lambda: service.venue_admin.edit_hall(venue_id, hall_id, None, SMALLER, ANY_VERSION))
 
     if over == "ended":
-        service.now = SHOW_ENDS
+        service.now = EVENT_ENDS
     elif over == "cancelled":
         service.cancel(event.id, BEFORE_SALE)
     else:

@@ -13,10 +13,10 @@ from functions.events.domain.seat_template import GRADES
 from tools.simulation.events_service import (
     ARENA,
     ARENA_PRICES,
+    EVENT_ENDS,
+    EVENT_STARTS,
     SALE_ENDS,
     SALE_STARTS,
-    SHOW_ENDS,
-    SHOW_STARTS,
     TEMPLATE,
     EventsService,
 )
@@ -71,8 +71,8 @@ def test_an_arena_of_fifty_thousand_seats_is_on_sale_after_one_request(service: 
         (SALE_STARTS - timedelta(microseconds=1), "UPCOMING"),
         (SALE_STARTS, "ONGOING"),
         (SALE_ENDS, "ONGOING"),
-        (SHOW_ENDS - timedelta(microseconds=1), "ONGOING"),
-        (SHOW_ENDS, "ENDED"),
+        (EVENT_ENDS - timedelta(microseconds=1), "ONGOING"),
+        (EVENT_ENDS, "ENDED"),
     ],
 )
 def test_the_status_of_an_event_follows_from_the_time(service: EventsService, now: datetime, status: str) -> None:
@@ -87,7 +87,7 @@ def test_the_status_of_an_event_follows_from_the_time(service: EventsService, no
 def test_a_cancelled_event_is_cancelled_at_any_time(service: EventsService) -> None:
     event_id = service.event().id
     service.cancel(event_id, SALE_STARTS)
-    for now in (SALE_STARTS - timedelta(days=1), SALE_STARTS, SHOW_ENDS):
+    for now in (SALE_STARTS - timedelta(days=1), SALE_STARTS, EVENT_ENDS):
         service.now = now
         assert service.events.event(event_id).status == "CANCELLED"
 
@@ -133,9 +133,9 @@ def test_events_that_start_at_the_same_time_are_each_on_one_page(service: Events
 
 def test_events_are_sorted_as_requested(service: EventsService) -> None:
     day = timedelta(days=1)
-    service.event(title="B", starts_at=SHOW_STARTS - day, sale_starts_at=SALE_STARTS + day)
-    service.event(title="A", starts_at=SHOW_STARTS, sale_starts_at=SALE_STARTS + 2 * day)
-    service.event(title="C", starts_at=SHOW_STARTS - 2 * day, sale_starts_at=SALE_STARTS)
+    service.event(title="B", starts_at=EVENT_STARTS - day, sale_starts_at=SALE_STARTS + day)
+    service.event(title="A", starts_at=EVENT_STARTS, sale_starts_at=SALE_STARTS + 2 * day)
+    service.event(title="C", starts_at=EVENT_STARTS - 2 * day, sale_starts_at=SALE_STARTS)
     assert service.titles() == ["C", "B", "A"]
     assert service.titles(sort="-startsAt") == ["A", "B", "C"]
     assert service.titles(sort="saleStartsAt") == ["C", "B", "A"]
@@ -144,7 +144,7 @@ def test_events_are_sorted_as_requested(service: EventsService) -> None:
 
 def test_events_are_found_by_city_by_time_and_by_words_of_title_or_artist(service: EventsService) -> None:
     service.event(title="Spring Night", artist="Han River Philharmonic")
-    service.event(title="100% Jazz_Live", venue_id=service.venue(city="Busan"), starts_at=SHOW_STARTS - timedelta(1))
+    service.event(title="100% Jazz_Live", venue_id=service.venue(city="Busan"), starts_at=EVENT_STARTS - timedelta(1))
 
     assert service.titles(city="Busan") == ["100% Jazz_Live"]
     assert service.titles(q="spring") == ["Spring Night"]
@@ -153,8 +153,8 @@ def test_events_are_found_by_city_by_time_and_by_words_of_title_or_artist(servic
     assert service.titles(q="%") == ["100% Jazz_Live"], "a wildcard is matched literally"
     assert service.titles(q="Spring_Night") == []
     assert service.titles(q="\\") == []
-    assert service.titles(**{"from": SHOW_STARTS}) == ["Spring Night"]
-    assert service.titles(to=SHOW_STARTS) == ["100% Jazz_Live"]
+    assert service.titles(**{"from": EVENT_STARTS}) == ["Spring Night"]
+    assert service.titles(to=EVENT_STARTS) == ["100% Jazz_Live"]
 
 
 def test_venues_are_listed_by_name_with_their_halls(service: EventsService) -> None:

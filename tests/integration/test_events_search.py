@@ -9,7 +9,7 @@ import pytest
 from common.stores.postgres import Database
 from functions.events.adapters.event_repository import counting, listing
 from functions.events.domain.event_search import EventSearch
-from tools.simulation.events_service import SALE_STARTS, SHOW_STARTS, EventsService
+from tools.simulation.events_service import EVENT_STARTS, SALE_STARTS, EventsService
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def many_events(superuser: Database, service: EventsService) -> EventsService:
              CROSS JOIN LATERAL (SELECT %(around)s::timestamptz + (n - 2500) * interval '12 hours' AS at,
                                         %(words)s::text[] AS words) made
             """,
-            {"around": SHOW_STARTS, "words": WORDS},
+            {"around": EVENT_STARTS, "words": WORDS},
         )
     for table in ("events", "venues", "halls"):
         with superuser.transaction() as connection:
@@ -143,7 +143,7 @@ PAGES: list[tuple[dict[str, Any], str]] = [
     ({"sort": "-startsAt"}, "events_starts"),
     ({"sort": "saleStartsAt"}, "events_sale_starts"),
     ({"sort": "title"}, "events_title"),
-    ({"from": SHOW_STARTS, "to": SHOW_STARTS + timedelta(days=2)}, "events_starts"),
+    ({"from": EVENT_STARTS, "to": EVENT_STARTS + timedelta(days=2)}, "events_starts"),
     ({"status": "UPCOMING", "sort": "saleStartsAt"}, "events_sale_starts"),
     ({"status": "ONGOING"}, "events_starts"),
     ({"city": "City 7"}, "events_hall"),
@@ -155,7 +155,7 @@ PAGES: list[tuple[dict[str, Any], str]] = [
 COUNTS: list[tuple[dict[str, Any], str]] = [
     ({"q": "희귀"}, "events_grams"),
     ({"city": "City 7"}, "events_hall"),
-    ({"from": SHOW_STARTS, "to": SHOW_STARTS + timedelta(days=2)}, "events_starts"),
+    ({"from": EVENT_STARTS, "to": EVENT_STARTS + timedelta(days=2)}, "events_starts"),
 ]
 
 

@@ -14,7 +14,7 @@ from tests.conftest import PASSWORD
 from tools.invariants import BankPayment, violations
 from tools.invariants.checker import connect, rules
 from tools.simulation.fake_portone import SETTINGS, fake_portone
-from tools.simulation.model.world import BEGIN, USERS, Stores, World, logins
+from tools.simulation.model.world import RUN_STARTS, USERS, Stores, World, logins
 
 
 class ConsistentStores:
@@ -26,10 +26,10 @@ class ConsistentStores:
         first, second, third, fourth = world.seat_ids[event]
         self.bought, self.cancelled = self.buy(0, first), self.buy(1, second)
         self.declined = self.buy(2, third, outcome="FAILED")
-        world.settle_down()
+        world.finish_pending_work()
         world.next_day()
         world.cancel(self.cancelled)
-        world.settle_down()
+        world.finish_pending_work()
         self.held = UUID(world.hold(USERS[3], event, [fourth]).body["reservationId"])
         self.bank = world.stores.portone.holdings()
 
@@ -188,7 +188,7 @@ def test_consistent_stores_have_no_violations(stores: ConsistentStores) -> None:
     ]
     payment = stores.bank[stores.payment_of(stores.cancelled)]
     assert payment.paid > payment.kept > 0, "a fee is kept, and the rest is refunded"
-    assert stores.world.now > BEGIN
+    assert stores.world.now > RUN_STARTS
 
 
 def test_every_rule_has_a_planted_violation() -> None:

@@ -50,7 +50,7 @@ import statistics, sys, time
 sys.path.insert(0, sys.argv[1])
 import authorizer, echo, json
 event = json.loads(sys.stdin.read())
-request = {**event, "type": "REQUEST", "methodArn": "arn:aws:execute-api:us-east-1:000000000000:api/v1/GET/asked"}
+request = {**event, "type": "REQUEST", "methodArn": "arn:aws:execute-api:us-east-1:000000000000:api/v1/GET/echo"}
 def call():
     began = time.perf_counter()
     authorizer.handler(request, None)
@@ -224,7 +224,7 @@ def _take_turns(clients: dict[str, EmulatorClient]) -> dict[tuple[str, int], Loa
 
 
 def _slice(client: EmulatorClient, connections: int, seconds: float) -> Load:
-    url = f"http://{client.api.host}:{client.api.port}{client.api.prefix}/asked"
+    url = f"http://{client.api.host}:{client.api.port}{client.api.prefix}/echo"
     headers = {**client.api.headers, "Authorization": "allow"}
     command = [sys.executable, "-m", "tools.bench.load", url, str(connections), str(seconds), str(CALLS)]
     command += [f"{name}={value}" for name, value in headers.items()]
@@ -233,7 +233,7 @@ def _slice(client: EmulatorClient, connections: int, seconds: float) -> Load:
 
 
 def _in_process(client: EmulatorClient) -> float:
-    event = client.http("/asked", headers=[("Authorization", "allow")]).body.decode()
+    event = client.http("/echo", headers=[("Authorization", "allow")]).body.decode()
     functions = str(ROOT / "tools" / "conformance" / "functions")
     command = [sys.executable, "-c", IN_PROCESS, functions]
     return float(subprocess.run(command, input=event, check=True, capture_output=True, text=True).stdout)

@@ -148,9 +148,9 @@ def _print_queries(postgres: str, redis: Client, event_id: EventId) -> None:
     reads: dict[str, Callable[[EventReader], object]] = {
         "list": lambda service: service.page(SEARCH, _render_page),
         "detail": lambda service: service.event(event_id, render_event),
-        "seats": lambda service: service.seat_list(service.statuses(event_id)),
-        "seats/layout": lambda service: service.seat_layout(event_id, service.statuses(event_id).layout_version),
-        "seats/status": lambda service: service.statuses(event_id),
+        "seats": lambda service: service.seat_list(service.seat_statuses(event_id)),
+        "seats/layout": lambda service: service.seat_layout(event_id, service.seat_statuses(event_id).layout_version),
+        "seats/status": lambda service: service.seat_statuses(event_id),
     }
 
     def new_environment() -> EventReader:

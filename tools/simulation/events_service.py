@@ -29,8 +29,8 @@ from functions.events.usecases.venue_admin import VenueAdmin
 
 SALE_STARTS = datetime(2026, 12, 1, 11, tzinfo=UTC)
 SALE_ENDS = datetime(2027, 1, 15, 9, tzinfo=UTC)
-SHOW_STARTS = datetime(2027, 1, 15, 10, tzinfo=UTC)
-SHOW_ENDS = datetime(2027, 1, 15, 12, tzinfo=UTC)
+EVENT_STARTS = datetime(2027, 1, 15, 10, tzinfo=UTC)
+EVENT_ENDS = datetime(2027, 1, 15, 12, tzinfo=UTC)
 TEMPLATE = SeatTemplate(
     sections=[
         Section(name="B", grade="S", rows=2, seats_per_row=3),
@@ -117,8 +117,8 @@ class EventsService:
         proposal: dict[str, Any] = {
             "title": "Concert",
             "artist": "Artist",
-            "starts_at": SHOW_STARTS,
-            "ends_at": SHOW_ENDS,
+            "starts_at": EVENT_STARTS,
+            "ends_at": EVENT_ENDS,
             "sale_starts_at": SALE_STARTS,
             "sale_ends_at": SALE_ENDS,
             "prices": {"VIP": 150_000, "S": 120_000},

@@ -189,7 +189,7 @@ def machine(stores: Stores) -> type[RuleBasedStateMachine]:
             assert not self.world.seats_reserved_twice()
 
         def _check(self) -> None:
-            self.world.settle_down()
+            self.world.finish_pending_work()
             found = self.world.violations()
             stores.stats.violations += len(found)
             assert not found, "\n".join(map(str, found))

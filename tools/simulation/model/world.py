@@ -106,7 +106,7 @@ ResultT = TypeVar("ResultT")
 
 HOLD, SETTLE_AFTER = 300, timedelta(seconds=340)  # as in template.yaml and payments' wiring
 EVENT_STARTS = datetime(2027, 3, 20, 10, tzinfo=UTC)
-BEGIN = EVENT_STARTS - timedelta(days=9)  # a day after the purchase, a cancellation has a fee
+RUN_STARTS = EVENT_STARTS - timedelta(days=9)  # a day after the purchase, a cancellation has a fee
 LONGEST_RUN = timedelta(hours=11)  # failed payments are checked for a day; no payment of a run is later than this
 USERS = [UUID(int=user) for user in range(1, 6)]
 OTHER_USER = UUID(int=99)
@@ -359,7 +359,7 @@ class World:
 
     def __init__(self, stores: Stores) -> None:
         self.stores, self.stats = stores, stores.stats
-        self.now = BEGIN
+        self.now = RUN_STARTS
         self.fault_injector = FaultInjector(self._meanwhile)
         self.broker = Broker()
         self._ids = count(1 << 100)
@@ -392,7 +392,7 @@ class World:
         made = service.hall(venue, HALL)
         times = {"starts_at": EVENT_STARTS, "ends_at": EVENT_STARTS + timedelta(hours=2), "sale_ends_at": EVENT_STARTS}
         self.event_ids = [
-            service.event(venue_id=venue, hall_id=made, sale_starts_at=BEGIN - timedelta(days=1), **times).id
+            service.event(venue_id=venue, hall_id=made, sale_starts_at=RUN_STARTS - timedelta(days=1), **times).id
             for _ in range(2)
         ]
         self.seat_ids = {event: service.seat_ids(event) for event in self.event_ids}
@@ -824,7 +824,7 @@ class World:
 
     # -- end of a run -----------------------------------------------------------------------------------------------
 
-    def settle_down(self) -> None:
+    def finish_pending_work(self) -> None:
         """End all faults and let the schedules run for eight minutes, then twice much later.
 
         Later, because failed payments, which may have been paid without a webhook, are checked less and less often.
