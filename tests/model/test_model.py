@@ -32,3 +32,4 @@ def test_seats_and_payments_stay_consistent_under_any_fault(stores: Stores) -> N
     assert stores.stats.steps > 600
     assert stores.stats.tickets > 0
     assert stores.stats.faults.total() > 100
+    assert {"Postgres", "Redis"} <= {fault.partition(":")[0] for fault in stores.stats.faults}

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import httpx
 import psycopg
@@ -118,7 +118,9 @@ class Environment:
         self.crashed = False
         self.database = _Database(conninfo, self)
         self.redis: Client = connect(redis_url, cluster=False)
-        self.redis.execute_command = self.as_exchange("Redis", self.redis.execute_command, _redis_connection_lost)  # type: ignore[method-assign]
+        # `connect` returns a wrapper: the commands pass execute_command of the client in it.
+        client: Any = cast(Any, self.redis)._made()
+        client.execute_command = self.as_exchange("Redis", client.execute_command, _redis_connection_lost)
 
     def crash(self) -> None:
         self.crashed = True
