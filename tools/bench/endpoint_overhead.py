@@ -44,10 +44,10 @@ BARE_SCRIPT = """
 import sys, time
 from pathlib import Path
 import common.protection.rate_limit
-from common.stores import redis
 from common.stores.redis import Script, run_together
+from common.wiring.redis_client import redis_client
 script = Script(Path(common.protection.rate_limit.__file__).parent / "lua" / "count_request.lua")
-client = redis.client()
+client = redis_client()
 def called(calls):
     for number in range(calls):
         times = [time.time_ns() // 1000, 300_000, 240]

@@ -7,6 +7,7 @@ processes. Prints Markdown with elapsed time and processor time, on which a busy
 """
 
 import asyncio
+import io
 import json
 import math
 import os
@@ -18,7 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -227,7 +228,8 @@ def _log_in(email: str, password: str, expect: int | None = None) -> Event:
     event = _sample("log_in")
     event["body"] = json.dumps({"email": email, "password": password, "captchaToken": "sandbox-human"})
     event["requestContext"]["requestId"] = str(uuid4())
-    response = import_module("functions.auth.handlers.log_in").handler(event, None)
+    with redirect_stdout(io.StringIO()):  # without the log record of the request
+        response = import_module("functions.auth.handlers.log_in").handler(event, None)
     if expect is not None and response["statusCode"] != expect:
         raise SystemExit(f"{response['statusCode']} instead of {expect}: {response['body']}")
     return cast(Event, json.loads(response["body"]))

@@ -49,7 +49,7 @@ def main() -> None:
         os.environ.update(
             REDIS_URL=running.redis,
             REDIS_CLUSTER="false",
-            POWERTOOLS_SERVICE_NAME="bench",
+            SERVICE_NAME="queue",
             SALE_TERMS_FUNCTION="",
             SECRETS_PREFIX="",
         )
