@@ -4,18 +4,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
 
-from common.contracts.payable import EXTENSION_SECONDS, PayableResponse
+from common.contracts.payable import EXTENSION_SECONDS, PayableRequest, PayableResponse
 from common.domain.clock import new_id
 from common.domain.ids import EventId, PaymentId, RefundId, ReservationId, UserId
+from common.domain.model import rfc3339
 from common.domain.shared_errors import DomainError, HoldExpired
 from common.http.error_catalogue import ERROR_CATALOGUE
-from common.messaging.messages import ReservationCancelled, envelope
+from common.messaging.consumer import Consumer
+from common.messaging.messages import RESERVATION_EVENTS, ReservationCancelled, envelope
 from common.messaging.outbox import Outbox
 from common.protection.circuit_breaker import CircuitBreaker
 from common.stores.postgres import Database
@@ -26,6 +28,7 @@ from functions.payments.adapters.payment_repository import PaymentRepository
 from functions.payments.adapters.refund_repository import RefundRepository
 from functions.payments.domain.payment import Payment, PaymentStatus
 from functions.payments.domain.payment_gateway import GatewayRejected, GatewayUnavailable, GatewayView
+from functions.payments.usecases.apply_cancellations import ApplyCancellations
 from functions.payments.usecases.confirm_payment import ConfirmPayment
 from functions.payments.usecases.create_payment import CreatedPayment, CreatePayment
 from functions.payments.usecases.record_outcome import RecordOutcome
@@ -34,6 +37,7 @@ from functions.payments.usecases.settle_payments import SettlePayments
 from functions.payments.usecases.sync_with_gateway import SyncWithGateway
 from local.sandbox.settings import Settings
 from tests.support.concurrently import concurrently
+from tests.support.fakes.message_delivery import MessageDelivery
 from tools.simulation.fake_portone import fake_portone
 
 EVENT = uuid4()
@@ -57,8 +61,10 @@ class PaymentsService:
         self.payments, self.refund_records = PaymentRepository(database), RefundRepository(database)
         self.outcome = RecordOutcome(database, self.payments, self.refund_records, Outbox(self.clock))
         self.hold_expired = False
-        self.payable: Callable[[UUID, UUID, int], PayableResponse] = self._payable
+        self.amount = AMOUNT
+        self.payable: Callable[[PayableRequest], PayableResponse] = self._payable
         self.extensions: list[int] = []  # seconds, of each call to the reservations service
+        self.withdrawn: list[PaymentId | None] = []  # payments that were reported as not started
         circuit = CircuitBreaker("portone", redis, self.clock, failures=(GatewayUnavailable,))
         channel_key = Settings().portone_channel_key
         self.portone = PortOne(portone, self.payments.add_gateway_answer, circuit.attempt, channel_key)
@@ -68,26 +74,38 @@ class PaymentsService:
     def use_gateway(self, gateway: Any) -> None:
         reservations = ReservationsClient(self._call, "Payable")
         self.sync = SyncWithGateway(self.payments, self.outcome, gateway, self.clock, new_id)
-        self.create_payment = CreatePayment(self.payments, gateway, reservations, self.clock, new_id)
+        self.create_payment = CreatePayment(
+            payments=self.payments,
+            gateway=gateway,
+            reservations=reservations,
+            sync=self.sync,
+            clock=self.clock,
+            new_id=new_id,
+        )
         self.confirm_payment = ConfirmPayment(self.payments, gateway, reservations, self.sync)
         self.settle_payments = SettlePayments(self.payments, self.sync, self.clock, timedelta(seconds=340))
         self.refunds = Refunds(self.payments, self.refund_records, self.outcome, gateway, self.clock)
+        cancellations = ApplyCancellations(self.refunds, self.payments, self.sync)
+        self.consumer = Consumer("payments", self.database, {ReservationCancelled: cancellations.cancelled})
 
     def _call(self, function: str, request: Any, response: Any, *, read: bool, raises: Any = ()) -> Any:
         assert read is (request.extension_seconds == 0), "a call that extends a hold is not a read"
-        return self.payable(request.reservation_id, request.user_id, request.extension_seconds)
+        if request.withdrawn:
+            self.withdrawn.append(request.payment_id)
+        else:
+            self.extensions.append(request.extension_seconds)
+        return self.payable(request)
 
-    def _payable(self, reservation_id: UUID, user_id: UUID, extension_seconds: int) -> PayableResponse:
+    def _payable(self, request: PayableRequest) -> PayableResponse:
         if self.hold_expired:
             raise HoldExpired()
-        self.extensions.append(extension_seconds)
         return PayableResponse(
-            reservation_id=ReservationId(reservation_id),
+            reservation_id=request.reservation_id,
             event_id=EventId(EVENT),
             event_title="Tour",
             seat_count=2,
-            total_amount=AMOUNT,
-            hold_expires_at=self.clock(),
+            total_amount=self.amount,
+            hold_expires_at=self.clock() + timedelta(seconds=300),
         )
 
     def create(self, user: UUID | None = None, reservation: UUID | None = None, key: str | None = None) -> Payment:
@@ -112,6 +130,21 @@ class PaymentsService:
 
     def faults(self, mode: str, **more: float) -> None:
         self._sandbox.put("/sandbox/faults", json={"mode": mode, **more}).raise_for_status()
+
+
+@dataclass
+class StartedMeanwhile:
+    """PortOne, but it does not answer a pre-registration, which a request at the same time made."""
+
+    portone: PortOne
+    payments: PaymentRepository
+
+    def pre_register(self, payment_id: PaymentId, amount: int) -> None:
+        self.payments.mark_preregistered(payment_id, amount, datetime.now(UTC))
+        raise GatewayUnavailable(timed_out=True)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.portone, name)
 
 
 NewServices = Callable[[int], list[PaymentsService]]
@@ -196,11 +229,80 @@ def test_a_hundred_concurrent_repeats_of_a_request_create_one_payment_and_one_pr
             assert portone.pre_registrations == 1
 
 
-def test_a_reservation_has_at_most_one_active_payment(new_services: NewServices) -> None:
+def test_concurrent_requests_with_different_keys_continue_one_payment(
+    new_services: NewServices, superuser: Database
+) -> None:
     user, reservation = uuid4(), uuid4()
     outcomes = concurrently([partial(each.create, user, reservation) for each in new_services(8)])
-    assert len([each for each in outcomes if isinstance(each, Payment)]) == 1
-    assert {str(each) for each in outcomes if isinstance(each, Exception)} == {"PAYMENT_IN_PROGRESS"}
+    assert {each.id for each in outcomes if isinstance(each, Payment)} == {
+        row["id"] for row in superuser.rows("SELECT id FROM payment_service.payments")
+    }
+    assert [each for each in outcomes if isinstance(each, Exception)] == []
+
+
+def test_a_new_key_continues_the_open_payment_and_only_while_the_hold_lasts(service: PaymentsService) -> None:
+    user, reservation, key = uuid4(), uuid4(), uuid4().hex
+    first = service.create(user, reservation, key)
+    assert service.create(user, reservation).id == first.id
+    assert code_of(lambda: service.create(uuid4(), reservation)) == "PAYMENT_KEY_REUSED"
+    service.hold_expired = True
+    assert code_of(lambda: service.create(user, reservation)) == "HOLD_EXPIRED"
+    assert service.create(user, reservation, key).id == first.id  # the same request, the same answer
+
+
+def test_a_payment_that_could_not_be_started_is_continued_with_any_key_for_other_seats(
+    service: PaymentsService,
+) -> None:
+    user, reservation = uuid4(), uuid4()
+    service.faults("error")
+    assert code_of(lambda: service.create(user, reservation)) == "PAYMENT_NOT_STARTED"
+    (withdrawn,) = service.withdrawn  # the seats can be changed again
+    service.faults("none")
+    service.amount = AMOUNT // 2
+    payment = service.create(user, reservation)
+    assert (payment.id, payment.amount) == (withdrawn, AMOUNT // 2)
+    assert service.confirm(payment, service.pay(payment, "AUTHORIZED")).status is PaymentStatus.SUCCESS
+    assert service.kept_by_gateway(payment) == AMOUNT // 2
+
+
+def test_a_payment_is_not_withdrawn_if_a_request_at_the_same_time_started_it(service: PaymentsService) -> None:
+    gateway = StartedMeanwhile(service.portone, service.payments)
+    service.use_gateway(gateway)
+    assert service.create().preregistered_at is not None
+    assert service.withdrawn == []
+
+
+def test_money_for_seats_that_were_changed_is_not_taken_or_returned(service: PaymentsService) -> None:
+    authorized, paid = service.create(), service.create()
+    token = service.pay(authorized, "AUTHORIZED")
+    service.pay(paid, "PAID")
+    service.amount = AMOUNT // 2
+    assert code_of(lambda: service.confirm(authorized, token)) == "AMOUNT_MISMATCH"
+    assert code_of(lambda: service.confirm(paid)) == "AMOUNT_MISMATCH"
+    assert (service.kept_by_gateway(authorized), service.kept_by_gateway(paid)) == (0, 0)
+
+
+def test_a_free_reservation_is_paid_without_the_gateway(service: PaymentsService, superuser: Database) -> None:
+    service.amount = 0
+    service.use_gateway(None)  # a call would raise
+    user, reservation = uuid4(), uuid4()
+    free = service.create(user, reservation)
+    assert free.status is PaymentStatus.SUCCESS
+    assert service.create(user, reservation).id == free.id
+    assert service.confirm(free).status is PaymentStatus.SUCCESS
+    assert messages(superuser) == ["PaymentSuccess"]
+
+
+def test_a_free_payment_whose_request_crashed_is_settled(service: PaymentsService, superuser: Database) -> None:
+    service.amount = 0
+    service.use_gateway(None)
+    service.create_payment._sync = cast(SyncWithGateway, None)
+    with pytest.raises(AttributeError):  # the crash
+        service.create()
+    service.use_gateway(None)
+    service.clock.now += timedelta(seconds=400)
+    service.settle_payments.settle()
+    assert messages(superuser) == ["PaymentSuccess"]
 
 
 def test_a_payment_key_cannot_be_used_by_another_user(service: PaymentsService) -> None:
@@ -251,12 +353,83 @@ def test_a_hold_is_extended_by_confirming_a_payment_and_not_by_creating_it(servi
     assert service.extensions == [0, EXTENSION_SECONDS]
 
 
-def test_a_declined_card_fails_the_payment(service: PaymentsService, superuser: Database) -> None:
+def test_after_a_declined_card_the_buyer_can_pay_with_another_one(
+    service: PaymentsService, superuser: Database
+) -> None:
     payment = service.create()
     service.pay(payment, "FAILED")
-    assert code_of(lambda: service.confirm(payment)) == "PAYMENT_FAILED"
-    assert code_of(lambda: service.confirm(payment)) == "PAYMENT_FAILED"
-    assert messages(superuser) == ["PaymentFailed"]
+    service.sync.handle_webhook(payment.id)
+    with pytest.raises(DomainError) as declined:
+        service.confirm(payment)
+    assert declined.value.code == "PAYMENT_FAILED"
+    until = rfc3339(service.clock() + timedelta(seconds=300))
+    assert declined.value.details == {"reason": "The card company declined the payment", "retryUntil": until}
+    assert messages(superuser) == []
+    assert service.confirm(payment, service.pay(payment, "AUTHORIZED")).status is PaymentStatus.SUCCESS
+    assert messages(superuser) == ["PaymentSuccess"]
+
+
+def test_a_declined_payment_fails_when_the_hold_ends(service: PaymentsService, superuser: Database) -> None:
+    payment = service.create()
+    service.pay(payment, "FAILED")
+    cancel_unpaid(service, payment, "HOLD_TIMEOUT", superuser)
+    failed = service.payments.find(payment.id)
+    assert failed is not None
+    assert (failed.status, failed.failure_reason) == (PaymentStatus.FAILED, "The card company declined the payment")
+
+
+def test_a_payment_whose_window_may_be_open_does_not_fail_when_the_hold_ends(
+    service: PaymentsService, superuser: Database
+) -> None:
+    payment = service.create()
+    cancel_unpaid(service, payment, "HOLD_TIMEOUT", superuser)
+    service.pay(payment, "PAID")
+    service.sync.handle_webhook(payment.id)
+    assert messages(superuser)[-1] == "PaymentSuccess"  # reservations decides whether its seats are free
+
+
+@pytest.mark.parametrize("reason", ["USER_REQUEST", "EVENT_CANCELLED"])
+def test_a_payment_fails_when_its_reservation_is_cancelled_and_later_money_is_returned(
+    service: PaymentsService, superuser: Database, reason: str
+) -> None:
+    early, late = service.create(), service.create()
+    service.pay(early, "PAID")
+    for payment in (early, late):
+        cancel_unpaid(service, payment, reason, superuser)
+    service.pay(late, "PAID")
+    service.sync.handle_webhook(late.id)
+    assert (service.kept_by_gateway(early), service.kept_by_gateway(late)) == (0, 0)
+    assert messages(superuser).count("PaymentFailed") == 2
+
+
+def test_a_declined_payment_fails_later_if_the_gateway_was_unavailable_when_the_hold_ended(
+    service: PaymentsService, superuser: Database
+) -> None:
+    payment = service.create()
+    service.pay(payment, "FAILED")
+    service.faults("error")
+    cancel_unpaid(service, payment, "HOLD_TIMEOUT", superuser)
+    assert "PaymentFailed" not in messages(superuser)
+    service.faults("none")
+    service.clock.now += timedelta(seconds=400)
+    service.settle_payments.settle()
+    failed = service.payments.find(payment.id)
+    assert failed is not None
+    assert failed.failure_reason == "The card company declined the payment"
+
+
+def cancel_unpaid(service: PaymentsService, payment: Payment, reason: str, superuser: Database) -> None:
+    """The reservation's cancellation is published and consumed."""
+    cancelled = ReservationCancelled(
+        reservation_id=payment.reservation_id,
+        event_id=EventId(EVENT),
+        seat_ids=[],
+        cancelled_at=service.clock(),
+        reason=reason,
+    )
+    with superuser.transaction() as connection:
+        Outbox(service.clock).write(connection, cancelled, user_id=payment.user_id)
+    MessageDelivery(superuser, {RESERVATION_EVENTS: [service.consumer]}).deliver()
 
 
 def test_confirming_before_the_buyer_has_paid_changes_nothing(service: PaymentsService, superuser: Database) -> None:
@@ -298,16 +471,16 @@ def test_a_webhook_for_a_confirmed_payment_does_not_call_portone(service: Paymen
     service.sync.handle_webhook(payment.id)
 
 
-def test_confirm_reports_a_declined_card_although_the_webhook_ended_the_hold_first(service: PaymentsService) -> None:
+def test_confirm_reports_a_wrong_amount_although_the_webhook_ended_the_hold_first(service: PaymentsService) -> None:
     payment = service.create()
-    service.pay(payment, "FAILED")
+    service.pay(payment, "PAID", amount=AMOUNT - 1)
 
-    def webhook_ends_the_hold(reservation_id: UUID, user_id: UUID, extension_seconds: int) -> PayableResponse:
+    def webhook_ends_the_hold(request: PayableRequest) -> PayableResponse:
         service.sync.handle_webhook(payment.id)  # PaymentFailed has cancelled the reservation by now
         raise HoldExpired()
 
     service.payable = webhook_ends_the_hold
-    assert code_of(lambda: service.confirm(payment)) == "PAYMENT_FAILED"
+    assert code_of(lambda: service.confirm(payment)) == "AMOUNT_MISMATCH"
 
 
 def test_a_payment_whose_confirmation_timed_out_is_settled_later(service: PaymentsService, superuser: Database) -> None:
@@ -329,7 +502,7 @@ def test_a_payment_whose_confirmation_timed_out_is_settled_later(service: Paymen
 def test_while_portone_is_unavailable_requests_fail_and_can_be_repeated_later(service: PaymentsService) -> None:
     user, reservation, key = UserId(uuid4()), ReservationId(uuid4()), uuid4().hex
     service.faults("error")
-    assert code_of(lambda: service.create(user, reservation, key)) == "PAYMENT_UNAVAILABLE"
+    assert code_of(lambda: service.create(user, reservation, key)) == "PAYMENT_NOT_STARTED"
     service.faults("none")
     payment = service.create(user, reservation, key)
     token = service.pay(payment, "AUTHORIZED")
@@ -347,7 +520,7 @@ def test_while_portone_fails_the_circuit_opens_for_all_instances_and_confirms_su
     token = service.pay(pending, "AUTHORIZED")
     service.faults("error")
     for _ in range(10):
-        assert code_of(service.create) == "PAYMENT_UNAVAILABLE"
+        assert code_of(service.create) == "PAYMENT_NOT_STARTED"
     calls = len(superuser.rows("SELECT 1 FROM payment_service.portone_answers"))
 
     with pytest.raises(DomainError) as raised:
@@ -487,7 +660,7 @@ def test_a_confirm_with_an_outdated_payment_does_not_return_the_money_of_a_succe
     payment = service.create()
     service.pay(payment, "PAID")
 
-    def another_confirm_is_faster(reservation_id: UUID, user_id: UUID, extension_seconds: int) -> PayableResponse:
+    def another_confirm_is_faster(request: PayableRequest) -> PayableResponse:
         service.sync.handle_webhook(payment.id)
         raise HoldExpired()
 
@@ -532,8 +705,7 @@ def test_money_seen_while_another_call_records_a_failure_is_returned(new_service
 
 def test_money_for_a_failed_payment_is_returned_although_its_webhook_was_lost(service: PaymentsService) -> None:
     payment = service.create()
-    service.pay(payment, "FAILED")
-    service.sync.handle_webhook(payment.id)
+    service.outcome.fail(payment.id, "NOT_PAID", service.clock())
     service.pay(payment, "PAID")  # another attempt in PortOne's window, without a webhook
     service.clock.now += timedelta(minutes=5)
     service.settle_payments.settle()
@@ -545,8 +717,7 @@ def test_a_reversal_that_fails_for_days_is_retried_every_minute_and_counted(
     service: PaymentsService, error: Exception
 ) -> None:
     payment = service.create()
-    service.pay(payment, "FAILED")
-    service.sync.handle_webhook(payment.id)
+    service.outcome.fail(payment.id, "NOT_PAID", service.clock())
     service.pay(payment, "PAID")
     service.use_gateway(NoCancellations(service.portone, error))
     for _ in range(3):
@@ -564,8 +735,7 @@ def test_a_reversal_that_fails_for_days_is_retried_every_minute_and_counted(
 
 def test_a_reversal_made_before_a_crash_is_no_longer_due(service: PaymentsService) -> None:
     payment = service.create()
-    service.pay(payment, "FAILED")
-    service.sync.handle_webhook(payment.id)
+    service.outcome.fail(payment.id, "NOT_PAID", service.clock())
     service.pay(payment, "PAID")
     service.use_gateway(NoCancellations(service.portone))
     service.sync.handle_webhook(payment.id)  # records that the reversal is due
@@ -626,8 +796,7 @@ def test_a_refund_returns_only_what_was_not_returned_in_portones_console(
 
 def test_a_failed_payment_is_checked_for_a_day_less_and_less_often(service: PaymentsService) -> None:
     payment = service.create()
-    service.pay(payment, "FAILED")
-    service.sync.handle_webhook(payment.id)
+    service.outcome.fail(payment.id, "NOT_PAID", service.clock())
     checks = 0
     for _ in range(2 * 24 * 60):
         service.clock.now += timedelta(minutes=1)

@@ -57,24 +57,28 @@ class ReservationsWithClock(ReservationsService):
         super().__init__(database, redis, offers or FakeOffers(), self.clock, seat_holds)
         self.change, self.release = self.change_seats.change, self.release_seats.release
         self.cancel, self.expire = self.cancel_reservation.cancel, self.expire_holds.expire
-        self.payable = self.check_payable.check
+
+    def payable(
+        self, user: UserId, reservation: ReservationId, extension: timedelta, payment: PaymentId | None = None
+    ) -> Reservation:
+        return self.check_payable.check(user, reservation, payment, extension)
 
     def hold(self, *seats: Seat, user: UserId | None = None, admission: UUID | None = None) -> PayableHold:
         return self.hold_seats.hold(user or UserId(uuid4()), EVENT, [seat.id for seat in seats], admission or uuid4())
 
-    def paid(self, reservation: Reservation) -> None:
+    def paid(self, reservation: Reservation, amount: int | None = None) -> None:
         message = PaymentSuccess(
             payment_id=PaymentId(uuid4()),
             reservation_id=reservation.id,
             payment_key="k" * 8,
-            amount=1,
+            amount=reservation.total_amount if amount is None else amount,
             paid_at=self.clock(),
         )
         self._consume(self.payment_outcomes.paid, message, reservation.user_id)
 
-    def failed(self, reservation: Reservation) -> None:
+    def failed(self, reservation: Reservation, payment: PaymentId | None = None) -> None:
         message = PaymentFailed(
-            payment_id=PaymentId(uuid4()),
+            payment_id=payment or PaymentId(uuid4()),
             reservation_id=reservation.id,
             payment_key="k" * 8,
             amount=1,
@@ -566,6 +570,38 @@ def test_a_change_after_the_payment_started_is_rejected(service: ReservationsWit
     assert service.hold(SEATS[1])
     service.clock.now += timedelta(seconds=301)
     assert code_of(lambda: service.change(held, [SEATS[2].id])) == "HOLD_EXPIRED"
+
+
+def test_after_a_payment_that_could_not_be_started_the_seats_can_be_changed(service: ReservationsWithClock) -> None:
+    held, payment = service.hold(SEATS[0]).reservation, PaymentId(uuid4())
+    service.payable(held.user_id, held.id, timedelta(), payment)
+    withdraw = partial(service.check_payable.check, held.user_id, held.id, extension=timedelta(), withdrawn=True)
+    withdraw(payment_id=PaymentId(uuid4()))  # of another payment
+    assert code_of(lambda: service.change(held, [SEATS[1].id])) == "PAYMENT_STARTED"
+    withdraw(payment_id=payment)
+    assert service.change(held, [SEATS[1].id]).reservation.seat_ids == [SEATS[1].id]
+
+
+def test_a_late_failure_of_an_earlier_payment_does_not_cancel_the_reservation(service: ReservationsWithClock) -> None:
+    held, first, second = service.hold(SEATS[0]).reservation, PaymentId(uuid4()), PaymentId(uuid4())
+    service.payable(held.user_id, held.id, timedelta(), first)
+    service.payable(held.user_id, held.id, timedelta(), second)
+    service.failed(held, first)
+    assert find(service, held).status is Status.PENDING
+    service.failed(held, second)
+    assert find(service, held).cancel_reason is CancelReason.PAYMENT_FAILED
+
+
+def test_a_payment_of_another_amount_is_refunded_in_full_and_frees_the_seats(
+    service: ReservationsWithClock, superuser: Database
+) -> None:
+    held = service.hold(SEATS[0]).reservation
+    service.paid(held, amount=1)
+    assert find(service, held).cancel_reason is CancelReason.PAYMENT_FAILED
+    last = superuser.row("SELECT payload FROM common.outbox_events ORDER BY id DESC LIMIT 1")
+    assert last is not None
+    assert Envelope.model_validate_json(last["payload"]).payload["refundAmount"] == 1
+    assert service.hold(SEATS[0])
 
 
 @pytest.mark.parametrize(

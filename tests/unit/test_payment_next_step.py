@@ -7,7 +7,17 @@ from uuid import uuid4
 import pytest
 
 from common.domain.ids import EventId, PaymentId, ReservationId, UserId
-from functions.payments.domain.payment import Fail, Payment, PaymentStatus, Reverse, Step, Succeed, Wait, next_step
+from functions.payments.domain.payment import (
+    Decline,
+    Fail,
+    Payment,
+    PaymentStatus,
+    Reverse,
+    Step,
+    Succeed,
+    Wait,
+    next_step,
+)
 from functions.payments.domain.payment_gateway import GatewayView
 
 NOW = datetime(2026, 5, 1, 11, 0, tzinfo=UTC)
@@ -38,7 +48,7 @@ PAID = GatewayView(status="PAID", total=300_000, cancelled=0, transaction_id="tx
         (PaymentStatus.PENDING, replace(PAID, total=299_999), Fail("AMOUNT_MISMATCH")),
         (PaymentStatus.PENDING, replace(PAID, total=300_001), Fail("AMOUNT_MISMATCH")),
         (PaymentStatus.PENDING, replace(PAID, status="PARTIAL_CANCELLED", cancelled=1), Fail("AMOUNT_MISMATCH")),
-        (PaymentStatus.PENDING, replace(PAID, status="FAILED", failure="limit exceeded"), Fail("limit exceeded")),
+        (PaymentStatus.PENDING, replace(PAID, status="FAILED", failure="limit exceeded"), Decline("limit exceeded")),
         (PaymentStatus.PENDING, replace(PAID, status="CANCELLED", cancelled=300_000), Fail("CANCELLED")),
         (PaymentStatus.SUCCESS, PAID, Wait()),
         (PaymentStatus.SUCCESS, replace(PAID, status="CANCELLED", cancelled=300_000), Wait()),

@@ -4,11 +4,8 @@ import json
 from datetime import datetime
 from typing import Any
 
-from psycopg import errors
-
 from common.domain.ids import EventId, PaymentId, ReservationId, UserId
 from common.stores.postgres import Connection, Database, Row
-from functions.payments.domain.errors import PaymentInProgress
 from functions.payments.domain.payment import Payment, PaymentStatus
 
 _PAYMENTS = "SELECT * FROM payment_service.payments"
@@ -21,41 +18,51 @@ class PaymentRepository:
     # -- writes ------------------------------------------------------------------------------------------------------
 
     def add(self, payment: Payment) -> bool:
-        """Add a PENDING payment. False if its payment key exists already.
+        """Add a PENDING payment. False if its payment key exists already, or if the reservation has another payment
+        that did not fail: it is paid at most once."""
+        with self._database.transaction() as connection:
+            added = connection.execute(
+                """
+                INSERT INTO payment_service.payments
+                       (id, payment_key, reservation_id, event_id, user_id, order_name, amount, method, status,
+                        created_at)
+                VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 'PENDING', %s)
+                ON CONFLICT DO NOTHING
+                """,
+                (
+                    payment.id,
+                    payment.payment_key,
+                    payment.reservation_id,
+                    payment.event_id,
+                    payment.user_id,
+                    payment.order_name,
+                    payment.amount,
+                    payment.method,
+                    payment.created_at,
+                ),
+            )
+            return added.rowcount == 1
 
-        Raises PaymentInProgress while the reservation has another payment that did not fail: it is paid at most once.
-        """
-        try:
-            with self._database.transaction() as connection:
-                added = connection.execute(
-                    """
-                    INSERT INTO payment_service.payments
-                           (id, payment_key, reservation_id, event_id, user_id, order_name, amount, method, status,
-                            created_at)
-                    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 'PENDING', %s)
-                    ON CONFLICT (payment_key) DO NOTHING
-                    """,
-                    (
-                        payment.id,
-                        payment.payment_key,
-                        payment.reservation_id,
-                        payment.event_id,
-                        payment.user_id,
-                        payment.order_name,
-                        payment.amount,
-                        payment.method,
-                        payment.created_at,
-                    ),
-                )
-                return added.rowcount == 1
-        except errors.UniqueViolation:
-            # The same request twice at the same moment conflicts on the reservation as well as on its key.
-            if self.find_by_key(payment.payment_key) is not None:
-                return False
-            raise PaymentInProgress() from None
+    def change_order(self, payment_id: PaymentId, order_name: str, amount: int) -> Payment:
+        """The payment with another amount, unless the payment gateway knows its amount already."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                """
+                UPDATE payment_service.payments SET order_name = %s, amount = %s
+                 WHERE id = %s AND status = 'PENDING' AND preregistered_at IS NULL
+                """,
+                (order_name, amount, payment_id),
+            )
+            return self.lock(connection, payment_id)
 
-    def mark_preregistered(self, payment_id: PaymentId, now: datetime) -> None:
-        self._execute("UPDATE payment_service.payments SET preregistered_at = %s WHERE id = %s", (now, payment_id))
+    def mark_preregistered(self, payment_id: PaymentId, amount: int, now: datetime) -> bool:
+        """False if its amount has changed since."""
+        with self._database.transaction() as connection:
+            marked = connection.execute(
+                "UPDATE payment_service.payments SET preregistered_at = %s WHERE id = %s AND amount = %s",
+                (now, payment_id, amount),
+            )
+            return marked.rowcount == 1
 
     def lock(self, connection: Connection, payment_id: PaymentId) -> Payment:
         """The payment, locked until the caller's transaction ends."""
@@ -130,6 +137,11 @@ class PaymentRepository:
 
     def find_by_key(self, payment_key: str) -> Payment | None:
         row = self._database.row(f"{_PAYMENTS} WHERE payment_key = %s", (payment_key,))
+        return _payment(row) if row else None
+
+    def find_active(self, reservation_id: ReservationId) -> Payment | None:
+        """The reservation's payment that did not fail: there is at most one."""
+        row = self._database.row(f"{_PAYMENTS} WHERE reservation_id = %s AND status <> 'FAILED'", (reservation_id,))
         return _payment(row) if row else None
 
     def of_user(self, user_id: UserId, limit: int, offset: int) -> tuple[list[Payment], int]:

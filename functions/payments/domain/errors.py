@@ -10,7 +10,7 @@ class PaymentKeyReused(DomainError):
 
 
 class PaymentInProgress(DomainError):
-    """The same confirmation is being processed."""
+    """The same request is being processed."""
 
     code = "PAYMENT_IN_PROGRESS"
 
@@ -22,7 +22,8 @@ class PaymentNotCompleted(DomainError):
 
 
 class PaymentUnsuccessful(DomainError):
-    """The payment failed. `details` has `reason`."""
+    """The payment failed, or its last attempt was declined. `details` has `reason`, and `retryUntil` if the buyer may
+    try again."""
 
     code = "PAYMENT_FAILED"
 
@@ -37,6 +38,13 @@ class SignatureInvalid(DomainError):
     """The webhook is not signed by the payment gateway."""
 
     code = "SIGNATURE_INVALID"
+
+
+class PaymentNotStarted(DomainError):
+    """The payment gateway does not answer, and nobody can have paid: the buyer may try again."""
+
+    code = "PAYMENT_NOT_STARTED"
+    retryable = True
 
 
 class PaymentUnavailable(DomainError):

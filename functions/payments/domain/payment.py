@@ -1,7 +1,10 @@
 """A payment, and the only ways in which its status may change (PAY-003).
 
 PENDING ── the right amount was paid ──▶ SUCCESS ── refunded, in part or in full ──▶ REFUNDED
-   └────── declined, never paid, wrong amount, hold expired ──▶ FAILED, and what was paid is returned (a reversal)
+   └────── never paid, wrong amount, hold ended ──▶ FAILED, and what was paid is returned (a reversal)
+
+A declined attempt ends nothing: the payment gateway accepts several attempts on one payment, and the buyer may try
+again until the hold ends.
 
 Money is returned only for a payment that is recorded as FAILED, or for a recorded refund: never on a stale reading.
 """
@@ -40,6 +43,7 @@ class Payment:
     refunded_amount: int = 0
     paid_at: datetime | None = None
     reversal_due_since: datetime | None = None  # when the gateway view showed money for it, though it is FAILED
+    declined_reason: str | None = None  # of its last attempt, as a gateway view has just shown it; not stored
 
     @property
     def is_paid(self) -> bool:
@@ -71,6 +75,13 @@ class Fail:
 
 
 @dataclass(frozen=True)
+class Decline:
+    """The last attempt was declined: it stays PENDING, and the buyer may make another."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class Reverse:
     """Money was paid for a payment that is FAILED: cancel it at the payment gateway."""
 
@@ -82,7 +93,7 @@ class Wait:
     """Nothing is decided yet, or nothing is left to do."""
 
 
-Step = Succeed | Fail | Reverse | Wait
+Step = Succeed | Fail | Decline | Reverse | Wait
 
 
 def next_step(payment: Payment, view: GatewayView | None) -> Step:
@@ -97,8 +108,10 @@ def next_step(payment: Payment, view: GatewayView | None) -> Step:
             if not view.is_trusted:
                 return Fail("WRONG_CHANNEL")
             return Succeed() if view.total == payment.amount and not view.cancelled else Fail("AMOUNT_MISMATCH")
-        if view.status in ("FAILED", "CANCELLED"):
-            return Fail(view.failure or view.status)
+        if view.status == "CANCELLED":
+            return Fail(view.status)
+        if view.status == "FAILED":
+            return Decline(view.failure or view.status)
         return Wait()
     if payment.status is PaymentStatus.FAILED and view.is_paid:
         return Reverse(payment.failure_reason or "FAILED")

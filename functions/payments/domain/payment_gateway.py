@@ -30,6 +30,10 @@ class GatewayView:
         return self.total - self.cancelled
 
 
+# What a payment of 0 won needs is there already: it never reaches the payment gateway.
+NOTHING_TO_PAY = GatewayView(status="PAID", total=0, cancelled=0, transaction_id=None, paid_at=None)
+
+
 class GatewayError(Exception):
     """The payment gateway did not do what it was asked."""
 

@@ -11,7 +11,7 @@ from common.http.endpoint import Response, endpoint
 from common.http.request import Body, Request, User
 from common.protection.rate_class import PAYMENT
 from common.waitingroom.queue_tokens import QUEUE_TOKEN_ERRORS
-from functions.payments.domain.errors import PaymentInProgress, PaymentKeyReused, PaymentUnavailable
+from functions.payments.domain.errors import PaymentInProgress, PaymentKeyReused, PaymentNotStarted
 from functions.payments.domain.payment import PaymentStatus
 from functions.payments.wiring import gateway_sync, purchase
 
@@ -42,7 +42,7 @@ class CreatedResponse(Model):
         PaymentKeyReused,
         PaymentInProgress,
         HoldExpired,
-        PaymentUnavailable,
+        PaymentNotStarted,
     ],
 )
 def handler(request: Request, user: User, body: CreateBody) -> Response:

@@ -1,4 +1,4 @@
-"""Consumer of `reservation.events`: makes the refund of a reservation that was cancelled after it was paid."""
+"""Consumer of `reservation.events`: makes the refund of a reservation that was paid, ends an unpaid payment."""
 
 from typing import Any
 

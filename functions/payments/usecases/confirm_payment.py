@@ -1,9 +1,11 @@
 """Confirm a payment: check its hold once more, take the money, record the outcome (PAY-010)."""
 
 import hashlib
+from datetime import datetime
 
 from common.contracts.payable import EXTENSION_SECONDS
 from common.domain.ids import PaymentId, UserId
+from common.domain.model import rfc3339
 from common.domain.shared_errors import HoldExpired, NotFound
 from functions.payments.adapters.clients.reservations_client import ReservationsClient
 from functions.payments.adapters.payment_repository import PaymentRepository
@@ -51,14 +53,16 @@ class ConfirmPayment:
         if payment.status is not PaymentStatus.PENDING:
             return _paid_or_raise(payment)
         try:
-            self._reservations.payable(payment.reservation_id, user_id, extension_seconds=EXTENSION_SECONDS)
+            due = self._reservations.payable(payment.reservation_id, user_id, payment.id, EXTENSION_SECONDS)
         except HoldExpired:
             # Or the hold ended with the payment a moment ago: by another click, or by the webhook.
             return _paid_or_raise(self._sync.fail_and_sync(payment, HoldExpired.code))
+        if due.total_amount != payment.amount:  # its seats were changed: money for others must not be taken
+            return _paid_or_raise(self._sync.fail_and_sync(payment, AmountMismatch.code))
         try:
             if payment_token is not None:
                 payment = self._approve(payment, payment_token)
-            return _paid_or_raise(self._sync.sync(payment))
+            return _paid_or_raise(self._sync.sync(payment), retry_until=due.hold_expires_at)
         except GatewayError as error:
             payment = self.find(user_id, payment_id)
             if payment.status is not PaymentStatus.PENDING:
@@ -76,14 +80,17 @@ class ConfirmPayment:
                 return self._sync.fail_and_sync(payment, AmountMismatch.code)
             if rejected.kind == "IDEMPOTENCY_OUTSTANDING_REQUEST":
                 raise PaymentInProgress() from None
-            # Paid already, declined, or a wrong token: the gateway view shows which.
+            # Paid already, declined, or a wrong token: the gateway view shows which. A declined attempt leaves the
+            # payment PENDING, and the buyer may try again with another card.
         return payment
 
 
-def _paid_or_raise(payment: Payment) -> Payment:
+def _paid_or_raise(payment: Payment, retry_until: datetime | None = None) -> Payment:
     """The payment if it succeeded; otherwise raises the reason."""
     if payment.is_paid:
         return payment
+    if payment.declined_reason is not None and retry_until is not None:
+        raise PaymentUnsuccessful(reason=payment.declined_reason, retryUntil=rfc3339(retry_until))
     if payment.status is PaymentStatus.PENDING:
         raise PaymentNotCompleted()
     for error in (AmountMismatch, HoldExpired):

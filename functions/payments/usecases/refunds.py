@@ -29,15 +29,11 @@ class Refunds:
         self._gateway = gateway
         self._clock = clock
 
-    def add_refund(
-        self, connection: Connection, message: Envelope, cancelled: ReservationCancelled
-    ) -> AfterCommit | None:
+    def add_refund(self, connection: Connection, message: Envelope, cancelled: ReservationCancelled) -> AfterCommit:
         """Record the refund in the consumer's transaction, and make it right after the commit.
 
         If the process crashes after the commit, `settle_payments` makes the refund.
         """
-        if cancelled.refund_amount == 0:
-            return None
         refund_id = RefundId(message.event_id)
         added = self._refunds.add_refund(
             connection,

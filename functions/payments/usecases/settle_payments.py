@@ -52,7 +52,7 @@ class SettlePayments:
             after = self._sync.sync(payment)
             if after.status is PaymentStatus.PENDING:
                 # Nothing was paid and the hold is long over. Money that is paid later is returned.
-                self._sync.fail_and_sync(after, "NOT_PAID")
+                self._sync.fail_and_sync(after, after.declined_reason or "NOT_PAID")
         except GatewayError as error:
             log.warning("not settled yet", extra={"payment_id": str(payment.id), "error": str(error)})
         except Exception:

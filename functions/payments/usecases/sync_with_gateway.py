@@ -1,11 +1,19 @@
 """Bring a payment to the state that the payment gateway reports: behind confirm, webhook and settle alike."""
 
+from dataclasses import replace
+
 from common.domain.clock import Clock, NewId
 from common.domain.ids import PaymentId
 from common.runtime.log import log
 from functions.payments.adapters.payment_repository import PaymentRepository
-from functions.payments.domain.payment import Fail, Payment, Reverse, Succeed, next_step
-from functions.payments.domain.payment_gateway import GatewayError, GatewayRejected, GatewayView, PaymentGateway
+from functions.payments.domain.payment import Decline, Fail, Payment, PaymentStatus, Reverse, Succeed, next_step
+from functions.payments.domain.payment_gateway import (
+    NOTHING_TO_PAY,
+    GatewayError,
+    GatewayRejected,
+    GatewayView,
+    PaymentGateway,
+)
 from functions.payments.usecases.record_outcome import RecordOutcome
 
 MOST_STEPS = 4  # PENDING → FAILED → reversal requested → reversal seen
@@ -31,10 +39,11 @@ class SyncWithGateway:
 
         Every decision is made under the row's lock and checked again, so a faster caller's change is seen. Money is
         returned only when FAILED is recorded. If the process crashes after that, `settle_payments` continues: once the
-        money was seen, every minute until it is returned. Raises GatewayUnavailable or GatewayRejected.
+        money was seen, every minute until it is returned. After a declined attempt it is PENDING with
+        `declined_reason`. Raises GatewayUnavailable or GatewayRejected.
         """
         due_before_the_view = payment.reversal_due_since
-        view = self._gateway.view(payment.id)
+        view = self._view(payment)
         reversal_requested = False
         for _ in range(MOST_STEPS):
             step = next_step(payment, view)
@@ -42,6 +51,8 @@ class SyncWithGateway:
                 payment = self._outcome.succeed(payment.id, view, self._clock())
             elif isinstance(step, Fail):
                 payment = self._outcome.fail(payment.id, step.reason, self._clock())
+            elif isinstance(step, Decline):
+                return replace(payment, declined_reason=step.reason)
             elif isinstance(step, Reverse) and view is not None and not reversal_requested:
                 reversal_requested = True
                 payment = self._payments.mark_reversal_due(payment.id, self._clock())
@@ -71,6 +82,11 @@ class SyncWithGateway:
         payment = self._payments.find(payment_id)
         if payment is not None and not payment.is_paid:
             self.sync(payment)
+
+    def _view(self, payment: Payment) -> GatewayView | None:
+        if payment.amount == 0:
+            return NOTHING_TO_PAY if payment.status is PaymentStatus.PENDING else None
+        return self._gateway.view(payment.id)
 
     def _reverse(self, payment_id: PaymentId, view: GatewayView, reason: str) -> None:
         amount = view.remaining

@@ -30,7 +30,14 @@ def reservations_client() -> ReservationsClient:
 
 @cache
 def create_payment() -> CreatePayment:
-    return CreatePayment(payment_repository(), payment_gateway(), reservations_client(), utc_now, new_id)
+    return CreatePayment(
+        payments=payment_repository(),
+        gateway=payment_gateway(),
+        reservations=reservations_client(),
+        sync=sync_with_gateway(),
+        clock=utc_now,
+        new_id=new_id,
+    )
 
 
 @cache

@@ -9,6 +9,7 @@ from common.messaging.consumer import Consumer
 from common.messaging.messages import ReservationCancelled
 from common.runtime.settings import Settings
 from common.wiring.database import database
+from functions.payments.usecases.apply_cancellations import ApplyCancellations
 from functions.payments.usecases.refunds import Refunds
 from functions.payments.usecases.settle_payments import SettlePayments
 from functions.payments.wiring.gateway_sync import payment_gateway, record_outcome, sync_with_gateway
@@ -34,4 +35,5 @@ def refunds() -> Refunds:
 
 @cache
 def refund_consumer() -> Consumer:
-    return Consumer("payments", database(), {ReservationCancelled: refunds().add_refund})
+    cancellations = ApplyCancellations(refunds(), payment_repository(), sync_with_gateway())
+    return Consumer("payments", database(), {ReservationCancelled: cancellations.cancelled})

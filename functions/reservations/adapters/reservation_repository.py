@@ -162,15 +162,31 @@ class ReservationRepository:
     # -- changing one that the caller has locked -------------------------------------------------------------------
 
     def start_payment(
-        self, connection: Connection, reservation_id: ReservationId, now: datetime, hold_expires_at: datetime
+        self,
+        connection: Connection,
+        reservation_id: ReservationId,
+        payment_id: PaymentId | None,
+        now: datetime,
+        hold_expires_at: datetime,
     ) -> None:
         connection.execute(
             """
             UPDATE reservation_service.reservations
-               SET hold_expires_at = %s, payment_started_at = coalesce(payment_started_at, %s)
+               SET hold_expires_at = %s, payment_started_at = coalesce(payment_started_at, %s),
+                   payment_id = coalesce(%s, payment_id)
              WHERE id = %s
             """,
-            (hold_expires_at, now, reservation_id),
+            (hold_expires_at, now, payment_id, reservation_id),
+        )
+
+    def withdraw_payment(
+        self, connection: Connection, reservation_id: ReservationId, payment_id: PaymentId | None
+    ) -> None:
+        connection.execute(
+            """
+            UPDATE reservation_service.reservations SET payment_started_at = NULL WHERE id = %s AND payment_id = %s
+            """,
+            (reservation_id, payment_id),
         )
 
     def cancel(self, connection: Connection, reservation: Reservation, cancellation: Cancellation) -> None:
@@ -178,8 +194,8 @@ class ReservationRepository:
         connection.execute(
             """
             UPDATE reservation_service.reservations
-               SET status = 'CANCELLED', cancel_reason = %s, cancelled_at = %s, refund_amount = %s, fee = %s,
-                   payment_id = coalesce(%s, payment_id)
+               SET status = 'CANCELLED', cancel_reason = %s, cancelled_at = %s,
+                   refund_amount = least(%s, total_amount), fee = %s, payment_id = coalesce(%s, payment_id)
              WHERE id = %s
             """,
             (

@@ -65,3 +65,8 @@ def refund_late_payment(reservation: Reservation, now: datetime, payment_id: Pay
     """
     reason = reservation.cancel_reason or CancelReason.HOLD_TIMEOUT
     return Cancellation(reason, now, refund_amount=reservation.total_amount, payment_id=payment_id)
+
+
+def refund_wrong_amount(now: datetime, payment_id: PaymentId, amount: int) -> Cancellation:
+    """A payment came that is not the price of the seats: all of it is refunded, and the seats are free."""
+    return Cancellation(CancelReason.PAYMENT_FAILED, now, refund_amount=amount, payment_id=payment_id)

@@ -55,7 +55,7 @@ class Reservation:
     hold_extendable_until: datetime
     created_at: datetime
     cancel_reason: CancelReason | None = None
-    payment_id: PaymentId | None = None
+    payment_id: PaymentId | None = None  # that pays for it: the current one while it is PENDING
     ticket_number: str | None = None
     confirmed_at: datetime | None = None
     cancelled_at: datetime | None = None
@@ -77,6 +77,10 @@ class Reservation:
     @property
     def is_unpaid_cancelled(self) -> bool:
         return self.cancel_reason in UNPAID_CANCEL_REASONS
+
+    def is_paid_by(self, payment_id: PaymentId) -> bool:
+        """Whether this payment is its current one; a reservation older than this rule does not know."""
+        return self.payment_id in (None, payment_id)
 
     def holds_at(self, now: datetime) -> bool:
         """Whether its seats may still be paid for."""

@@ -10,7 +10,9 @@ from functions.reservations.wiring import purchases
 @internal
 def handler(request: PayableRequest) -> PayableResponse:
     extension = timedelta(seconds=request.extension_seconds)
-    reservation = purchases.check_payable().check(request.user_id, request.reservation_id, extension)
+    reservation = purchases.check_payable().check(
+        request.user_id, request.reservation_id, request.payment_id, extension, withdrawn=request.withdrawn
+    )
     return PayableResponse(
         reservation_id=reservation.id,
         event_id=reservation.event_id,

@@ -13,7 +13,12 @@ from common.runtime.log import log
 from common.stores.postgres import Connection
 from common.waitingroom.queue_tokens import QueueTokens
 from functions.reservations.adapters.reservation_repository import ReservationRepository
-from functions.reservations.domain.cancellation import cancel_for_event, cancel_unpaid, refund_late_payment
+from functions.reservations.domain.cancellation import (
+    cancel_for_event,
+    cancel_unpaid,
+    refund_late_payment,
+    refund_wrong_amount,
+)
 from functions.reservations.domain.reservation import CancelReason, Reservation, Status, ticket_number
 from functions.reservations.usecases.drop_hold import DropHold
 
@@ -28,7 +33,8 @@ class ApplyPaymentOutcomes:
         self._clock = clock
 
     def paid(self, connection: Connection, _message: Envelope, payment: PaymentSuccess) -> Callable[[], None] | None:
-        """Confirms the reservation, or refunds the payment in full if its seats or its event are not available."""
+        """Confirms the reservation, or refunds the payment in full if its seats or its event are not available, or if
+        it is not for these seats."""
         reservation = self._lock(connection, ReservationId(payment.reservation_id))
         if reservation.status is Status.CONFIRMED:
             return None
@@ -42,6 +48,11 @@ class ApplyPaymentOutcomes:
                 self._reservations.refund(connection, reservation, refund)
             return lambda: self._drop_hold.drop(reservation)
         ticket = ticket_number(reservation.id)
+        if reservation.status is Status.PENDING and payment.amount != reservation.total_amount:
+            # Its seats were changed in spite of the payment. A payment that is being confirmed is checked for it, too.
+            log.error("payment for other seats: refunding", extra={"reservation_id": str(reservation.id)})
+            self._reservations.cancel(connection, reservation, refund_wrong_amount(now, payment_id, payment.amount))
+            return lambda: self._drop_hold.drop(reservation)
         if reservation.can_be_confirmed and self._reservations.confirm(
             connection, reservation, payment_id, ticket, now
         ):
@@ -52,9 +63,9 @@ class ApplyPaymentOutcomes:
         return None
 
     def failed(self, connection: Connection, _message: Envelope, payment: PaymentFailed) -> Callable[[], None] | None:
-        """Cancels the reservation if it is PENDING."""
+        """Cancels the reservation if it is PENDING and has not begun another payment since."""
         reservation = self._lock(connection, ReservationId(payment.reservation_id))
-        if reservation.status is not Status.PENDING:
+        if reservation.status is not Status.PENDING or not reservation.is_paid_by(PaymentId(payment.payment_id)):
             return None
         cancellation = cancel_unpaid(CancelReason.PAYMENT_FAILED, self._clock())
         self._reservations.cancel(connection, reservation, cancellation)

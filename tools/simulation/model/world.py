@@ -63,6 +63,7 @@ from functions.payments.adapters.payment_repository import PaymentRepository
 from functions.payments.adapters.refund_repository import RefundRepository
 from functions.payments.domain.payment_gateway import GatewayUnavailable
 from functions.payments.handlers import confirm_payment, create_payment, receive_webhook, settle_payments
+from functions.payments.usecases.apply_cancellations import ApplyCancellations
 from functions.payments.usecases.confirm_payment import ConfirmPayment
 from functions.payments.usecases.create_payment import CreatePayment
 from functions.payments.usecases.record_outcome import RecordOutcome
@@ -240,12 +241,20 @@ class Payments(Environment):
         reservations = ReservationsClient(call, "ReservationsPayableFunction")
         outcome = RecordOutcome(self.database, payments, refunds, Outbox(world.clock, world.new_id))
         self.sync_with_gateway = SyncWithGateway(payments, outcome, gateway, world.clock, world.new_id)
-        self.create_payment = CreatePayment(payments, gateway, reservations, world.clock, world.new_id)
+        self.create_payment = CreatePayment(
+            payments=payments,
+            gateway=gateway,
+            reservations=reservations,
+            sync=self.sync_with_gateway,
+            clock=world.clock,
+            new_id=world.new_id,
+        )
         self.confirm_payment = ConfirmPayment(payments, gateway, reservations, self.sync_with_gateway)
         self.settle_payments = SettlePayments(payments, self.sync_with_gateway, world.clock, SETTLE_AFTER)
         self.refunds = Refunds(payments, refunds, outcome, gateway, world.clock)
+        cancellations = ApplyCancellations(self.refunds, payments, self.sync_with_gateway)
         self.consumers = {
-            RESERVATION_EVENTS: Consumer("payments", self.database, {ReservationCancelled: self.refunds.add_refund})
+            RESERVATION_EVENTS: Consumer("payments", self.database, {ReservationCancelled: cancellations.cancelled})
         }
 
 
@@ -653,7 +662,9 @@ class World:
         response = self.http("confirm", "payments", confirm_payment.handler, request, fault)
         if response.status == 200:
             self._record_final_answer(payment_id, "paid")
-        elif response.code in ("PAYMENT_FAILED", "AMOUNT_MISMATCH", "HOLD_EXPIRED"):
+        elif response.code in ("AMOUNT_MISMATCH", "HOLD_EXPIRED") or (
+            response.code == "PAYMENT_FAILED" and "retryUntil" not in response.body["details"]
+        ):
             self._record_final_answer(payment_id, "not paid")
         return response
 

@@ -31,7 +31,7 @@ class PortOne:
     def pre_register(self, payment_id: PaymentId, amount: int) -> None:
         """Register the amount, so that PortOne rejects any other (PAY-007)."""
         body = {"totalAmount": amount, "currency": "KRW"}
-        self._write(payment_id, "pre-register", body, f"pre-register-{payment_id}")
+        self._write(payment_id, "pre-register", body, f"pre-register-{payment_id}-{amount}")
 
     def confirm(self, payment_id: PaymentId, payment_token: str, amount: int, key: str) -> None:
         """Manual approval: the money moves now. The same `key` again is the same request."""

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from common.domain.ids import EventId, ReservationId, UserId
+from common.domain.ids import EventId, PaymentId, ReservationId, UserId
 from common.domain.model import Model, Moment
 
 # The hold extension while a payment is being confirmed: PortOne's two calls of 10 s and a margin. However often it is
@@ -15,6 +15,10 @@ EXTENSION_SECONDS = 30
 class PayableRequest(Model):
     reservation_id: ReservationId
     user_id: UserId
+    # The payment that pays for it from now on: the failure of another one does not cancel the reservation.
+    payment_id: PaymentId | None = None
+    # The payment could not be started, so no buyer can have paid: the seats may be changed again.
+    withdrawn: bool = False
     # The hold must last at least this much longer. It keeps its first name on the wire: versions call each other.
     extension_seconds: Annotated[int, Field(ge=0, le=60, alias="guardSeconds")] = 0
 

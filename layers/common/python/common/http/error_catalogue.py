@@ -165,6 +165,11 @@ ERROR_CATALOGUE = {
         "The amount paid was not the amount due; the payment has been cancelled.",
     ),
     "SIGNATURE_INVALID": CatalogueEntry(401, "서명이 올바르지 않습니다.", "The signature is not valid."),
+    "PAYMENT_NOT_STARTED": CatalogueEntry(
+        503,
+        "결제를 시작하지 못했습니다. 결제된 금액은 없습니다. 잠시 후 다시 시도해 주세요.",
+        "The payment could not be started and nothing was paid. Try again shortly.",
+    ),
     "PAYMENT_UNAVAILABLE": CatalogueEntry(
         503,
         "결제 서비스에 연결할 수 없습니다. 다시 결제하지 말고 예매 내역에서 결과를 확인해 주세요.",
