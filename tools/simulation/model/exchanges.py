@@ -7,6 +7,7 @@ after kill -9: its `finally` and `except` blocks still run in Python, but each e
 
 import socket
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,6 +22,7 @@ import redis
 
 from common.stores.postgres import Connection, Database
 from common.stores.redis import Client, connect
+from tools.simulation.model.turns import Turn
 
 ResultT = TypeVar("ResultT")
 SERVICES = tuple(str(Path(__file__).parents[3] / folder) for folder in ("functions", "layers"))
@@ -47,32 +49,51 @@ class Fault:
     what: str = ""
 
 
+class _Operation(threading.local):
+    """The operation of this thread: its fault, how many exchanges it has passed, and its turn if two run at once."""
+
+    fault: Fault | None = None
+    passed = 0
+    turn: Turn | None = None
+
+
 class FaultInjector:
     """Injects the fault that is set for the current operation. Counts faults and exchanges."""
 
     def __init__(self, meanwhile: Callable[[str], None]) -> None:
         self._meanwhile = meanwhile
-        self._fault: Fault | None = None
-        self._passed = 0
+        self._operation = _Operation()
         self.injected: Counter[str] = Counter()
         self.code_locations: Counter[str] = Counter()
         self.exchanges: Counter[tuple[str, str]] = Counter()  # by service and party
 
     def set_fault(self, fault: Fault | None) -> "Fault | None":
         """Returns the previous fault, so that the caller can restore it."""
-        before, self._fault, self._passed = self._fault, fault, 0
+        before, self._operation.fault, self._operation.passed = self._operation.fault, fault, 0
+        return before
+
+    def set_turn(self, turn: Turn | None) -> Turn | None:
+        """From now on, the exchanges of this thread wait for their turn. Returns the previous one."""
+        before, self._operation.turn = self._operation.turn, turn
         return before
 
     def exchange(self, environment: "Environment", party: "Party", call: Callable[[], ResultT]) -> ResultT:
         if environment.crashed:
             raise Crashed
+        turn = self._operation.turn
+        if turn is None:
+            return self._exchange(environment, party, call)
+        return turn.exchange(lambda: self._exchange(environment, party, call))
+
+    def _exchange(self, environment: "Environment", party: "Party", call: Callable[[], ResultT]) -> ResultT:
+        operation = self._operation
         self.exchanges[type(environment).__name__, party.name] += 1
-        fault = self._fault
-        due = fault is not None and fault.at == self._passed
-        self._passed += 1
+        fault = operation.fault
+        due = fault is not None and fault.at == operation.passed
+        operation.passed += 1
         if fault is None or not due:
             return call()
-        self._fault = None
+        operation.fault = None
         self.injected[f"{party.name}: {fault.kind}{' ' if fault.what else ''}{fault.what}"] += 1
         self.code_locations[f"{_code_location()} {fault.kind}"] += 1
         match fault.kind:

@@ -7,6 +7,8 @@ from uuid import UUID
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from common.domain.ids import EventId, SeatId
+from tools.simulation.model.actions import PAIRS, STAGES, Pair, Purchase, act, both, come_to
 from tools.simulation.model.exchanges import Fault, Kind
 from tools.simulation.model.world import USERS, Stores, World
 
@@ -26,9 +28,18 @@ EARLY = st.sampled_from([*range(12), *range(26)])  # the longest operations have
 BUYERS = st.sampled_from(
     [
         *("hold", "hold", "hold", "change", "release", "cancel", "cancel", "create", "create"),
-        *("AUTHORIZED", "PAID", "PAID", "FAILED", "confirm with approval", "confirm"),
+        *("create with another key", "AUTHORIZED", "PAID", "PAID", "PAID, a wrong amount", "FAILED"),
+        *("confirm", "confirm without approval"),
     ]
 )
+ANY_ACTION = st.sampled_from(
+    [
+        *("hold", "hold other seats", "change", "change to other seats", "release", "cancel"),
+        *("create", "create with another key", "FAILED", "PAID", "confirm", "confirm without approval", "webhooks"),
+    ]
+)
+AT_ONCE = st.one_of(st.sampled_from(PAIRS), st.builds(Pair, st.sampled_from(STAGES), ANY_ACTION, ANY_ACTION))
+LENGTHS = st.lists(st.integers(0, 12), max_size=6)  # of the turns of two operations at once
 FAULTS_BETWEEN_OPERATIONS = st.sampled_from(
     [
         *(f"the clock moves {seconds} s" for seconds in (20, 65, 65, 170, 301, 301, 345, 1800, -45)),
@@ -74,7 +85,7 @@ def machine(stores: Stores) -> type[RuleBasedStateMachine]:
             rows = self.world.payment_rows()
             return rows[-1 - which % len(rows)]["id"] if rows else None
 
-        def _seats(self, event: int, mask: int) -> tuple[UUID, list[UUID]]:
+        def _seats(self, event: int, mask: int) -> tuple[EventId, list[SeatId]]:
             event_id = self.world.event_ids[event]
             return event_id, [seat for at, seat in enumerate(self.world.seat_ids[event_id]) if mask >> at & 1]
 
@@ -82,27 +93,21 @@ def machine(stores: Stores) -> type[RuleBasedStateMachine]:
 
         @rule(action=BUYERS, user=st.integers(0, 4), which=FEW, mask=st.integers(1, 15), fault=FAULTS)
         def a_buyer_acts(self, action: str, user: int, which: int, mask: int, fault: Fault | None) -> None:
-            self._step(lambda: self._act(action, user, which, mask, fault))
+            event_id, seats = self._seats(user // 4, mask)
+            purchase = Purchase(USERS[user], event_id, seats, self._reservation(which), self._payment(which))
+            self._step(lambda: act(self.world, action, purchase, fault))
 
-        def _act(self, action: str, user: int, which: int, mask: int, fault: Fault | None) -> None:
-            world, reservation, payment = self.world, self._reservation(which), self._payment(which)
-            match action:
-                case "hold":
-                    world.hold(USERS[user], *self._seats(user // 4, mask), fault=fault)
-                case "change" if reservation:
-                    world.change(reservation, self._seats(0, mask)[1], fault)
-                case "release" if reservation:
-                    world.release(reservation, fault)
-                case "cancel" if reservation:
-                    world.cancel(reservation, fault)
-                case "create" if reservation:
-                    world.create_payment(reservation, f"{reservation}-{mask // 12}", fault)  # sometimes a new key
-                case "confirm with approval" | "confirm" if payment:
-                    world.confirm(payment, approve=action != "confirm", fault=fault)
-                case "AUTHORIZED" | "PAID" | "FAILED" if payment:
-                    world.pay(payment, action, 1 if mask == 15 else None)  # sometimes a wrong amount
-                case _:
-                    pass  # no reservation or payment exists yet
+        @rule(pair=AT_ONCE, user=st.integers(0, 4), mask=st.integers(1, 15), lengths=LENGTHS, one=FAULTS, two=FAULTS)
+        def a_buyer_does_two_things_at_once(
+            self, pair: Pair, user: int, mask: int, lengths: list[int], one: Fault | None, two: Fault | None
+        ) -> None:
+            def at_once() -> None:
+                wanted = Purchase(USERS[user], *self._seats(user // 4, mask))
+                purchase = come_to(self.world, pair.stage, wanted)
+                if purchase is not None:
+                    both(self.world, pair, purchase, lengths, (one, two))
+
+            self._step(at_once)
 
         @rule(user=st.integers(0, 4), seat=st.integers(0, 3), early=FAULTS, late=FAULTS)
         def a_buyer_buys(self, user: int, seat: int, early: Fault | None, late: Fault | None) -> None:

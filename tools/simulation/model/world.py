@@ -7,6 +7,7 @@ each partition) and invocation between services. Each service has its own Postgr
 import io
 import json
 import logging
+import threading
 from base64 import b64encode
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -102,6 +103,7 @@ from tools.invariants.checker import connect as connect_checker
 from tools.simulation.events_service import EventsService, NoCache, seat_messages, seat_sales
 from tools.simulation.fake_portone import SETTINGS, FakePortOne
 from tools.simulation.model.exchanges import Crashed, Environment, Fault, FaultInjector, portone_timeout
+from tools.simulation.model.turns import Turn, take_turns
 
 ResultT = TypeVar("ResultT")
 
@@ -115,6 +117,7 @@ ROWS: list[tuple[str, Grade]] = [("A", "VIP"), ("B", "S")]
 HALL = SeatTemplate(sections=[Section(name=name, grade=grade, rows=1, seats_per_row=2) for name, grade in ROWS])
 OLD_SECRET, OTHER_SECRET = (f"whsec_{b64encode(each * 32).decode()}" for each in (b"o", b"x"))
 PARTITIONS = 3
+LOGINS = ["reservation_service", "payment_service", "event_service", "relay"]
 CONSUMERS = (
     ("reservations", PAYMENT_EVENTS),
     ("reservations", EVENT_EVENTS),
@@ -156,7 +159,7 @@ class Stats:
 class Stores:
     """What runs share: the servers, and one client for PortOne, since making one takes 50 ms."""
 
-    login: Callable[[str], str]  # the URL for a Postgres login
+    login: Callable[[str, int], str]  # the URL for a Postgres login with a lock timeout in ms
     superuser: str
     redis_url: str
     portone: FakePortOne
@@ -186,7 +189,7 @@ class Broker:
 
 class Reservations(Environment):
     def __init__(self, world: "World") -> None:
-        super().__init__(world.fault_injector, world.stores.login("reservation_service"), world.stores.redis_url)
+        super().__init__(world.fault_injector, world.login("reservation_service"), world.stores.redis_url)
         self.tokens = QueueTokens(self.redis)
         clock, database, seat_holds = world.clock, self.database, SeatHolds(self.redis)
         self.repository = reservations = ReservationRepository(database, Outbox(clock, world.new_id))
@@ -231,7 +234,7 @@ class Reservations(Environment):
 
 class Payments(Environment):
     def __init__(self, world: "World") -> None:
-        super().__init__(world.fault_injector, world.stores.login("payment_service"), world.stores.redis_url)
+        super().__init__(world.fault_injector, world.login("payment_service"), world.stores.redis_url)
         self.tokens = QueueTokens(self.redis)
         payments, refunds = PaymentRepository(self.database), RefundRepository(self.database)
         circuit = CircuitBreaker("portone", self.redis, world.clock, failures=(GatewayUnavailable,))
@@ -260,7 +263,7 @@ class Payments(Environment):
 
 class Events(Environment):
     def __init__(self, world: "World") -> None:
-        super().__init__(world.fault_injector, world.stores.login("event_service"), world.stores.redis_url)
+        super().__init__(world.fault_injector, world.login("event_service"), world.stores.redis_url)
         cache = NoCache()
         self.events, self.seats = EventRepository(self.database, world.clock), SeatRepository(self.database)
         outbox = Outbox(world.clock)
@@ -274,7 +277,7 @@ class OutboxRelay(Environment):
     consumers: dict[str, Consumer] = {}  # noqa: RUF012
 
     def __init__(self, world: "World") -> None:
-        super().__init__(world.fault_injector, world.stores.login("relay"), world.stores.redis_url)
+        super().__init__(world.fault_injector, world.login("relay"), world.stores.redis_url)
         self._broker = world.broker
         self.relay = Relay(OutboxRepository(self.database), self, batch=100)
         self._publish = self.as_exchange("Kafka", world.broker.publish, BrokerUnavailable)
@@ -363,6 +366,13 @@ class Response:
 CRASHED = Response(0, {"code": "crashed"})
 
 
+class _Here(threading.local):
+    """What this thread is doing."""
+
+    environments = "first"  # whose environments serve it: "first", "second" of two at once, "meanwhile"
+    subject: UUID | None = None  # the reservation of the current operation
+
+
 class World:
     """Two events with four seats each, five buyers, and the operations that change them."""
 
@@ -372,13 +382,12 @@ class World:
         self.fault_injector = FaultInjector(self._meanwhile)
         self.broker = Broker()
         self._ids = count(1 << 100)
-        self._environments: dict[str, Any] = {}
-        self._other_environments: dict[str, Any] = {}
+        self._here = _Here()
+        self._environments: defaultdict[str, dict[str, Any]] = defaultdict(dict)
         self._read: Counter[tuple[str, str, int]] = Counter()  # next offset by consumer, topic, partition
         self.tokens: dict[UUID, str] = {}  # by reservation, as its buyer received it
         self.approvals: dict[UUID, str] = {}  # by payment: the token from PortOne's window
         self.final_answers: dict[UUID, str] = {}  # by payment: the final answer that its buyer received
-        self.subject: UUID | None = None  # the reservation of the current operation
         self.day_began = self.now
         self.closed_payments: set[UUID] = set()  # those whose window at PortOne is closed
         self._owner = Database(stores.superuser)
@@ -443,7 +452,7 @@ class World:
 
     def close(self) -> None:
         self._patches.close()
-        for environment in (*self._environments.values(), *self._other_environments.values()):
+        for environment in self._all_environments():
             environment.end()
         self.stats.faults += self.fault_injector.injected
         self.stats.code_locations += self.fault_injector.code_locations
@@ -459,10 +468,18 @@ class World:
     def new_id(self) -> UUID:
         return UUID(int=next(self._ids))
 
+    def login(self, user: str) -> str:
+        """The URL for a Postgres login. An operation in between would wait for ever: what it waits for runs next."""
+        return self.stores.login(user, 60 if self._here.environments == "meanwhile" else 20_000)
+
+    def _all_environments(self) -> list[Any]:
+        return [each for environments in self._environments.values() for each in environments.values()]
+
     def _environment_of(self, service: str) -> Any:
-        environment = self._environments.get(service)
+        mine = self._environments[self._here.environments]
+        environment = mine.get(service)
         if environment is None or environment.crashed:
-            environment = self._environments[service] = SERVICES[service](self)
+            environment = mine[service] = SERVICES[service](self)
         return environment
 
     @property
@@ -524,7 +541,7 @@ class World:
 
     def _wait_for_cut_backends(self) -> None:
         """Wait until Postgres ended the backends of crashed environments, since they may still hold locks."""
-        environments = [*self._environments.values(), *self._other_environments.values()]
+        environments = self._all_environments()
         backends = [pid for each in environments for pid in each.database.cut_backends]
         for each in environments:
             each.database.cut_backends.clear()
@@ -533,21 +550,43 @@ class World:
 
     def _meanwhile(self, what: str) -> None:
         """Do something between two exchanges of an operation, in other environments."""
-        self._environments, self._other_environments = self._other_environments, self._environments
-        subject = self.subject
+        environments, subject = self._here.environments, self._here.subject
+        turn = self.fault_injector.set_turn(None)
+        self._here.environments = "meanwhile"
         try:
             self.do_meanwhile(what)
         finally:
-            self._environments, self._other_environments, self.subject = (
-                self._other_environments,
-                self._environments,
-                subject,
+            self._here.environments, self._here.subject = environments, subject
+            self.fault_injector.set_turn(turn)
+
+    def at_once(
+        self, first: Callable[[], object], second: Callable[[], object], lengths: Sequence[int] = ()
+    ) -> tuple[Turn, Turn]:
+        """Two operations, each in environments of its own: the turn passes to the other after so many exchanges."""
+
+        def operation(environments: str, call: Callable[[], object]) -> Callable[[Turn], object]:
+            def run(turn: Turn) -> object:
+                self._here.environments = environments
+                self.fault_injector.set_turn(turn)
+                return call()
+
+            return run
+
+        return take_turns((operation("first", first), operation("second", second)), lengths, self._lock_waits)
+
+    def _lock_waits(self) -> int:
+        return len(
+            self._owner.rows(
+                "SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
+                " WHERE NOT l.granted AND a.usename = ANY(%s)",
+                (LOGINS,),
             )
+        )
 
     def do_meanwhile(self, what: str) -> None:
         """Do what this name of `machine.MEANWHILE` means, to the reservation `subject` or to all."""
         event = next(
-            (row["event_id"] for row in self.reservation_rows() if row["id"] == self.subject), self.event_ids[0]
+            (row["event_id"] for row in self.reservation_rows() if row["id"] == self._here.subject), self.event_ids[0]
         )
         match what:
             case "400 s pass":
@@ -562,15 +601,15 @@ class World:
             case "webhooks":
                 for which in range(len(self.stores.portone.webhooks)):
                     self.webhook(which)
-            case "release" if self.subject:
-                self.release(self.subject)
-            case "cancellation" if self.subject:
-                self.cancel(self.subject)
-            case "payment" | "confirmation" | "late confirmation" if self.subject:
+            case "release" if self._here.subject:
+                self.release(self._here.subject)
+            case "cancellation" if self._here.subject:
+                self.cancel(self._here.subject)
+            case "payment" | "confirmation" | "late confirmation" if self._here.subject:
                 if what == "late confirmation":
                     self.later(400)
                 for row in self.payment_rows():
-                    if row["reservation_id"] == self.subject:
+                    if row["reservation_id"] == self._here.subject:
                         if what == "payment":
                             self.pay(row["id"], "PAID")
                         else:
@@ -602,11 +641,11 @@ class World:
         }
 
     def _admitted(self, user: UUID, event: UUID) -> str:
-        """The waiting room admits every user."""
+        """The buyer's reservation token. The waiting room admits everybody, again when the token is used up."""
         user_id, event_id = UserId(user), EventId(event)
-        token = token_prefix(RESERVATION, event_id, user_id) + new_secret()
-        self._redis.set(token_key(RESERVATION, event_id, user_id), token, ex=600)
-        return token
+        key = token_key(RESERVATION, event_id, user_id)
+        self._redis.set(key, token_prefix(RESERVATION, event_id, user_id) + new_secret(), ex=600, nx=True)
+        return str(self._redis.get(key))
 
     def hold(self, user: UUID, event_id: UUID, seats: Sequence[UUID], fault: Fault | None = None) -> Response:
         body = {"eventId": event_id, "seatIds": list(map(str, seats))}
@@ -654,7 +693,7 @@ class World:
 
     def confirm(self, payment_id: UUID, *, approve: bool, fault: Fault | None = None) -> Response:
         row = next(row for row in self.payment_rows() if row["id"] == payment_id)
-        self.subject = row["reservation_id"]
+        self._here.subject = row["reservation_id"]
         body: dict[str, object] = {"paymentId": payment_id}
         if approve and payment_id in self.approvals:
             body["portonePaymentToken"] = self.approvals[payment_id]
@@ -679,7 +718,7 @@ class World:
         """Deliver PortOne's `which`-th webhook, perhaps again."""
         body = self.stores.portone.webhooks[which]
         of_payment = json.loads(body)["data"]["paymentId"]
-        self.subject = next(
+        self._here.subject = next(
             (row["reservation_id"] for row in self.payment_rows() if str(row["id"]) == of_payment), None
         )
         secret = {"signed by the old secret": OLD_SECRET, "signed by a wrong secret": OTHER_SECRET}.get(
@@ -698,6 +737,13 @@ class World:
         if response is not CRASHED and (response.status == 401) == valid:
             raise AssertionError(f"a webhook {how} returned {response.status}")
         return response
+
+    def webhooks_of(self, payment_id: UUID, fault: Fault | None = None) -> None:
+        """Deliver every webhook of a payment, the newest first; the fault occurs at the first one."""
+        for which, body in reversed(list(enumerate(self.stores.portone.webhooks))):
+            if json.loads(body)["data"]["paymentId"] == str(payment_id):
+                self.webhook(which, fault=fault)
+                fault = None
 
     def expire(self, fault: Fault | None = None) -> None:
         def sweep() -> None:
@@ -797,8 +843,7 @@ class World:
     def end_postgres_connections(self) -> None:
         """Postgres ends every connection of the services."""
         self._owner.rows(
-            "SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity"
-            " WHERE usename IN ('reservation_service', 'payment_service', 'event_service', 'relay')"
+            "SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity WHERE usename = ANY(%s)", (LOGINS,)
         )
 
     def portone(self, mode: str) -> None:
@@ -820,7 +865,7 @@ class World:
         )
 
     def _reservation(self, reservation_id: UUID) -> dict[str, Any]:
-        self.subject = reservation_id
+        self._here.subject = reservation_id
         return next(row for row in self.reservation_rows() if row["id"] == reservation_id)
 
     def seats_reserved_twice(self) -> list[dict[str, Any]]:
@@ -925,7 +970,11 @@ def quiet() -> Iterator[None]:
         logging.disable(logging.NOTSET)
 
 
-def logins(postgres_url: str, password: str) -> Callable[[str], str]:
-    """A service's URL. A lock timeout of 60 ms, since operations in between run in the thread that would wait."""
-    options = "-c lock_timeout=60 -c synchronous_commit=off"  # no machine crashes here
-    return lambda user: psycopg.conninfo.make_conninfo(postgres_url, user=user, password=password, options=options)
+def logins(postgres_url: str, password: str) -> Callable[[str, int], str]:
+    """A service's URL, given its login and its lock timeout in ms."""
+
+    def url(user: str, lock_timeout: int) -> str:
+        options = f"-c lock_timeout={lock_timeout} -c synchronous_commit=off"  # no machine crashes here
+        return psycopg.conninfo.make_conninfo(postgres_url, user=user, password=password, options=options)
+
+    return url
