@@ -27,9 +27,10 @@ class Session:
         """`yes`, or the code with which the access token is rejected."""
         return outcome(lambda: self.api("GET", "/users/me"))
 
-    def renewed(self) -> str:
+    def renewed(self, device: str = "this device") -> str:
         """`yes`, or the code with which the refresh token is rejected. Call it once."""
-        return outcome(lambda: self.public("POST", "/auth/refresh", {"refreshToken": self.refresh_token}))
+        body, headers = {"refreshToken": self.refresh_token}, {"User-Agent": device}
+        return outcome(lambda: self.public("POST", "/auth/refresh", body, headers=headers))
 
 
 def outcome(call: Callable[[], object]) -> str:
@@ -168,11 +169,17 @@ def test_logging_out_with_another_users_refresh_token_does_not_end_their_session
     assert here.public("POST", "/auth/refresh", {"refreshToken": victim.refresh_token})
 
 
+def test_two_tabs_that_refresh_at_once_both_stay_logged_in(new_session: NewSession) -> None:
+    first = new_session()
+    assert (first.renewed(), first.renewed()) == ("yes", "yes")
+    assert first.admitted() == "yes"
+
+
 def test_a_reused_refresh_token_ends_its_session_and_no_other(new_session: NewSession, stack: dict[str, Any]) -> None:
     stolen, elsewhere = new_session(), new_session()
     current = Session(stack, stolen.public("POST", "/auth/refresh", {"refreshToken": stolen.refresh_token}))
     assert current.admitted() == "yes"
-    assert stolen.renewed() == "TOKEN_REUSED"
+    assert stolen.renewed("another device") == "TOKEN_REUSED"
     assert [stolen.admitted(), current.admitted(), current.renewed()] == [
         "TOKEN_REVOKED",
         "TOKEN_REVOKED",

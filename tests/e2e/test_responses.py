@@ -78,10 +78,10 @@ def test_logout_is_immediate(new_buyer: Callable[[], Buyer]) -> None:
 
 
 def test_a_reused_refresh_token_ends_its_session(stack: dict[str, Any], new_buyer: Callable[[], Buyer]) -> None:
-    buyer = new_buyer()
+    buyer, another = new_buyer(), {"User-Agent": "another device"}
     pair = Api(stack["api"])("POST", "/auth/refresh", {"refreshToken": buyer.refresh_token})
     with pytest.raises(ApiError) as reused:
-        Api(stack["api"])("POST", "/auth/refresh", {"refreshToken": buyer.refresh_token})
+        Api(stack["api"])("POST", "/auth/refresh", {"refreshToken": buyer.refresh_token}, headers=another)
     assert reused.value.code == "TOKEN_REUSED"
     with pytest.raises(ApiError) as ended:
         Api(stack["api"])("POST", "/auth/refresh", {"refreshToken": pair["refreshToken"]})

@@ -236,10 +236,15 @@ def test_a_failed_login_looks_the_same_with_and_without_an_account(email: str) -
     assert "details" not in body
 
 
-def test_a_spent_refresh_token_is_rejected_as_reused() -> None:
-    pair = logged_in()
-    assert call("refresh_tokens", refreshToken=pair["refreshToken"])[0] == 200
-    assert code(call("refresh_tokens", refreshToken=pair["refreshToken"])) == (401, "TOKEN_REUSED")
+def test_a_spent_refresh_token_is_accepted_from_another_tab_and_rejected_from_another_device() -> None:
+    body = {"refreshToken": logged_in()["refreshToken"]}
+    assert [call("refresh_tokens", **body)[0] for _tab in range(2)] == [200, 200]
+    for header in ("User-Agent", "X-Device-Fingerprint"):
+        body = {"refreshToken": logged_in()["refreshToken"]}
+        assert call("refresh_tokens", **body)[0] == 200
+        event = sample("refresh_tokens", body)
+        event["headers"][header] = "another"
+        assert code(call("refresh_tokens", event)) == (401, "TOKEN_REUSED")
 
 
 @pytest.mark.parametrize("body", [None, "", "{}", '{"refreshToken": null}'])

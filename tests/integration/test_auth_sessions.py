@@ -1,5 +1,5 @@
-"""Sessions on a real Postgres and Redis: each refresh token works once, and a session ends as a whole
-(AUTH-008 to AUTH-010)."""
+"""Sessions on a real Postgres and Redis: each refresh token works once, or for the tabs of one device at once, and a
+session ends as a whole (AUTH-008 to AUTH-010)."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -13,14 +13,117 @@ from common.stores.postgres import Database
 from common.stores.redis import Client
 from functions.auth.domain.account import Role
 from functions.auth.domain.errors import InvalidCredentials, TokenReused
-from functions.auth.domain.session import token_hash
+from functions.auth.domain.session import MAX_SIBLINGS, token_hash
 from tests.support.concurrently import concurrently
-from tests.support.fixtures.auth_service import LIFETIME, START, AuthService, RedisUnavailable, live_tokens, pairs
+from tests.support.fixtures.auth_service import (
+    GRACE,
+    LIFETIME,
+    START,
+    AuthService,
+    RedisUnavailable,
+    live_tokens,
+    pairs,
+)
+
+LAPTOP, PHONE = b"laptop", b"phone"
 
 
 @pytest.fixture
 def user(service: AuthService) -> UserId:
     return service.register()
+
+
+def test_tabs_of_one_device_that_renew_at_once_all_stay_logged_in(
+    new_service: Callable[[], AuthService], superuser: Database, service: AuthService, user: UserId
+) -> None:
+    tabs = [new_service() for _ in range(6)]
+    for _ in range(5):
+        pair = service.sessions.open(user, Role.USER)
+        renewed = pairs(concurrently([partial(tab.sessions.renew, pair.refresh_token, LAPTOP) for tab in tabs]))
+        assert len({each.refresh_token for each in renewed}) == 6
+        assert all(map(service.accepts, [pair, *renewed]))
+        # The next round, each tab with its own token: still one session, and no more tokens than tabs.
+        again = pairs(
+            concurrently(
+                [
+                    partial(tab.sessions.renew, each.refresh_token, LAPTOP)
+                    for tab, each in zip(tabs, renewed, strict=True)
+                ]
+            )
+        )
+        assert len(again) == 6
+        assert live_tokens(superuser) == 6
+        service.log_out(again[0])
+        assert live_tokens(superuser) == 0
+        assert not any(map(service.accepts, [*renewed, *again]))
+
+
+def test_of_two_devices_that_renew_at_once_with_one_token_the_session_ends(
+    new_service: Callable[[], AuthService], superuser: Database, service: AuthService, user: UserId
+) -> None:
+    owner, thief = new_service(), new_service()
+    for _ in range(10):
+        pair = service.sessions.open(user, Role.USER)
+        renewals = [
+            partial(owner.sessions.renew, pair.refresh_token, LAPTOP),
+            partial(thief.sessions.renew, pair.refresh_token, PHONE),
+        ]
+        (renewed,) = pairs(concurrently(renewals))
+        assert not service.accepts(renewed)
+        assert live_tokens(superuser) == 0
+
+
+def test_a_spent_token_is_accepted_from_its_device_until_the_grace_ends(
+    service: AuthService, superuser: Database, user: UserId
+) -> None:
+    spent = service.sessions.open(user, Role.USER).refresh_token
+    current = service.sessions.renew(spent, LAPTOP)
+    service.now += GRACE - timedelta(milliseconds=1)
+    assert service.accepts(service.sessions.renew(spent, LAPTOP))
+    service.now += timedelta(milliseconds=1)
+    assert service.rejection(spent, LAPTOP) is TokenReused
+    assert not service.accepts(current)
+    assert live_tokens(superuser) == 0
+
+
+@pytest.mark.parametrize(("first", "second"), [(LAPTOP, PHONE), (LAPTOP, None), (None, LAPTOP), (None, None)])
+def test_a_spent_token_from_another_device_ends_the_session_within_the_grace(
+    service: AuthService, user: UserId, first: bytes | None, second: bytes | None
+) -> None:
+    spent = service.sessions.open(user, Role.USER).refresh_token
+    current = service.sessions.renew(spent, first)
+    assert service.rejection(spent, second) is TokenReused
+    assert service.rejection(current.refresh_token, first) is TokenInvalid
+
+
+@pytest.mark.parametrize("thief_is_next", [True, False])
+def test_a_thief_who_imitates_the_device_within_the_grace_is_found_out_at_the_next_renewal(
+    service: AuthService, superuser: Database, user: UserId, thief_is_next: bool
+) -> None:
+    spent = service.sessions.open(user, Role.USER).refresh_token
+    owners, thiefs = service.sessions.renew(spent, LAPTOP), service.sessions.renew(spent, LAPTOP)
+    service.now += timedelta(minutes=50)
+    first, second = (thiefs, owners) if thief_is_next else (owners, thiefs)
+    current = service.sessions.renew(first.refresh_token, LAPTOP)
+    service.now += GRACE
+    assert service.rejection(second.refresh_token, LAPTOP) is TokenReused
+    assert not service.accepts(current)
+    assert live_tokens(superuser) == 0
+
+
+def test_a_token_before_the_previous_one_ends_the_session_within_the_grace(service: AuthService, user: UserId) -> None:
+    first = service.sessions.open(user, Role.USER).refresh_token
+    service.sessions.renew(service.sessions.renew(first, LAPTOP).refresh_token, LAPTOP)
+    assert service.rejection(first, LAPTOP) is TokenReused
+
+
+def test_one_token_has_a_bounded_number_of_successors(service: AuthService, superuser: Database, user: UserId) -> None:
+    spent = service.sessions.open(user, Role.USER).refresh_token
+    for _ in range(MAX_SIBLINGS):
+        service.sessions.renew(spent, LAPTOP)
+    assert live_tokens(superuser) == MAX_SIBLINGS
+    assert service.rejection(spent, LAPTOP) is TokenReused
+    assert live_tokens(superuser) == 0
 
 
 def test_of_renewals_at_once_with_one_token_exactly_one_succeeds_and_the_session_ends(

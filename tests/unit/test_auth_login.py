@@ -18,6 +18,7 @@ from functions.auth.domain.session import (
     AccessToken,
     IssuedPair,
     RefreshFailure,
+    RefreshingDevice,
     ReusedToken,
     TokenHolder,
     TokenPair,
@@ -47,7 +48,7 @@ class Fakes:
         self.renewed: list[tuple[str, str]] = []
         self.begun: list[tuple[UserId, bytes, timedelta, str | None]] = []
         self.hasher = PasswordHasher(cost=4)
-        self.sessions = Sessions(self, self, self, utc_now, new_id, lambda: "refresh", timedelta(days=7))
+        self.sessions = Sessions(self, self, self, utc_now, new_id, lambda: "refresh", timedelta(days=7), timedelta(0))
 
     def log_in(self, email: str = HONG, password: str = PASSWORD, captcha_token: str = HUMAN) -> TokenPair:
         self.calls.clear()
@@ -90,7 +91,7 @@ class Fakes:
         return password_hash == self.accounts[HONG].password_hash
 
     def exchange(
-        self, token_hash: bytes, successor: IssuedPair, now: datetime
+        self, token_hash: bytes, successor: IssuedPair, device: RefreshingDevice, now: datetime
     ) -> TokenHolder | ReusedToken | RefreshFailure:
         raise NotImplementedError
 

@@ -102,4 +102,4 @@ def test_every_page_is_in_the_index() -> None:
     ]
     assert rows == titles
     assert [f"({record.name})" for record in records] == re.findall(r"\(\d{4}-[\w-]+\.md\)", table)
-    assert [record.name[:4] for record in records] == [f"{number:04}" for number in range(1, len(records) + 1)]
+    assert len({record.name[:4] for record in records}) == len(records)  # branches reserve numbers, so some are unused

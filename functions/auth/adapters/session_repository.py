@@ -12,9 +12,11 @@ from common.stores.postgres import Connection, Database
 from functions.auth.adapters.dormant_data_repository import wake
 from functions.auth.domain.account import Role
 from functions.auth.domain.session import (
+    MAX_SIBLINGS,
     AccessToken,
     IssuedPair,
     RefreshFailure,
+    RefreshingDevice,
     ReusedToken,
     TokenHolder,
     refresh_failure,
@@ -58,11 +60,12 @@ class SessionRepository:
         return True
 
     def exchange(
-        self, token_hash: bytes, successor: IssuedPair, now: datetime
+        self, token_hash: bytes, successor: IssuedPair, device: RefreshingDevice, now: datetime
     ) -> TokenHolder | ReusedToken | RefreshFailure:
-        """Spend a token and store its successor; a token that was spent before ends its session.
+        """Spend a token with the others of its generation, and store its successor. A spent token gets a sibling of its
+        successor within the device's grace; otherwise it ends its session.
 
-        If the process crashes before the commit, the token is unspent; after it, the user must log in again.
+        If the process crashes before the commit, the token is unspent; after it, the grace is the time to try again.
         """
         with self._database.transaction() as connection:
             user = connection.execute(
@@ -77,20 +80,36 @@ class SessionRepository:
                 return RefreshFailure.UNKNOWN
             exchanged = connection.execute(
                 """
-                WITH spent AS (
-                  UPDATE user_service.auth_tokens SET spent_at = %(now)s
-                   WHERE token_hash = %(spent_hash)s
-                     AND spent_at IS NULL AND revoked_at IS NULL AND expires_at > %(now)s
-                  RETURNING family_id, user_id
+                WITH offered AS (
+                  SELECT family_id, user_id, generation FROM user_service.auth_tokens token
+                   WHERE token_hash = %(offered_hash)s AND revoked_at IS NULL AND expires_at > %(now)s
+                     AND (spent_at IS NULL OR (
+                           -- A sibling of its successors: they are the session's newest tokens, and not too many.
+                           spent_by = %(device)s AND spent_at > %(spent_after)s
+                           AND (SELECT max(generation) = token.generation + 1
+                                       AND count(*) FILTER (WHERE generation > token.generation) < %(siblings)s
+                                  FROM user_service.auth_tokens WHERE family_id = token.family_id)))
+                ), spent AS (
+                  UPDATE user_service.auth_tokens token SET spent_at = %(now)s, spent_by = %(device)s
+                    FROM offered WHERE token.family_id = offered.family_id
+                     AND token.generation = offered.generation AND token.spent_at IS NULL
                 )
                 INSERT INTO user_service.auth_tokens
-                       (token_hash, family_id, user_id, created_at, expires_at, access_token_id, access_expires_at)
+                       (token_hash, family_id, user_id, created_at, expires_at, access_token_id, access_expires_at,
+                        generation)
                 SELECT %(token_hash)s, family_id, user_id, %(now)s, %(expires_at)s,
-                       %(access_token_id)s, %(access_expires_at)s
-                  FROM spent
+                       %(access_token_id)s, %(access_expires_at)s, generation + 1
+                  FROM offered
                 RETURNING family_id
                 """,
-                {"spent_hash": token_hash, "now": now, **vars(successor)},
+                {
+                    "offered_hash": token_hash,
+                    "device": device.hash,
+                    "spent_after": now - device.grace,
+                    "siblings": MAX_SIBLINGS,
+                    "now": now,
+                    **vars(successor),
+                },
             ).fetchone()
             if exchanged is None:
                 return _failure(connection, UserId(user["id"]), token_hash, now)

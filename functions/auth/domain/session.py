@@ -1,14 +1,16 @@
 """Sessions: what one login opens, and why a refresh token is rejected (AUTH-008 to AUTH-011)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum, auto
 from hashlib import sha256
 from uuid import UUID
 
 from common.domain.ids import SessionId, UserId
 from functions.auth.domain.account import Role
+
+MAX_SIBLINGS = 10  # tokens of one generation: as many tabs may refresh at once
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,26 @@ def refresh_failure(spent_at: datetime | None, revoked_at: datetime | None) -> R
     if spent_at is not None:
         return RefreshFailure.REUSED
     return RefreshFailure.EXPIRED if revoked_at is None else RefreshFailure.REVOKED
+
+
+@dataclass(frozen=True)
+class RefreshingDevice:
+    """The device that refreshes: only the one that spent a token gets a sibling of its successor, within `grace`."""
+
+    hash: bytes | None  # None for a device that does not say what it is
+    grace: timedelta
+
+
+def device_hash(headers: Mapping[str, str]) -> bytes | None:
+    """Of `X-Device-Fingerprint` and `User-Agent`; None without a user agent. `headers` have names in lower case.
+
+    The address is no part of it: a telephone's tabs may refresh over IPv4 and IPv6, or while it changes its network.
+    """
+    agent = headers.get("user-agent", "")
+    if not agent:
+        return None
+    traits = f"{headers.get('x-device-fingerprint', '')}\n{agent}"
+    return sha256(traits.encode(errors="replace")).digest()
 
 
 def token_hash(token: str) -> bytes:

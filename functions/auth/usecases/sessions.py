@@ -19,6 +19,7 @@ from functions.auth.domain.session import (
     AccessToken,
     IssuedPair,
     RefreshFailure,
+    RefreshingDevice,
     ReusedToken,
     TokenHolder,
     TokenPair,
@@ -42,9 +43,10 @@ class SessionRecords(Protocol):
     ) -> bool: ...
 
     def exchange(
-        self, token_hash: bytes, successor: IssuedPair, now: datetime
+        self, token_hash: bytes, successor: IssuedPair, device: RefreshingDevice, now: datetime
     ) -> TokenHolder | ReusedToken | RefreshFailure:
-        """Spend a token and store its successor, both or neither; a token that was spent before ends its session."""
+        """Spend a token and store its successor, both or neither; a token that was spent before ends its session,
+        unless the same device spent it within the grace."""
 
 
 class Signer(Protocol):
@@ -64,6 +66,7 @@ class Sessions:
         ids: NewId,
         new_token: Callable[[], str],
         refresh_lifetime: timedelta,
+        grace: timedelta,
     ) -> None:
         self._records = records
         self._signer = signer
@@ -72,6 +75,7 @@ class Sessions:
         self._ids = ids
         self._new_token = new_token
         self._refresh_lifetime = refresh_lifetime
+        self._grace = grace
 
     def open(self, user_id: UserId, role: Role, password_hash: str | None = None) -> TokenPair:
         """Open the session of a login; a dormant account becomes ACTIVE.
@@ -85,17 +89,18 @@ class Sessions:
             raise InvalidCredentials()
         return self._signed(TokenHolder(user_id, role, session_id), pair, refresh_token, now)
 
-    def renew(self, refresh_token: str) -> TokenPair:
+    def renew(self, refresh_token: str, device: bytes | None = None) -> TokenPair:
         """Exchange a refresh token for the next pair. Raises TokenInvalid, TokenExpired, or TokenReused, which ends the
-        session.
+        session. `device` is `device_hash` of the request.
 
-        Of two renewals at once with one token, the first succeeds; the other raises TokenReused and ends the session,
-        including the first one's pair. A thief who races the owner looks the same, and a grace period would help the
-        thief too (RFC 9700, 4.14.2). A front end with several tabs renews in one of them.
+        Within the grace, the device that spent a token can use it again, as two tabs do: each gets a pair of its own.
+        The refresh tokens of these pairs are spent together, so a thief among the tabs is found out at the next
+        refresh, as without the grace (docs/adr/0100-tabs-that-refresh-at-once-stay-logged-in.md).
         """
         now, next_token = self._clock(), self._new_token()
         successor = self._issue(next_token, now)
-        outcome = self._records.exchange(token_hash(refresh_token), successor, now)
+        refreshing = RefreshingDevice(device if self._grace else None, self._grace)
+        outcome = self._records.exchange(token_hash(refresh_token), successor, refreshing, now)
         if isinstance(outcome, ReusedToken):
             self._end_access(outcome.alive, now)
             raise TokenReused()

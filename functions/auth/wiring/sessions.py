@@ -23,6 +23,7 @@ class SessionSettings(Settings):
     token_audience: str
     access_token_seconds: int = 3600  # AUTH-011
     refresh_token_seconds: int = 604_800
+    refresh_grace_seconds: int = 10  # in which the device that spent a refresh token can use it again; 0 for none
 
 
 def _signing_key() -> PrivateKey:
@@ -55,4 +56,5 @@ def sessions() -> Sessions:
         new_id,
         _new_refresh_token,
         timedelta(seconds=settings.refresh_token_seconds),
+        timedelta(seconds=settings.refresh_grace_seconds),
     )
