@@ -6,9 +6,11 @@ from uuid import UUID
 
 from common.domain.ids import EventId
 from tools.simulation.model.exchanges import Fault
-from tools.simulation.model.world import World
+from tools.simulation.model.world import HOLD, World
 
-STAGES = ("admitted", "held", "created", "authorized", "paid", "confirmed")
+# How far a purchase has come. "not started": PortOne rejected the payment; "declined": the buyer's first card failed.
+# "recorded": the payment succeeded, and its message is under way.
+STAGES = ("admitted", "held", "not started", "created", "declined", "authorized", "paid", "recorded", "confirmed")
 
 
 @dataclass(frozen=True)
@@ -29,9 +31,10 @@ class Pair:
     stage: str
     first: str
     second: str
+    free: bool = False  # of seats that cost nothing
 
     def __str__(self) -> str:
-        return f"{self.stage}: {self.first} + {self.second}"
+        return f"{self.stage}{' for free' if self.free else ''}: {self.first} + {self.second}"
 
 
 PAIRS = (
@@ -44,6 +47,14 @@ PAIRS = (
     Pair("held", "create", "create"),
     Pair("held", "create", "create with another key"),
     Pair("held", "create", "release"),
+    Pair("held", "create", "create with another key", free=True),
+    Pair("held", "create", "release", free=True),
+    Pair("not started", "create with another key", "change"),
+    Pair("not started", "create", "create with another key"),
+    Pair("not started", "create with another key", "release"),
+    Pair("declined", "pay again and confirm", "release"),
+    Pair("declined", "pay again and confirm", "webhooks"),
+    Pair("declined", "pay again and confirm", "holds end"),
     Pair("created", "create with another key", "create with another key"),
     Pair("created", "create with another key", "PAID"),
     Pair("authorized", "confirm", "confirm"),
@@ -53,7 +64,13 @@ PAIRS = (
     Pair("paid", "confirm", "webhooks"),
     Pair("paid", "webhooks", "webhooks"),
     Pair("paid", "webhooks", "release"),
+    Pair("paid", "webhooks", "holds end"),
+    Pair("recorded", "messages", "release"),
+    Pair("recorded", "messages", "cancel"),
+    Pair("recorded", "messages", "holds end"),
+    Pair("recorded", "messages", "event cancelled"),
     Pair("confirmed", "cancel", "cancel"),
+    Pair("confirmed", "cancel", "event cancelled"),
 )
 
 
@@ -81,6 +98,23 @@ def act(world: World, action: str, purchase: Purchase, fault: Fault | None = Non
             world.pay(payment, action)
         case "PAID, a wrong amount" if payment:
             world.pay(payment, "PAID", 1)
+        case "pay again and confirm" if payment:
+            world.pay(payment, "AUTHORIZED")
+            world.confirm(payment, approve=True, fault=fault)
+        case "holds end":
+            world.pass_time(HOLD + 1)
+            world.expire(fault)
+        case "messages":
+            world.publish()
+            for position in world.unread():
+                world.deliver(position, 10, fault)
+        case "settle":
+            world.settle(fault)
+        case "event cancelled":
+            world.cancel_event(purchase.event_id, fault)
+            world.publish()
+            world.deliver_all(until_empty=False)
+            world.expire()
         case "webhooks" if payment:
             world.webhooks_of(payment, fault)
         case _:
@@ -98,14 +132,26 @@ def come_to(world: World, stage: str, purchase: Purchase) -> Purchase | None:
     purchase = replace(purchase, reservation=reservation)
     if stage == "held":
         return purchase
+    if stage == "not started":
+        world.portone("error")
     made = world.create_payment(reservation, f"{reservation}-0")
+    if stage == "not started":
+        world.portone("none")
+        payment = next((row["id"] for row in world.payment_rows() if row["reservation_id"] == reservation), None)
+        return replace(purchase, payment=payment)
     if made.status != 201:
         return None
     payment = UUID(made.body["paymentId"])
-    if stage != "created":
-        world.pay(payment, "PAID" if stage == "paid" else "AUTHORIZED")
-    if stage == "confirmed":
+    match stage:
+        case "declined":
+            world.pay(payment, "FAILED")
+        case "paid":
+            world.pay(payment, "PAID")
+        case "authorized" | "recorded" | "confirmed":
+            world.pay(payment, "AUTHORIZED")
+    if stage in ("recorded", "confirmed"):
         world.confirm(payment, approve=True)
+    if stage == "confirmed":
         world.publish()
         world.deliver_all(until_empty=False)
     return replace(purchase, payment=payment)

@@ -77,13 +77,14 @@ class FaultInjector:
         before, self._operation.turn = self._operation.turn, turn
         return before
 
+    def at_turn(self, call: Callable[[], ResultT]) -> ResultT:
+        """What `call` returns, which passes by the services but waits for its turn."""
+        return call() if self._operation.turn is None else self._operation.turn.exchange(call)
+
     def exchange(self, environment: "Environment", party: "Party", call: Callable[[], ResultT]) -> ResultT:
         if environment.crashed:
             raise Crashed
-        turn = self._operation.turn
-        if turn is None:
-            return self._exchange(environment, party, call)
-        return turn.exchange(lambda: self._exchange(environment, party, call))
+        return self.at_turn(lambda: self._exchange(environment, party, call))
 
     def _exchange(self, environment: "Environment", party: "Party", call: Callable[[], ResultT]) -> ResultT:
         operation = self._operation

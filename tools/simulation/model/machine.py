@@ -36,6 +36,7 @@ ANY_ACTION = st.sampled_from(
     [
         *("hold", "hold other seats", "change", "change to other seats", "release", "cancel"),
         *("create", "create with another key", "FAILED", "PAID", "confirm", "confirm without approval", "webhooks"),
+        *("pay again and confirm", "holds end", "messages", "settle", "event cancelled"),
     ]
 )
 AT_ONCE = st.one_of(st.sampled_from(PAIRS), st.builds(Pair, st.sampled_from(STAGES), ANY_ACTION, ANY_ACTION))
@@ -93,7 +94,7 @@ def machine(stores: Stores) -> type[RuleBasedStateMachine]:
 
         @rule(action=BUYERS, user=st.integers(0, 4), which=FEW, mask=st.integers(1, 15), fault=FAULTS)
         def a_buyer_acts(self, action: str, user: int, which: int, mask: int, fault: Fault | None) -> None:
-            event_id, seats = self._seats(user // 4, mask)
+            event_id, seats = self._seats(user // 3, mask)
             purchase = Purchase(USERS[user], event_id, seats, self._reservation(which), self._payment(which))
             self._step(lambda: act(self.world, action, purchase, fault))
 
@@ -102,7 +103,7 @@ def machine(stores: Stores) -> type[RuleBasedStateMachine]:
             self, pair: Pair, user: int, mask: int, lengths: list[int], one: Fault | None, two: Fault | None
         ) -> None:
             def at_once() -> None:
-                wanted = Purchase(USERS[user], *self._seats(user // 4, mask))
+                wanted = Purchase(USERS[user], *self._seats(user // 3, mask))
                 purchase = come_to(self.world, pair.stage, wanted)
                 if purchase is not None:
                     both(self.world, pair, purchase, lengths, (one, two))
@@ -114,7 +115,7 @@ def machine(stores: Stores) -> type[RuleBasedStateMachine]:
             """A complete purchase, since few runs get so far by single steps."""
 
             def purchase() -> None:
-                held = self.world.hold(USERS[user], *self._seats(user // 4, 1 << seat))
+                held = self.world.hold(USERS[user], *self._seats(user // 3, 1 << seat))
                 if held.status != 201:
                     return
                 made = self.world.create_payment(UUID(held.body["reservationId"]), held.body["reservationId"], early)
