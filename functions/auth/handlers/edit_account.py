@@ -8,7 +8,7 @@ from functions.auth.wiring.personal_data import accounts
 
 
 class EditBody(Body):
-    """No other field can be edited: a role, an address or an id in the body is ignored."""
+    """No other field can be edited: a role, an address or an id in the body is rejected."""
 
     name: PersonName | None = None
     phone: Phone | None = None

@@ -6,7 +6,7 @@ from pydantic import Field, StrictBool, StringConstraints, field_validator
 from pydantic_core import PydanticCustomError
 
 from common.domain.ids import UserId
-from common.domain.model import Model, Text, VisibleText
+from common.domain.model import Model, VisibleText
 from common.domain.shared_errors import CaptchaFailed
 from common.http.endpoint import Response, created, endpoint
 from common.http.request import Body
@@ -35,7 +35,7 @@ class RegisterBody(Body):
     password: NewPassword
     name: PersonName | None = None
     phone: Phone | None = None
-    identity_verification_id: Annotated[Text, Field(min_length=1, max_length=200)]
+    identity_verification_id: Annotated[VisibleText, Field(max_length=200)]
     captcha_token: CaptchaToken
     agreements: Annotated[list[AgreementBody], Field(max_length=10)]
     link_token: LinkToken | None = None

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from common.domain.model import Text
+from common.domain.model import VisibleText
 from common.http.endpoint import endpoint
 from common.http.request import Body
 from functions.auth.domain.account_fields import Email, NewPassword
@@ -14,7 +14,7 @@ from functions.auth.wiring.password_reset import password_reset
 
 class ResetBody(Body):
     email: Email
-    identity_verification_id: Annotated[Text, Field(min_length=1, max_length=200)]
+    identity_verification_id: Annotated[VisibleText, Field(max_length=200)]
     new_password: NewPassword
 
 

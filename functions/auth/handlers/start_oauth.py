@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from common.domain.model import Model
+from common.domain.model import Model, Text
 from common.http.endpoint import endpoint
 from common.http.request import Path, Query
 from functions.auth.domain.social_identity import Provider
@@ -16,7 +16,7 @@ class StartPath(Path):
 
 
 class StartQuery(Query):
-    redirect_uri: Annotated[str, Field(max_length=2000)] | None = None
+    redirect_uri: Annotated[Text, Field(max_length=2000)] | None = None
 
 
 class StartResponse(Model):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from common.domain.model import Model, VisibleText, Whole
+from common.domain.model import ClosedModel, VisibleText, Whole
 
 Grade = Literal["VIP", "S", "A", "B"]
 GRADES: tuple[Grade, ...] = get_args(Grade)  # the highest first; grades are shown in this order
@@ -15,14 +15,14 @@ MAX_HALL_SEATS = 100_000
 Count = Annotated[Whole, Field(strict=True, ge=1, le=MAX_HALL_SEATS)]
 
 
-class Section(Model):
+class Section(ClosedModel):
     name: Annotated[VisibleText, AfterValidator(str.strip), Field(min_length=1, max_length=20)]
     grade: Grade
     rows: Count
     seats_per_row: Count
 
 
-class SeatTemplate(Model):
+class SeatTemplate(ClosedModel):
     """Section names differ, so that seat numbers (section-row-number) differ."""
 
     sections: Annotated[list[Section], Field(min_length=1, max_length=100)]

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from common.domain.ids import PaymentId
-from common.domain.model import Model, Moment
+from common.domain.model import Model, Moment, VisibleText
 from common.domain.shared_errors import DomainError, HoldExpired, NotFound
 from common.http.endpoint import endpoint
 from common.http.request import Body, Request, User
@@ -26,7 +26,7 @@ from functions.payments.wiring import purchase
 class ConfirmBody(Body):
     payment_id: PaymentId
     # Manual approval: what PortOne's browser SDK returned. Without it the buyer has paid and that is verified.
-    portone_payment_token: Annotated[str | None, Field(min_length=1, max_length=512)] = None
+    portone_payment_token: Annotated[VisibleText, Field(max_length=512)] | None = None
 
 
 class ConfirmedResponse(Model):

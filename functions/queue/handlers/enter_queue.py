@@ -6,6 +6,7 @@ from pydantic import Field
 
 from common.domain.clock import utc_now
 from common.domain.ids import EventId
+from common.domain.model import Text
 from common.domain.shared_errors import NotFound, SaleClosed, SaleNotOpen
 from common.http.endpoint import endpoint
 from common.http.request import Body, User
@@ -22,7 +23,7 @@ from functions.queue.handlers.responses.queue_status_response import (
 
 class EnterBody(Body):
     event_id: EventId
-    ticket: Annotated[str | None, Field(max_length=200)] = None  # a place receipt; an invalid one counts as none
+    ticket: Annotated[Text, Field(max_length=200)] | None = None  # a place receipt; an invalid one counts as none
 
 
 @endpoint(bot_check=True, raises=[NotFound, SaleNotOpen, SaleClosed, SoldOut, AlreadyWaiting, QueueFull])

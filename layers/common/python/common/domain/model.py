@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
+from unicodedata import normalize
 
 from pydantic import (
     AfterValidator,
@@ -27,7 +28,22 @@ def _printable(text: str) -> str:
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
-_VISIBLE = re.compile(r"[^\x00-\x20\s]")
+# Unicode's Default_Ignorable_Code_Point and interlinear annotations: text with them looks like text without. Joiners,
+# variation selectors and tags stay behind an emoji, which they change.
+_JOINERS = "\u200c\u200d\ufe00-\ufe0f\U000e0020-\U000e007f"
+_EMOJI = "\u00a9\u00ae\u203c\u2049\u2122-\u27ff\u2900-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff"
+_INVISIBLE = re.compile(
+    f"([{_EMOJI}][{_JOINERS}]+)"
+    "|[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
+    "\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+_BLANK = re.compile("[\u2800\u3164\uffa0]")  # as wide as a letter, and used in place of a space
+_VISIBLE = re.compile(r"[^\x00-\x20\x7f-\x9f\s]")
+# The same for the OpenAPI document: its pattern sees the text as it is sent, and has no characters over 16 bits.
+_VISIBLE_PATTERN = (
+    r"^[^\x00]*[^\x00-\x20\x7f-\x9f\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+    r"\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb][^\x00]*$"
+)
 
 
 def _read(moment: Any) -> Any:
@@ -47,6 +63,13 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("is out of range") from None
 
 
+def _normal(text: str) -> str:
+    """In NFC, as every keyboard but macOS's file names writes Hangul, without invisible characters."""
+    if text.isascii():
+        return text
+    return normalize("NFC", _BLANK.sub(" ", _INVISIBLE.sub(r"\1", text)))
+
+
 def _visible(text: str) -> str:
     if not _VISIBLE.search(text):
         raise ValueError("must not be blank")
@@ -63,10 +86,11 @@ def rfc3339(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-Text = Annotated[str, AfterValidator(_printable), Field(json_schema_extra={"pattern": r"^[^\x00]*$"})]
-VisibleText = Annotated[
-    Text, AfterValidator(_visible), Field(json_schema_extra={"pattern": r"^[^\x00]*[^\x00-\x20\s][^\x00]*$"})
+# Whatever a client writes is one of these, or of characters that have one form. Equal text is then equal bytes.
+Text = Annotated[
+    str, AfterValidator(_printable), AfterValidator(_normal), Field(json_schema_extra={"pattern": r"^[^\x00]*$"})
 ]
+VisibleText = Annotated[Text, AfterValidator(_visible), Field(json_schema_extra={"pattern": _VISIBLE_PATTERN})]
 Whole = Annotated[int, BeforeValidator(_whole)]
 Moment = Annotated[
     AwareDatetime,
@@ -87,3 +111,9 @@ class Model(BaseModel):
 
     def to_dict(self) -> dict[str, Any]:
         return self.model_dump(mode="json", by_alias=True)
+
+
+class ClosedModel(Model):
+    """What a client sends: an unknown field is a mistake of the client's, which is rejected rather than ignored."""
+
+    model_config = ConfigDict(extra="forbid")

@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 from pydantic import Field, ValidationError
 
 from common.domain.ids import SessionId, UserId
-from common.domain.model import Model
+from common.domain.model import ClosedModel, Model
 from common.domain.shared_errors import (
     Forbidden,
     InvalidInput,
@@ -26,7 +26,7 @@ from common.domain.shared_errors import (
 ParsedT = TypeVar("ParsedT", bound=Model)
 
 
-class Body(Model):
+class Body(ClosedModel):
     """The JSON body of a request."""
 
 
