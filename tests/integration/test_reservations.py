@@ -15,7 +15,7 @@ from common.stores.postgres import Database
 from common.stores.redis import Client, connect
 from common.waitingroom.queue_tokens import RESERVATION, new_secret, token_key, token_prefix
 from functions.reservations.adapters.seat_holds_redis import SeatHolds
-from functions.reservations.domain.cancellation import cancel_unpaid
+from functions.reservations.domain.cancellation import cancel_unpaid, cancellation_terms
 from functions.reservations.domain.reservation import CancelReason, Reservation, Seat, Status
 from functions.reservations.domain.sale_offer import SaleOffer
 from functions.reservations.usecases.payable_hold import PayableHold
@@ -632,6 +632,23 @@ def test_cancelling_within_a_day_is_free_but_impossible_on_the_day_of_the_event(
     assert code_of(lambda: service.cancel(reservation.user_id, reservation.id)) == "NOT_CANCELLABLE"
     service.clock.now = starts_at - timedelta(hours=21)  # the evening before
     assert service.cancel(reservation.user_id, reservation.id).fee == 0
+
+
+def test_a_fee_that_rose_at_midnight_is_not_charged_to_a_buyer_who_expects_the_old_one(
+    service: ReservationsWithClock, superuser: Database
+) -> None:
+    reservation = service.hold(SEATS[0]).reservation
+    service.paid(reservation)
+    service.clock.now = reservation.event_starts_at - timedelta(days=3)
+    terms = cancellation_terms(find(service, reservation), service.clock.now)
+    assert terms is not None
+    assert terms.changes_at is not None
+    service.clock.now = terms.changes_at
+    cancel = partial(service.cancel, reservation.user_id, reservation.id)
+    assert code_of(lambda: cancel(expected_fee=terms.fee)) == "CANCELLATION_FEE_CHANGED"
+    assert messages(superuser) == ["ReservationConfirmed"]
+    assert cancel(expected_fee=45_000).refund_amount == 105_000
+    assert cancel(expected_fee=terms.fee).fee == 45_000  # repeated: it is cancelled already, and the answer is the same
 
 
 def test_concurrent_cancellations_refund_once(new_services: NewServices, superuser: Database) -> None:

@@ -21,7 +21,7 @@ from functions.payments.handlers import confirm_payment, create_payment, receive
 from functions.payments.usecases.create_payment import CreatedPayment
 from functions.payments.wiring import gateway_sync, purchase
 from functions.reservations.adapters.seat_holds_redis import SeatHolds
-from functions.reservations.handlers import change_seats, read_seat_map
+from functions.reservations.handlers import cancel_reservation, change_seats, read_seat_map
 from functions.reservations.usecases.read_seat_map import ReadSeatMap
 from functions.reservations.wiring import purchases, seat_map
 from functions.reservations.wiring import tokens as reservation_tokens
@@ -134,3 +134,22 @@ def test_health_is_down_when_any_store_is(monkeypatch: pytest.MonkeyPatch, store
         monkeypatch.setattr(health, f"check_{each}", unavailable if each == store else lambda: None)
     status, body = answer(check_health.handler)
     assert (status, body["status"], body["checks"][store]) == (503, "DOWN", "DOWN")
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "expected"),
+    [(None, 200, None), ({"expectedFee": "30000"}, 200, 30_000), ({"expectedFee": "-1"}, 400, ...)],
+)
+def test_a_cancellation_takes_the_fee_that_the_buyer_expects(
+    monkeypatch: pytest.MonkeyPatch, query: dict[str, str] | None, status: int, expected: object
+) -> None:
+    fees: list[object] = []
+
+    def cancel(_user: object, reservation_id: ReservationId, expected_fee: int | None) -> SimpleNamespace:
+        fees.append(expected_fee)
+        return SimpleNamespace(id=reservation_id, status="CANCELLED", refund_amount=120_000, fee=30_000)
+
+    monkeypatch.setattr(purchases, "cancel_reservation", lambda: SimpleNamespace(cancel=cancel))
+    answered, _ = answer(cancel_reservation.handler, pathParameters={"id": str(uuid4())}, queryStringParameters=query)
+    assert answered == status
+    assert fees == ([] if expected is ... else [expected])

@@ -12,9 +12,10 @@ from functions.reservations.domain.cancellation import (
     cancel_for_buyer,
     cancel_for_event,
     cancel_unpaid,
+    cancellation_terms,
     refund_late_payment,
 )
-from functions.reservations.domain.errors import NotCancellable
+from functions.reservations.domain.errors import CancellationFeeChanged, NotCancellable
 from functions.reservations.domain.reservation import CancelReason, Reservation, Seat, Status
 
 NOW = datetime(2026, 5, 1, 3, 0, tzinfo=UTC)
@@ -79,6 +80,47 @@ def test_a_buyer_who_cancels_a_cancelled_event_gets_everything_back_on_any_day()
     everything = Cancellation(CancelReason.EVENT_CANCELLED, NOW, refund_amount=today.total_amount)
     assert cancel_for_buyer(today, NOW, event_cancelled=True) == everything
     assert cancel_for_event(today, NOW) == everything
+
+
+def test_the_terms_are_what_a_cancellation_costs_until_they_change() -> None:
+    starts_at = CONFIRMED.event_starts_at
+    confirmed = replace(CONFIRMED, confirmed_at=starts_at - timedelta(days=12))
+    moved = replace(confirmed, rescheduled_at=NOW)
+    late = replace(confirmed, confirmed_at=starts_at - timedelta(days=1, hours=5))
+    quarter = timedelta(minutes=15)
+    changes = 0
+    for reservation in (confirmed, late, moved):
+        assert reservation.confirmed_at is not None
+        at, changes_at = reservation.confirmed_at, None
+        while (terms := cancellation_terms(reservation, at)) is not None:
+            if terms.changes_at != changes_at:
+                assert changes_at in (None, at)
+                changes_at = terms.changes_at
+                changes += 1
+            cancelled = cancel_for_buyer(reservation, at, event_cancelled=False, expected_fee=terms.fee)
+            assert (cancelled.refund_amount, cancelled.fee) == (terms.refund_amount, terms.fee)
+            at += quarter
+        assert at == changes_at
+    # 0, 10, 20 and 30 percent, then nothing; free within a day, then nothing; free after a reschedule, then nothing.
+    assert changes == 4 + 1 + 1
+
+
+def test_only_a_confirmed_reservation_has_terms_of_cancellation() -> None:
+    assert cancellation_terms(PENDING, NOW) is None
+    assert cancellation_terms(CANCELLED, NOW) is None
+
+
+def test_a_cancellation_at_another_fee_than_expected_is_rejected_with_the_terms_of_now() -> None:
+    with pytest.raises(CancellationFeeChanged) as raised:
+        cancel_for_buyer(CONFIRMED, NOW, event_cancelled=False, expected_fee=0)
+    assert raised.value.details == {
+        "refundAmount": 120_001,
+        "fee": 30_000,
+        "feePercent": 20,
+        "changesAt": "2026-05-03T15:00:00Z",  # midnight in Korea, two days before the event
+    }
+    free = cancel_for_buyer(CONFIRMED, NOW, event_cancelled=True, expected_fee=30_000)
+    assert free.refund_amount == CONFIRMED.total_amount
 
 
 def test_a_cancelled_event_refunds_a_pending_reservation_only_if_a_payment_came() -> None:

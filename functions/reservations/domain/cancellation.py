@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from common.domain.ids import PaymentId
-from functions.reservations.domain.cancellation_fee import fee_percent
-from functions.reservations.domain.errors import NotCancellable
+from common.domain.model import rfc3339
+from functions.reservations.domain.cancellation_fee import fee_percent, next_change
+from functions.reservations.domain.errors import CancellationFeeChanged, NotCancellable
 from functions.reservations.domain.reservation import CancelReason, Reservation, Status
 
 
@@ -18,30 +19,62 @@ class Cancellation:
     payment_id: PaymentId | None = None  # of a payment that came at the same time
 
 
+@dataclass(frozen=True)
+class CancellationTerms:
+    """What cancelling a confirmed reservation costs now; amounts in won."""
+
+    refund_amount: int
+    fee: int
+    fee_percent: int
+    changes_at: datetime | None  # None if the terms stay as they are
+
+    def check_expected(self, fee: int | None) -> None:
+        """Raises CancellationFeeChanged if the buyer expects another fee; None expects nothing."""
+        if fee not in (None, self.fee):
+            raise CancellationFeeChanged(
+                refundAmount=self.refund_amount,
+                fee=self.fee,
+                feePercent=self.fee_percent,
+                changesAt=rfc3339(self.changes_at) if self.changes_at else None,
+            )
+
+
+def cancellation_terms(reservation: Reservation, now: datetime) -> CancellationTerms | None:
+    """None if it is not confirmed, and on the day of the event and after it: nothing can be cancelled then."""
+    if reservation.status is not Status.CONFIRMED:
+        return None
+    confirmed_at, starts_at = reservation.confirmed_at or now, reservation.event_starts_at
+    rescheduled = reservation.rescheduled_at is not None
+    percent = fee_percent(now, confirmed_at, starts_at, rescheduled=rescheduled)
+    if percent is None:
+        return None
+    fee = reservation.total_amount * percent // 100
+    changes_at = next_change(now, confirmed_at, starts_at, rescheduled=rescheduled)
+    return CancellationTerms(reservation.total_amount - fee, fee, percent, changes_at)
+
+
 def cancel_unpaid(reason: CancelReason, now: datetime) -> Cancellation:
     """A PENDING reservation ends: nothing was paid, so nothing is refunded."""
     return Cancellation(reason, now)
 
 
-def cancel_for_buyer(reservation: Reservation, now: datetime, *, event_cancelled: bool) -> Cancellation:
+def cancel_for_buyer(
+    reservation: Reservation, now: datetime, *, event_cancelled: bool, expected_fee: int | None = None
+) -> Cancellation:
     """The buyer cancels: a confirmed reservation costs the day's cancellation fee, unless its event is cancelled.
 
-    Raises NotCancellable on the day of the event and after it.
+    Raises NotCancellable on the day of the event and after it, CancellationFeeChanged if the buyer expects another fee.
+    A cancelled event refunds everything, whatever fee is expected.
     """
     if event_cancelled:
         return cancel_for_event(reservation, now)
     if reservation.status is not Status.CONFIRMED:
         return cancel_unpaid(CancelReason.USER_REQUEST, now)
-    percent = fee_percent(
-        now,
-        reservation.confirmed_at or now,
-        reservation.event_starts_at,
-        rescheduled=reservation.rescheduled_at is not None,
-    )
-    if percent is None:
+    terms = cancellation_terms(reservation, now)
+    if terms is None:
         raise NotCancellable()
-    fee = reservation.total_amount * percent // 100
-    return Cancellation(CancelReason.USER_REQUEST, now, refund_amount=reservation.total_amount - fee, fee=fee)
+    terms.check_expected(expected_fee)
+    return Cancellation(CancelReason.USER_REQUEST, now, refund_amount=terms.refund_amount, fee=terms.fee)
 
 
 def cancel_for_event(reservation: Reservation, now: datetime, payment_id: PaymentId | None = None) -> Cancellation:

@@ -1,6 +1,6 @@
 """The cancellation fee of a confirmed reservation (`docs/api.md`, Reservations; RSV-006)."""
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, time, timedelta, timezone
 
 KOREA = timezone(timedelta(hours=9))  # events are in Korea, which has no summer time
 FREE_AFTER_CONFIRMATION = timedelta(days=1)
@@ -23,3 +23,20 @@ def fee_percent(
     if now - confirmed_at < FREE_AFTER_CONFIRMATION:
         return 0
     return next(percent for least, percent in PERCENT_FROM_DAYS if days >= least)
+
+
+def next_change(
+    now: datetime, confirmed_at: datetime, event_starts_at: datetime, *, rescheduled: bool = False
+) -> datetime | None:
+    """The first moment after `now` with another `fee_percent`; None if it stays as it is."""
+
+    def percent(at: datetime) -> int | None:
+        return fee_percent(at, confirmed_at, event_starts_at, rescheduled=rescheduled)
+
+    event_day = event_starts_at.astimezone(KOREA).date()
+    midnights = [
+        datetime.combine(event_day - timedelta(days=least - 1), time(), KOREA).astimezone(UTC)
+        for least, _ in PERCENT_FROM_DAYS
+    ]
+    moments = [confirmed_at + FREE_AFTER_CONFIRMATION, event_starts_at, *midnights]
+    return min((at for at in moments if at > now and percent(at) != percent(now)), default=None)

@@ -29,6 +29,13 @@ class NotCancellable(DomainError):
     code = "NOT_CANCELLABLE"
 
 
+class CancellationFeeChanged(DomainError):
+    """Cancelling costs another fee than the buyer expects. `details` has the terms of now: `refundAmount`, `fee`,
+    `feePercent`, `changesAt`."""
+
+    code = "CANCELLATION_FEE_CHANGED"
+
+
 class NotReleasable(DomainError):
     """The reservation is confirmed or cancelled already."""
 

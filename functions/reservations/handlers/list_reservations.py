@@ -16,7 +16,11 @@ class ReservationsQuery(Paging):
 def handler(user: User, query: ReservationsQuery) -> Page[ReservationResponse]:
     found, total = purchases.reservations().of_user(user.id, query.status, query.size, query.offset)
     items = [
-        ReservationResponse.of(each, purchases.ticket_qr(each) if each.status is Status.CONFIRMED else None)
+        ReservationResponse.of(
+            each,
+            purchases.terms_of_cancellation(each),
+            purchases.ticket_qr(each) if each.status is Status.CONFIRMED else None,
+        )
         for each in found
     ]
     return Page(items=items, page=query.page, size=query.size, total=total)

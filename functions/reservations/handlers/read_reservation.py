@@ -15,4 +15,4 @@ def handler(user: User, path: IdPath) -> ReservationResponse:
     if reservation is None:
         raise NotFound()
     qr = purchases.ticket_qr(reservation) if reservation.status is Status.CONFIRMED else None
-    return ReservationResponse.of(reservation, qr)
+    return ReservationResponse.of(reservation, purchases.terms_of_cancellation(reservation), qr)

@@ -21,16 +21,16 @@ class CancelReservation:
         self._drop_hold = drop_hold
         self._clock = clock
 
-    def cancel(self, user_id: UserId, reservation_id: ReservationId) -> Reservation:
+    def cancel(self, user_id: UserId, reservation_id: ReservationId, expected_fee: int | None = None) -> Reservation:
         """The reservation, cancelled now or before; payments refunds it when it reads the message.
 
-        Raises NotFound and NotCancellable.
+        Raises NotFound, NotCancellable, and CancellationFeeChanged if it would cost another fee than expected.
         """
-        cancelled = self._cancel(user_id, reservation_id)
+        cancelled = self._cancel(user_id, reservation_id, expected_fee)
         self._drop_hold.drop(cancelled)
         return cancelled
 
-    def _cancel(self, user_id: UserId, reservation_id: ReservationId) -> Reservation:
+    def _cancel(self, user_id: UserId, reservation_id: ReservationId, expected_fee: int | None) -> Reservation:
         now = self._clock()
         with self._database.transaction() as connection:
             reservation = self._reservations.lock_own(connection, reservation_id, user_id)
@@ -42,7 +42,9 @@ class CancelReservation:
                     self._reservations.mark_user_cancelled(connection, reservation.id)
                 return reservation
             event_cancelled = self._reservations.is_event_cancelled(connection, reservation)
-            cancellation = cancel_for_buyer(reservation, now, event_cancelled=event_cancelled)
+            cancellation = cancel_for_buyer(
+                reservation, now, event_cancelled=event_cancelled, expected_fee=expected_fee
+            )
             self._reservations.cancel(connection, reservation, cancellation)
         return replace(
             reservation,

@@ -12,6 +12,7 @@ from common.wiring.secret_cache import secret
 from functions.reservations.adapters.clients.events_client import EventsClient
 from functions.reservations.adapters.reservation_repository import ReservationRepository
 from functions.reservations.adapters.seat_holds_redis import SeatHolds
+from functions.reservations.domain.cancellation import CancellationTerms, cancellation_terms
 from functions.reservations.domain.reservation import Reservation
 from functions.reservations.usecases.cancel_event_reservations import CancelEventReservations
 from functions.reservations.usecases.cancel_reservation import CancelReservation
@@ -120,6 +121,10 @@ def list_live_seats() -> ListLiveSeats:
 @cache
 def repair_holds() -> RepairHolds:
     return RepairHolds(reservations(), seat_holds(), utc_now)
+
+
+def terms_of_cancellation(reservation: Reservation) -> CancellationTerms | None:
+    return cancellation_terms(reservation, utc_now())
 
 
 def ticket_qr(reservation: Reservation) -> str:

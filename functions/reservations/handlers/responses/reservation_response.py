@@ -4,6 +4,7 @@ from typing import Self
 
 from common.domain.ids import EventId, PaymentId, ReservationId, SeatId
 from common.domain.model import Model, Moment
+from functions.reservations.domain.cancellation import CancellationTerms
 from functions.reservations.domain.reservation import CancelReason, Reservation, Seat, Status
 from functions.reservations.usecases.payable_hold import PayableHold
 
@@ -48,6 +49,13 @@ class TicketResponse(Model):
     qr: str
 
 
+class CancellationTermsResponse(Model):
+    refund_amount: int
+    fee: int
+    fee_percent: int
+    changes_at: Moment | None
+
+
 class ReservationResponse(Model):
     id: ReservationId
     reservation_id: ReservationId
@@ -66,10 +74,11 @@ class ReservationResponse(Model):
     rescheduled_at: Moment | None = None  # the event was moved since: cancelling is free
     refund_amount: int = 0  # returned, or about to be, when it was cancelled
     fee: int = 0  # kept when it was cancelled
+    cancellation: CancellationTermsResponse | None = None  # what cancelling costs now; null if it is impossible
     ticket: TicketResponse | None = None
 
     @classmethod
-    def of(cls, reservation: Reservation, qr: str | None = None) -> Self:
+    def of(cls, reservation: Reservation, terms: CancellationTerms | None, qr: str | None = None) -> Self:
         number = reservation.ticket_number
         return cls(
             id=reservation.id,
@@ -89,5 +98,6 @@ class ReservationResponse(Model):
             rescheduled_at=reservation.rescheduled_at,
             refund_amount=reservation.refund_amount,
             fee=reservation.fee,
+            cancellation=CancellationTermsResponse.model_validate(terms, from_attributes=True) if terms else None,
             ticket=TicketResponse(number=number, qr=qr) if number and qr else None,
         )

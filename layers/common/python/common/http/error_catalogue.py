@@ -145,6 +145,11 @@ ERROR_CATALOGUE = {
     "NOT_CANCELLABLE": CatalogueEntry(
         409, "공연 당일에는 취소할 수 없습니다.", "A reservation cannot be cancelled on the day of the event."
     ),
+    "CANCELLATION_FEE_CHANGED": CatalogueEntry(
+        409,
+        "취소 수수료가 변경되었습니다. 금액을 확인하고 다시 취소해 주세요.",
+        "The cancellation fee has changed. Check the amounts and cancel again.",
+    ),
     "NOT_RELEASABLE": CatalogueEntry(
         409, "이미 확정되었거나 취소된 예매입니다.", "The reservation is already confirmed or cancelled."
     ),
