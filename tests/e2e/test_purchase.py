@@ -246,6 +246,27 @@ def test_a_repeated_payment_request_returns_the_same_payment(
     assert with_another_key == buyer.create_payment(held["reservationId"], key)
 
 
+def test_a_buyer_who_lost_every_answer_resumes_the_purchase(
+    public: Api, new_buyer: NewBuyer, event: dict[str, Any]
+) -> None:
+    buyer = new_buyer()
+    seat = seats_of(public, event["id"])[0]["id"]
+    held = enter_and_hold(buyer, event["id"], [seat])
+    again = buyer.hold(event["id"], [seat])
+    assert (again["reservationId"], again["paymentToken"]) == (held["reservationId"], held["paymentToken"])
+    assert buyer.reservation(held["reservationId"])["payment"] is None
+    lost = buyer.create_payment(held["reservationId"])
+
+    buyer.payment_token = ""
+    buyer.login()  # in another browser
+    found = buyer.reservation(held["reservationId"])
+    buyer.payment_token, payment = found["paymentToken"], found["payment"]
+    assert payment == {name: value for name, value in lost.items() if name != "reservationId"}
+    buyer.confirm(payment["paymentId"], buyer.pay(payment["paymentId"], "AUTHORIZED")["paymentToken"])
+    ticket = buyer.wait_for_status(held["reservationId"], "CONFIRMED")
+    assert (ticket["paymentToken"], ticket["payment"]) == (None, None)
+
+
 def test_leaving_the_queue_gives_up_the_place_and_the_token(new_buyer: NewBuyer, event: dict[str, Any]) -> None:
     buyer = new_buyer()
     buyer.enter(event["id"])

@@ -383,7 +383,7 @@ def test_tokens_of_another_user_event_or_step_are_rejected(any_redis: NewClient)
     status = QueueRedis(redis).read_status(event_id, user, NOW)
     assert isinstance(status, Admitted)
     tokens = QueueTokens(redis)
-    payment = tokens.issue_payment(event_id, reservation_id, 600)
+    payment, _ = tokens.payment_token(event_id, reservation_id, 600)
 
     def code(call: object) -> str:
         try:

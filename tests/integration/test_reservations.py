@@ -3,22 +3,26 @@
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 
 from common.domain.ids import EventId, PaymentId, ReservationId, SeatId, UserId
+from common.domain.model import rfc3339
 from common.domain.shared_errors import DomainError, StoreUnavailable
 from common.messaging.messages import Envelope, Payload, PaymentFailed, PaymentSuccess, envelope
 from common.stores.postgres import Database
 from common.stores.redis import Client, connect
-from common.waitingroom.queue_tokens import RESERVATION, new_secret, token_key, token_prefix
+from common.waitingroom.queue_tokens import PAYMENT, RESERVATION, new_secret, token_key, token_prefix
 from functions.reservations.adapters.seat_holds_redis import SeatHolds
 from functions.reservations.domain.cancellation import cancel_unpaid, cancellation_terms
+from functions.reservations.domain.errors import HoldExists
 from functions.reservations.domain.reservation import CancelReason, Reservation, Seat, Status
 from functions.reservations.domain.sale_offer import SaleOffer
 from functions.reservations.usecases.payable_hold import PayableHold
+from functions.reservations.usecases.read_reservation import OwnReservation
 from tests.support.concurrently import concurrently
 from tests.support.fixtures.reservations_service import ReservationsService
 
@@ -602,6 +606,141 @@ def test_a_payment_of_another_amount_is_refunded_in_full_and_frees_the_seats(
     assert last is not None
     assert Envelope.model_validate_json(last["payload"]).payload["refundAmount"] == 1
     assert service.hold(SEATS[0])
+
+
+def test_a_paid_hold_is_confirmed_and_not_expired_although_its_message_is_late(
+    service: ReservationsWithClock, superuser: Database
+) -> None:
+    held, payment = service.hold(SEATS[0]).reservation, PaymentId(uuid4())
+    service.payable(held.user_id, held.id, timedelta(), payment)
+    service.payments.add(held, payment, "SUCCESS")
+    service.clock.now += timedelta(seconds=301)
+    with pytest.raises(DomainError):
+        service.hold(SEATS[0])
+    assert service.expire() == 0
+    assert find(service, held).status is Status.CONFIRMED
+    service.paid(held)  # the message
+    assert messages(superuser) == ["ReservationConfirmed"]
+
+
+def test_a_late_message_refunds_nothing_twice(service: ReservationsWithClock, superuser: Database) -> None:
+    held, payment = service.hold(SEATS[0]).reservation, PaymentId(uuid4())
+    service.payable(held.user_id, held.id, timedelta(), payment)
+    service.payments.add(held, payment, "SUCCESS")
+    service.clock.now += timedelta(seconds=301)
+    service.expire()
+    service.cancel(held.user_id, held.id)
+    service.paid(held)  # the message
+    assert messages(superuser) == ["ReservationConfirmed", "ReservationCancelled"]
+
+
+def test_an_unpaid_hold_with_a_payment_expires_once_payments_can_be_asked(service: ReservationsWithClock) -> None:
+    unpaid, paid, without = (service.hold(seat).reservation for seat in SEATS[:3])
+    ids = {each.id: PaymentId(uuid4()) for each in (unpaid, paid)}
+    for each in (unpaid, paid):
+        service.payable(each.user_id, each.id, timedelta(), ids[each.id])
+    service.payments.add(unpaid, ids[unpaid.id], "PENDING")
+    service.payments.add(paid, ids[paid.id], "SUCCESS")
+    service.payments.unavailable = True
+    service.clock.now += timedelta(seconds=301)
+    assert service.expire() == 1
+    assert [find(service, each).status for each in (unpaid, paid, without)] == ["PENDING", "PENDING", "CANCELLED"]
+    service.payments.unavailable = False
+    assert service.expire() == 1
+    assert [find(service, each).status for each in (unpaid, paid, without)] == ["CANCELLED", "CONFIRMED", "CANCELLED"]
+
+
+def test_concurrent_expiries_and_the_message_confirm_a_paid_hold_once(
+    new_services: NewServices, superuser: Database
+) -> None:
+    services = new_services(6)
+    held, payment = services[0].hold(SEATS[0]).reservation, PaymentId(uuid4())
+    services[0].payable(held.user_id, held.id, timedelta(), payment)
+    for each in services:
+        each.payments.add(held, payment, "SUCCESS")
+        each.clock.now += timedelta(seconds=301)
+    calls: list[Callable[[], object]] = [each.expire for each in services[:4]]
+    calls += [partial(each.paid, held) for each in services[4:]]
+    outcomes = concurrently(calls)
+    assert [each for each in outcomes if isinstance(each, Exception)] == []
+    assert find(services[0], held).status is Status.CONFIRMED
+    assert messages(superuser) == ["ReservationConfirmed"]
+
+
+def test_a_repeated_hold_of_the_same_seats_gets_the_same_hold_and_token(service: ReservationsWithClock) -> None:
+    first = service.hold(SEATS[0], SEATS[1])
+    again = service.hold(SEATS[1], SEATS[0], user=first.reservation.user_id)
+    assert (again.reservation.id, again.payment_token) == (first.reservation.id, first.payment_token)
+    assert (first.is_new, again.is_new) == (True, False)
+
+
+def test_a_repeated_hold_is_found_although_redis_lost_its_keys(service: ReservationsWithClock, redis: Client) -> None:
+    first = service.hold(SEATS[0])
+    redis.flushall()
+    again = service.hold(SEATS[0], user=first.reservation.user_id)
+    assert again.reservation.id == first.reservation.id
+    service.tokens.check_payment(again.payment_token, first.reservation.id)
+    assert service.seat_holds.holders(EVENT, service.clock()) == {SEATS[0].id: first.reservation.id}
+
+
+def test_a_second_hold_of_other_seats_names_the_first_one(service: ReservationsWithClock) -> None:
+    first = service.hold(SEATS[0]).reservation
+    service.hold(SEATS[2])
+    for others in ([SEATS[1]], [SEATS[0], SEATS[1]], [SEATS[2]]):
+        with pytest.raises(HoldExists) as raised:
+            service.hold(*others, user=first.user_id)
+        assert raised.value.details == {
+            "reservationId": str(first.id),
+            "seatIds": [str(SEATS[0].id)],
+            "holdExpiresAt": rfc3339(first.hold_expires_at),
+        }
+
+
+def test_the_owner_of_a_live_hold_reads_what_is_needed_to_pay(service: ReservationsWithClock, redis: Client) -> None:
+    held, payment = service.hold(SEATS[0]), PaymentId(uuid4())
+    reservation = held.reservation
+    read = partial(service.read_reservation.read, reservation.user_id, reservation.id)
+    own = read()
+    assert own.hold is not None
+    assert (own.hold.payment_token, own.payment) == (held.payment_token, None)
+    service.payable(reservation.user_id, reservation.id, timedelta(), payment)
+    service.payments.add(reservation, payment, "PENDING")
+    redis.flushall()
+    own = read()
+    assert own.hold is not None
+    assert own.payment is not None
+    assert own.payment.payment_id == payment
+    service.tokens.check_payment(own.hold.payment_token, reservation.id)
+    service.payments.unavailable = True
+    assert read().payment is None
+    service.clock.now += timedelta(seconds=301)
+    own = read()
+    assert (own.hold, own.payment) == (None, None)
+
+
+def test_a_reservation_that_is_confirmed_while_it_is_read_leaves_no_token(
+    service: ReservationsWithClock, redis: Client
+) -> None:
+    held = service.hold(SEATS[0]).reservation
+    issue = service.read_reservation._payment_tokens.issue
+
+    def confirmed_meanwhile(*arguments: Any, **named: Any) -> PayableHold:
+        service.paid(held)
+        return issue(*arguments, **named)
+
+    service.read_reservation._payment_tokens.issue = confirmed_meanwhile  # type: ignore[method-assign]
+    own = service.read_reservation.read(held.user_id, held.id)
+    assert own.hold is None
+    assert redis.get(token_key(PAYMENT, EVENT, held.id)) is None
+
+
+def test_concurrent_reads_give_one_token(new_services: NewServices, redis: Client) -> None:
+    services = new_services(8)
+    held = services[0].hold(SEATS[0]).reservation
+    redis.flushall()
+    owns = concurrently([partial(each.read_reservation.read, held.user_id, held.id) for each in services])
+    tokens = {own.hold.payment_token for own in owns if isinstance(own, OwnReservation) and own.hold}
+    assert len(tokens) == 1
 
 
 @pytest.mark.parametrize(

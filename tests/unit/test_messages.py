@@ -18,7 +18,7 @@ from common.domain.clock import new_id, utc_now
 from common.domain.ids import UserId
 from common.messaging.consumer import Consumer
 from common.messaging.messages import DEAD_LETTERS, Envelope, Payload, UnknownVersion, envelope, read
-from functions.payments.wiring import gateway_sync
+from functions.payments.wiring import secrets as payment_secrets
 from tests.support.fresh_wiring import forget_wiring
 from tools.handlers import DeployedFunction, deployed_functions
 
@@ -66,7 +66,7 @@ def consuming(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("REDIS_URL", "redis://unused")
     monkeypatch.setenv("REDIS_CLUSTER", "false")
     monkeypatch.setenv("PORTONE_URL", "https://unused")
-    monkeypatch.setattr(gateway_sync, "secret", lambda _name: {"apiSecret": "unused", "channelKey": "unused"})
+    monkeypatch.setattr(payment_secrets, "secret", lambda _name: {"apiSecret": "unused", "channelKey": "unused"})
     monkeypatch.setattr(Consumer, "__call__", lambda consumer, _event: consumer)
     forget_wiring()
     yield Consuming(request.param, import_module(request.param.module).handler({}, None))

@@ -11,7 +11,7 @@ from standardwebhooks.webhooks import Webhook
 from common.http.request import Request
 from functions.payments.handlers import receive_webhook
 from functions.payments.handlers.receive_webhook import _is_signed, _payment_id
-from functions.payments.wiring import gateway_sync
+from functions.payments.wiring import secrets as payment_secrets
 
 SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
 BODY = json.dumps({"type": "Transaction.Paid", "data": {"paymentId": "019ab0c0-0000-7000-8000-000000000001"}})
@@ -43,7 +43,7 @@ def test_either_of_two_secrets_verifies_a_webhook(monkeypatch: pytest.MonkeyPatc
     """While one replaces the other, PortOne may use either."""
     other = "whsec_" + base64.b64encode(bytes(32)).decode()
     secrets = [other, SECRET] if other_first else [SECRET, other]
-    monkeypatch.setattr(gateway_sync, "portone_secret", lambda: {"webhookSecrets": secrets})
+    monkeypatch.setattr(payment_secrets, "portone_secret", lambda: {"webhookSecrets": secrets})
     sent = {"body": json.dumps({"type": "BillingKey.Ready"})}  # not about a payment: nothing else is called
     now = datetime.now(UTC)
     signature = Webhook(SECRET).sign("msg_1", now, sent["body"])

@@ -20,6 +20,7 @@ from functions.payments.domain.payment_gateway import GatewayUnavailable
 from functions.payments.handlers import confirm_payment, create_payment, receive_webhook
 from functions.payments.usecases.create_payment import CreatedPayment
 from functions.payments.wiring import gateway_sync, purchase
+from functions.payments.wiring import secrets as payment_secrets
 from functions.reservations.adapters.seat_holds_redis import SeatHolds
 from functions.reservations.handlers import cancel_reservation, change_seats, read_seat_map
 from functions.reservations.usecases.read_seat_map import ReadSeatMap
@@ -69,7 +70,7 @@ def test_a_repeated_payment_request_gets_200_instead_of_201(
     monkeypatch.setattr(purchase, "queue_tokens", tokens(lambda *_: None))
     created = SimpleNamespace(create=lambda *_: CreatedPayment(PENDING, is_new))
     monkeypatch.setattr(purchase, "create_payment", lambda: created)
-    monkeypatch.setattr(gateway_sync, "portone_secret", lambda: {"storeId": "store", "channelKey": "channel"})
+    monkeypatch.setattr(payment_secrets, "portone_secret", lambda: {"storeId": "store", "channelKey": "channel"})
     body = {"reservationId": str(PENDING.reservation_id), "paymentKey": PENDING.payment_key, "method": "CARD"}
     assert answer(create_payment.handler, body)[0] == status
 
@@ -96,7 +97,7 @@ def test_a_webhook_that_could_not_be_processed_gets_503_so_that_it_is_sent_again
     def unavailable(_payment_id: UUID) -> None:
         raise GatewayUnavailable(timed_out=True)
 
-    monkeypatch.setattr(gateway_sync, "portone_secret", lambda: {"webhookSecrets": [SECRET]})
+    monkeypatch.setattr(payment_secrets, "portone_secret", lambda: {"webhookSecrets": [SECRET]})
     monkeypatch.setattr(gateway_sync, "sync_with_gateway", lambda: SimpleNamespace(handle_webhook=unavailable))
     body, now = json.dumps({"data": {"paymentId": str(PENDING.id)}}), datetime.now(UTC)
     headers = {"webhook-id": "1", "webhook-timestamp": str(int(now.timestamp()))}

@@ -17,6 +17,7 @@ from functions.reservations.adapters.ticket_signer import sign_ticket
 from functions.reservations.domain.cancellation_fee import fee_percent
 from functions.reservations.domain.reservation import CROCKFORD, Reservation, Seat, Status, ticket_number
 from functions.reservations.handlers import read_reservation
+from functions.reservations.usecases.read_reservation import OwnReservation
 from functions.reservations.wiring import purchases
 
 NOW = datetime(2026, 5, 1, 11, 0, tzinfo=UTC)
@@ -60,7 +61,8 @@ def test_a_ticket_is_shown_while_its_reservation_is_confirmed(
 ) -> None:
     """A cancelled reservation keeps its ticket number, but shows no ticket."""
     found = replace(RESERVATION, status=status)
-    monkeypatch.setattr(purchases, "reservations", lambda: SimpleNamespace(find=lambda _id, _user_id: found))
+    own = SimpleNamespace(read=lambda _user_id, _id: OwnReservation(found))
+    monkeypatch.setattr(purchases, "read_reservation", lambda: own)
     monkeypatch.setattr(purchases, "ticket_qr", lambda _reservation: "signed")
     claims = {"sub": str(found.user_id), "role": "USER", "sid": str(uuid4()), "jti": str(uuid4()), "exp": "1"}
     event = {"pathParameters": {"id": str(found.id)}, "requestContext": {"authorizer": claims}}

@@ -32,6 +32,7 @@ WAITS = {
     "COUNT_RESERVATIONS_FUNCTION": READ,
     "COUNT_REFUNDS_FUNCTION": READ,
     "PAYABLE_FUNCTION": READ,
+    "FIND_PAYMENTS_FUNCTION": READ,
     "GOOGLE_URL": 3 * oauth_providers.TIMEOUT_SECONDS,
     "MAIL_SENDER": MAIL,
     "SOLD_SEATS_FUNCTION": 0.0,  # called by the seat map only, below

@@ -1,6 +1,7 @@
 """Payments in Postgres."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -141,8 +142,14 @@ class PaymentRepository:
 
     def find_active(self, reservation_id: ReservationId) -> Payment | None:
         """The reservation's payment that did not fail: there is at most one."""
-        row = self._database.row(f"{_PAYMENTS} WHERE reservation_id = %s AND status <> 'FAILED'", (reservation_id,))
-        return _payment(row) if row else None
+        return next(iter(self.active_of([reservation_id])), None)
+
+    def active_of(self, reservation_ids: Sequence[ReservationId]) -> list[Payment]:
+        """The payments of these reservations that did not fail."""
+        rows = self._database.rows(
+            f"{_PAYMENTS} WHERE reservation_id = ANY(%s) AND status <> 'FAILED'", (list(reservation_ids),)
+        )
+        return [_payment(row) for row in rows]
 
     def of_user(self, user_id: UserId, limit: int, offset: int) -> tuple[list[Payment], int]:
         """One page, newest first, and how many payments there are in all; one round trip."""

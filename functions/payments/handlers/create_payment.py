@@ -13,7 +13,7 @@ from common.protection.rate_class import PAYMENT
 from common.waitingroom.queue_tokens import QUEUE_TOKEN_ERRORS
 from functions.payments.domain.errors import PaymentInProgress, PaymentKeyReused, PaymentNotStarted
 from functions.payments.domain.payment import PaymentStatus
-from functions.payments.wiring import gateway_sync, purchase
+from functions.payments.wiring import purchase, secrets
 
 
 class CreateBody(Body):
@@ -48,7 +48,7 @@ class CreatedResponse(Model):
 def handler(request: Request, user: User, body: CreateBody) -> Response:
     purchase.queue_tokens().check_payment(request.queue_token, body.reservation_id)
     created = purchase.create_payment().create(user.id, body.reservation_id, body.payment_key, body.method)
-    portone = gateway_sync.portone_secret()
+    portone = secrets.portone_secret()
     response = CreatedResponse(
         payment_id=created.payment.id,
         payment_key=created.payment.payment_key,

@@ -15,7 +15,7 @@ from common.http.endpoint import endpoint
 from common.http.request import Request
 from functions.payments.domain.errors import PaymentUnavailable, SignatureInvalid
 from functions.payments.domain.payment_gateway import GatewayError
-from functions.payments.wiring import gateway_sync
+from functions.payments.wiring import gateway_sync, secrets
 
 
 class Received(Model):
@@ -25,7 +25,7 @@ class Received(Model):
 @endpoint(limit=None, raises=[SignatureInvalid, PaymentUnavailable])
 def handler(request: Request) -> Received:
     body = request.raw_body
-    if not any(_is_signed(body, request, each) for each in gateway_sync.portone_secret()["webhookSecrets"]):
+    if not any(_is_signed(body, request, each) for each in secrets.portone_secret()["webhookSecrets"]):
         raise SignatureInvalid()
     payment_id = _payment_id(body)
     if payment_id is not None:

@@ -1,8 +1,6 @@
 """The payment gateway, and what brings a payment to the state that it reports."""
 
-from collections.abc import Mapping
 from functools import cache
-from typing import Any
 
 from common.domain.clock import new_id, utc_now
 from common.messaging.outbox import Outbox
@@ -10,21 +8,16 @@ from common.protection.circuit_breaker import CircuitBreaker
 from common.runtime.settings import Settings
 from common.wiring.database import database
 from common.wiring.redis_client import redis_client
-from common.wiring.secret_cache import secret
 from functions.payments.adapters.clients.portone import PortOne, portone_client
 from functions.payments.domain.payment_gateway import GatewayUnavailable, PaymentGateway
 from functions.payments.usecases.record_outcome import RecordOutcome
 from functions.payments.usecases.sync_with_gateway import SyncWithGateway
 from functions.payments.wiring.repositories import payment_repository, refund_repository
+from functions.payments.wiring.secrets import portone_secret
 
 
 class PortOneSettings(Settings):
     portone_url: str
-
-
-def portone_secret() -> Mapping[str, Any]:
-    """`storeId`, `channelKey`, `apiSecret` and `webhookSecrets`; read again when it may have been rotated."""
-    return secret("portone")
 
 
 @cache

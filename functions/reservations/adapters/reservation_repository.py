@@ -84,16 +84,12 @@ class ReservationRepository:
             (changed.total_amount, changed.id),
         )
 
-    def pending_id(self, user_id: UserId, event_id: EventId) -> ReservationId | None:
+    def pending_of(self, user_id: UserId, event_id: EventId) -> Reservation | None:
         """The user's PENDING reservation for an event."""
         row = self._database.row(
-            """
-            SELECT id FROM reservation_service.reservations
-             WHERE user_id = %s AND event_id = %s AND status = 'PENDING'
-            """,
-            (user_id, event_id),
+            f"{_SELECT} WHERE r.user_id = %s AND r.event_id = %s AND r.status = 'PENDING'", (user_id, event_id)
         )
-        return ReservationId(row["id"]) if row else None
+        return _reservation(row) if row else None
 
     def seats_of_others(self, reservation: Reservation) -> list[SeatId]:
         """Those of its seats that other live reservations have."""
@@ -118,26 +114,42 @@ class ReservationRepository:
         reservation = self.lock(connection, reservation_id)
         return reservation if reservation is not None and reservation.user_id == user_id else None
 
-    def lock_overdue(self, connection: Connection, now: datetime, limit: int) -> list[Reservation]:
-        """PENDING reservations whose hold has expired, oldest first. Skips rows that another transaction has locked: it
-        is confirming or releasing them."""
+    def lock_overdue_without_payment(self, connection: Connection, now: datetime, limit: int) -> list[Reservation]:
+        """PENDING reservations whose hold has expired and that nobody began to pay for, oldest first. Skips rows that
+        another transaction has locked: it is releasing them."""
         return _lock(
             connection,
             """
             WHERE r.status = 'PENDING' AND r.hold_expires_at <= %s
+              AND r.payment_id IS NULL AND r.payment_started_at IS NULL
             ORDER BY r.hold_expires_at LIMIT %s FOR UPDATE SKIP LOCKED
             """,
             (now, limit),
         )
 
+    def overdue_with_payment(self, now: datetime, limit: int) -> list[ReservationId]:
+        """PENDING reservations whose hold has expired and that have a payment, oldest first."""
+        rows = self._database.rows(
+            """
+            SELECT id FROM reservation_service.reservations
+             WHERE status = 'PENDING' AND hold_expires_at <= %s
+               AND (payment_id IS NOT NULL OR payment_started_at IS NOT NULL)
+             ORDER BY hold_expires_at LIMIT %s
+            """,
+            (now, limit),
+        )
+        return [ReservationId(row["id"]) for row in rows]
+
     def lock_overdue_conflicts(
         self, connection: Connection, reservation: Reservation, now: datetime
     ) -> list[Reservation]:
-        """PENDING reservations whose hold has expired, of the same user and event or with some of the same seats."""
+        """PENDING reservations whose hold has expired and that nobody began to pay for, of the same user and event or
+        with some of the same seats."""
         return _lock(
             connection,
             """
             WHERE r.status = 'PENDING' AND r.hold_expires_at <= %(now)s
+              AND r.payment_id IS NULL AND r.payment_started_at IS NULL
               AND (r.user_id = %(user)s AND r.event_id = %(event)s
                    OR r.id IN (SELECT reservation_id FROM reservation_service.reservation_seats
                                 WHERE event_id = %(event)s AND seat_id = ANY(%(seats)s) AND live))

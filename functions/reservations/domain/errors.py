@@ -2,7 +2,9 @@
 
 from enum import Enum
 
+from common.domain.model import rfc3339
 from common.domain.shared_errors import DomainError
+from functions.reservations.domain.reservation import Reservation
 
 
 class SeatTaken(DomainError):
@@ -18,9 +20,18 @@ class TooManySeats(DomainError):
 
 
 class HoldExists(DomainError):
-    """The user holds seats of this event already. `details` has `reservationId`."""
+    """The user holds seats of this event already. `details` has the way on: `reservationId`, `seatIds`,
+    `holdExpiresAt`."""
 
     code = "HOLD_EXISTS"
+
+
+def hold_exists(held: Reservation) -> HoldExists:
+    return HoldExists(
+        reservationId=str(held.id),
+        seatIds=[str(seat) for seat in held.seat_ids],
+        holdExpiresAt=rfc3339(held.hold_expires_at),
+    )
 
 
 class NotCancellable(DomainError):

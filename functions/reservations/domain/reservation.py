@@ -75,6 +75,11 @@ class Reservation:
         return self.status is Status.PENDING or self.is_unpaid_cancelled
 
     @property
+    def is_paid(self) -> bool:
+        """Whether its payment has taken effect: it was confirmed, or refunded at once. It has one payment at most."""
+        return self.confirmed_at is not None or self.refund_amount > 0
+
+    @property
     def is_unpaid_cancelled(self) -> bool:
         return self.cancel_reason in UNPAID_CANCEL_REASONS
 
@@ -85,6 +90,10 @@ class Reservation:
     def holds_at(self, now: datetime) -> bool:
         """Whether its seats may still be paid for."""
         return self.status is Status.PENDING and now < self.hold_expires_at
+
+    def is_overdue_at(self, now: datetime) -> bool:
+        """Whether its hold has expired and nothing has ended it yet."""
+        return self.status is Status.PENDING and now >= self.hold_expires_at
 
     def extended_hold(self, until: datetime) -> datetime:
         """When the hold expires if a payment needs it until `until`: a hold is never shortened, and never extended

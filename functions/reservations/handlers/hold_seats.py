@@ -6,7 +6,7 @@ from pydantic import Field
 
 from common.domain.ids import EventId, SeatId
 from common.domain.shared_errors import NotFound, SaleClosed, SaleNotOpen, SeatNotFound
-from common.http.endpoint import Response, created, endpoint
+from common.http.endpoint import Response, endpoint
 from common.http.request import Body, Request, User
 from common.protection.rate_class import BOOKING
 from common.waitingroom.queue_tokens import QUEUE_TOKEN_ERRORS
@@ -24,7 +24,7 @@ class HoldBody(Body):
 @endpoint(
     limit=BOOKING,
     bot_check=True,
-    responses={201: HeldResponse},
+    responses={200: HeldResponse, 201: HeldResponse},
     raises=[
         *QUEUE_TOKEN_ERRORS,
         NotFound,
@@ -39,4 +39,4 @@ class HoldBody(Body):
 def handler(request: Request, user: User, body: HoldBody) -> Response:
     admission = tokens.queue_tokens().check_reservation(request.queue_token, user.id, body.event_id)
     held = purchases.hold_seats().hold(user.id, body.event_id, body.seat_ids, admission)
-    return created(HeldResponse.of(held))
+    return Response(HeldResponse.of(held), 201 if held.is_new else 200)

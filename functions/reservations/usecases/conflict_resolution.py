@@ -8,7 +8,13 @@ from common.domain.shared_errors import DomainError, QueueTokenInvalid
 from common.stores.postgres import Database
 from functions.reservations.adapters.reservation_repository import ReservationRepository
 from functions.reservations.domain.cancellation import cancel_unpaid
-from functions.reservations.domain.errors import ConflictKind, HoldExists, ReservationConflict, SeatTaken
+from functions.reservations.domain.errors import (
+    ConflictKind,
+    HoldExists,
+    ReservationConflict,
+    SeatTaken,
+    hold_exists,
+)
 from functions.reservations.domain.reservation import CancelReason, Reservation
 
 ResultT = TypeVar("ResultT")
@@ -23,7 +29,8 @@ class ConflictResolution:
         """What `write` returns, which may raise ReservationConflict once.
 
         What it conflicts with may be a hold that has expired and that `expire_holds` has not cancelled yet: that one is
-        cancelled here, and the seats are free. Raises SeatTaken, HoldExists or, if the admission has bought already,
+        cancelled here, and the seats are free. One with a payment is left to `expire_holds`, which asks whether it is
+        paid. Raises SeatTaken, HoldExists or, if the admission has bought already,
         QueueTokenInvalid.
         """
         try:
@@ -42,8 +49,8 @@ class ConflictResolution:
 
     def _error(self, reservation: Reservation, kind: ConflictKind) -> DomainError:
         if kind is ConflictKind.HOLD:
-            held = self._reservations.pending_id(reservation.user_id, reservation.event_id)
-            return HoldExists(reservationId=str(held)) if held else HoldExists()
+            held = self._reservations.pending_of(reservation.user_id, reservation.event_id)
+            return hold_exists(held) if held else HoldExists()
         if kind is ConflictKind.ADMISSION:
             return QueueTokenInvalid()  # as it will be for the next request that carries it
         return SeatTaken(seatIds=[str(seat) for seat in self._reservations.seats_of_others(reservation)])

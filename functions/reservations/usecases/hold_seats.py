@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import NoReturn
 from uuid import UUID
 
 from common.domain.clock import Clock, NewId
@@ -10,7 +11,7 @@ from common.domain.shared_errors import DomainError
 from common.stores.postgres import Database
 from functions.reservations.adapters.reservation_repository import ReservationRepository
 from functions.reservations.adapters.seat_holds_redis import SeatHolds
-from functions.reservations.domain.errors import SeatTaken
+from functions.reservations.domain.errors import HoldExists, SeatTaken, hold_exists
 from functions.reservations.domain.reservation import HOLD_EXTENSION, Reservation, Status
 from functions.reservations.domain.sale_offer import Offers, check_seat_ids, choose_seats
 from functions.reservations.usecases.conflict_resolution import ConflictResolution
@@ -41,7 +42,7 @@ class HoldSeats:
         self._conflicts = ConflictResolution(database, reservations)
 
     def hold(self, user_id: UserId, event_id: EventId, seat_ids: Sequence[SeatId], admission: UUID) -> PayableHold:
-        """Make the PENDING reservation of an admission.
+        """The PENDING reservation of an admission: a new one, or the user's live one with the same seats.
 
         If the process crashes after Redis took the seats, they are released when their time is over. If it crashes
         after Postgres wrote the reservation, the user finds it in GET /reservations, and it expires with its hold.
@@ -66,20 +67,38 @@ class HoldSeats:
         )
         taken = self._seat_holds.take(event_id, reservation.id, seat_ids, reservation.time_left_in_redis(now), now)
         if taken:
-            raise SeatTaken(seatIds=[str(seat) for seat in taken])
+            return self._repeated(reservation, now) or _raise(SeatTaken(seatIds=[str(seat) for seat in taken]))
         try:
             self._conflicts.write(reservation, now, lambda: self._add(reservation))
+        except (SeatTaken, HoldExists) as error:
+            self._undo(reservation, now)
+            return self._repeated(reservation, now) or _raise(error)
         except DomainError:
-            # Only if nothing was written. After a lost commit the reservation may exist: its seats are released when
-            # the hold expires.
-            self._seat_holds.release(event_id, reservation.id, seat_ids)
-            self._restore(event_id, seat_ids, now)
+            self._undo(reservation, now)
             raise
-        return self._payment_tokens.issue(reservation, now)
+        return self._payment_tokens.issue(reservation, now, is_new=True)
+
+    def _repeated(self, wanted: Reservation, now: datetime) -> PayableHold | None:
+        """The user's live hold of the same seats: a request whose answer was lost. None without a live hold.
+
+        Raises HoldExists if it has other seats.
+        """
+        held = self._reservations.pending_of(wanted.user_id, wanted.event_id)
+        if held is None or not held.holds_at(now):
+            return None
+        if set(held.seat_ids) != set(wanted.seat_ids):
+            raise hold_exists(held)
+        return self._payment_tokens.issue(held, now)
 
     def _add(self, reservation: Reservation) -> None:
         with self._database.transaction() as connection:
             self._reservations.add(connection, reservation)
+
+    def _undo(self, reservation: Reservation, now: datetime) -> None:
+        """Only if nothing was written. After a lost commit the reservation may exist: its seats are released when the
+        hold expires."""
+        self._seat_holds.release(reservation.event_id, reservation.id, reservation.seat_ids)
+        self._restore(reservation.event_id, reservation.seat_ids, now)
 
     def _restore(self, event_id: EventId, seat_ids: Sequence[SeatId], now: datetime) -> None:
         """Redis found the seats free, Postgres did not: Redis lost their holds, and seat maps show them as free."""
@@ -87,3 +106,7 @@ class HoldSeats:
             left = other.time_left_in_redis(now)
             if left > timedelta():
                 self._seat_holds.take(event_id, other.id, other.seat_ids, left, now)
+
+
+def _raise(error: DomainError) -> NoReturn:
+    raise error

@@ -1,7 +1,7 @@
 """A PENDING reservation with the token that allows its payment."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from common.waitingroom.queue_tokens import QueueTokens
 from functions.reservations.domain.reservation import Reservation
@@ -12,6 +12,7 @@ class PayableHold:
     reservation: Reservation
     payment_token: str
     payment_token_expires_at: datetime
+    is_new: bool = False  # made by this request
 
 
 class PaymentTokenIssuer:
@@ -19,7 +20,7 @@ class PaymentTokenIssuer:
         self._tokens = tokens
         self._seconds = seconds
 
-    def issue(self, reservation: Reservation, now: datetime) -> PayableHold:
-        """A new payment token replaces the reservation's older one."""
-        token = self._tokens.issue_payment(reservation.event_id, reservation.id, self._seconds)
-        return PayableHold(reservation, token, now + timedelta(seconds=self._seconds))
+    def issue(self, reservation: Reservation, now: datetime, *, is_new: bool = False) -> PayableHold:
+        """The reservation's live payment token, or a new one."""
+        token, life = self._tokens.payment_token(reservation.event_id, reservation.id, self._seconds)
+        return PayableHold(reservation, token, now + life, is_new)

@@ -8,8 +8,7 @@ from common.messaging.messages import EventCancelled, EventRescheduled, PaymentF
 from common.wiring.database import database
 from functions.reservations.usecases.apply_event_changes import ApplyEventChanges
 from functions.reservations.usecases.apply_payment_outcomes import ApplyPaymentOutcomes
-from functions.reservations.wiring.purchases import drop_hold, reservations
-from functions.reservations.wiring.tokens import queue_tokens
+from functions.reservations.wiring.purchases import confirm_paid, drop_hold, reservations
 
 
 @cache
@@ -20,5 +19,5 @@ def event_changes() -> Consumer:
 
 @cache
 def payment_outcomes() -> Consumer:
-    apply = ApplyPaymentOutcomes(reservations(), drop_hold(), queue_tokens(), utc_now)
+    apply = ApplyPaymentOutcomes(reservations(), confirm_paid(), drop_hold(), utc_now)
     return Consumer("reservations", database(), {PaymentSuccess: apply.paid, PaymentFailed: apply.failed})

@@ -10,6 +10,7 @@ from common.wiring.internal_caller import internal_caller
 from common.wiring.redis_client import redis_client
 from common.wiring.secret_cache import secret
 from functions.reservations.adapters.clients.events_client import EventsClient
+from functions.reservations.adapters.clients.payments_client import PaymentsClient
 from functions.reservations.adapters.reservation_repository import ReservationRepository
 from functions.reservations.adapters.seat_holds_redis import SeatHolds
 from functions.reservations.domain.cancellation import CancellationTerms, cancellation_terms
@@ -18,11 +19,13 @@ from functions.reservations.usecases.cancel_event_reservations import CancelEven
 from functions.reservations.usecases.cancel_reservation import CancelReservation
 from functions.reservations.usecases.change_seats import ChangeSeats
 from functions.reservations.usecases.check_payable import CheckPayable
+from functions.reservations.usecases.confirm_paid import ConfirmPaid
 from functions.reservations.usecases.drop_hold import DropHold
 from functions.reservations.usecases.expire_holds import ExpireHolds
 from functions.reservations.usecases.hold_seats import HoldSeats
 from functions.reservations.usecases.list_live_seats import ListLiveSeats
 from functions.reservations.usecases.payable_hold import PaymentTokenIssuer
+from functions.reservations.usecases.read_reservation import ReadReservation
 from functions.reservations.usecases.release_seats import ReleaseSeats
 from functions.reservations.usecases.repair_holds import RepairHolds
 from functions.reservations.wiring.tokens import queue_tokens
@@ -32,9 +35,16 @@ class HoldSettings(Settings):
     hold_seconds: int
 
 
-class OfferSettings(Settings):
+class TokenSettings(Settings):
     payment_token_seconds: int
+
+
+class OfferSettings(Settings):
     seat_catalogue_function: str
+
+
+class PaymentsSettings(Settings):
+    find_payments_function: str
 
 
 @cache
@@ -58,8 +68,18 @@ def events_client() -> EventsClient:
 
 
 @cache
+def payments_client() -> PaymentsClient:
+    return PaymentsClient(internal_caller(), PaymentsSettings.from_environment().find_payments_function)
+
+
+@cache
+def confirm_paid() -> ConfirmPaid:
+    return ConfirmPaid(reservations(), drop_hold(), queue_tokens(), utc_now)
+
+
+@cache
 def payment_tokens() -> PaymentTokenIssuer:
-    return PaymentTokenIssuer(queue_tokens(), OfferSettings.from_environment().payment_token_seconds)
+    return PaymentTokenIssuer(queue_tokens(), TokenSettings.from_environment().payment_token_seconds)
 
 
 @cache
@@ -94,6 +114,17 @@ def release_seats() -> ReleaseSeats:
 
 
 @cache
+def read_reservation() -> ReadReservation:
+    return ReadReservation(
+        reservations=reservations(),
+        payments=payments_client(),
+        payment_tokens=payment_tokens(),
+        tokens=queue_tokens(),
+        clock=utc_now,
+    )
+
+
+@cache
 def cancel_reservation() -> CancelReservation:
     return CancelReservation(database(), reservations(), drop_hold(), utc_now)
 
@@ -105,7 +136,14 @@ def check_payable() -> CheckPayable:
 
 @cache
 def expire_holds() -> ExpireHolds:
-    return ExpireHolds(database(), reservations(), drop_hold(), utc_now)
+    return ExpireHolds(
+        database=database(),
+        reservations=reservations(),
+        payments=payments_client(),
+        confirm_paid=confirm_paid(),
+        drop_hold=drop_hold(),
+        clock=utc_now,
+    )
 
 
 @cache

@@ -26,6 +26,7 @@ from standardwebhooks import Webhook
 
 from common.contracts.live_seats import LiveSeatsResponse, RepairHoldsRequest, RepairHoldsResponse
 from common.contracts.payable import PayableRequest, PayableResponse
+from common.contracts.reservation_payments import ReservationPaymentsRequest, ReservationPaymentsResponse
 from common.contracts.seat_catalogue import SeatCatalogueResponse
 from common.domain.ids import EventId, ReservationId, SeatId, UserId
 from common.domain.shared_errors import ServiceUnavailable, StoreUnavailable
@@ -63,7 +64,13 @@ from functions.payments.adapters.clients.reservations_client import Reservations
 from functions.payments.adapters.payment_repository import PaymentRepository
 from functions.payments.adapters.refund_repository import RefundRepository
 from functions.payments.domain.payment_gateway import GatewayUnavailable
-from functions.payments.handlers import confirm_payment, create_payment, receive_webhook, settle_payments
+from functions.payments.handlers import (
+    confirm_payment,
+    create_payment,
+    find_payments,
+    receive_webhook,
+    settle_payments,
+)
 from functions.payments.usecases.apply_cancellations import ApplyCancellations
 from functions.payments.usecases.confirm_payment import ConfirmPayment
 from functions.payments.usecases.create_payment import CreatePayment
@@ -71,8 +78,10 @@ from functions.payments.usecases.record_outcome import RecordOutcome
 from functions.payments.usecases.refunds import Refunds
 from functions.payments.usecases.settle_payments import SettlePayments
 from functions.payments.usecases.sync_with_gateway import SyncWithGateway
-from functions.payments.wiring import gateway_sync, purchase, settlement
+from functions.payments.wiring import gateway_sync, purchase, repositories, settlement
+from functions.payments.wiring import secrets as payment_secrets
 from functions.reservations.adapters.clients.events_client import offer_of
+from functions.reservations.adapters.clients.payments_client import PaymentsClient
 from functions.reservations.adapters.reservation_repository import ReservationRepository
 from functions.reservations.adapters.seat_holds_redis import SeatHolds
 from functions.reservations.domain.sale_offer import SaleOffer
@@ -89,6 +98,7 @@ from functions.reservations.usecases.cancel_event_reservations import CancelEven
 from functions.reservations.usecases.cancel_reservation import CancelReservation
 from functions.reservations.usecases.change_seats import ChangeSeats
 from functions.reservations.usecases.check_payable import CheckPayable
+from functions.reservations.usecases.confirm_paid import ConfirmPaid
 from functions.reservations.usecases.drop_hold import DropHold
 from functions.reservations.usecases.expire_holds import ExpireHolds
 from functions.reservations.usecases.hold_seats import HoldSeats
@@ -217,11 +227,20 @@ class Reservations(Environment):
         self.release_seats = ReleaseSeats(database, reservations, drop_hold, clock)
         self.cancel_reservation = CancelReservation(database, reservations, drop_hold, clock)
         self.check_payable = CheckPayable(database, reservations, clock)
-        self.expire_holds = ExpireHolds(database, reservations, drop_hold, clock)
+        call: Any = self.as_exchange("another service", _payments_of(world), ServiceUnavailable)
+        confirm_paid = ConfirmPaid(reservations, drop_hold, self.tokens, clock)
+        self.expire_holds = ExpireHolds(
+            database=database,
+            reservations=reservations,
+            payments=PaymentsClient(call, "PaymentsFindFunction"),
+            confirm_paid=confirm_paid,
+            drop_hold=drop_hold,
+            clock=clock,
+        )
         self.cancel_event_reservations = CancelEventReservations(database, reservations, drop_hold, clock)
         self.list_live_seats = ListLiveSeats(reservations, seat_holds, clock)
         self.repair_holds = RepairHolds(reservations, seat_holds, clock)
-        payments = ApplyPaymentOutcomes(reservations, drop_hold, self.tokens, clock)
+        payments = ApplyPaymentOutcomes(reservations, confirm_paid, drop_hold, clock)
         events = ApplyEventChanges(reservations, clock)
         self.consumers = {
             PAYMENT_EVENTS: Consumer(
@@ -237,7 +256,8 @@ class Payments(Environment):
     def __init__(self, world: "World") -> None:
         super().__init__(world.fault_injector, world.login("payment_service"), world.stores.redis_url)
         self.tokens = QueueTokens(self.redis)
-        payments, refunds = PaymentRepository(self.database), RefundRepository(self.database)
+        self.repository = payments = PaymentRepository(self.database)
+        refunds = RefundRepository(self.database)
         circuit = CircuitBreaker("portone", self.redis, world.clock, failures=(GatewayUnavailable,))
         http_client: Any = _HttpClient(self, world.stores.client)
         gateway = PortOne(http_client, payments.add_gateway_answer, circuit.attempt, SETTINGS.portone_channel_key)
@@ -346,6 +366,14 @@ def _payable_of(world: "World") -> Callable[..., PayableResponse]:
     return call
 
 
+def _payments_of(world: "World") -> Callable[..., ReservationPaymentsResponse]:
+    def call(_function: str, request: ReservationPaymentsRequest, *_: Any, **_options: Any) -> Any:
+        handle = find_payments.handler.__wrapped__  # type: ignore[attr-defined]
+        return world.invoke("payments", lambda: handle(request))
+
+    return call
+
+
 SERVICES: dict[str, Callable[["World"], Any]] = {
     "reservations": Reservations,
     "payments": Payments,
@@ -445,7 +473,8 @@ class World:
             (purchase, {"create_payment": lambda: self.payments.create_payment, "queue_tokens": queue_tokens}),
             (purchase, {"confirm_payment": lambda: self.payments.confirm_payment}),
             (gateway_sync, {"sync_with_gateway": lambda: self.payments.sync_with_gateway}),
-            (gateway_sync, {"portone_secret": portone_secret}),
+            (payment_secrets, {"portone_secret": portone_secret}),
+            (repositories, {"payment_repository": lambda: self.payments.repository}),
             (settlement, {"settle_payments": lambda: self.payments.settle_payments}),
             (settlement, {"refunds": lambda: self.payments.refunds}),
             (endpoint, {"endpoint_settings": lambda: EndpointSettings()}),

@@ -1,12 +1,14 @@
 """A reservation as its owner sees it (`docs/api.md`, Reservations)."""
 
-from typing import Self
+from typing import Literal, Self
 
+from common.contracts.reservation_payments import ReservationPayment
 from common.domain.ids import EventId, PaymentId, ReservationId, SeatId
 from common.domain.model import Model, Moment
 from functions.reservations.domain.cancellation import CancellationTerms
 from functions.reservations.domain.reservation import CancelReason, Reservation, Seat, Status
 from functions.reservations.usecases.payable_hold import PayableHold
+from functions.reservations.usecases.read_reservation import OwnReservation
 
 
 class SeatResponse(Model):
@@ -100,4 +102,47 @@ class ReservationResponse(Model):
             fee=reservation.fee,
             cancellation=CancellationTermsResponse.model_validate(terms, from_attributes=True) if terms else None,
             ticket=TicketResponse(number=number, qr=qr) if number and qr else None,
+        )
+
+
+class OpenPaymentResponse(Model):
+    """What PortOne's browser SDK needs to go on with a payment."""
+
+    payment_id: PaymentId
+    payment_key: str
+    amount: int
+    status: Literal["PENDING", "SUCCESS", "REFUNDED"]
+    store_id: str
+    channel_key: str
+    order_name: str
+
+    @classmethod
+    def of(cls, payment: ReservationPayment) -> Self:
+        return cls(
+            payment_id=payment.payment_id,
+            payment_key=payment.payment_key,
+            amount=payment.amount,
+            status=payment.status,
+            store_id=payment.store_id,
+            channel_key=payment.channel_key,
+            order_name=payment.order_name,
+        )
+
+
+class ReservationDetailResponse(ReservationResponse):
+    """While the hold lasts also what is needed to pay; null afterwards."""
+
+    payment_token: str | None = None
+    payment_token_expires_at: Moment | None = None
+    payment: OpenPaymentResponse | None = None
+
+    @classmethod
+    def of_own(cls, own: OwnReservation, qr: str | None) -> Self:
+        hold = own.hold
+        return cls.of(own.reservation, own.cancellation, qr).model_copy(
+            update={
+                "payment_token": hold.payment_token if hold else None,
+                "payment_token_expires_at": hold.payment_token_expires_at if hold else None,
+                "payment": OpenPaymentResponse.of(own.payment) if own.payment else None,
+            }
         )

@@ -9,6 +9,7 @@ import hmac
 import re
 import secrets
 from dataclasses import dataclass
+from datetime import timedelta
 from hashlib import sha256
 from uuid import UUID
 
@@ -53,7 +54,7 @@ def token_prefix(kind: str, event_id: EventId, owner: UserId | ReservationId) ->
 
 
 class QueueTokens:
-    """Checks, issues and ends tokens, each in one round trip."""
+    """Checks, issues and ends tokens."""
 
     def __init__(self, redis: Client) -> None:
         self._redis = redis
@@ -93,10 +94,17 @@ class QueueTokens:
             raise QueueTokenMismatch()
         return read
 
-    def issue_payment(self, event_id: EventId, reservation_id: ReservationId, seconds: int) -> str:
+    def payment_token(self, event_id: EventId, reservation_id: ReservationId, seconds: int) -> tuple[str, timedelta]:
+        """The reservation's payment token and how long it lives: the live one, or a new one for `seconds`.
+
+        A buyer who asks twice, in two tabs or after a lost answer, has one token and not a dead one.
+        """
+        key = token_key(PAYMENT, event_id, reservation_id)
         token = token_prefix(PAYMENT, event_id, reservation_id) + new_secret()
-        self._redis.set(token_key(PAYMENT, event_id, reservation_id), token, ex=seconds)
-        return token
+        live = self._redis.set(key, token, ex=seconds, nx=True, get=True)
+        if live is None:
+            return token, timedelta(seconds=seconds)
+        return str(live), timedelta(milliseconds=max(0, self._redis.pttl(key)))
 
     def end(self, event_id: EventId, user_id: UserId | None, reservation_id: ReservationId) -> None:
         """End both tokens of a purchase that is over."""
