@@ -16,6 +16,8 @@ import pytest
 from moto import mock_aws
 
 from common.domain.clock import new_id
+from common.domain.ids import UserId
+from common.domain.shared_errors import AccountInUse, DomainError, ServiceUnavailable
 from common.stores import redis
 from common.stores.postgres import Database
 from common.wiring.database import database
@@ -74,6 +76,21 @@ def as_user(function: str, access_token: str, body: Event | None = None) -> Even
     return event
 
 
+class FakePurchases:
+    """The reservations service."""
+
+    calls: list[bool]
+    error: DomainError | None
+
+    def close(self, _user_id: UserId, *, cancel: bool) -> None:
+        self.calls.append(cancel)
+        if self.error:
+            raise self.error
+
+
+purchases = FakePurchases()
+
+
 def seed_demo_accounts(database: Database) -> None:
     make_kms_key(KMS_KEY)
     seed_accounts(database, open_vault(database, KMS_KEY, SECRETS), PasswordHasher(cost=4))
@@ -121,6 +138,8 @@ def _deployed(
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     secrets_manager.cache_clear()
     forget_wiring()
+    purchases.calls, purchases.error = [], None
+    monkeypatch.setattr("functions.auth.handlers.withdraw_account.purchases", lambda: purchases)
     publish(SECRETS, prefix)
     seed_demo_accounts(database_of("user_service"))
     yield
@@ -399,8 +418,11 @@ def verify_identity(sandbox_url: str, ci: str) -> str:
 def test_only_name_and_phone_of_an_account_can_be_edited() -> None:
     token = logged_in()["accessToken"]
     before = call("read_account", as_user("read_account", token))[1]
-    forged = {"role": "ADMIN", "email": "x@example.com", "id": str(new_id()), "emailVerified": True, "phone": None}
-    status, edited = call("edit_account", as_user("edit_account", token, {"name": " 김하늘 ", **forged}))
+    for field, value in {"role": "ADMIN", "email": "x@example.com", "id": str(new_id()), "emailVerified": True}.items():
+        rejected = call("edit_account", as_user("edit_account", token, {"name": "이몽룡", field: value}))
+        assert code(rejected) == (400, "VALIDATION_ERROR")
+        assert [fault["field"] for fault in rejected[1]["details"]] == [field]
+    status, edited = call("edit_account", as_user("edit_account", token, {"name": " 김하늘 ", "phone": None}))
     assert (status, edited) == (200, {**before, "name": "김하늘"})
     status, edited = call("edit_account", as_user("edit_account", token, {"name": None, "phone": "010-9876-5432"}))
     assert (status, edited) == (200, {**before, "name": "김하늘", "phone": "010-9876-5432"})
@@ -485,6 +507,23 @@ def test_every_rejected_password_reset_gets_the_same_error(sandbox_url: str, ver
     assert {code(response) for response in responses} == {(422, "IDENTITY_NOT_VERIFIED")}
     assert {response[1]["message"] for response in responses} == {responses[0][1]["message"]}
     assert logged_in(email="hong@example.com", password="correct-horse-7")
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(AccountInUse({"tickets": ["a ticket"]}), 409), (ServiceUnavailable(retry_after=1), 503)]
+)
+def test_an_account_with_purchases_or_whose_purchases_cannot_be_asked_is_not_withdrawn(
+    error: DomainError, status: int
+) -> None:
+    token = logged_in()["accessToken"]
+    purchases.error = error
+    response = call("withdraw_account", as_user("withdraw_account", token))
+    assert code(response) == (status, error.code)
+    assert response[1].get("details") == (error.details or None)
+    assert authorize(token)["effect"] == "Allow"
+    purchases.error = None
+    assert call("withdraw_account", as_user("withdraw_account", token, {"cancelReservations": True})) == (204, None)
+    assert purchases.calls == [False, True]
 
 
 def test_a_withdrawn_account_ends_at_once_and_is_destroyed_after_the_retention_time(

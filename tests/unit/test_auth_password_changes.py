@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from common.domain.ids import SessionId, UserId
-from common.domain.shared_errors import DomainError
+from common.domain.shared_errors import AccountInUse, DomainError, ServiceUnavailable
 from functions.auth.domain.account import OwnershipProof
 from functions.auth.domain.errors import AccountLocked, IdentityNotVerified, InvalidCredentials
 from functions.auth.domain.verified_person import VerifiedPerson
@@ -29,6 +29,7 @@ class Fakes:
         self.ended: list[tuple[str, Any]] = []
         self.locked = False
         self.changed_meanwhile = False
+        self.purchases_error: DomainError | None = None
         self.people: dict[str, VerifiedPerson | None] = {"v-1": VerifiedPerson("홍길동", None, "hong"), "v-2": None}
         self.people |= {"v-3": VerifiedPerson("이몽룡", None, "lee"), "v-4": VerifiedPerson("홍길동", None, None)}
         self.account = PasswordConfirmedChanges(self, self, self, self, lambda: NOW)
@@ -41,6 +42,12 @@ class Fakes:
 
     def change_password(self, *what: object) -> bool:
         return self._write("changed", *what)
+
+    def close(self, user_id: UserId, *, cancel: bool) -> None:
+        """The purchases."""
+        if self.purchases_error:
+            raise self.purchases_error
+        self.done.append(("closed", user_id, cancel))
 
     def withdraw(self, *what: object) -> bool:
         return self._write("withdrawn", *what)
@@ -90,15 +97,25 @@ def test_the_current_password_allows_a_new_one() -> None:
     assert fakes.done == [("changed", USER, HASH, "hash of another-horse-8", SESSION, NOW)]
 
 
-def test_the_password_allows_a_withdrawal() -> None:
+@pytest.mark.parametrize("cancel", [True, False])
+def test_the_password_allows_a_withdrawal_once_the_purchases_are_closed(cancel: bool) -> None:
     fakes = Fakes()
-    fakes.account.withdraw(USER, SESSION, PASSWORD)
-    assert fakes.done == [("withdrawn", USER, HASH, NOW)]
+    fakes.account.withdraw(USER, SESSION, PASSWORD, fakes, cancel=cancel)
+    assert fakes.done == [("closed", USER, cancel), ("withdrawn", USER, HASH, NOW)]
+
+
+@pytest.mark.parametrize("error", [AccountInUse({"tickets": ["t"]}), ServiceUnavailable()])
+def test_an_account_stays_while_its_purchases_are_live_or_cannot_be_asked(error: DomainError) -> None:
+    fakes = Fakes()
+    fakes.purchases_error = error
+    with pytest.raises(type(error)):
+        fakes.account.withdraw(USER, SESSION, PASSWORD, fakes, cancel=False)
+    assert fakes.done == []
 
 
 CHANGES: list[Callable[[Fakes, UserId, str], None]] = [
     lambda fakes, user, password: fakes.account.change_password(user, SESSION, password, "another-horse-8"),
-    lambda fakes, user, password: fakes.account.withdraw(user, SESSION, password),
+    lambda fakes, user, password: fakes.account.withdraw(user, SESSION, password, fakes, cancel=True),
 ]
 
 

@@ -21,9 +21,19 @@ class Changes(Protocol):
     def withdraw(self, user_id: UserId, password_hash: str, now: datetime) -> bool: ...
 
 
+class Purchases(Protocol):
+    def close(self, user_id: UserId, *, cancel: bool) -> None:
+        """No seats are held for the user for a minute. Raises AccountInUse and ServiceUnavailable."""
+
+
 class PasswordConfirmedChanges:
     def __init__(
-        self, accounts: Accounts, changes: Changes, hasher: Hasher, lockout: LoginLockout, clock: Clock
+        self,
+        accounts: Accounts,
+        changes: Changes,
+        hasher: Hasher,
+        lockout: LoginLockout,
+        clock: Clock,
     ) -> None:
         self._accounts = accounts
         self._changes = changes
@@ -38,9 +48,17 @@ class PasswordConfirmedChanges:
         if not self._changes.change_password(user_id, confirmed_hash, new_hash, session_id, self._clock()):
             raise InvalidCredentials()
 
-    def withdraw(self, user_id: UserId, session_id: SessionId, password: str) -> None:
-        """Ends the account. Raises the same errors as `change_password`."""
+    def withdraw(
+        self, user_id: UserId, session_id: SessionId, password: str, purchases: Purchases, *, cancel: bool
+    ) -> None:
+        """Ends the account. Raises the same errors as `change_password`, and AccountInUse while something is live that
+        is not to be cancelled.
+
+        Purchases are closed first. If the process crashes after that, or they cannot be asked, the account stays and
+        the request can be repeated.
+        """
         confirmed_hash = self._confirm(user_id, session_id, password)
+        purchases.close(user_id, cancel=cancel)
         if not self._changes.withdraw(user_id, confirmed_hash, self._clock()):
             raise InvalidCredentials()
 

@@ -13,12 +13,14 @@ from uuid import UUID
 from psycopg import errors
 
 from common.domain.ids import EventId, PaymentId, ReservationId, SeatId, UserId
+from common.domain.shared_errors import AccountClosing
 from common.messaging.messages import ReservationCancelled, ReservationConfirmed
 from common.messaging.outbox import Outbox
 from common.stores.postgres import Connection, Database, Parameters, Row
 from functions.reservations.domain.cancellation import Cancellation
 from functions.reservations.domain.errors import ConflictKind, ReservationConflict
 from functions.reservations.domain.reservation import (
+    UNPAID_CANCEL_REASONS,
     CancelReason,
     LiveSeats,
     Reservation,
@@ -47,7 +49,15 @@ class ReservationRepository:
     # -- writing seats ------------------------------------------------------------------------------------------
 
     def add(self, connection: Connection, reservation: Reservation) -> None:
-        """Raises ReservationConflict: the unique indexes decide, whatever Redis remembers."""
+        """Raises ReservationConflict: the unique indexes decide, whatever Redis remembers. Raises AccountClosing."""
+        # A closing of the account waits for this transaction and sees the reservation, or this one sees the closing.
+        connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (_lock_of(reservation.user_id),))
+        closing = connection.execute(
+            "SELECT 1 FROM reservation_service.closing_accounts WHERE user_id = %s AND until > %s",
+            (reservation.user_id, reservation.created_at),
+        ).fetchone()
+        if closing:
+            raise AccountClosing()
         with _conflicts():
             connection.execute(
                 """
@@ -169,6 +179,29 @@ class ReservationRepository:
             connection,
             "WHERE r.event_id = %s AND r.status IN ('PENDING', 'CONFIRMED') ORDER BY r.id LIMIT %s FOR UPDATE",
             (event_id, limit),
+        )
+
+    def lock_closing(
+        self, connection: Connection, user_id: UserId, now: datetime, until: datetime
+    ) -> list[Reservation]:
+        """Keep the user from holding seats until then; their reservations that are live or that a payment may revive,
+        of events to come."""
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_lock_of(user_id),))
+        connection.execute(
+            """
+            INSERT INTO reservation_service.closing_accounts (user_id, until) VALUES (%s, %s)
+            ON CONFLICT (user_id) DO UPDATE SET until = excluded.until
+            """,
+            (user_id, until),
+        )
+        return _lock(
+            connection,
+            """
+            WHERE r.user_id = %(user)s AND (r.status = 'PENDING' OR r.event_starts_at > %(now)s)
+              AND (r.status <> 'CANCELLED' OR r.cancel_reason = ANY(%(revivable)s))
+            ORDER BY r.id FOR UPDATE
+            """,
+            {"user": user_id, "now": now, "revivable": [str(reason) for reason in UNPAID_CANCEL_REASONS]},
         )
 
     # -- changing one that the caller has locked -------------------------------------------------------------------
@@ -469,9 +502,9 @@ def _insert_seats(connection: Connection, reservation: Reservation, chosen: Iter
     )
 
 
-def _lock_of(event_id: EventId) -> int:
-    """An event's advisory lock: 64 of its id's random bits, signed."""
-    return int.from_bytes(event_id.bytes[8:], signed=True)
+def _lock_of(owner: EventId | UserId) -> int:
+    """The advisory lock of an event or a user: 64 of its id's random bits, signed."""
+    return int.from_bytes(owner.bytes[8:], signed=True)
 
 
 def _lock(connection: Connection, which: str, parameters: Parameters) -> list[Reservation]:

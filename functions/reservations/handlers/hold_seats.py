@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from common.domain.ids import EventId, SeatId
-from common.domain.shared_errors import NotFound, SaleClosed, SaleNotOpen, SeatNotFound
+from common.domain.shared_errors import AccountClosing, NotFound, SaleClosed, SaleNotOpen, SeatNotFound
 from common.http.endpoint import Response, endpoint
 from common.http.request import Body, Request, User
 from common.protection.rate_class import BOOKING
@@ -32,6 +32,7 @@ class HoldBody(Body):
         SeatTaken,
         TooManySeats,
         HoldExists,
+        AccountClosing,
         SaleNotOpen,
         SaleClosed,
     ],

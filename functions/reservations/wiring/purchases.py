@@ -19,6 +19,7 @@ from functions.reservations.usecases.cancel_event_reservations import CancelEven
 from functions.reservations.usecases.cancel_reservation import CancelReservation
 from functions.reservations.usecases.change_seats import ChangeSeats
 from functions.reservations.usecases.check_payable import CheckPayable
+from functions.reservations.usecases.close_account import CloseAccount
 from functions.reservations.usecases.confirm_paid import ConfirmPaid
 from functions.reservations.usecases.drop_hold import DropHold
 from functions.reservations.usecases.expire_holds import ExpireHolds
@@ -127,6 +128,11 @@ def read_reservation() -> ReadReservation:
 @cache
 def cancel_reservation() -> CancelReservation:
     return CancelReservation(database(), reservations(), drop_hold(), utc_now)
+
+
+@cache
+def close_account() -> CloseAccount:
+    return CloseAccount(database(), reservations(), drop_hold(), utc_now)
 
 
 @cache

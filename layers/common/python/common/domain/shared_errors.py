@@ -182,3 +182,20 @@ class HoldExpired(DomainError):
     """The hold ended before the payment. What was paid is returned in full."""
 
     code = "HOLD_EXPIRED"
+
+
+# -- withdrawing an account --
+
+
+class AccountInUse(DomainError):
+    """The account has tickets to come, holds or payments that may still come; `details` lists the reservations of each
+    kind (AUTH-018)."""
+
+    code = "ACCOUNT_IN_USE"
+
+
+class AccountClosing(DomainError):
+    """The account is being withdrawn: no seats are held for it (AUTH-018)."""
+
+    code = "ACCOUNT_CLOSING"
+    retryable = True

@@ -80,6 +80,14 @@ ERROR_CATALOGUE = {
         "이미 연결된 소셜 계정입니다.",
         "This social account is already linked, or the account has another one of this provider.",
     ),
+    "ACCOUNT_IN_USE": CatalogueEntry(
+        409,
+        "관람할 티켓이나 진행 중인 예매·결제가 있어 탈퇴할 수 없습니다.",
+        "There are tickets to come, holds or payments under way. Cancel them, or withdraw with cancelReservations.",
+    ),
+    "ACCOUNT_CLOSING": CatalogueEntry(
+        409, "탈퇴가 진행 중인 계정입니다.", "The account is being withdrawn; no seats are held for it."
+    ),
     "CODE_INVALID": CatalogueEntry(
         422, "인증 코드가 올바르지 않거나 만료되었습니다.", "The code is wrong or has expired."
     ),
