@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
+from common.protection.rate_class import BURST, LOGIN, OTHERS, READS, RateClass
 from emulator.circular_references import check_no_cycles
 from emulator.translate import translate
 from tools.openapi.routes import ROOT
@@ -143,3 +144,16 @@ def test_only_the_proxy_and_the_migrations_can_connect_to_postgres() -> None:
     network = yaml_parse((ROOT / "infra" / "network.yaml").read_text(encoding="utf-8"))["Resources"]
     allowed = [rule["SourceSecurityGroupId"] for rule in network["Database"]["Properties"]["SecurityGroupIngress"]]
     assert allowed == [{"Ref": "DatabaseProxy"}, {"Ref": "Migrations"}]
+
+
+def test_the_firewall_allows_an_address_what_the_functions_allow_it() -> None:
+    rules = {rule["Name"]: rule["Statement"] for rule in of("Edge")["Resources"]["Firewall"]["Properties"]["Rules"]}
+    flood = of("Edge")["Parameters"]["RequestsPerAddress"]["Default"]
+    expensive = rules["dear-paths"]["RateBasedStatement"]["Limit"]
+
+    def in_five_minutes(*classes: RateClass) -> float:
+        return sum((each.address_per_minute or 0) * 5 * BURST for each in classes)
+
+    polling = 300 * 60 / 5 * 2 * 5  # 300 people behind one address: two requests every five seconds
+    assert flood >= max(in_five_minutes(READS, LOGIN, OTHERS), polling)
+    assert expensive >= in_five_minutes(LOGIN, OTHERS)

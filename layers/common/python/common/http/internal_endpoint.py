@@ -84,7 +84,7 @@ def _count(caller: str, function: str) -> None:
     """Raises RateLimited. While Redis is unavailable calls are not counted, as for public endpoints."""
     most = InternalEndpointSettings.from_environment().internal_calls_per_minute
     try:
-        rate_limiter(address_limits=False).admit(RateClass(f"internal:{function}", most, None), caller, None)
+        rate_limiter(address_limits=False).admit(RateClass(f"internal:{function}", most), caller, None)
     except RateLimited:
         log.warning("a service calls too often", extra={"caller": caller, "function": function})
         emit({"function": function}, InternalCallsRefused=1)

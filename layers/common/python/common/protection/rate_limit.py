@@ -1,7 +1,7 @@
-"""How often a caller may send requests, per user and per address, by class of route (GW-005, GW-006, GW-024, GW-028).
+"""How often a caller may send requests: a user, or an address without a login, by class of route (GW-005, GW-006,
+GW-024, GW-028).
 
-GCRA: a limit of N a minute allows N a minute on average and, after a pause, 1.2 N at once. All limits of a request are
-checked in one round trip; they are in different slots, so it is a pipeline and not one script.
+GCRA: a limit of N a minute allows N a minute on average and, after a pause, 1.2 N at once.
 """
 
 import math
@@ -14,7 +14,7 @@ from common.domain.clock import Clock
 from common.domain.shared_errors import RateLimited
 from common.protection.rate_class import BURST, RateClass
 from common.runtime.log import log
-from common.stores.redis import REDIS_FAILURES, Client, Script, run_together
+from common.stores.redis import REDIS_FAILURES, Client, Script
 
 
 @dataclass(frozen=True)
@@ -39,41 +39,33 @@ class RateLimiter:
         self._take = Script(Path(__file__).parent / "lua" / "count_request.lua")
 
     def admit(self, kind: RateClass, user: str | None, address: str | None) -> Allowance | None:
-        """The tighter of the two allowances. Raises RateLimited.
+        """What is left to the user or, without a login, to the address. Raises RateLimited.
 
-        None while Redis is unavailable. Limits keep a crowd fair; to reject every request because none can be counted
-        would do what they are meant to prevent. Where guesses must not be free (login), the lockout fails closed on
-        its own.
+        None if nothing is counted, and while Redis is unavailable. Limits keep a crowd fair; to reject every request
+        because none can be counted would do what they are meant to prevent. Where guesses must not be free (login), the
+        lockout fails closed on its own.
         """
-        limits = [
-            (f"rate:{kind.name}:{scope}:{{{who}}}", limit)
-            for scope, who, limit in (
-                ("user", user, kind.user_per_minute),
-                ("address", network_hash(address) if self._address_limits else None, kind.address_per_minute),
-            )
-            if who and limit
-        ]
-        if not limits:
-            return None
+        if user:
+            scope, who, limit = "user", user, kind.user_per_minute
+        else:
+            network = network_hash(address) if self._address_limits else None
+            if network is None or kind.address_per_minute is None:
+                return None
+            scope, who, limit = "address", network, kind.address_per_minute
         now = int(self._clock().timestamp() * 1_000_000)
-        calls = [(self._take, [key], [now, 60_000_000 // limit, math.floor(limit * BURST)]) for key, limit in limits]
         try:
-            results = run_together(self._redis, calls)
+            _, left, wait = self._take(
+                self._redis,
+                [f"rate:{kind.name}:{scope}:{{{who}}}"],
+                [now, 60_000_000 // limit, math.floor(limit * BURST)],
+            )
         except REDIS_FAILURES:
-            results = []
-        if not results or any(isinstance(result, REDIS_FAILURES) for result in results):
             log.warning("Redis unavailable: requests are not counted")
             return None
-        allowances = [
-            Allowance(limit, int(left), math.ceil(int(wait) / 1_000_000))
-            for (_, limit), (_, left, wait) in zip(limits, results, strict=True)
-        ]
-        tightest = max(allowances, key=lambda each: (each.wait_seconds, -each.remaining))
-        if tightest.wait_seconds:
-            raise RateLimited(
-                limit=tightest.limit, remaining=tightest.shown_remaining, retry_after=tightest.wait_seconds
-            )
-        return tightest
+        allowance = Allowance(limit, int(left), math.ceil(int(wait) / 1_000_000))
+        if allowance.wait_seconds:
+            raise RateLimited(limit=limit, remaining=allowance.shown_remaining, retry_after=allowance.wait_seconds)
+        return allowance
 
 
 def network_hash(address: str | None) -> str | None:
