@@ -5,8 +5,8 @@ import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Annotated, Any
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any, Literal
 
 from aiohttp import web
 from pydantic import AfterValidator, Field
@@ -45,6 +45,8 @@ class Person(SandboxBody):
     phone_number: Annotated[str, AfterValidator(_digits)]
     birth_date: Annotated[str, AfterValidator(_calendar_date)]
     ci: str | None = Field(default=None, min_length=1, max_length=200)
+    channel: Literal["LIVE", "TEST"] = "LIVE"
+    verified_seconds_ago: int = Field(default=0, ge=0, le=86_400)
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ class IdentityVerifications:
             person=person,
             ci=ci,
             di=duplication_information(ci, self._settings.portone_store_id),
-            verified_at=self._clock(),
+            verified_at=self._clock() - timedelta(seconds=person.verified_seconds_ago),
         )
         self._verifications[verification.id] = verification
         return web.json_response({"identityVerificationId": verification.id})
@@ -112,7 +114,7 @@ class IdentityVerifications:
         return {
             "status": "VERIFIED",
             "id": verification.id,
-            "channel": {"type": "TEST", "pgProvider": "DANAL", "pgMerchantId": "sandbox"},
+            "channel": {"type": verification.person.channel, "pgProvider": "DANAL", "pgMerchantId": "sandbox"},
             "verifiedCustomer": {
                 "name": verification.person.name,
                 "birthDate": verification.person.birth_date,

@@ -9,7 +9,8 @@ from local.sandbox.faults import Faults, Mode
 from local.sandbox.settings import Settings
 
 PASSING_TOKEN = "sandbox-human"  # noqa: S105 - not a secret
-"""The one token that passes. Real tokens pass once, within two minutes; this one always passes."""
+"""The token that passes. Real tokens pass once, within two minutes; this one always passes. With
+`;score=0.3;action=login;hostname=shop.example` behind it, each optional, siteverify says so."""
 
 
 class Recaptcha:
@@ -31,17 +32,23 @@ class Recaptcha:
             return web.Response(
                 status=502, text="<html><title>502 Bad Gateway</title></html>", content_type="text/html"
             )
+        given: dict[str, str] = {}
         try:
             form = await request.post()
         except (ValueError, LookupError):  # not a form, or an unknown charset
             errors = ["bad-request"]
         else:
-            errors = self._errors(_text(form.get("secret")), _text(form.get("response")))
+            token, *more = _text(form.get("response")).split(";")
+            given = dict(each.partition("=")[::2] for each in more)
+            errors = self._errors(_text(form.get("secret")), token)
         await fault.delay()
         if errors:
             return web.json_response({"success": False, "error-codes": errors})
         challenged = self._clock().strftime("%Y-%m-%dT%H:%M:%SZ")
-        return web.json_response({"success": True, "challenge_ts": challenged, "hostname": "localhost"})
+        verdict: dict[str, object] = {"success": True, "challenge_ts": challenged, "hostname": "localhost", **given}
+        if "score" in given:
+            verdict["score"] = float(given["score"])
+        return web.json_response(verdict)
 
     def _errors(self, secret: str, response: str) -> list[str]:
         errors = []

@@ -383,3 +383,25 @@ def test_a_ticket_of_a_rescheduled_event_is_cancelled_for_free(
     moved = eventually(lambda: buyer.reservation(ticket["id"]), lambda seen: seen["rescheduledAt"])
     assert datetime.fromisoformat(moved["eventStartsAt"]) == new_start
     assert buyer.api("DELETE", f"/reservations/{ticket['id']}")["fee"] == 0
+
+
+def test_an_account_with_a_ticket_is_withdrawn_only_with_its_cancellation_and_refund(
+    public: Api, new_buyer: NewBuyer, event: dict[str, Any]
+) -> None:
+    buyer = new_buyer()
+    seat = seats_of(public, event["id"])[0]["id"]
+    ticket = buy(buyer, event["id"], [seat])
+    eventually(lambda: seat_statuses(public, event["id"], [seat]), lambda found: found == {"SOLD"})
+    withdrawal = {"password": buyer.password}
+    stopped = rejection(lambda: buyer.api("DELETE", "/users/me", withdrawal))
+    assert (stopped.status, stopped.code) == (409, "ACCOUNT_IN_USE")
+    assert stopped.body["details"] == {"tickets": [ticket["id"]], "holds": [], "payments": []}
+    assert buyer.reservation(ticket["id"])["status"] == "CONFIRMED"
+    buyer.api("DELETE", "/users/me", {**withdrawal, "cancelReservations": True})
+    payment = eventually(
+        lambda: buyer.sandbox("GET", f"/sandbox/payments/{ticket['paymentId']}"),
+        lambda held: held["cancelledAmount"] == 150_000,
+    )
+    assert payment["paidAmount"] == 150_000
+    eventually(lambda: seat_statuses(public, event["id"], [seat]), lambda found: found == {"AVAILABLE"})
+    assert rejection(lambda: buyer.api("GET", "/users/me")).code == "TOKEN_REVOKED"

@@ -83,7 +83,7 @@ class FixedDependencies:
 
     account = Credentials(UserId(UUID(int=7)), Role.USER, PasswordHasher(4).hash(PASSWORD))
 
-    def check(self, token: str) -> None: ...
+    def check(self, token: str, action: str) -> None: ...
 
     def credentials(self, email: str) -> Credentials | None:
         return self.account if email == DEMO else None

@@ -1,5 +1,7 @@
 """What people do: pass a captcha, verify their identity, pay in the payment window."""
 
+from datetime import UTC, datetime, timedelta
+
 
 def person(**more):
     return {"name": "홍길동", "phoneNumber": "010-1234-5678", "birthDate": "1990-01-31", **more}
@@ -27,6 +29,31 @@ def test_the_human_token_passes_every_time(run_scenario):
             )
             assert answer["success"] is True
             assert {"challenge_ts", "hostname"} <= set(answer)
+
+    run_scenario(scenario)
+
+
+def test_siteverify_says_what_the_token_asks_for(run_scenario):
+    async def scenario(sandbox):
+        token = "sandbox-human;score=0.3;action=login;hostname=shop.example"
+        answer = await siteverify(sandbox, secret=sandbox.settings.captcha_secret, response=token)
+        assert {name: answer[name] for name in ("success", "score", "action", "hostname")} == {
+            "success": True,
+            "score": 0.3,
+            "action": "login",
+            "hostname": "shop.example",
+        }
+
+    run_scenario(scenario)
+
+
+def test_a_verification_may_be_old_and_on_the_test_channel(run_scenario):
+    async def scenario(sandbox):
+        body = person(channel="TEST", verifiedSecondsAgo=601)
+        _, made = await sandbox.call("POST", "/sandbox/identity-verifications", body)
+        _, seen = await sandbox.portone("GET", f"/identity-verifications/{made['identityVerificationId']}")
+        assert seen["channel"]["type"] == "TEST"
+        assert datetime.now(UTC) - datetime.fromisoformat(seen["verifiedAt"]) > timedelta(minutes=10)
 
     run_scenario(scenario)
 

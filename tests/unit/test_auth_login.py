@@ -103,7 +103,8 @@ class _Captcha:
     def __init__(self, fakes: Fakes) -> None:
         self.fakes = fakes
 
-    def check(self, token: str) -> None:
+    def check(self, token: str, action: str) -> None:
+        assert action == "login"
         self.fakes.calls.append("captcha")
         if token != HUMAN:
             raise CaptchaFailed()

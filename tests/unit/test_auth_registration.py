@@ -1,7 +1,7 @@
 """Who can have an account, and the order of the checks (AUTH-001 to AUTH-005)."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from uuid import UUID
 
 import pytest
@@ -9,14 +9,14 @@ import pytest
 from common.domain.ids import UserId
 from common.domain.shared_errors import CaptchaFailed, DomainError
 from functions.auth.domain.account import Account, Agreement, NewAccount, Role
-from functions.auth.domain.errors import AgreementRequired, EmailTaken, IdentityNotVerified, OAuthFailed
+from functions.auth.domain.errors import AgreementRequired, EmailTaken, IdentityNotVerified, OAuthFailed, UnderAge
 from functions.auth.domain.social_identity import Provider, SocialIdentity
 from functions.auth.domain.verified_person import VerifiedPerson
 from functions.auth.usecases.registration import Registration, RegistrationRequest
 
 NOW = datetime(2026, 5, 1, 11, tzinfo=UTC)
 KAKAO = SocialIdentity(Provider.KAKAO, b"hong")
-HONG = VerifiedPerson("홍길동", "01012345678", "ci-of-hong")
+HONG = VerifiedPerson("홍길동", "01012345678", "ci-of-hong", date(1990, 1, 31))
 AGREED = (Agreement("TERMS_OF_SERVICE", "1", agreed=True), Agreement("PRIVACY", "1", agreed=True))
 REQUEST = RegistrationRequest(
     email="Hong@example.com",
@@ -38,7 +38,8 @@ class Fakes:
         self._person = person
         self.service = Registration(self, self, self, self, self, lambda: NOW, lambda: UUID(int=1))
 
-    def check(self, token: str) -> None:
+    def check(self, token: str, action: str) -> None:
+        assert action == "register"
         self.calls.append("captcha")
         if token != "human":
             raise CaptchaFailed()
@@ -100,6 +101,21 @@ def test_without_both_required_agreements_no_other_step_runs(agreements: tuple[A
     fakes = Fakes()
     assert fakes.error_of(replace(REQUEST, agreements=agreements)) is AgreementRequired
     assert fakes.calls == []
+
+
+@pytest.mark.parametrize(
+    ("born", "error"),
+    [(date(2012, 5, 2), UnderAge), (date(2026, 4, 1), UnderAge), (None, IdentityNotVerified), (date(2012, 5, 1), None)],
+)
+def test_an_account_is_for_a_person_of_fourteen_whose_age_is_known(
+    born: date | None, error: type[DomainError] | None
+) -> None:
+    fakes = Fakes(replace(HONG, birth_date=born))
+    if error is None:
+        assert fakes.service.register(REQUEST)
+    else:
+        assert fakes.error_of(REQUEST) is error
+        assert fakes.added == []
 
 
 def test_a_failed_captcha_costs_no_identity_verification() -> None:

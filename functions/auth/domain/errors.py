@@ -15,6 +15,12 @@ class IdentityNotVerified(DomainError):
     code = "IDENTITY_NOT_VERIFIED"
 
 
+class UnderAge(DomainError):
+    """The person is too young for an account without a guardian. `details` has `minimumAge`."""
+
+    code = "UNDER_AGE"
+
+
 class EmailTaken(DomainError):
     """Another account has this e-mail address."""
 

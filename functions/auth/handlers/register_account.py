@@ -19,6 +19,7 @@ from functions.auth.domain.errors import (
     IdentityNotVerified,
     IdentityTaken,
     OAuthFailed,
+    UnderAge,
 )
 from functions.auth.usecases.registration import RegistrationRequest
 from functions.auth.wiring.registration import registration
@@ -62,6 +63,7 @@ class RegisteredResponse(Model):
         AgreementRequired,
         CaptchaFailed,
         IdentityNotVerified,
+        UnderAge,
         EmailTaken,
         IdentityTaken,
         OAuthFailed,

@@ -58,7 +58,7 @@ class Login:
         write the same kind of record. An attempt that a lockout rejects leaves no record, or guessing would fill the
         table. If the process crashes before the session opens, the history has a login without a session.
         """
-        self._captcha.check(captcha_token)
+        self._captcha.check(captcha_token, "login")
         found = self._accounts.credentials(email)
         user_id = found.user_id if found else None
         history = self._history.of_caller(user_id, caller)

@@ -12,8 +12,8 @@ Lookup = Callable[[str, str], bytes]  # (kind, text): `LookupHash`
 
 
 class Captcha(Protocol):
-    def check(self, token: str) -> None:
-        """Raises CaptchaFailed, or ServiceUnavailable if the token cannot be checked."""
+    def check(self, token: str, action: str) -> None:
+        """Raises CaptchaFailed, also for a token of another action, or ServiceUnavailable if it cannot be checked."""
 
 
 class IdentityVerifications(Protocol):

@@ -7,7 +7,8 @@ from typing import Protocol
 from common.domain.clock import Clock, NewId
 from common.domain.ids import UserId
 from functions.auth.domain.account import REQUIRED_AGREEMENTS, Account, Agreement, NewAccount, Role
-from functions.auth.domain.errors import AgreementRequired, IdentityNotVerified
+from functions.auth.domain.errors import AgreementRequired, IdentityNotVerified, UnderAge
+from functions.auth.domain.verified_person import MINIMUM_AGE
 from functions.auth.usecases.ports import Captcha, IdentityVerifications, LinkTokens, NewHasher
 
 
@@ -58,10 +59,13 @@ class Registration:
         missing = [code for code in REQUIRED_AGREEMENTS if code not in agreed]
         if missing:
             raise AgreementRequired(codes=missing)
-        self._captcha.check(request.captcha_token)
+        self._captcha.check(request.captcha_token, "register")
         person = self._identities.person(request.identity_verification_id)
-        if person is None or not person.ci:
+        age = person and person.age_at(self._clock())
+        if person is None or not person.ci or age is None:
             raise IdentityNotVerified()
+        if age < MINIMUM_AGE:
+            raise UnderAge(minimumAge=MINIMUM_AGE)
         link_token = request.link_token
         social = None if link_token is None else self._link_tokens.identity(link_token)
         account = Account(

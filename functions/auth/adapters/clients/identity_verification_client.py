@@ -1,15 +1,17 @@
 """PortOne's identity verification (PortOne V2 REST API; AUTH-004)."""
 
+from datetime import date
 from urllib.parse import quote
 
 import httpx
 from pydantic import ValidationError
 
-from common.domain.model import Model, Text
+from common.domain.clock import Clock
+from common.domain.model import Model, Moment, Text
 from common.domain.shared_errors import ServiceUnavailable
 from common.protection.circuit_breaker import Attempt, CircuitOpen
 from common.runtime.log import log
-from functions.auth.domain.verified_person import VerifiedPerson
+from functions.auth.domain.verified_person import VerificationTerms, VerifiedPerson
 
 TIMEOUT_SECONDS = 5.0  # half of the timeout for payments: this request can be repeated safely
 
@@ -18,22 +20,39 @@ class _Customer(Model):
     name: Text
     phone_number: Text | None = None
     ci: Text | None = None
+    birth_date: date | None = None
+
+
+class _Channel(Model):
+    type: str
 
 
 class _Verification(Model):
     status: str
+    channel: _Channel | None = None
+    verified_at: Moment | None = None
     verified_customer: _Customer | None = None
 
 
 class IdentityVerificationClient:
-    def __init__(self, client: httpx.Client, url: str, api_secret: str, guard: Attempt) -> None:
+    def __init__(
+        self,
+        client: httpx.Client,
+        url: str,
+        api_secret: str,
+        guard: Attempt,
+        clock: Clock,
+        terms: VerificationTerms,
+    ) -> None:
         self._client = client
+        self._clock = clock
+        self._terms = terms
         self._guard = guard
         self._url = url.rstrip("/")
         self._headers = {"Authorization": f"PortOne {api_secret}"}
 
     def person(self, verification_id: str) -> VerifiedPerson | None:
-        """The verified person. None if the verification is READY or FAILED, or does not exist.
+        """The verified person. None if the verification is READY or FAILED, does not exist, or does not count.
 
         Raises ServiceUnavailable if PortOne does not answer or rejects our credentials.
         """
@@ -53,4 +72,11 @@ class IdentityVerificationClient:
         customer = found.verified_customer
         if found.status != "VERIFIED" or customer is None:
             return None
-        return VerifiedPerson(customer.name, customer.phone_number, customer.ci)
+        now = self._clock()
+        person = VerifiedPerson(customer.name, customer.phone_number, customer.ci, customer.birth_date)
+        channel = found.channel.type if found.channel else None
+        fault = self._terms.fault(channel, found.verified_at, person.age_at(now), now)
+        if fault:
+            log.warning("an identity verification does not count", extra={"fault": fault, "channel": channel})
+            return None
+        return person

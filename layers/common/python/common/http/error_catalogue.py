@@ -62,6 +62,9 @@ ERROR_CATALOGUE = {
     "IDENTITY_NOT_VERIFIED": CatalogueEntry(
         422, "본인인증이 완료되지 않았습니다.", "The identity verification is not complete."
     ),
+    "UNDER_AGE": CatalogueEntry(
+        422, "만 14세 미만은 가입할 수 없습니다.", "An account can be opened from the age of 14."
+    ),
     "EMAIL_TAKEN": CatalogueEntry(409, "이미 사용 중인 이메일입니다.", "The e-mail address is already in use."),
     "IDENTITY_TAKEN": CatalogueEntry(409, "이미 가입된 사용자입니다.", "This person already has an account."),
     "INVALID_CREDENTIALS": CatalogueEntry(

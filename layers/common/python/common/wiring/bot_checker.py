@@ -11,7 +11,7 @@ from common.wiring.redis_client import redis_client
 def _check_captcha(token: str) -> None:
     from common.wiring.captcha_client import captcha_client  # loads httpx, which only suspected requests need
 
-    captcha_client().check(token)
+    captcha_client().check(token, "bot_check")
 
 
 @cache
