@@ -280,3 +280,20 @@ def test_the_bot_check_gets_the_callers_account(monkeypatch: pytest.MonkeyPatch)
     assert call(read, event())[0] == 204
     assert seen == [(USER, True, True), ("hong@example.com", False, True)]
     assert {error.code for error in enter_queue.operation.errors()} > {"CAPTCHA_REQUIRED", "BOT_SUSPECTED"}  # type: ignore[attr-defined]
+
+
+def test_every_response_varies_by_origin_and_each_configured_origin_gets_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = EndpointSettings(allowed_origins="https://a.example,https://b.example")
+    monkeypatch.setattr(endpoint_module, "endpoint_settings", lambda: settings)
+
+    @endpoint
+    def cached() -> Response:
+        return Response("{}", headers={"Cache-Control": "public, max-age=86400"})
+
+    for origin in ("https://a.example", "https://b.example"):
+        assert call(cached, event(headers={"Origin": origin}))[2]["Access-Control-Allow-Origin"] == origin
+    for headers in ({}, {"Origin": "https://evil.example"}):
+        sent = call(cached, event(headers=headers))[2]
+        assert (sent["Vary"], "Access-Control-Allow-Origin" in sent) == ("Origin", False)

@@ -11,6 +11,7 @@ from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 from common.protection.rate_class import BURST, LOGIN, OTHERS, READS, RateClass
 from emulator.circular_references import check_no_cycles
+from emulator.template import load
 from emulator.translate import translate
 from tools.openapi.routes import ROOT
 
@@ -157,3 +158,17 @@ def test_the_firewall_allows_an_address_what_the_functions_allow_it() -> None:
     polling = 300 * 60 / 5 * 2 * 5  # 300 people behind one address: two requests every five seconds
     assert flood >= max(in_five_minutes(READS, LOGIN, OTHERS), polling)
     assert expensive >= in_five_minutes(LOGIN, OTHERS)
+
+
+@pytest.mark.parametrize(
+    ("origins", "allowed"),
+    [("https://a.example", "https://a.example"), ("https://a.example,https://b.example", "*")],
+)
+def test_a_preflight_allows_one_origin_or_any_of_several(tmp_path: Path, origins: str, allowed: str) -> None:
+    """The gateway cannot choose between them; the responses themselves name the caller's (ADR 0107)."""
+    (api,) = load(ROOT / "template.yaml", {"AllowedOrigin": origins}, cache=tmp_path).apis
+    preflights = [route.mock for route in api.routes if route.mock]
+    assert preflights
+    for mock in preflights:
+        sent = mock["responses"]["default"]["responseParameters"]
+        assert sent["method.response.header.Access-Control-Allow-Origin"] == f"'{allowed}'"

@@ -33,7 +33,7 @@ ERROR: Schema = {
     "properties": {
         "code": {"type": "string", "description": "for programs"},
         "message": {"type": "string", "description": "for people; Korean unless English is preferred"},
-        "timestamp": {"type": "string"},
+        "timestamp": {"type": ["string", "null"], "format": "date-time"},
         "traceId": {"type": "string", "format": "uuid"},
         "details": {"description": "VALIDATION_ERROR: each field and its reason; otherwise depends on the code"},
     },

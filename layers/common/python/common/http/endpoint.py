@@ -294,14 +294,14 @@ def _rate_limit_headers(limit: int, remaining: int) -> dict[str, str]:
 
 
 def _common_headers(request: Request) -> dict[str, str]:
-    headers = {**SECURITY_HEADERS, "X-Trace-Id": request.trace_id}
+    # Vary also without an allowed origin: a cache must not give this response to a page that needs one.
+    headers = {**SECURITY_HEADERS, "X-Trace-Id": request.trace_id, "Vary": "Origin"}
     origin = request.headers.get("origin")
     if endpoint_settings().allows(origin):
         headers |= {
             "Access-Control-Allow-Origin": str(origin),
             "Access-Control-Allow-Credentials": "true",
             "Access-Control-Expose-Headers": "X-Trace-Id,Retry-After,X-RateLimit-Limit,X-RateLimit-Remaining,ETag",
-            "Vary": "Origin",
         }
     return headers
 
