@@ -32,6 +32,22 @@ def test_a_time_is_written_in_utc(at: str) -> None:
     assert read(at=at).to_dict()["at"] == "2026-01-01T00:00:00Z"
 
 
+@pytest.mark.parametrize(
+    ("at", "shown"),
+    [
+        ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00.000Z"),
+        ("2026-01-01T00:00:00.5Z", "2026-01-01T00:00:00.500Z"),
+        ("2026-01-01T00:00:00.123456Z", "2026-01-01T00:00:00.123Z"),
+    ],
+)
+def test_a_response_has_one_form_of_time_with_milliseconds(at: str, shown: str) -> None:
+    assert json.loads(read(at=at).to_json())["at"] == shown
+
+
+def test_our_own_services_get_a_time_to_the_microsecond() -> None:
+    assert read(at="2026-01-01T00:00:00.123456Z").to_dict()["at"] == "2026-01-01T00:00:00.123456Z"
+
+
 @pytest.mark.parametrize(("count", "fits"), [(3, True), (3.0, True), (3.5, False), ("3", False), (True, False)])
 def test_a_whole_number_is_accepted_with_or_without_a_decimal_point(count: object, fits: bool) -> None:
     if fits:

@@ -117,7 +117,7 @@ def test_a_cancellation_at_another_fee_than_expected_is_rejected_with_the_terms_
         "refundAmount": 120_001,
         "fee": 30_000,
         "feePercent": 20,
-        "changesAt": "2026-05-03T15:00:00Z",  # midnight in Korea, two days before the event
+        "changesAt": "2026-05-03T15:00:00.000Z",  # midnight in Korea, two days before the event
     }
     free = cancel_for_buyer(CONFIRMED, NOW, event_cancelled=True, expected_fee=30_000)
     assert free.refund_amount == CONFIRMED.total_amount

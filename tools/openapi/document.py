@@ -98,7 +98,8 @@ HEADERS = {
     "ETag": {"schema": {"type": "string"}},
 }
 HEADERS_TOO_LARGE: Schema = {
-    "description": "More than 10 KB of path, query and headers: rejected by API Gateway, with its own error body"
+    "description": "More than 10 KB of path, query and headers: rejected by API Gateway, with an error body of its own",
+    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
 }
 COUNTED = ("X-RateLimit-Limit", "X-RateLimit-Remaining")
 
@@ -252,11 +253,22 @@ def _content(kinds: Sequence[type[Model] | str | None], schemas: Schemas) -> Sch
     made: Schema = {}
     models = [schemas.reference(kind, "serialization") for kind in kinds if isinstance(kind, type)]
     if models:
-        made["application/json"] = {"schema": models[0] if len(models) == 1 else {"anyOf": models}}
+        made["application/json"] = {"schema": models[0] if len(models) == 1 else _union(models, schemas)}
     for kind in kinds:
         if isinstance(kind, str):
             made[kind] = {"schema": {"type": "string"}} if kind.startswith("text/") else {}
     return made
+
+
+def _union(models: Sequence[Schema], schemas: Schemas) -> Schema:
+    """One of several models, which a client tells apart by the constant that all of them have."""
+    constants = [
+        {name: schema["const"] for name, schema in schemas.named(each)["properties"].items() if "const" in schema}
+        for each in models
+    ]
+    (name,) = set.intersection(*map(set, constants))
+    mapping = {values[name]: each["$ref"] for values, each in zip(constants, models, strict=True)}
+    return {"oneOf": list(models), "discriminator": {"propertyName": name, "mapping": mapping}}
 
 
 def _error_response(status: int, codes: Sequence[str]) -> Schema:

@@ -37,7 +37,10 @@ class Schemas:
         return self._references[model, mode]
 
     def definition(self, model: type[Model], mode: Mode) -> Schema:
-        name: str = self.reference(model, mode)["$ref"].removeprefix(REF)
+        return self.named(self.reference(model, mode))
+
+    def named(self, reference: Schema) -> Schema:
+        name: str = reference["$ref"].removeprefix(REF)
         return self._definitions[name]
 
     def reachable(self, document: Any) -> dict[str, Schema]:
@@ -67,6 +70,10 @@ class Schemas:
 class _WithoutFieldTitles(GenerateJsonSchema):
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
         return False  # "Event Id" adds nothing to eventId
+
+    def field_is_required(self, field: Any, total: bool) -> bool:
+        # A response has every field, those with defaults too.
+        return self.mode == "serialization" or super().field_is_required(field, total)
 
 
 def _readable(definitions: Iterable[str]) -> dict[str, str]:

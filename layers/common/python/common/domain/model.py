@@ -13,6 +13,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    SerializationInfo,
     WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
@@ -82,8 +83,13 @@ def _whole(number: Any) -> Any:
 
 
 def rfc3339(moment: datetime) -> str:
-    """`2026-05-01T11:00:00Z`, with a fraction only if there is one."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    """`2026-05-01T11:00:00.000Z`, always with milliseconds: many clients parse one form only."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _written(moment: datetime, info: SerializationInfo) -> str:
+    exact = bool(info.context and info.context.get("exact"))
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z") if exact else rfc3339(moment)
 
 
 # Whatever a client writes is one of these, or of characters that have one form. Equal text is then equal bytes.
@@ -96,7 +102,7 @@ Moment = Annotated[
     AwareDatetime,
     BeforeValidator(_read),
     AfterValidator(_in_utc),
-    PlainSerializer(rfc3339, return_type=str, when_used="json"),
+    PlainSerializer(_written, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 
@@ -110,7 +116,8 @@ class Model(BaseModel):
         return self.model_dump_json(by_alias=True)
 
     def to_dict(self) -> dict[str, Any]:
-        return self.model_dump(mode="json", by_alias=True)
+        """For our own services: times keep their microseconds, which a comparison with a stored one needs."""
+        return self.model_dump(mode="json", by_alias=True, context={"exact": True})
 
 
 class ClosedModel(Model):
