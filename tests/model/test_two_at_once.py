@@ -28,6 +28,11 @@ def _run(stores: Stores, pair: Pair, lengths: list[int]) -> int:
         with quiet():
             exchanges = both(world, pair, purchase, lengths)
             assert not world.seats_reserved_twice()
+            world.deliver_pending()
+            left = world.left_in_redis()
+            assert not left, f"turns of {lengths} exchanges: " + "\n".join(map(str, left))
+            for reservation in world.live_holds():
+                world.go_on(reservation)
             world.finish_pending_work(quick=True)
             found = world.violations()
         assert not found, f"turns of {lengths} exchanges: " + "\n".join(map(str, found))

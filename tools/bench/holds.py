@@ -90,12 +90,13 @@ def work(way: str, conninfo: str, redis_url: str, seconds: float, events: Sequen
 def _holding(conninfo: str, redis_url: str) -> Callable[[UUID], object]:
     redis = connect(redis_url, cluster=False)
     database = Database(conninfo)
+    reservations = ReservationRepository(database, Outbox())
     use_case = HoldSeats(
         database=database,
-        reservations=ReservationRepository(database, Outbox()),
+        reservations=reservations,
         seat_holds=SeatHolds(redis),
         offers=InMemoryOffers(),
-        payment_tokens=PaymentTokenIssuer(QueueTokens(redis), 600),
+        payment_tokens=PaymentTokenIssuer(QueueTokens(redis), reservations, utc_now, 600),
         clock=utc_now,
         new_id=new_id,
         hold_seconds=300,

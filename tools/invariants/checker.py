@@ -72,7 +72,7 @@ def violations(
     settling: timedelta = SETTLING,
 ) -> list[Violation]:
     """Everything that is not as it must be, once what runs has settled. `bank` is every payment PortOne knows."""
-    return [*_in_postgres(postgres, now, settling), *_money(postgres, bank), *_in_redis(postgres, cache, now)]
+    return [*_in_postgres(postgres, now, settling), *_money(postgres, bank), *in_redis(postgres, cache, now)]
 
 
 def _in_postgres(postgres: Connection, now: datetime, settling: timedelta) -> Iterator[Violation]:
@@ -113,7 +113,8 @@ _ORPHAN, _ENDLESS, _SHOWN, _TOKEN = _REDIS_RULES = (
 )
 
 
-def _in_redis(postgres: Connection, cache: "redis.Redis", now: datetime) -> Iterator[Violation]:
+def in_redis(postgres: Connection, cache: "redis.Redis", now: datetime) -> Iterator[Violation]:
+    """What is held or allowed in Redis and should not be."""
     live = {row["id"]: row for row in postgres.execute(_LIVE)}
     taken = {seat for row in live.values() for seat in row["seats"]}
     for key in map(str, cache.scan_iter("seat:hold:*", count=1000)):

@@ -48,7 +48,10 @@ class ChangeSeats:
         seats = choose_seats(offer, seat_ids, now)
         wanted = replace(reservation, seats=seats, total_amount=sum(seat.price for seat in seats))
         changed = self._conflicts.write(wanted, now, lambda: self._change(wanted, now))
-        return self._payment_tokens.issue(changed, now)
+        hold = self._payment_tokens.issue_again(changed)
+        if hold is None:
+            raise HoldExpired()
+        return hold
 
     def _change(self, wanted: Reservation, now: datetime) -> Reservation:
         """Takes and releases seats in Redis while the reservation's row is locked: of two changes at once, the second

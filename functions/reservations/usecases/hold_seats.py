@@ -88,7 +88,7 @@ class HoldSeats:
             return None
         if set(held.seat_ids) != set(wanted.seat_ids):
             raise hold_exists(held)
-        return self._payment_tokens.issue(held, now)
+        return self._payment_tokens.issue_again(held)
 
     def _add(self, reservation: Reservation) -> None:
         with self._database.transaction() as connection:

@@ -7,7 +7,6 @@ from common.domain.clock import Clock
 from common.domain.ids import ReservationId, UserId
 from common.domain.shared_errors import NotFound, ServiceUnavailable, StoreUnavailable
 from common.runtime.log import log
-from common.waitingroom.queue_tokens import QueueTokens
 from functions.reservations.adapters.clients.payments_client import PaymentsClient
 from functions.reservations.adapters.reservation_repository import ReservationRepository
 from functions.reservations.domain.cancellation import CancellationTerms, cancellation_terms
@@ -30,13 +29,11 @@ class ReadReservation:
         reservations: ReservationRepository,
         payments: PaymentsClient,
         payment_tokens: PaymentTokenIssuer,
-        tokens: QueueTokens,
         clock: Clock,
     ) -> None:
         self._reservations = reservations
         self._payments = payments
         self._payment_tokens = payment_tokens
-        self._tokens = tokens
         self._clock = clock
 
     def read(self, user_id: UserId, reservation_id: ReservationId) -> OwnReservation:
@@ -56,16 +53,10 @@ class ReadReservation:
 
     def _hold(self, reservation: Reservation) -> PayableHold | None:
         try:
-            hold = self._payment_tokens.issue(reservation, self._clock())
-            still = self._reservations.find(reservation.id, reservation.user_id)
-            if still is None or not still.holds_at(self._clock()):
-                # Its purchase has just ended, and its token: this one may be new (RSV-013).
-                self._tokens.end(reservation.event_id, None, reservation.id)
-                return None
+            return self._payment_tokens.issue_again(reservation)
         except StoreUnavailable:
             log.warning("no payment token", extra={"reservation_id": str(reservation.id)})
             return None
-        return hold
 
     def _payment(self, reservation: Reservation) -> ReservationPayment | None:
         if reservation.payment_id is None and reservation.payment_started_at is None:

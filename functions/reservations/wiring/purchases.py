@@ -80,7 +80,8 @@ def confirm_paid() -> ConfirmPaid:
 
 @cache
 def payment_tokens() -> PaymentTokenIssuer:
-    return PaymentTokenIssuer(queue_tokens(), TokenSettings.from_environment().payment_token_seconds)
+    seconds = TokenSettings.from_environment().payment_token_seconds
+    return PaymentTokenIssuer(queue_tokens(), reservations(), utc_now, seconds)
 
 
 @cache
@@ -120,7 +121,6 @@ def read_reservation() -> ReadReservation:
         reservations=reservations(),
         payments=payments_client(),
         payment_tokens=payment_tokens(),
-        tokens=queue_tokens(),
         clock=utc_now,
     )
 

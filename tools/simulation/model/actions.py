@@ -41,6 +41,9 @@ PAIRS = (
     Pair("admitted", "hold", "hold"),
     Pair("admitted", "hold", "hold other seats"),
     Pair("held", "hold", "change"),
+    Pair("held", "hold", "release"),
+    Pair("held", "read", "release"),
+    Pair("created", "read", "confirm"),
     Pair("held", "change", "change to other seats"),
     Pair("held", "change", "release"),
     Pair("held", "change", "create"),
@@ -82,6 +85,8 @@ def act(world: World, action: str, purchase: Purchase, fault: Fault | None = Non
             world.hold(purchase.user, purchase.event_id, purchase.seats, fault)
         case "hold other seats":
             world.hold(purchase.user, purchase.event_id, _other_seats(world, purchase), fault)
+        case "read" if reservation:
+            world.read_own(reservation, fault)
         case "change" if reservation:
             world.change(reservation, purchase.seats, fault)
         case "change to other seats" if reservation:

@@ -34,7 +34,7 @@ BUYERS = st.sampled_from(
 )
 ANY_ACTION = st.sampled_from(
     [
-        *("hold", "hold other seats", "change", "change to other seats", "release", "cancel"),
+        *("hold", "hold other seats", "read", "change", "change to other seats", "release", "cancel"),
         *("create", "create with another key", "FAILED", "PAID", "confirm", "confirm without approval", "webhooks"),
         *("pay again and confirm", "holds end", "messages", "settle", "event cancelled"),
     ]
@@ -47,6 +47,7 @@ FAULTS_BETWEEN_OPERATIONS = st.sampled_from(
         *("Redis loses all data", "Redis loses a key", "Redis loses a key", "Postgres ends all connections"),
         *("PortOne rejects all requests", "PortOne acts without a response", *["PortOne works again"] * 4),
         *("Kafka stops or recovers", "the event is cancelled", "a day passes"),
+        *("a message is not understood", "dead letters are redriven"),
     ]
 )
 FAULTS = st.one_of(
@@ -184,6 +185,12 @@ def machine(stores: Stores) -> type[RuleBasedStateMachine]:
                     world.broker.unavailable = not world.broker.unavailable
                 case "the event is cancelled":
                     world.cancel_event(world.event_ids[which % 2])
+                case "a message is not understood":
+                    world.publish()
+                    if positions := world.unread():
+                        world.dead_letter(positions[which % len(positions)])
+                case "dead letters are redriven":
+                    world.redrive()
                 case "a day passes":
                     self._check()
                     world.next_day()

@@ -90,6 +90,7 @@ from functions.reservations.handlers import (
     change_seats,
     check_payable,
     hold_seats,
+    read_reservation,
     release_seats,
 )
 from functions.reservations.usecases.apply_event_changes import ApplyEventChanges
@@ -104,18 +105,21 @@ from functions.reservations.usecases.expire_holds import ExpireHolds
 from functions.reservations.usecases.hold_seats import HoldSeats
 from functions.reservations.usecases.list_live_seats import ListLiveSeats
 from functions.reservations.usecases.payable_hold import PaymentTokenIssuer
+from functions.reservations.usecases.read_reservation import ReadReservation
 from functions.reservations.usecases.release_seats import ReleaseSeats
 from functions.reservations.usecases.repair_holds import RepairHolds
 from functions.reservations.wiring import purchases
 from functions.reservations.wiring import tokens as reservation_tokens
 from tools.invariants import Violation, violations
 from tools.invariants.checker import connect as connect_checker
+from tools.invariants.checker import in_redis
 from tools.simulation.events_service import EventsService, NoCache, seat_messages, seat_sales
 from tools.simulation.fake_portone import SETTINGS, FakePortOne
 from tools.simulation.model.exchanges import Crashed, Environment, Fault, FaultInjector, portone_timeout
 from tools.simulation.model.turns import Turn, take_turns
 
 ResultT = TypeVar("ResultT")
+Position = tuple[str, str, int]  # consumer, topic, partition
 
 HOLD, SETTLE_AFTER = 300, timedelta(seconds=340)  # as in template.yaml and payments' wiring
 EVENT_STARTS = datetime(2027, 3, 20, 10, tzinfo=UTC)
@@ -204,8 +208,9 @@ class Reservations(Environment):
         self.tokens = QueueTokens(self.redis)
         clock, database, seat_holds = world.clock, self.database, SeatHolds(self.redis)
         self.repository = reservations = ReservationRepository(database, Outbox(clock, world.new_id))
-        offers, payment_tokens = _Offers(world, self), PaymentTokenIssuer(self.tokens, 600)
+        offers, payment_tokens = _Offers(world, self), PaymentTokenIssuer(self.tokens, reservations, clock, 600)
         drop_hold = DropHold(seat_holds, self.tokens)
+        call: Any = self.as_exchange("another service", _payments_of(world), ServiceUnavailable)
         self.hold_seats = HoldSeats(
             database=database,
             reservations=reservations,
@@ -224,10 +229,15 @@ class Reservations(Environment):
             payment_tokens=payment_tokens,
             clock=clock,
         )
+        self.read_reservation = ReadReservation(
+            reservations=reservations,
+            payments=PaymentsClient(call, "PaymentsFindFunction"),
+            payment_tokens=payment_tokens,
+            clock=clock,
+        )
         self.release_seats = ReleaseSeats(database, reservations, drop_hold, clock)
         self.cancel_reservation = CancelReservation(database, reservations, drop_hold, clock)
         self.check_payable = CheckPayable(database, reservations, clock)
-        call: Any = self.as_exchange("another service", _payments_of(world), ServiceUnavailable)
         confirm_paid = ConfirmPaid(reservations, drop_hold, self.tokens, clock)
         self.expire_holds = ExpireHolds(
             database=database,
@@ -413,7 +423,8 @@ class World:
         self._ids = count(1 << 100)
         self._here = _Here()
         self._environments: defaultdict[str, dict[str, Any]] = defaultdict(dict)
-        self._read: Counter[tuple[str, str, int]] = Counter()  # next offset by consumer, topic, partition
+        self._read: Counter[Position] = Counter()  # the next offset
+        self.dead_letters: list[tuple[str, int, OutboxRow]] = []  # with their topic and partition
         self.tokens: dict[UUID, str] = {}  # by reservation, as its buyer received it
         self.approvals: dict[UUID, str] = {}  # by payment: the token from PortOne's window
         self.final_answers: dict[UUID, str] = {}  # by payment: the final answer that its buyer received
@@ -464,6 +475,8 @@ class World:
                     "reservations": lambda: self.reservations.repository,
                     "hold_seats": lambda: self.reservations.hold_seats,
                     "change_seats": lambda: self.reservations.change_seats,
+                    "read_reservation": lambda: self.reservations.read_reservation,
+                    "ticket_qr": lambda _: "qr",
                     "release_seats": lambda: self.reservations.release_seats,
                     "cancel_reservation": lambda: self.reservations.cancel_reservation,
                     "check_payable": lambda: self.reservations.check_payable,
@@ -695,6 +708,29 @@ class World:
             self.tokens[UUID(response.body["reservationId"])] = response.body["paymentToken"]
         return response
 
+    def read_own(self, reservation_id: UUID, fault: Fault | None = None) -> Response:
+        user = self._reservation(reservation_id)["user_id"]
+        request = self._request(user, path=reservation_id)
+        response = self.http("read", "reservations", read_reservation.handler, request, fault)
+        if response.status == 200 and response.body["paymentToken"]:
+            self.tokens[reservation_id] = response.body["paymentToken"]
+        return response
+
+    def go_on(self, reservation_id: UUID) -> None:
+        """The owner of a live hold, who has lost every answer, pays: from what GET /reservations/{id} says."""
+        self.tokens.pop(reservation_id, None)
+        own = self.read_own(reservation_id)
+        created = self.create_payment(reservation_id, f"{reservation_id}-9")
+        if created.status not in (200, 201):
+            raise AssertionError(f"the owner of a live hold cannot pay: {created.code}, {own.body}")
+        payment_id = UUID(created.body["paymentId"])
+        if own.body["payment"] and own.body["payment"]["paymentId"] != str(payment_id):
+            raise AssertionError(f"another payment than the open one: {own.body}, {created.body}")
+        self.pay(payment_id, "AUTHORIZED")
+        confirmed = self.confirm(payment_id, approve=True)
+        if confirmed.status != 200:
+            raise AssertionError(f"the owner of a live hold cannot confirm: {confirmed.code}, {own.body}")
+
     def release(self, reservation_id: UUID, fault: Fault | None = None) -> Response:
         user = self._reservation(reservation_id)["user_id"]
         return self.http(
@@ -802,7 +838,7 @@ class World:
     def publish(self, fault: Fault | None = None) -> None:
         self.run("publish", "relay", lambda: self.relay.relay.sweep(), fault)
 
-    def unread(self) -> list[tuple[str, str, int]]:
+    def unread(self) -> list[Position]:
         """Consumers with unread messages: consumer, topic, partition."""
         return [
             (reader, topic, partition)
@@ -811,11 +847,11 @@ class World:
             if len(self.broker.partitions[topic, partition]) > self._read[reader, topic, partition]
         ]
 
-    def read(self) -> list[tuple[str, str, int]]:
+    def read(self) -> list[Position]:
         """Consumers that have read something: consumer, topic, partition."""
         return sorted(position for position, offset in self._read.items() if offset)
 
-    def deliver(self, position: tuple[str, str, int], most: int, fault: Fault | None = None) -> bool:
+    def deliver(self, position: Position, most: int, fault: Fault | None = None) -> bool:
         """Give a consumer its next messages, as an event source mapping does. True if it applied any."""
         reader, topic, partition = position
         offset = self._read[position]
@@ -831,7 +867,19 @@ class World:
         self._read[position] = failures[0]["itemIdentifier"]["offset"] if failures else offset + len(rows)
         return self._read[position] > offset
 
-    def rewind(self, position: tuple[str, str, int], by: int) -> None:
+    def dead_letter(self, position: Position) -> None:
+        """The consumer passes its next message over, and keeps it as a dead letter."""
+        _, topic, partition = position
+        self.dead_letters.append((topic, partition, self.broker.partitions[topic, partition][self._read[position]]))
+        self._read[position] += 1
+
+    def redrive(self) -> None:
+        """An operator puts every dead letter back, behind the messages that have come since."""
+        for topic, partition, row in self.dead_letters:
+            self.broker.partitions[topic, partition].append(row)
+        self.dead_letters.clear()
+
+    def rewind(self, position: Position, by: int) -> None:
         """A rebalance: messages with uncommitted offsets are delivered again."""
         self._read[position] = max(0, self._read[position] - by)
 
@@ -927,6 +975,7 @@ class World:
         """
         self.portone("none")
         self.broker.unavailable = False
+        self.redrive()
         if quick:
             self.pass_time(7 * 60)
         for _ in range(1 if quick else 8):
@@ -945,10 +994,27 @@ class World:
         self.pass_time(60)
         self.expire()
         self.settle()
+        self.deliver_pending()
+
+    def deliver_pending(self) -> None:
+        """Publish and deliver until nothing is left: a message leads to another."""
         self.publish()
-        while self.unread():  # a message leads to another
+        while self.unread():
             self.deliver_all()
             self.publish()
+
+    def live_holds(self) -> list[UUID]:
+        """PENDING reservations of which nothing has ended: the hold, the event."""
+        rows = self._owner.rows(
+            "SELECT r.id FROM reservation_service.reservations r JOIN event_service.events e ON e.id = r.event_id"
+            " WHERE r.status = 'PENDING' AND r.hold_expires_at > %s AND e.cancelled_at IS NULL ORDER BY r.id",
+            (self.now,),
+        )
+        return [row["id"] for row in rows]
+
+    def left_in_redis(self) -> list[Violation]:
+        """Holds and tokens that outlived their reservation. After a crash they may, until their own end."""
+        return list(in_redis(self._checker, self._redis, self.now))
 
     def violations(self) -> list[Violation]:
         """What the checker finds, false final answers, and free seats that cannot be held."""
