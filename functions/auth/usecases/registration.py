@@ -61,7 +61,7 @@ class Registration:
             raise AgreementRequired(codes=missing)
         self._captcha.check(request.captcha_token, "register")
         person = self._identities.person(request.identity_verification_id)
-        age = person and person.age_at(self._clock())
+        age = person.age_at(self._clock()) if person is not None else None
         if person is None or not person.ci or age is None:
             raise IdentityNotVerified()
         if age < MINIMUM_AGE:
