@@ -96,6 +96,16 @@ def test_other_prices_reprice_the_seats(service: EventsService) -> None:
     assert offer.price == 9
 
 
+def test_reservations_hears_what_the_most_seats_count_for(service: EventsService) -> None:
+    event = service.event()
+    assert service.seats.offer(event.id, []).max_seats_per == "PERSON"
+    assert service.edit(event.id, max_seats_per="RESERVATION").max_seats_per == "RESERVATION"
+    assert service.seats.offer(event.id, []).max_seats_per == "RESERVATION"
+    service.now = SALE_STARTS
+    details = expect_error(SaleStarted, lambda: service.edit(event.id, max_seats_per="PERSON"))
+    assert details == {"fields": ["maxSeatsPer"]}
+
+
 def test_an_invalid_edit_changes_nothing(service: EventsService) -> None:
     event = service.event()
     invalid: list[dict[str, Any]] = [

@@ -276,6 +276,7 @@ def test_an_event_has_the_json_of_the_contract() -> None:
         "admissionPerSecond": 10,
         "queueCapacity": 50000,
         "maxSeats": 4,
+        "maxSeatsPer": "PERSON",
         "seatCount": 200,
     }
     status, detail = status_and_body(call("read_event", sample("read_event") | {"pathParameters": {"id": event["id"]}}))

@@ -186,6 +186,7 @@ def test_the_catalogue_offers_only_requested_seats_of_its_event(service: EventsS
         (second, "A-1-2", 150_000, "SOLD"),
     ]
     assert (offered.seat_count, offered.max_seats, offered.cancelled) == (8, 4, False)
+    assert offered.max_seats_per == "PERSON"
     assert service.seats.offer(event_id, []).seats == []
 
 

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from common.domain.ids import EventId, PaymentId, ReservationId, SeatId, UserId
+from common.domain.limits import MaxSeatsPer
 from common.domain.model import rfc3339
 from common.domain.shared_errors import DomainError, StoreUnavailable
 from common.messaging.messages import Envelope, Payload, PaymentFailed, PaymentSuccess, envelope
@@ -18,13 +19,13 @@ from common.stores.redis import Client, connect
 from common.waitingroom.queue_tokens import PAYMENT, RESERVATION, new_secret, token_key, token_prefix
 from functions.reservations.adapters.seat_holds_redis import SeatHolds
 from functions.reservations.domain.cancellation import cancel_unpaid, cancellation_terms
-from functions.reservations.domain.errors import HoldExists
+from functions.reservations.domain.errors import HoldExists, TooManySeats
 from functions.reservations.domain.reservation import CancelReason, Reservation, Seat, Status
 from functions.reservations.domain.sale_offer import SaleOffer
 from functions.reservations.usecases.payable_hold import PayableHold
 from functions.reservations.usecases.read_reservation import OwnReservation
 from tests.support.concurrently import concurrently
-from tests.support.fixtures.reservations_service import ReservationsService
+from tests.support.fixtures.reservations_service import HOLDS_PER_ADMISSION, ReservationsService
 
 NOW = datetime(2026, 5, 1, 11, 0, tzinfo=UTC)
 EVENT = EventId(uuid4())
@@ -34,13 +35,28 @@ SEATS = tuple(Seat(SeatId(uuid4()), f"A-1-{n}", "VIP", 150_000) for n in range(1
 class FakeOffers:
     """An event of eight seats; `sold` are those the events service knows to be sold."""
 
-    def __init__(self, sold: Sequence[SeatId] = (), sale_ends: timedelta = timedelta(days=1)) -> None:
+    def __init__(
+        self,
+        sold: Sequence[SeatId] = (),
+        sale_ends: timedelta = timedelta(days=1),
+        max_seats_per: MaxSeatsPer = "PERSON",
+    ) -> None:
         self.sold = frozenset(sold)
+        self.max_seats_per: MaxSeatsPer = max_seats_per
         self.sale_ends = sale_ends
 
     def offer(self, event_id: EventId, seat_ids: Sequence[SeatId]) -> SaleOffer:
         seats = tuple(seat for seat in SEATS if seat.id in seat_ids)
-        return SaleOffer("Tour", NOW + timedelta(days=30), NOW + self.sale_ends, False, 4, seats, self.sold)
+        return SaleOffer(
+            "Tour",
+            NOW + timedelta(days=30),
+            NOW + self.sale_ends,
+            False,
+            4,
+            seats,
+            self.sold,
+            max_seats_per=self.max_seats_per,
+        )
 
 
 class Clock:
@@ -797,3 +813,102 @@ def test_concurrent_cancellations_refund_once(new_services: NewServices, superus
     outcomes = concurrently([partial(each.cancel, reservation.user_id, reservation.id) for each in services])
     assert [each for each in outcomes if isinstance(each, Exception)] == []
     assert messages(superuser).count("ReservationCancelled") == 1
+
+
+def buyer_of_late_payment(service: ReservationsWithClock, *seats: Seat) -> Reservation:
+    """A reservation whose hold has expired, and whose payment comes now."""
+    late = service.hold(*seats).reservation
+    service.clock.now += timedelta(seconds=301)
+    assert service.expire() == 1
+    return late
+
+
+def test_concurrent_holds_and_confirmations_never_give_a_person_more_seats_than_the_event_allows(
+    new_services: NewServices, superuser: Database, redis: Client
+) -> None:
+    services = new_services(4)
+    service = services[0]
+    counts = set()
+    for _ in range(8):
+        late = buyer_of_late_payment(service, *SEATS[:3])
+        for each in services[1:]:
+            each.clock.now = service.clock.now
+        # Each hold has an admission of its own.
+        holds = [partial(each.hold, *SEATS[n : n + 2], user=late.user_id) for n, each in enumerate(services[1:], 3)]
+        calls: list[Callable[[], object]] = [partial(service.paid, late), *holds]
+        concurrently(calls)
+        counts.add(len(live_seats(superuser)))
+        with superuser.transaction() as connection:
+            connection.execute(
+                "TRUNCATE common.outbox_events, reservation_service.reservations, reservation_service.reservation_seats"
+            )
+        redis.flushall()
+    assert max(counts) <= 4, counts
+
+
+def test_a_person_cannot_have_more_seats_of_an_event_than_it_allows_however_many_admissions(
+    service: ReservationsWithClock, superuser: Database
+) -> None:
+    user = UserId(uuid4())
+    service.paid(service.hold(*SEATS[:3], user=user).reservation)
+    with pytest.raises(TooManySeats) as raised:
+        service.hold(SEATS[3], SEATS[4], user=user)
+    assert raised.value.details == {"maxSeats": 4, "maxSeatsPer": "PERSON", "otherSeats": 3}
+    assert service.seat_holds.held(EVENT, service.clock()) == {seat.id for seat in SEATS[:3]}
+
+    held = service.hold(SEATS[3], user=user).reservation
+    assert code_of(lambda: service.change(held, [SEATS[4].id, SEATS[5].id])) == "TOO_MANY_SEATS"
+    assert service.change(held, [SEATS[4].id]).reservation.seat_ids == [SEATS[4].id]
+    assert service.hold(*SEATS[5:8])  # another person
+
+
+def test_seats_of_a_cancelled_reservation_do_not_count_for_its_person(service: ReservationsWithClock) -> None:
+    user = UserId(uuid4())
+    bought = service.hold(*SEATS[:4], user=user).reservation
+    service.paid(bought)
+    assert code_of(lambda: service.hold(SEATS[4], user=user)) == "TOO_MANY_SEATS"
+    service.cancel(user, bought.id)
+    assert service.hold(*SEATS[4:8], user=user)
+
+
+def test_each_reservation_counts_alone_where_the_event_says_so(
+    database_of: Callable[[str], Database], redis: Client
+) -> None:
+    service = ReservationsWithClock(database_of("reservation_service"), redis, FakeOffers(max_seats_per="RESERVATION"))
+    late = buyer_of_late_payment(service, *SEATS[:4])
+    service.hold(*SEATS[4:8], user=late.user_id)
+    service.paid(late)
+    assert find(service, late).status is Status.CONFIRMED
+
+
+def test_a_late_payment_for_more_seats_than_its_person_may_have_is_refunded(
+    service: ReservationsWithClock, superuser: Database
+) -> None:
+    late = buyer_of_late_payment(service, *SEATS[:4])
+    other = service.hold(SEATS[4], user=late.user_id).reservation
+    service.paid(late)
+    assert (find(service, late).status, find(service, late).refund_amount) == (Status.CANCELLED, late.total_amount)
+    assert live_seats(superuser) == other.seat_ids
+
+
+def test_concurrent_holds_of_one_admission_are_bounded(new_services: NewServices) -> None:
+    services, user, admission = new_services(4), UserId(uuid4()), uuid4()
+    held: list[PayableHold] = []
+
+    def hold_and_release(service: ReservationsWithClock, seat: Seat) -> None:
+        for _ in range(10):
+            try:
+                hold = service.hold(seat, user=user, admission=admission)
+            except HoldExists:
+                continue
+            held.append(hold)
+            service.release(user, hold.reservation.id)
+
+    outcomes = concurrently([partial(hold_and_release, each, SEATS[n]) for n, each in enumerate(services)])
+    while len(held) < HOLDS_PER_ADMISSION:  # the threads may have met each other's holds too often
+        hold_and_release(services[0], SEATS[0])
+    assert {getattr(each, "code", None) for each in outcomes} <= {None, "TOO_MANY_HOLDS"}
+    assert len(held) == HOLDS_PER_ADMISSION
+    assert code_of(lambda: services[0].hold(SEATS[7], user=user, admission=admission)) == "TOO_MANY_HOLDS"
+    assert services[0].seat_holds.held(EVENT, services[0].clock()) == set()
+    assert services[0].hold(SEATS[7], user=user)  # with another admission

@@ -42,6 +42,7 @@ OTHER: dict[str, Any] = {
     "admissionPerSecond": 11,
     "queueCapacity": 49_999,
     "maxSeats": 1,
+    "maxSeatsPer": "RESERVATION",
 }
 
 

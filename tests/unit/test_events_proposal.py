@@ -47,6 +47,7 @@ def test_by_default_an_event_admits_ten_a_second_and_sells_at_most_four_seats() 
     proposed = proposal()
     proposed.check(HALL)
     assert (proposed.admission_per_second, proposed.queue_capacity, proposed.max_seats) == (10, 50_000, 4)
+    assert proposed.max_seats_per == "PERSON"
 
 
 def test_every_grade_of_the_hall_needs_a_price() -> None:

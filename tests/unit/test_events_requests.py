@@ -54,6 +54,7 @@ def test_only_an_admin_writes(function: str) -> None:
         ({"endsAt": "9999-12-31T23:59:59-23:59"}, "endsAt"),
         ({"saleStartsAt": 10**30}, "saleStartsAt"),
         ({"maxSeats": 4.5}, "maxSeats"),
+        ({"maxSeatsPer": "ADMISSION"}, "maxSeatsPer"),
         ({"venueId": "not-a-uuid"}, "venueId"),
     ],
 )

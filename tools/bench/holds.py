@@ -100,6 +100,7 @@ def _holding(conninfo: str, redis_url: str) -> Callable[[UUID], object]:
         clock=utc_now,
         new_id=new_id,
         hold_seconds=300,
+        holds_per_admission=10,
     )
     return lambda event: use_case.hold(UserId(uuid4()), EventId(event), [SeatId(uuid4())], uuid4())
 

@@ -127,6 +127,9 @@ class _Buyer:
             # After a lost response the buyer has a hold already: release it and try again.
             if status == 409 and held["code"] == "HOLD_EXISTS":
                 await self._call("DELETE", f"/reservations/hold/{held['details']['reservationId']}")
+            if status == 409 and held["code"] == "TOO_MANY_HOLDS":
+                await self._call("DELETE", f"/queue/leave?eventId={event}")
+                token = await self._admission(event)
 
     async def _admission(self, event: str) -> str:
         while True:

@@ -40,7 +40,8 @@ _COLUMNS = f"""
     e.id, e.title, e.artist, e.description, {_STATUS} AS status,
     e.venue_id, v.name AS venue_name, v.address, v.city, e.hall_id, h.name AS hall_name, h.capacity,
     e.starts_at, e.ends_at, e.sale_starts_at, e.sale_ends_at,
-    e.prices, e.admission_per_second, e.queue_capacity, e.max_seats, e.seat_count, e.version
+    e.prices, e.admission_per_second, e.queue_capacity, e.max_seats, e.max_seats_per,
+    e.seat_count, e.version
 """
 
 _EVENTS = """
@@ -135,10 +136,11 @@ class EventRepository:
             """
             INSERT INTO event_service.events
                    (id, title, artist, description, venue_id, hall_id, starts_at, ends_at, sale_starts_at,
-                    sale_ends_at, prices, admission_per_second, queue_capacity, max_seats, seat_template, seat_count)
+                    sale_ends_at, prices, admission_per_second, queue_capacity, max_seats, max_seats_per,
+                    seat_template, seat_count)
             VALUES (%(id)s, %(title)s, %(artist)s, %(description)s, %(venue_id)s, %(hall_id)s, %(starts_at)s,
                     %(ends_at)s, %(sale_starts_at)s, %(sale_ends_at)s, %(prices)s, %(admission_per_second)s,
-                    %(queue_capacity)s, %(max_seats)s, %(seat_template)s, %(seat_count)s)
+                    %(queue_capacity)s, %(max_seats)s, %(max_seats_per)s, %(seat_template)s, %(seat_count)s)
             """,
             {"id": event_id, **_columns(proposal, template)},
         )
@@ -161,7 +163,8 @@ class EventRepository:
                    venue_id = %(venue_id)s, hall_id = %(hall_id)s, starts_at = %(starts_at)s, ends_at = %(ends_at)s,
                    sale_starts_at = %(sale_starts_at)s, sale_ends_at = %(sale_ends_at)s, prices = %(prices)s,
                    admission_per_second = %(admission_per_second)s, queue_capacity = %(queue_capacity)s,
-                   max_seats = %(max_seats)s, seat_template = %(seat_template)s, seat_count = %(seat_count)s,
+                   max_seats = %(max_seats)s, max_seats_per = %(max_seats_per)s,
+                   seat_template = %(seat_template)s, seat_count = %(seat_count)s,
                    version = version + 1, layout_version = layout_version + %(new_layout)s::int
              WHERE id = %(id)s
             """,

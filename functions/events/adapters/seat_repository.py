@@ -74,7 +74,7 @@ class SeatRepository:
         row = self._database.row(
             """
             SELECT title, starts_at, sale_starts_at, sale_ends_at,
-                   cancelled_at IS NOT NULL AS cancelled, max_seats, seat_count,
+                   cancelled_at IS NOT NULL AS cancelled, max_seats, max_seats_per, seat_count,
                    array(SELECT jsonb_build_object(
                                   'id', id, 'number', number, 'grade', grade, 'price', price, 'status', status)
                            FROM event_service.seats

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from common.domain.ids import EventId, HallId, VenueId
+from common.domain.limits import MaxSeatsPer
 from functions.events.domain.seat_template import Grade
 from functions.events.domain.venue import HallSummary, Venue
 
@@ -32,6 +33,7 @@ class Event:
     admission_per_second: int
     queue_capacity: int
     max_seats: int
+    max_seats_per: MaxSeatsPer
     seat_count: int
     version: int  # counts its edits
 

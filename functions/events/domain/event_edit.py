@@ -9,6 +9,7 @@ from pydantic import Field
 from pydantic.alias_generators import to_camel
 
 from common.domain.ids import HallId, VenueId
+from common.domain.limits import MaxSeatsPer
 from common.domain.model import Model
 from common.domain.shared_errors import InvalidInput
 from functions.events.domain.errors import EventEnded, EventIsCancelled, SaleNotStarted, SaleStarted
@@ -42,6 +43,7 @@ class EventEdit(Model):
     admission_per_second: Annotated[AdmissionPerSecond, Field(default=None)]
     queue_capacity: Annotated[QueueCapacity, Field(default=None)]
     max_seats: Annotated[MaxSeats, Field(default=None)]
+    max_seats_per: Annotated[MaxSeatsPer, Field(default=None)]
 
     def applied_to(self, proposal: EventProposal) -> EventProposal:
         return proposal.model_copy(update={name: getattr(self, name) for name in self.model_fields_set})

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from common.domain.ids import HallId, VenueId
-from common.domain.limits import MAX_SEATS_PER_RESERVATION
+from common.domain.limits import MAX_SEATS_PER_RESERVATION, MaxSeatsPer
 from common.domain.model import Model, Whole
 from common.domain.shared_errors import InvalidInput
 from functions.events.domain.input_bounds import Date, Label, Price, Prose
@@ -13,7 +13,7 @@ from functions.events.domain.seat_template import Grade, SeatTemplate
 
 AdmissionPerSecond = Annotated[Whole, Field(strict=True, ge=1, le=1000)]  # QUEUE-005
 QueueCapacity = Annotated[Whole, Field(strict=True, ge=1, le=50_000)]  # QUEUE-010
-MaxSeats = Annotated[Whole, Field(strict=True, ge=1, le=MAX_SEATS_PER_RESERVATION)]  # of one reservation
+MaxSeats = Annotated[Whole, Field(strict=True, ge=1, le=MAX_SEATS_PER_RESERVATION)]  # RSV-005
 Prices = dict[Grade, Price]
 
 
@@ -31,6 +31,7 @@ class EventProposal(Model):
     admission_per_second: AdmissionPerSecond = 10
     queue_capacity: QueueCapacity = 50_000
     max_seats: MaxSeats = MAX_SEATS_PER_RESERVATION
+    max_seats_per: MaxSeatsPer = "PERSON"
 
     def check(self, hall: SeatTemplate) -> None:
         """Raises InvalidInput with every fault: times out of order, a grade of the hall without a price, a price for a

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from common.domain.ids import EventId, SeatId
+from common.domain.limits import MaxSeatsPer
 from functions.events.domain.seat_template import Grade
 
 SeatStatus = Literal["AVAILABLE", "SOLD"]
@@ -28,6 +29,7 @@ class SaleOffer:
     sale_starts_at: datetime
     sale_ends_at: datetime
     cancelled: bool
-    max_seats: int  # of one reservation
+    max_seats: int
+    max_seats_per: MaxSeatsPer
     seat_count: int  # of the whole event
     seats: Sequence[OfferedSeat]  # in the hall's order

@@ -19,6 +19,7 @@ from common.messaging.outbox import Outbox
 from common.stores.postgres import Connection, Database, Parameters, Row
 from functions.reservations.domain.cancellation import Cancellation
 from functions.reservations.domain.errors import ConflictKind, ReservationConflict
+from functions.reservations.domain.purchase_limits import Usage
 from functions.reservations.domain.reservation import (
     UNPAID_CANCEL_REASONS,
     CancelReason,
@@ -49,7 +50,8 @@ class ReservationRepository:
     # -- writing seats ------------------------------------------------------------------------------------------
 
     def add(self, connection: Connection, reservation: Reservation) -> None:
-        """Raises ReservationConflict: the unique indexes decide, whatever Redis remembers. Raises AccountClosing."""
+        """Raises ReservationConflict: the unique indexes decide, whatever Redis remembers. Raises AccountClosing.
+        From here on the transaction has the lock of `lock_person`."""
         # A closing of the account waits for this transaction and sees the reservation, or this one sees the closing.
         connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", (_lock_of(reservation.user_id),))
         closing = connection.execute(
@@ -58,13 +60,14 @@ class ReservationRepository:
         ).fetchone()
         if closing:
             raise AccountClosing()
+        self.lock_person(connection, reservation)
         with _conflicts():
             connection.execute(
                 """
                 INSERT INTO reservation_service.reservations
                        (id, user_id, event_id, event_title, event_starts_at, status, total_amount, hold_expires_at,
-                        guarded_until, created_at, admission)
-                VALUES (%s, %s, %s, %s, %s, 'PENDING', %s, %s, %s, %s, %s)
+                        guarded_until, created_at, person_limit, admission)
+                VALUES (%s, %s, %s, %s, %s, 'PENDING', %s, %s, %s, %s, %s, %s)
                 """,
                 (
                     reservation.id,
@@ -76,6 +79,7 @@ class ReservationRepository:
                     reservation.hold_expires_at,
                     reservation.hold_extendable_until,
                     reservation.created_at,
+                    reservation.person_limit,
                     reservation.admission,
                 ),
             )
@@ -123,6 +127,30 @@ class ReservationRepository:
         """The same; None if it is another user's."""
         reservation = self.lock(connection, reservation_id)
         return reservation if reservation is not None and reservation.user_id == user_id else None
+
+    def lock_person(self, connection: Connection, reservation: Reservation) -> None:
+        """Until this transaction ends, no other one gives the reservation's user seats of its event. Comes before any
+        write, so that no transaction waits for the lock while another waits for its rows."""
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_lock_of(reservation.event_id, reservation.user_id),))
+
+    def usage(self, connection: Connection, reservation: Reservation) -> Usage:
+        """What else the user has; stays true while the caller has the lock of `lock_person`."""
+        (row,) = connection.execute(
+            """
+            SELECT (SELECT count(*) FROM reservation_service.reservations r
+                      JOIN reservation_service.reservation_seats s ON s.reservation_id = r.id
+                     WHERE r.user_id = %(user)s AND r.event_id = %(event)s AND r.status IN ('PENDING', 'CONFIRMED')
+                       AND r.id <> %(id)s) AS other_seats,
+                   (SELECT count(*) FROM reservation_service.reservations WHERE admission = %(admission)s) AS holds
+            """,
+            {
+                "user": reservation.user_id,
+                "event": reservation.event_id,
+                "id": reservation.id,
+                "admission": reservation.admission,
+            },
+        ).fetchall()
+        return Usage(**row)
 
     def lock_overdue_without_payment(self, connection: Connection, now: datetime, limit: int) -> list[Reservation]:
         """PENDING reservations whose hold has expired and that nobody began to pay for, oldest first. Skips rows that
@@ -502,9 +530,12 @@ def _insert_seats(connection: Connection, reservation: Reservation, chosen: Iter
     )
 
 
-def _lock_of(owner: EventId | UserId) -> int:
-    """The advisory lock of an event or a user: 64 of its id's random bits, signed."""
-    return int.from_bytes(owner.bytes[8:], signed=True)
+def _lock_of(*owners: EventId | UserId) -> int:
+    """The advisory lock of an event, a user, or a person in an event: 64 of their ids' random bits, signed."""
+    lock = 0
+    for owner in owners:
+        lock ^= int.from_bytes(owner.bytes[8:], signed=True)
+    return lock
 
 
 def _lock(connection: Connection, which: str, parameters: Parameters) -> list[Reservation]:
@@ -554,5 +585,6 @@ def _reservation(row: Row) -> Reservation:
         fee=row["fee"],
         refund_amount=row["refund_amount"],
         rescheduled_at=row["rescheduled_at"],
+        person_limit=row["person_limit"],
         admission=row["admission"],
     )

@@ -14,9 +14,18 @@ class SeatTaken(DomainError):
 
 
 class TooManySeats(DomainError):
-    """More seats than one reservation may have (RSV-005)."""
+    """More seats than one reservation, or one person in all live reservations of the event, may have (RSV-005).
+
+    `details` has `maxSeats`; for a person also `maxSeatsPer` and `otherSeats`, the seats of the other reservations.
+    """
 
     code = "TOO_MANY_SEATS"
+
+
+class TooManyHolds(DomainError):
+    """The admission has held seats as often as it may. `details` has `maxHolds`."""
+
+    code = "TOO_MANY_HOLDS"
 
 
 class HoldExists(DomainError):

@@ -63,6 +63,7 @@ class Reservation:
     fee: int = 0  # won, kept when it was cancelled
     refund_amount: int = 0  # won, returned when it was cancelled
     rescheduled_at: datetime | None = None  # when the event was moved after the reservation was made
+    person_limit: int | None = None  # seats of the event that its user may have in all; None: it counts alone
     admission: UUID | None = None  # from the waiting room; None in reservations older than this rule
 
     @property

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from common.domain.ids import EventId, SeatId
-from common.domain.limits import MAX_SEATS_PER_RESERVATION
+from common.domain.limits import MAX_SEATS_PER_RESERVATION, MaxSeatsPer
 from common.domain.shared_errors import InvalidInput, SaleClosed, SaleNotOpen, SeatNotFound
 from functions.reservations.domain.errors import SeatTaken, TooManySeats
 from functions.reservations.domain.reservation import Seat
@@ -22,6 +22,12 @@ class SaleOffer:
     seats: tuple[Seat, ...]  # of the seats asked for, those the event has
     sold: frozenset[SeatId]
     sale_starts_at: datetime | None = None  # the waiting room admits no buyer before it, but may know an older time
+    max_seats_per: MaxSeatsPer = "PERSON"
+
+    @property
+    def person_limit(self) -> int | None:
+        """How many seats of the event a person may have in all live reservations; None if each one counts alone."""
+        return self.max_seats if self.max_seats_per == "PERSON" else None
 
 
 class Offers(Protocol):

@@ -10,7 +10,7 @@ from common.http.endpoint import Response, endpoint
 from common.http.request import Body, Request, User
 from common.protection.rate_class import BOOKING
 from common.waitingroom.queue_tokens import QUEUE_TOKEN_ERRORS
-from functions.reservations.domain.errors import HoldExists, SeatTaken, TooManySeats
+from functions.reservations.domain.errors import HoldExists, SeatTaken, TooManyHolds, TooManySeats
 from functions.reservations.handlers.responses.reservation_response import HeldResponse
 from functions.reservations.wiring import purchases, tokens
 
@@ -33,6 +33,7 @@ class HoldBody(Body):
         TooManySeats,
         HoldExists,
         AccountClosing,
+        TooManyHolds,
         SaleNotOpen,
         SaleClosed,
     ],

@@ -11,6 +11,7 @@ from common.stores.postgres import Database
 from functions.reservations.adapters.reservation_repository import ReservationRepository
 from functions.reservations.adapters.seat_holds_redis import SeatHolds
 from functions.reservations.domain.errors import PaymentStarted, ReservationConflict, SeatTaken
+from functions.reservations.domain.purchase_limits import check_person_limit
 from functions.reservations.domain.reservation import Reservation
 from functions.reservations.domain.sale_offer import Offers, check_seat_ids, choose_seats
 from functions.reservations.usecases.conflict_resolution import ConflictResolution
@@ -62,6 +63,8 @@ class ChangeSeats:
                 raise HoldExpired()
             if held.payment_started_at is not None:
                 raise PaymentStarted()
+            self._reservations.lock_person(connection, held)
+            check_person_limit(wanted, self._reservations.usage(connection, held))
             added = [seat for seat in wanted.seats if seat.id not in held.seat_ids]
             added_ids = [seat.id for seat in added]
             taken = self._seat_holds.take(held.event_id, held.id, added_ids, held.time_left_in_redis(now), now)

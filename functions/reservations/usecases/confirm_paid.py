@@ -9,6 +9,7 @@ from common.stores.postgres import Connection
 from common.waitingroom.queue_tokens import QueueTokens
 from functions.reservations.adapters.reservation_repository import ReservationRepository
 from functions.reservations.domain.cancellation import cancel_for_event, refund_late_payment, refund_wrong_amount
+from functions.reservations.domain.purchase_limits import is_within_person_limit
 from functions.reservations.domain.reservation import Reservation, Status, ticket_number
 from functions.reservations.usecases.drop_hold import DropHold
 
@@ -44,11 +45,20 @@ class ConfirmPaid:
             self._reservations.cancel(connection, reservation, refund_wrong_amount(now, payment_id, amount))
             return lambda: self._drop_hold.drop(reservation)
         ticket = ticket_number(reservation.id)
-        if reservation.can_be_confirmed and self._reservations.confirm(
-            connection, reservation, payment_id, ticket, now
+        if (
+            reservation.can_be_confirmed
+            and self._may_have_seats(connection, reservation)
+            and self._reservations.confirm(connection, reservation, payment_id, ticket, now)
         ):
             return lambda: self._tokens.end(reservation.event_id, reservation.user_id, reservation.id)
         log.warning("payment without seats: refunding", extra={"reservation_id": str(reservation.id)})
         refund = refund_late_payment(reservation, now, payment_id)
         self._reservations.refund(connection, reservation, refund)
         return None
+
+    def _may_have_seats(self, connection: Connection, reservation: Reservation) -> bool:
+        """Whether its person may have the seats of a reservation that ended and is paid now (RSV-005)."""
+        if reservation.status is Status.PENDING:
+            return True  # it counted when it was held
+        self._reservations.lock_person(connection, reservation)
+        return is_within_person_limit(reservation, self._reservations.usage(connection, reservation))

@@ -12,6 +12,7 @@ from common.stores.postgres import Database
 from functions.reservations.adapters.reservation_repository import ReservationRepository
 from functions.reservations.adapters.seat_holds_redis import SeatHolds
 from functions.reservations.domain.errors import HoldExists, SeatTaken, hold_exists
+from functions.reservations.domain.purchase_limits import check_holds, check_person_limit
 from functions.reservations.domain.reservation import HOLD_EXTENSION, Reservation, Status
 from functions.reservations.domain.sale_offer import Offers, check_seat_ids, choose_seats
 from functions.reservations.usecases.conflict_resolution import ConflictResolution
@@ -30,6 +31,7 @@ class HoldSeats:
         clock: Clock,
         new_id: NewId,
         hold_seconds: int,
+        holds_per_admission: int,
     ) -> None:
         self._database = database
         self._reservations = reservations
@@ -39,6 +41,7 @@ class HoldSeats:
         self._clock = clock
         self._new_id = new_id
         self._hold = timedelta(seconds=hold_seconds)
+        self._holds_per_admission = holds_per_admission
         self._conflicts = ConflictResolution(database, reservations)
 
     def hold(self, user_id: UserId, event_id: EventId, seat_ids: Sequence[SeatId], admission: UUID) -> PayableHold:
@@ -63,6 +66,7 @@ class HoldSeats:
             hold_expires_at=now + self._hold,
             hold_extendable_until=now + self._hold + HOLD_EXTENSION,
             created_at=now,
+            person_limit=offer.person_limit,
             admission=admission,
         )
         taken = self._seat_holds.take(event_id, reservation.id, seat_ids, reservation.time_left_in_redis(now), now)
@@ -93,6 +97,9 @@ class HoldSeats:
     def _add(self, reservation: Reservation) -> None:
         with self._database.transaction() as connection:
             self._reservations.add(connection, reservation)
+            usage = self._reservations.usage(connection, reservation)
+            check_holds(usage, self._holds_per_admission)
+            check_person_limit(reservation, usage)
 
     def _undo(self, reservation: Reservation, now: datetime) -> None:
         """Only if nothing was written. After a lost commit the reservation may exist: its seats are released when the

@@ -34,6 +34,7 @@ from functions.reservations.wiring.tokens import queue_tokens
 
 class HoldSettings(Settings):
     hold_seconds: int
+    holds_per_admission: int
 
 
 class TokenSettings(Settings):
@@ -86,6 +87,7 @@ def payment_tokens() -> PaymentTokenIssuer:
 
 @cache
 def hold_seats() -> HoldSeats:
+    settings = HoldSettings.from_environment()
     return HoldSeats(
         database=database(),
         reservations=reservations(),
@@ -94,7 +96,8 @@ def hold_seats() -> HoldSeats:
         payment_tokens=payment_tokens(),
         clock=utc_now,
         new_id=new_id,
-        hold_seconds=HoldSettings.from_environment().hold_seconds,
+        hold_seconds=settings.hold_seconds,
+        holds_per_admission=settings.holds_per_admission,
     )
 
 

@@ -220,6 +220,7 @@ class Reservations(Environment):
             clock=clock,
             new_id=world.new_id,
             hold_seconds=HOLD,
+            holds_per_admission=10,
         )
         self.change_seats = ChangeSeats(
             database=database,

@@ -3,6 +3,7 @@
 from typing import Self
 
 from common.domain.ids import EventId, HallId, VenueId
+from common.domain.limits import MaxSeatsPer
 from common.domain.model import Model, Moment
 from common.http.page import Page
 from functions.events.domain.event import Event, EventDetail, EventPage, EventStatus
@@ -30,6 +31,7 @@ class EventResponse(Model):
     admission_per_second: int
     queue_capacity: int
     max_seats: int
+    max_seats_per: MaxSeatsPer
     seat_count: int
 
     @classmethod

@@ -21,6 +21,7 @@ def offer_of(answer: SeatCatalogueResponse) -> SaleOffer:
         seats=tuple(Seat(seat.id, seat.number, seat.grade, seat.price) for seat in answer.seats),
         sold=frozenset(seat.id for seat in answer.seats if seat.status == "SOLD"),
         sale_starts_at=answer.sale_starts_at,
+        max_seats_per=answer.max_seats_per,
     )
 
 

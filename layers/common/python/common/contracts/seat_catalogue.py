@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from common.domain.ids import EventId, SeatId
-from common.domain.limits import MAX_SEATS_PER_RESERVATION
+from common.domain.limits import MAX_SEATS_PER_RESERVATION, MaxSeatsPer
 from common.domain.model import Model, Moment
 
 
@@ -33,6 +33,7 @@ class SeatCatalogueResponse(Model):
     sale_starts_at: Moment
     sale_ends_at: Moment
     cancelled: bool
-    max_seats: int  # of one reservation
+    max_seats: int
+    max_seats_per: MaxSeatsPer = "RESERVATION"  # a version that does not answer it has no limit for a person
     seat_count: int  # of the whole event
     seats: list[CatalogueSeat]  # in the hall's order

@@ -143,7 +143,12 @@ ERROR_CATALOGUE = {
     ),
     "SEAT_TAKEN": CatalogueEntry(409, "이미 선택된 좌석입니다.", "Some of these seats are taken."),
     "TOO_MANY_SEATS": CatalogueEntry(
-        409, "한 번에 예매할 수 있는 좌석 수를 초과했습니다.", "These are more seats than one reservation may have."
+        409, "예매할 수 있는 좌석 수를 초과했습니다.", "These are more seats than you may reserve for this event."
+    ),
+    "TOO_MANY_HOLDS": CatalogueEntry(
+        409,
+        "좌석을 너무 여러 번 선택했습니다. 대기열에 다시 들어가 주세요.",
+        "This admission has held seats too often. Enter the queue again.",
     ),
     "HOLD_EXISTS": CatalogueEntry(
         409, "이미 선점한 좌석이 있습니다.", "You hold seats for this event already; change or release that hold."
