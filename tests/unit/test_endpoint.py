@@ -297,3 +297,20 @@ def test_every_response_varies_by_origin_and_each_configured_origin_gets_its_own
     for headers in ({}, {"Origin": "https://evil.example"}):
         sent = call(cached, event(headers=headers))[2]
         assert (sent["Vary"], "Access-Control-Allow-Origin" in sent) == ("Origin", False)
+
+
+def test_the_log_says_why_a_payment_failed_and_which_one(capsys: pytest.CaptureFixture[str]) -> None:
+    class Confirm(Body):
+        payment_id: UUID
+        note: Text
+
+    @endpoint
+    def failing(body: Confirm) -> None:
+        raise Teapot(reason="LIMIT_EXCEEDED", reservationId="r-1", note=body.note)
+
+    payment = str(uuid4())
+    call(failing, event({"paymentId": payment, "note": "private"}))
+    (record,) = (line for line in map(json.loads, capsys.readouterr().out.splitlines()) if line["message"] == "request")
+    why = {name: record[name] for name in ("code", "reason", "payment_id", "reservation_id")}
+    assert why == {"code": "TEAPOT", "reason": "LIMIT_EXCEEDED", "payment_id": payment, "reservation_id": "r-1"}
+    assert "private" not in json.dumps(record)

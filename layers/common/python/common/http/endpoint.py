@@ -14,12 +14,14 @@ Chosen over Powertools' REST resolver for its import time (`docs/adr/`).
 import inspect
 import json
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import wraps
 from types import NoneType, UnionType
 from typing import Any, get_args, overload
+
+from pydantic.alias_generators import to_camel
 
 from common.domain.model import Model, rfc3339
 from common.domain.shared_errors import (
@@ -51,6 +53,7 @@ SECURITY_HEADERS = {
 
 MAX_BODY = 1_000_000  # bytes (GW-018); API Gateway itself would take ten times that
 MAX_ACCOUNT_BODY = 10_000  # of /auth and /users
+LOGGED_IDS = ("reservation_id", "payment_id", "event_id")
 METRICS = {
     "Namespace": NAMESPACE,
     "Dimensions": [["route"]],
@@ -145,6 +148,8 @@ def _endpoint(
         log.structure_logs(trace_id=request.trace_id)  # replaces the keys of the previous request
         trace_id.set(request.trace_id)
         limits: Mapping[str, str] = {}
+        arguments: Mapping[str, Any] = {}
+        why: Mapping[str, str] = {}
         try:
             _check_size(request)
             _check_token(request)
@@ -155,7 +160,8 @@ def _endpoint(
             answer = _answer(handle(**arguments))
         except Exception as error:
             answer = _error(error, request, declared)
-        _record(event, answer["statusCode"], (time.perf_counter() - started) * 1000)
+            why = _why(error, arguments)
+        _record(event, answer["statusCode"], (time.perf_counter() - started) * 1000, why)
         # A handler's own headers win.
         answer["headers"] = {**_common_headers(request), **limits, **answer["headers"]}
         return answer
@@ -282,6 +288,25 @@ def _error(error: Exception, request: Request, declared: Collection[str]) -> Eve
     }
 
 
+def _first(values: Iterable[Any]) -> Any:
+    return next((value for value in values if value), None)
+
+
+def _why(error: Exception, arguments: Mapping[str, Any]) -> Mapping[str, str]:
+    """What the request's record says of its error: the code, the reason, and the ids that it is about.
+
+    An allow-list, since details may repeat what the client sent.
+    """
+    error = error.error if isinstance(error, ErrorWithHeaders) else error
+    if not isinstance(error, DomainError):
+        return {}
+    details = error.details if isinstance(error.details, Mapping) else {}
+    ids = {name: _first(getattr(given, name, None) for given in arguments.values()) for name in LOGGED_IDS}
+    ids |= {name: value for name in LOGGED_IDS if (value := details.get(to_camel(name)))}
+    found = {"code": error.code, "reason": details.get("reason"), **ids}
+    return {name: str(value)[:200] for name, value in found.items() if value}
+
+
 def _error_headers(error: DomainError) -> Mapping[str, str]:
     headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
     if isinstance(error, RateLimited) and error.limit:
@@ -306,7 +331,7 @@ def _common_headers(request: Request) -> dict[str, str]:
     return headers
 
 
-def _record(event: Event, status: int, duration_ms: float) -> None:
+def _record(event: Event, status: int, duration_ms: float, why: Mapping[str, str]) -> None:
     """One record that is log and metrics: CloudWatch reads the metrics that `_aws` names from any JSON record (embedded
     metric format), and a record of their own would cost as much again."""
     method, route = event.get("httpMethod", ""), event.get("resource", "")
@@ -317,6 +342,7 @@ def _record(event: Event, status: int, duration_ms: float) -> None:
         status=status,
         duration_ms=round(duration_ms, 1),
         route=f"{method} {route}",
+        **why,
         Duration=duration_ms,
         Requests=1,
         ServerErrors=int(status >= 500),
