@@ -38,6 +38,13 @@ export PIP_NO_CACHE_DIR := 1
 endif
 endif
 
+# A misspelt variable, or a template parameter in its place, would be ignored without a word.
+TAKEN := ARCHITECTURE ARGS EVENT FILES FUNCTION MINUTES PYTHON SET STAGE WORKERS
+UNKNOWN := $(strip $(foreach name,$(filter-out $(TAKEN),$(.VARIABLES)),$(if $(filter command,$(origin $(name))),$(name))))
+ifneq ($(UNKNOWN),)
+$(error no target takes $(UNKNOWN). Variables are: $(TAKEN). A template parameter: make up ARGS="--parameter-overrides $(firstword $(UNKNOWN))=$($(firstword $(UNKNOWN)))")
+endif
+
 .DEFAULT_GOAL := help
 .PHONY: generate alarms attack help invoke up down status logs demo reset test test-unit lint types lock emulator format validate build bench-endpoint bench-events test-apache
 
@@ -48,22 +55,23 @@ up: $(STAMP) ## Start everything on this machine; returns when the API answers (
 	@$(PY) -m emulator up $(ARGS)
 
 down: $(STAMP) ## Stop everything; the data stays
-	@$(PY) -m emulator down
+	@$(PY) -m emulator down $(ARGS)
 
 status: $(STAMP) ## What is running: services, functions, Kafka lag, schedules
-	@$(PY) -m emulator status
+	@$(PY) -m emulator status $(ARGS)
 
 logs: $(STAMP) ## What the functions logged (ARGS="-f --function QueueEnterFunction")
 	@$(PY) -m emulator logs $(ARGS)
 
 invoke: $(STAMP) ## Invoke one function with one event (FUNCTION=QueueEnterFunction EVENT=events/enter_queue.json)
+	@[ -n "$(FUNCTION)" ] || { echo 'usage: make invoke FUNCTION=QueueEnterFunction EVENT=events/enter_queue.json'; exit 2; }
 	@$(PY) -m emulator invoke $(FUNCTION) $(if $(EVENT),-e $(EVENT))
 
 demo: $(STAMP) ## Buy a ticket over HTTP, step by step
 	@$(PY) -m tools.demo
 
 reset: $(STAMP) ## Stop everything and delete all data
-	@$(PY) -m emulator reset
+	@$(PY) -m emulator reset $(ARGS)
 
 emulator: $(STAMP) ## The emulator itself (ARGS="up --project PATH --port 3100")
 	@$(PY) -m emulator $(ARGS)
@@ -122,7 +130,7 @@ bench-relay: $(STAMP) ## The relay: rows per second and commit-to-consumed laten
 
 lint: $(STAMP) ## Check style and import rules
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check .
-	@PYTHONPATH=.:layers/common/python $(VENV)/bin/lint-imports --no-cache > .lint-imports.log || { cat .lint-imports.log; exit 1; }
+	@report=$$(PYTHONPATH=.:layers/common/python $(VENV)/bin/lint-imports --no-cache 2>&1) || { echo "$$report"; exit 1; }
 
 format: $(STAMP) ## Correct style and import order
 	@$(PY) -m ruff check --fix . && $(PY) -m ruff format .

@@ -169,6 +169,8 @@ def logs(
     trace: Annotated[str | None, typer.Option(help="Only lines of this trace id or request id.")] = None,
 ) -> None:
     """Shows what the functions logged."""
+    if function is not None:
+        _require_function(function, State(state))
     lines = function_log.read(State(state).function_log, follow=(lambda: True) if follow else None)
     if not _show(select(lines, function, trace)) and (function or trace):
         print(f"nothing was logged by {function or 'any function'}{f' for {trace}' if trace else ''}", file=sys.stderr)
@@ -192,6 +194,8 @@ def invoke(
         response = _request("POST", f"{urls['lambda']}/2015-03-31/functions/{name}/invocations", payload)
     finally:
         notice.cancel()
+    if response.status == 404:
+        _require_function(name, State(state))
     if response.status >= 300:
         raise StackError(f"{name}: {_message(response.body)}")
     print(response.body)
@@ -293,6 +297,20 @@ def _payload(event: Path | None) -> bytes:
     known = sorted(path.stem for path in Path("events").glob("*.json"))
     similar = get_close_matches(event.stem, known) or known[:5]
     raise StackError(f"{event}: there is no such file" + (f"; events/ has {', '.join(similar)}" if similar else ""))
+
+
+def _require_function(name: str, state: State) -> None:
+    """Raises StackError, with the most similar names, if the running stack has no such function."""
+    urls = lifecycle.running(state)
+    if urls is None:
+        return  # the log of a stopped stack
+    known = list(json.loads(_request("GET", f"{urls['admin']}/status").body)["functions"])
+    if name not in known:
+        similar = get_close_matches(name, known, cutoff=0.4)
+        raise StackError(
+            f"there is no function {name}"
+            + (f"; did you mean {', '.join(similar)}?" if similar else "; `status` lists the functions")
+        )
 
 
 def _message(body: str) -> str:

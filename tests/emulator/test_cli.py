@@ -218,8 +218,15 @@ def test_invoke_prints_the_answer_and_logs_shows_the_lines_of_one_trace(running:
     wait_until(lambda: trace in running.run("logs", "--trace", trace).stdout)
     (line,) = running.run("logs", "--trace", trace, "--function", "Greet").stdout.splitlines()
     assert line.endswith(f"INFO     Greet greeting correlation_id={trace}")
-    none = running.run("logs", "--function", "Other")
-    assert (none.stdout, none.stderr) == ("", "nothing was logged by Other\n")
+
+
+def test_a_misspelt_function_is_an_error_that_names_similar_ones(running: Project) -> None:
+    for command in (("logs", "--function", "Gret"), ("invoke", "Gret")):
+        done = running.run(*command)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == "error: there is no function Gret; did you mean Greet?\n"
+    unlike = running.run("logs", "--function", "Zzz")
+    assert unlike.stderr == "error: there is no function Zzz; `status` lists the functions\n"
 
 
 def test_invoke_says_that_it_waits_for_a_slow_function(running: Project, tmp_path: Path) -> None:
@@ -241,7 +248,7 @@ def test_invoke_fails_when_the_function_fails_or_does_not_exist(running: Project
     assert failed.returncode == 1
     assert json.loads(failed.stdout)["errorMessage"] == "on request"
     assert unknown.returncode == 1
-    assert unknown.stderr.startswith("error: Missing: Function not found")
+    assert unknown.stderr.startswith("error: there is no function Missing")
     missing = running.run("invoke", "Greet", "-e", str(tmp_path / "evnt.json"))
     assert (missing.returncode, missing.stderr.count("\n")) == (1, 1)
     assert missing.stderr.startswith(f"error: {tmp_path / 'evnt.json'}: there is no such file")
