@@ -314,3 +314,11 @@ def test_the_log_says_why_a_payment_failed_and_which_one(capsys: pytest.CaptureF
     why = {name: record[name] for name in ("code", "reason", "payment_id", "reservation_id")}
     assert why == {"code": "TEAPOT", "reason": "LIMIT_EXCEEDED", "payment_id": payment, "reservation_id": "r-1"}
     assert "private" not in json.dumps(record)
+
+
+def test_an_unknown_name_in_a_query_is_rejected() -> None:
+    @endpoint
+    def listing(query: Paging) -> None: ...
+
+    status, body, _ = call(listing, event(queryStringParameters={"page": "1", "sizes": "5"}))
+    assert (status, body["code"], body["details"][0]["field"]) == (400, "VALIDATION_ERROR", "sizes")

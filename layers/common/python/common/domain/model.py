@@ -27,6 +27,8 @@ def _printable(text: str) -> str:
 
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+# A "+" of a query string that was not written as %2B arrives as a space.
+_UNENCODED_PLUS = re.compile(r"(\d) (\d\d:\d\d)$", re.ASCII)
 
 
 # Unicode's Default_Ignorable_Code_Point and interlinear annotations: text with them looks like text without. Joiners,
@@ -51,6 +53,7 @@ def _read(moment: Any) -> Any:
     # Pydantic would accept "7" too, as seconds since 1970.
     if not isinstance(moment, str):
         return moment
+    moment = _UNENCODED_PLUS.sub(r"\1+\2", moment)
     if not _RFC3339.fullmatch(moment):
         raise ValueError("must be an RFC 3339 time with its offset, as 2026-05-01T11:00:00Z")
     return datetime.fromisoformat(moment.upper())

@@ -30,8 +30,8 @@ class Body(ClosedModel):
     """The JSON body of a request."""
 
 
-class Query(Model):
-    """The query string. If a parameter is repeated, the last one counts."""
+class Query(ClosedModel):
+    """The query string. If a parameter is repeated, the last one counts; an unknown one is rejected."""
 
 
 class Path(Model):
