@@ -282,6 +282,17 @@ def test_money_for_seats_that_were_changed_is_not_taken_or_returned(service: Pay
     assert (service.kept_by_gateway(authorized), service.kept_by_gateway(paid)) == (0, 0)
 
 
+def test_a_payment_whose_amount_changed_while_it_was_registered_is_not_started(service: PaymentsService) -> None:
+    user, reservation = uuid4(), uuid4()
+    service.faults("error")
+    assert code_of(lambda: service.create(user, reservation)) == "PAYMENT_NOT_STARTED"
+    (known,) = service.withdrawn
+    assert known is not None
+    service.payments.change_order(known, "Tour 1", AMOUNT // 2)  # a request for other seats at the same time
+    assert not service.payments.mark_preregistered(known, AMOUNT, service.clock())
+    assert service.payments.mark_preregistered(known, AMOUNT // 2, service.clock())
+
+
 def test_a_free_reservation_is_paid_without_the_gateway(service: PaymentsService, superuser: Database) -> None:
     service.amount = 0
     service.use_gateway(None)  # a call would raise

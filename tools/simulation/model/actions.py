@@ -72,6 +72,11 @@ PAIRS = (
     Pair("recorded", "messages", "cancel"),
     Pair("recorded", "messages", "holds end"),
     Pair("recorded", "messages", "event cancelled"),
+    Pair("admitted", "hold", "withdraw"),
+    Pair("held", "create", "withdraw and cancel"),
+    Pair("authorized", "confirm", "withdraw and cancel"),
+    Pair("recorded", "messages", "withdraw and cancel"),
+    Pair("confirmed", "cancel", "withdraw"),
     Pair("confirmed", "cancel", "cancel"),
     Pair("confirmed", "cancel", "event cancelled"),
 )
@@ -106,6 +111,8 @@ def act(world: World, action: str, purchase: Purchase, fault: Fault | None = Non
         case "pay again and confirm" if payment:
             world.pay(payment, "AUTHORIZED")
             world.confirm(payment, approve=True, fault=fault)
+        case "withdraw" | "withdraw and cancel":
+            world.withdraw(purchase.user, cancel=action != "withdraw", fault=fault)
         case "holds end":
             world.pass_time(HOLD + 1)
             world.expire(fault)

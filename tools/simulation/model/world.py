@@ -29,7 +29,7 @@ from common.contracts.payable import PayableRequest, PayableResponse
 from common.contracts.reservation_payments import ReservationPaymentsRequest, ReservationPaymentsResponse
 from common.contracts.seat_catalogue import SeatCatalogueResponse
 from common.domain.ids import EventId, ReservationId, SeatId, UserId
-from common.domain.shared_errors import ServiceUnavailable, StoreUnavailable
+from common.domain.shared_errors import AccountInUse, ServiceUnavailable, StoreUnavailable
 from common.http import endpoint
 from common.messaging.consumer import Consumer
 from common.messaging.messages import (
@@ -99,6 +99,7 @@ from functions.reservations.usecases.cancel_event_reservations import CancelEven
 from functions.reservations.usecases.cancel_reservation import CancelReservation
 from functions.reservations.usecases.change_seats import ChangeSeats
 from functions.reservations.usecases.check_payable import CheckPayable
+from functions.reservations.usecases.close_account import CloseAccount
 from functions.reservations.usecases.confirm_paid import ConfirmPaid
 from functions.reservations.usecases.drop_hold import DropHold
 from functions.reservations.usecases.expire_holds import ExpireHolds
@@ -141,7 +142,8 @@ CONSUMERS = (
 )
 TABLES = (
     *("common.outbox_events", "common.processed_events", "common.failed_attempts"),
-    *(f"reservation_service.{table}" for table in ("reservation_seats", "reservations", "cancelled_events")),
+    *(f"reservation_service.{table}" for table in ("reservation_seats", "reservations")),
+    *(f"reservation_service.{table}" for table in ("cancelled_events", "closing_accounts")),
     *(f"payment_service.{table}" for table in ("refunds", "portone_answers", "payments")),
     *(f"event_service.{table}" for table in ("seats", "events", "halls", "venues")),
 )
@@ -238,6 +240,7 @@ class Reservations(Environment):
         )
         self.release_seats = ReleaseSeats(database, reservations, drop_hold, clock)
         self.cancel_reservation = CancelReservation(database, reservations, drop_hold, clock)
+        self.close_account = CloseAccount(database, reservations, drop_hold, clock)
         self.check_payable = CheckPayable(database, reservations, clock)
         confirm_paid = ConfirmPaid(reservations, drop_hold, self.tokens, clock)
         self.expire_holds = ExpireHolds(
@@ -429,6 +432,7 @@ class World:
         self.tokens: dict[UUID, str] = {}  # by reservation, as its buyer received it
         self.approvals: dict[UUID, str] = {}  # by payment: the token from PortOne's window
         self.final_answers: dict[UUID, str] = {}  # by payment: the final answer that its buyer received
+        self.withdrawn: set[str] = set()  # the users whose account is withdrawn
         self.day_began = self.now
         self.closed_payments: set[UUID] = set()  # those whose window at PortOne is closed
         self._owner = Database(stores.superuser)
@@ -576,6 +580,8 @@ class World:
         return None
 
     def http(self, name: str, service: str, handler: Any, event: dict[str, Any], fault: Fault | None) -> Response:
+        if event["requestContext"].get("authorizer", {}).get("sub") in self.withdrawn:
+            return Response(401, {"code": "TOKEN_REVOKED"})
         found = self.run(name, service, lambda: handler(event, None), fault)
         if found is None:
             return CRASHED
@@ -743,6 +749,18 @@ class World:
         return self.http(
             "cancel", "reservations", cancel_reservation.handler, self._request(user, path=reservation_id), fault
         )
+
+    def withdraw(self, user: UUID, *, cancel: bool, fault: Fault | None = None) -> None:
+        """The buyer's account is withdrawn, unless something is live that they do not want to be cancelled."""
+
+        def close() -> None:
+            try:
+                self.reservations.close_account.close(UserId(user), cancel=cancel)
+            except AccountInUse:
+                return
+            self.withdrawn.add(str(user))
+
+        self.run("withdraw", "reservations", close, fault)
 
     def create_payment(self, reservation_id: UUID, key: str, fault: Fault | None = None) -> Response:
         row = self._reservation(reservation_id)
@@ -1024,6 +1042,12 @@ class World:
         for payment_id, what in self.final_answers.items():
             if (rows[payment_id] in ("SUCCESS", "REFUNDED")) != (what == "paid"):
                 found.append(Violation("a buyer received a false final answer", f"{what}: payment {payment_id}"))
+        for row in self._owner.rows(
+            "SELECT id FROM reservation_service.reservations"
+            " WHERE status <> 'CANCELLED' AND event_starts_at > %s AND user_id::text = ANY(%s)",
+            (self.now, list(self.withdrawn)),
+        ):
+            found.append(Violation("a live reservation of a withdrawn account", f"reservation {row['id']}"))
         return [*found, *self._unsellable()]
 
     def _unsellable(self) -> Iterator[Violation]:
