@@ -13,6 +13,7 @@ from common.stores.redis import Client
 from functions.auth.adapters.email_code_redis import EmailCodes
 from functions.auth.domain.email_code import CODES_A_DAY, TRIES
 from tests.support.concurrently import concurrently
+from tests.support.fakes.in_memory_vault import in_memory_vault
 from tests.support.fixtures.auth_service import AuthService
 
 RIGHT, WRONG = b"right", b"wrong"
@@ -120,12 +121,15 @@ def test_the_time_of_the_first_email_confirmation_is_kept(service: AuthService, 
     account = service.accounts.account(user)
     assert account is not None
     assert not account.email_verified
+    address = in_memory_vault().lookup("email", account.email)
+    service.states.confirm_email(user, b"another address", service.now)
+    assert service.accounts.account(user) == account
     for _ in range(2):
-        service.states.confirm_email(user, service.now)
+        service.states.confirm_email(user, address, service.now)
         account = service.accounts.account(user)
         assert account is not None
         assert account.email_verified
-    service.states.confirm_email(user, service.now.replace(year=2027))
+    service.states.confirm_email(user, address, service.now.replace(year=2027))
     assert [row["at"] for row in superuser.rows("SELECT email_verified_at AS at FROM user_service.users")] == [
         service.now
     ]

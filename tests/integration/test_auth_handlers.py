@@ -495,6 +495,20 @@ def test_a_verified_person_resets_a_forgotten_password_once(sandbox_url: str) ->
     assert code(again) == (422, "IDENTITY_NOT_VERIFIED")
 
 
+def test_a_verified_person_corrects_a_mistyped_address_once(sandbox_url: str) -> None:
+    pair, verification = logged_in(), verify_identity(sandbox_url, "seed:demo@example.com")
+    taken = call("correct_email", email="admin@example.com", identityVerificationId=verification)
+    assert code(taken) == (409, "EMAIL_TAKEN")
+    assert authorize(pair["accessToken"])["effect"] == "Allow"
+    assert call("correct_email", email="right@example.com", identityVerificationId=verification) == (204, None)
+    assert authorize(pair["accessToken"])["code"] == "TOKEN_REVOKED"
+    assert code(call("log_in")) == (401, "INVALID_CREDENTIALS")
+    token = logged_in(email="right@example.com")["accessToken"]
+    assert call("read_account", as_user("read_account", token))[1]["email"] == "right@example.com"
+    again = call("correct_email", email="other@example.com", identityVerificationId=verification)
+    assert code(again) == (422, "IDENTITY_NOT_VERIFIED")
+
+
 def test_every_rejected_password_reset_gets_the_same_error(sandbox_url: str, verification_id: str) -> None:
     assert call("register_account", identityVerificationId=verification_id, email="hong@example.com")[0] == 201
     responses = [

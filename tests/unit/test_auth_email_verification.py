@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -39,7 +39,10 @@ class Fakes:
     def account(self, user_id: UserId) -> Account | None:
         return self.account_found
 
-    def confirm_email(self, user_id: UserId, now: datetime) -> None:
+    def email_hash(self, user_id: UserId) -> bytes | None:
+        return self.lookup("email", self.account_found.email) if self.account_found else None
+
+    def confirm_email(self, user_id: UserId, email_hash: bytes, now: datetime) -> None:
         self.confirmed.append((user_id, now))
 
     def save(self, user_id: UserId, code_hash: bytes) -> bool:
@@ -82,6 +85,16 @@ def test_the_code_that_was_mailed_proves_the_address_once() -> None:
     assert type(error.value) is CodeInvalid
 
 
+def test_a_code_proves_no_address_but_the_one_it_was_mailed_to() -> None:
+    fakes = Fakes()
+    fakes.send()
+    fakes.account_found = replace(HONG, email="corrected@example.com")
+    with pytest.raises(DomainError) as error:
+        fakes.confirm("004217")
+    assert type(error.value) is CodeInvalid
+    assert fakes.confirmed == []
+
+
 @pytest.mark.parametrize("code", ["004218", "4217", "", "004217 ", "００４２１７", "x" * 100])
 def test_a_wrong_code_does_not_verify_the_address(code: str) -> None:
     fakes = Fakes()
@@ -103,7 +116,8 @@ def test_a_code_works_for_its_user_only() -> None:
 def test_a_code_is_saved_as_a_keyed_hash() -> None:
     fakes = Fakes()
     fakes.send()
-    assert fakes.saved == {HONG.id: fakes.lookup("email-code", f"{HONG.id}:004217")}
+    address = fakes.lookup("email", HONG.email).hex()
+    assert fakes.saved == {HONG.id: fakes.lookup("email-code", f"{HONG.id}:{address}:004217")}
 
 
 def test_no_code_is_mailed_within_a_minute_of_the_last() -> None:

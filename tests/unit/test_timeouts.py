@@ -47,6 +47,7 @@ FURTHER_WAITS = {
     # Its own captcha, and another one for suspected bots.
     "AuthLoginFunction": captcha.TIMEOUT_SECONDS,
     "AuthRegisterFunction": captcha.TIMEOUT_SECONDS + identity_verification_client.TIMEOUT_SECONDS,
+    "AuthEmailCorrectionFunction": identity_verification_client.TIMEOUT_SECONDS,
     "AuthPasswordResetFunction": identity_verification_client.TIMEOUT_SECONDS,
     "AuthOauthStartFunction": oauth_providers.TIMEOUT_SECONDS - 3 * oauth_providers.TIMEOUT_SECONDS,  # discovery only
     "ReservationsSeatMapFunction": READ,

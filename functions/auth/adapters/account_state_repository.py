@@ -5,10 +5,13 @@ The changes that end sessions run in the caller's transaction.
 
 from datetime import datetime
 
+from psycopg.errors import UniqueViolation
+
 from common.domain.ids import UserId
 from common.stores.postgres import Connection, Database
-from functions.auth.adapters.spent_verification_repository import spend
+from functions.auth.adapters.spent_verification_repository import Purpose, spend
 from functions.auth.domain.account import OwnershipProof
+from functions.auth.domain.errors import EmailTaken
 
 
 class AccountStateRepository:
@@ -66,17 +69,55 @@ class AccountStateRepository:
         )
         return changed.rowcount > 0
 
-    def spend_verification(self, connection: Connection, verification_hash: bytes, now: datetime) -> None:
-        """Of a password reset. Raises IdentityNotVerified if it is spent."""
-        spend(connection, verification_hash, "reset", now)
+    def owner_of_unverified(self, ci_hash: bytes) -> UserId | None:
+        """The person's account, if its address was never verified."""
+        found = self._database.row(
+            """
+            SELECT id FROM user_service.users
+             WHERE ci_hash = %s AND status <> 'WITHDRAWN' AND email_verified_at IS NULL
+            """,
+            (ci_hash,),
+        )
+        return UserId(found["id"]) if found else None
 
-    def confirm_email(self, user_id: UserId, now: datetime) -> None:
-        """The account's address is verified (AUTH-022); the time of the first proof is kept."""
+    def correct_email(
+        self, connection: Connection, user_id: UserId, email_sealed: bytes, proof: OwnershipProof
+    ) -> bool:
+        """False if the account is WITHDRAWN or its address verified. Raises EmailTaken."""
+        try:
+            changed = connection.execute(
+                """
+                UPDATE user_service.users
+                   SET email_hash = %(hash)s, email_sealed = CASE WHEN status = 'ACTIVE' THEN %(sealed)s::bytea END
+                 WHERE id = %(id)s AND status <> 'WITHDRAWN' AND email_verified_at IS NULL
+                """,
+                {"id": user_id, "hash": proof.email, "sealed": email_sealed},
+            )
+        except UniqueViolation:
+            raise EmailTaken() from None
+        connection.execute(  # of a dormant account, which is locked as the row above
+            "UPDATE user_service.dormant_personal_data SET email_sealed = %s WHERE user_id = %s",
+            (email_sealed, user_id),
+        )
+        return changed.rowcount > 0
+
+    def spend_verification(
+        self, connection: Connection, verification_hash: bytes, purpose: Purpose, now: datetime
+    ) -> None:
+        """Raises IdentityNotVerified if it is spent."""
+        spend(connection, verification_hash, purpose, now)
+
+    def email_hash(self, user_id: UserId) -> bytes | None:
+        found = self._database.row("SELECT email_hash FROM user_service.users WHERE id = %s", (user_id,))
+        return found["email_hash"] if found else None
+
+    def confirm_email(self, user_id: UserId, email_hash: bytes, now: datetime) -> None:
+        """The account's address, if it is still this one, is verified (AUTH-022); the first proof's time is kept."""
         with self._database.transaction() as connection:
             connection.execute(
                 """
                 UPDATE user_service.users SET email_verified_at = coalesce(email_verified_at, %s)
-                 WHERE id = %s AND status = 'ACTIVE'
+                 WHERE id = %s AND status = 'ACTIVE' AND email_hash = %s
                 """,
-                (now, user_id),
+                (now, user_id, email_hash),
             )

@@ -6,7 +6,7 @@ from typing import Literal
 from common.stores.postgres import Connection
 from functions.auth.domain.errors import IdentityNotVerified
 
-Purpose = Literal["register", "reset"]
+Purpose = Literal["register", "reset", "email"]
 
 
 def spend(connection: Connection, verification_hash: bytes, purpose: Purpose, at: datetime) -> None:

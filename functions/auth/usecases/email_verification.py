@@ -32,7 +32,9 @@ class Accounts(Protocol):
 
 
 class Addresses(Protocol):
-    def confirm_email(self, user_id: UserId, now: datetime) -> None: ...
+    def email_hash(self, user_id: UserId) -> bytes | None: ...
+
+    def confirm_email(self, user_id: UserId, email_hash: bytes, now: datetime) -> None: ...
 
 
 class Mailer(Protocol):
@@ -56,7 +58,8 @@ class CodeSending:
         if account is None:  # the token outlived its account
             raise TokenInvalid()
         code = self._new_code()
-        if not self._codes.save(user_id, _hash(self._lookup, user_id, code)):
+        address = self._lookup("email", account.email)
+        if not self._codes.save(user_id, _hash(self._lookup, user_id, address, code)):
             return
         # Saved before it is mailed, so that it is valid when the mail arrives. If the process crashes here, the user
         # can request the next one after a minute.
@@ -76,13 +79,15 @@ class CodeConfirmation:
 
     def confirm(self, user_id: UserId, code: str) -> None:
         """Raises CodeInvalid for a code that is wrong, spent or expired."""
-        if not self._codes.matches(user_id, _hash(self._lookup, user_id, code)):
+        address = self._addresses.email_hash(user_id)
+        if address is None or not self._codes.matches(user_id, _hash(self._lookup, user_id, address, code)):
             raise CodeInvalid()
         # If the process crashes before or after this line, the code stays valid: confirming twice changes nothing.
-        self._addresses.confirm_email(user_id, self._clock())
+        self._addresses.confirm_email(user_id, address, self._clock())
         self._codes.spend(user_id)
 
 
-def _hash(lookup: Lookup, user_id: UserId, code: str) -> bytes:
-    """Keyed: with a plain hash, any of the million codes could be found by trying all."""
-    return lookup("email-code", f"{user_id}:{code}")
+def _hash(lookup: Lookup, user_id: UserId, address: bytes, code: str) -> bytes:
+    """Keyed: with a plain hash, any of the million codes could be found by trying all. The code of an address proves no
+    other: it may be corrected after the code was mailed (AUTH-023)."""
+    return lookup("email-code", f"{user_id}:{address.hex()}:{code}")

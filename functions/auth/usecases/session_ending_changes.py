@@ -53,13 +53,24 @@ class SessionEndingChanges:
             self._blacklist.add(ended, now)
         return True
 
+    def correct_email(self, user_id: UserId, email_sealed: bytes, proof: OwnershipProof, now: datetime) -> bool:
+        """Replace the address, spend the verification and end every session. Raises EmailTaken, and IdentityNotVerified
+        if the verification was spent meanwhile. False, without a change, if the address was verified meanwhile."""
+        with self._database.transaction() as connection:
+            if not self._accounts.correct_email(connection, user_id, email_sealed, proof):
+                return False
+            self._accounts.spend_verification(connection, proof.identity_verification, "email", now)
+            ended = self._sessions.end_all(connection, user_id, now)
+            self._blacklist.add(ended, now)
+        return True
+
     def reset_password(self, user_id: UserId, new_hash: str, proof: OwnershipProof, now: datetime) -> bool:
         """Spend the verification and end every session. Raises IdentityNotVerified if it was spent meanwhile. False,
         without a change, if the account was withdrawn meanwhile."""
         with self._database.transaction() as connection:
             if not self._accounts.reset_password(connection, user_id, new_hash):
                 return False
-            self._accounts.spend_verification(connection, proof.identity_verification, now)
+            self._accounts.spend_verification(connection, proof.identity_verification, "reset", now)
             ended = self._sessions.end_all(connection, user_id, now)
             self._blacklist.add(ended, now)
         return True
