@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from signal import SIGTERM
@@ -80,14 +81,19 @@ def _jars() -> Path:
 
 
 def _fetch() -> None:
-    draft = _jars().with_suffix(".draft")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    (draft / "pom.xml").write_text(_POM)
-    _run(
-        ["mvn", "--batch-mode", "--quiet", "--file", str(draft), "dependency:copy-dependencies", "-DoutputDirectory=."]
-    )
-    draft.rename(_jars())
+    """Into a folder of this process: others may fetch at the same time, and the first one's jars stay."""
+    _jars().parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix="kafka-", dir=_jars().parent))
+    try:
+        (draft / "pom.xml").write_text(_POM)
+        copy = ["dependency:copy-dependencies", "-DoutputDirectory=."]
+        _run(["mvn", "--batch-mode", "--quiet", "--file", str(draft), *copy])
+        draft.rename(_jars())
+    except OSError:
+        if not _jars().exists():
+            raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _java() -> list[str]:

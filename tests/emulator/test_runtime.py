@@ -278,7 +278,7 @@ def test_idle_environments_are_ended(emulate: Emulate) -> None:
     live = emulate(limits=Limits(idle=0.2))
     pid = about(live)["pid"]
     wait_for(lambda: has_ended(pid), "the process to be ended")
-    assert live.runtime.stats()["ActFunction"].environments == 0
+    wait_for(lambda: live.runtime.stats()["ActFunction"].environments == 0, "the environment to be forgotten")
 
 
 def test_a_change_in_the_source_is_in_the_next_answer(emulate: Emulate, stack: Stack, tmp_path: Path) -> None:

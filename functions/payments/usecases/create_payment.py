@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from common.domain.clock import Clock, NewId
 from common.domain.ids import EventId, PaymentId, ReservationId, UserId
-from common.domain.shared_errors import DomainError
+from common.domain.shared_errors import DomainError, NotFound
 from common.runtime.log import log
 from functions.payments.adapters.clients.reservations_client import ReservationsClient
 from functions.payments.adapters.payment_repository import PaymentRepository
@@ -70,8 +70,11 @@ class CreatePayment:
             if self._payments.add(payment):
                 return CreatedPayment(self._start(payment), is_new=True)
             known = self._find(reservation_id, payment_key)
-        if known is None or (known.user_id, known.reservation_id) != (user_id, reservation_id):
-            raise PaymentKeyReused()
+        if known is None:
+            raise PaymentInProgress()  # the payment that was in the way has just failed
+        if (known.user_id, known.reservation_id) != (user_id, reservation_id):
+            # Found by its key, it is another payment; found by its reservation, the reservation is another user's.
+            raise PaymentKeyReused() if known.payment_key == payment_key else NotFound()
         if known.status is PaymentStatus.PENDING:
             known = self._continue(known, is_repeated=known.payment_key == payment_key)
         return CreatedPayment(known, is_new=False)
