@@ -50,9 +50,14 @@ def pairs(words: list[str]) -> dict[str, str]:
     return dict(word.split("=", 1) for word in words)
 
 
+def with_preflight_origin(parameters: dict[str, str]) -> dict[str, str]:
+    """A preflight allows the one front end, or any if there are several (ADR 0107)."""
+    return {"PreflightOrigin": "*" if "," in parameters.get("AllowedOrigin", "") else "", **parameters}
+
+
 def main() -> int:
     stage, *changes = sys.argv[1:]
-    parameters = settings(stage) | pairs(changes)
+    parameters = with_preflight_origin(settings(stage) | pairs(changes))
     command = [str(SAM), "deploy", "--config-file", str(CONFIG), "--config-env", stage]
     command += ["--template-file", str(with_settings(BUILT, parameters)), "--parameter-overrides"]
     return subprocess.call([*command, *(f"{name}={value}" for name, value in parameters.items())], cwd=ROOT)

@@ -13,6 +13,7 @@ from common.protection.rate_class import BURST, LOGIN, OTHERS, READS, RateClass
 from emulator.circular_references import check_no_cycles
 from emulator.template import load
 from emulator.translate import translate
+from infra.deploy import with_preflight_origin
 from tools.openapi.routes import ROOT
 
 TEXT = (ROOT / "template.yaml").read_text(encoding="utf-8")
@@ -166,7 +167,7 @@ def test_the_firewall_allows_an_address_what_the_functions_allow_it() -> None:
 )
 def test_a_preflight_allows_one_origin_or_any_of_several(tmp_path: Path, origins: str, allowed: str) -> None:
     """The gateway cannot choose between them; the responses themselves name the caller's (ADR 0107)."""
-    (api,) = load(ROOT / "template.yaml", {"AllowedOrigin": origins}, cache=tmp_path).apis
+    (api,) = load(ROOT / "template.yaml", with_preflight_origin({"AllowedOrigin": origins}), cache=tmp_path).apis
     preflights = [route.mock for route in api.routes if route.mock]
     assert preflights
     for mock in preflights:
