@@ -1,4 +1,4 @@
-"""A mistyped address is corrected by the verified person and by nobody else, whatever races it, on a real Postgres and
+"""A mistyped address is corrected by the verified person only, whatever happens at the same time, on a real Postgres and
 Redis (AUTH-023)."""
 
 from collections.abc import Callable
@@ -101,7 +101,7 @@ def test_the_verified_person_logs_in_with_the_corrected_address_and_every_sessio
 
 
 @pytest.mark.parametrize("verification", ["lee-1", "unknown-1", "noci-1"])
-def test_nobody_else_corrects_the_address(service: AuthService, user: UserId, verification: str) -> None:
+def test_another_person_cannot_correct_the_address(service: AuthService, user: UserId, verification: str) -> None:
     pair = service.sessions.open(user, Role.USER)
     with pytest.raises(IdentityNotVerified):
         correct(service, verification=verification)

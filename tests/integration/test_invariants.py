@@ -168,7 +168,7 @@ def token_of_another_reservation(stores: ConsistentStores) -> None:
 
 
 PLANTED_ELSEWHERE: list[tuple[str, Callable[[ConsistentStores], None]]] = [
-    ("2 money of a payment that nobody knows", payment_of_unknown_origin),
+    ("2 money of an unknown payment", payment_of_unknown_origin),
     ("2 a payment recorded as paid that the bank was never paid", payment_missing_at_the_bank),
     ("2 money kept that is not owed, or owed and not kept", refund_too_small),
     ("2 money kept that is not owed, or owed and not kept", failed_payment_not_returned),

@@ -55,7 +55,7 @@ class Violation:
 
 
 def connect(postgres_url: str) -> Connection:
-    """Whoever may read every schema."""
+    """A connection of a login that may read every schema."""
     return psycopg.connect(postgres_url, autocommit=True, row_factory=dict_row)
 
 
@@ -83,7 +83,7 @@ def _in_postgres(postgres: Connection, now: datetime, settling: timedelta) -> It
 
 
 _STRAY, _NO_MONEY, _WRONG_SUM = _MONEY_RULES = (
-    "2 money of a payment that nobody knows",
+    "2 money of an unknown payment",
     "2 a payment recorded as paid that the bank was never paid",
     "2 money kept that is not owed, or owed and not kept",
 )

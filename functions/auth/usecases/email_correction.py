@@ -44,8 +44,8 @@ class EmailCorrection:
     def correct(self, email: str, identity_verification_id: str) -> None:
         """Replace the address of the person's account, and end its sessions.
 
-        Only an address that was never verified: whoever has the person's telephone must not take over an account
-        whose owner can be reached. The old address gets no mail, since it may be a stranger's.
+        Only an address that was never verified: a person who has the owner's telephone must not take over an
+        account whose owner can be reached. The old address gets no mail, since it may be a stranger's.
 
         Raises IdentityNotVerified, whatever the reason: no such account, a verified address, a spent verification.
         Raises EmailTaken.

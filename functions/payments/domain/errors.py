@@ -41,7 +41,7 @@ class SignatureInvalid(DomainError):
 
 
 class PaymentNotStarted(DomainError):
-    """The payment gateway does not answer, and nobody can have paid: the buyer may try again."""
+    """The payment gateway does not answer, and the buyer cannot have paid: they may try again."""
 
     code = "PAYMENT_NOT_STARTED"
     retryable = True

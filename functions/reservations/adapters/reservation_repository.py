@@ -153,8 +153,8 @@ class ReservationRepository:
         return Usage(**row)
 
     def lock_overdue_without_payment(self, connection: Connection, now: datetime, limit: int) -> list[Reservation]:
-        """PENDING reservations whose hold has expired and that nobody began to pay for, oldest first. Skips rows that
-        another transaction has locked: it is releasing them."""
+        """PENDING reservations whose hold has expired and that have no payment, oldest first. Skips rows that another
+        transaction has locked: it is releasing them."""
         return _lock(
             connection,
             """
@@ -181,8 +181,8 @@ class ReservationRepository:
     def lock_overdue_conflicts(
         self, connection: Connection, reservation: Reservation, now: datetime
     ) -> list[Reservation]:
-        """PENDING reservations whose hold has expired and that nobody began to pay for, of the same user and event or
-        with some of the same seats."""
+        """PENDING reservations whose hold has expired and that have no payment, of the same user and event or with some
+        of the same seats."""
         return _lock(
             connection,
             """

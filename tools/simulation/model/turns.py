@@ -113,7 +113,7 @@ def _until_stopped(
         known = sum(each.state is _State.WAITING for each in turns)
         if lock_waits() > known:
             with changed:
-                if turn.state is _State.RUNNING:  # nobody else runs, so it still waits
+                if turn.state is _State.RUNNING:  # the other does not run, so it still waits
                     turn.state = _State.WAITING
                     return
 

@@ -63,7 +63,7 @@ class SecretVersions:
         return False
 
     def add(self, version: str, value: Mapping[str, Any]) -> str:
-        """Add a version that nobody reads yet. Does nothing if it exists: the step was repeated."""
+        """Add a version that is not read yet. Does nothing if it exists: the step was repeated."""
         with suppress(self._manager.exceptions.ResourceExistsException):
             self._manager.put_secret_value(
                 SecretId=self.name, ClientRequestToken=version, SecretString=json.dumps(value), VersionStages=[PENDING]
