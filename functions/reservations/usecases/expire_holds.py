@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from common.contracts.reservation_payments import ReservationPayment
+from common.contracts.reservation_payments import MOST_RESERVATIONS, ReservationPayment
 from common.domain.clock import Clock
 from common.domain.ids import ReservationId
 from common.domain.shared_errors import ServiceUnavailable
@@ -37,7 +37,7 @@ class ExpireHolds:
         self._drop_hold = drop_hold
         self._clock = clock
 
-    def expire(self, limit: int = 200) -> int:
+    def expire(self, limit: int = MOST_RESERVATIONS) -> int:
         """Cancels at most `limit` without a payment and as many with an unpaid one. Returns how many."""
         return self._expire_without_payment(limit) + self._expire_with_payment(limit)
 

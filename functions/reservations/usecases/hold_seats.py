@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import NoReturn
 from uuid import UUID
 
 from common.domain.clock import Clock, NewId
@@ -71,28 +70,31 @@ class HoldSeats:
         )
         taken = self._seat_holds.take(event_id, reservation.id, seat_ids, reservation.time_left_in_redis(now), now)
         if taken:
-            return self._repeated(reservation, now) or _raise(SeatTaken(seatIds=[str(seat) for seat in taken]))
+            return self._repeated(reservation, now, otherwise=SeatTaken(seatIds=[str(seat) for seat in taken]))
         try:
             self._conflicts.write(reservation, now, lambda: self._add(reservation))
         except (SeatTaken, HoldExists) as error:
             self._undo(reservation, now)
-            return self._repeated(reservation, now) or _raise(error)
+            return self._repeated(reservation, now, otherwise=error)
         except DomainError:
             self._undo(reservation, now)
             raise
         return self._payment_tokens.issue(reservation, now, is_new=True)
 
-    def _repeated(self, wanted: Reservation, now: datetime) -> PayableHold | None:
-        """The user's live hold of the same seats: a request whose answer was lost. None without a live hold.
+    def _repeated(self, wanted: Reservation, now: datetime, *, otherwise: DomainError) -> PayableHold:
+        """The user's live hold of the same seats: a request whose answer was lost.
 
-        Raises HoldExists if it has other seats.
+        Raises HoldExists if it has other seats, and `otherwise` without a live hold.
         """
         held = self._reservations.pending_of(wanted.user_id, wanted.event_id)
         if held is None or not held.holds_at(now):
-            return None
+            raise otherwise
         if set(held.seat_ids) != set(wanted.seat_ids):
             raise hold_exists(held)
-        return self._payment_tokens.issue_again(held)
+        again = self._payment_tokens.issue_again(held)
+        if again is None:
+            raise otherwise
+        return again
 
     def _add(self, reservation: Reservation) -> None:
         with self._database.transaction() as connection:
@@ -113,7 +115,3 @@ class HoldSeats:
             left = other.time_left_in_redis(now)
             if left > timedelta():
                 self._seat_holds.take(event_id, other.id, other.seat_ids, left, now)
-
-
-def _raise(error: DomainError) -> NoReturn:
-    raise error

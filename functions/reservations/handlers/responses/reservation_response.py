@@ -2,7 +2,6 @@
 
 from typing import Literal, Self
 
-from common.contracts.reservation_payments import ReservationPayment
 from common.domain.ids import EventId, PaymentId, ReservationId, SeatId
 from common.domain.model import Model, Moment
 from functions.reservations.domain.cancellation import CancellationTerms
@@ -116,18 +115,6 @@ class OpenPaymentResponse(Model):
     channel_key: str
     order_name: str
 
-    @classmethod
-    def of(cls, payment: ReservationPayment) -> Self:
-        return cls(
-            payment_id=payment.payment_id,
-            payment_key=payment.payment_key,
-            amount=payment.amount,
-            status=payment.status,
-            store_id=payment.store_id,
-            channel_key=payment.channel_key,
-            order_name=payment.order_name,
-        )
-
 
 class ReservationDetailResponse(ReservationResponse):
     """While the hold lasts also what is needed to pay; null afterwards."""
@@ -138,11 +125,11 @@ class ReservationDetailResponse(ReservationResponse):
 
     @classmethod
     def of_own(cls, own: OwnReservation, qr: str | None) -> Self:
-        hold = own.hold
+        hold, payment = own.hold, own.payment
         return cls.of(own.reservation, own.cancellation, qr).model_copy(
             update={
                 "payment_token": hold.payment_token if hold else None,
                 "payment_token_expires_at": hold.payment_token_expires_at if hold else None,
-                "payment": OpenPaymentResponse.of(own.payment) if own.payment else None,
+                "payment": OpenPaymentResponse.model_validate(payment, from_attributes=True) if payment else None,
             }
         )

@@ -7,7 +7,7 @@ from pydantic import Field
 from common.domain.ids import PaymentId, ReservationId
 from common.domain.model import Model
 
-MOST_RESERVATIONS = 200
+MOST_RESERVATIONS = 200  # in one call
 
 
 class ReservationPaymentsRequest(Model):
