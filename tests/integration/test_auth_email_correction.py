@@ -1,5 +1,5 @@
-"""A mistyped address is corrected by the verified person only, whatever happens at the same time, on a real Postgres and
-Redis (AUTH-023)."""
+"""A mistyped address is corrected by the verified person only, whatever happens at the same time, on a real Postgres
+and Redis (AUTH-023)."""
 
 from collections.abc import Callable
 from functools import partial

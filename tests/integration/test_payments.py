@@ -64,7 +64,7 @@ class PaymentsService:
         self.amount = AMOUNT
         self.payable: Callable[[PayableRequest], PayableResponse] = self._payable
         self.extensions: list[int] = []  # seconds, of each call to the reservations service
-        self.withdrawn: list[PaymentId | None] = []  # payments that were reported as not started
+        self.not_started: list[PaymentId | None] = []  # payments that were reported as not started
         circuit = CircuitBreaker("portone", redis, self.clock, failures=(GatewayUnavailable,))
         channel_key = Settings().portone_channel_key
         self.portone = PortOne(portone, self.payments.add_gateway_answer, circuit.attempt, channel_key)
@@ -90,8 +90,8 @@ class PaymentsService:
 
     def _call(self, function: str, request: Any, response: Any, *, read: bool, raises: Any = ()) -> Any:
         assert read is (request.extension_seconds == 0), "a call that extends a hold is not a read"
-        if request.withdrawn:
-            self.withdrawn.append(request.payment_id)
+        if request.not_started:
+            self.not_started.append(request.payment_id)
         else:
             self.extensions.append(request.extension_seconds)
         return self.payable(request)
@@ -256,20 +256,22 @@ def test_a_payment_that_could_not_be_started_is_continued_with_any_key_for_other
     user, reservation = uuid4(), uuid4()
     service.faults("error")
     assert code_of(lambda: service.create(user, reservation)) == "PAYMENT_NOT_STARTED"
-    (withdrawn,) = service.withdrawn  # the seats can be changed again
+    (known,) = service.not_started  # the seats can be changed again
     service.faults("none")
     service.amount = AMOUNT // 2
     payment = service.create(user, reservation)
-    assert (payment.id, payment.amount) == (withdrawn, AMOUNT // 2)
+    assert (payment.id, payment.amount) == (known, AMOUNT // 2)
     assert service.confirm(payment, service.pay(payment, "AUTHORIZED")).status is PaymentStatus.SUCCESS
     assert service.kept_by_gateway(payment) == AMOUNT // 2
 
 
-def test_a_payment_is_not_withdrawn_if_a_request_at_the_same_time_started_it(service: PaymentsService) -> None:
+def test_a_payment_that_a_request_at_the_same_time_started_is_not_reported_as_not_started(
+    service: PaymentsService,
+) -> None:
     gateway = StartedMeanwhile(service.portone, service.payments)
     service.use_gateway(gateway)
     assert service.create().preregistered_at is not None
-    assert service.withdrawn == []
+    assert service.not_started == []
 
 
 def test_money_for_seats_that_were_changed_is_not_taken_or_returned(service: PaymentsService) -> None:
@@ -286,7 +288,7 @@ def test_a_payment_whose_amount_changed_while_it_was_registered_is_not_started(s
     user, reservation = uuid4(), uuid4()
     service.faults("error")
     assert code_of(lambda: service.create(user, reservation)) == "PAYMENT_NOT_STARTED"
-    (known,) = service.withdrawn
+    (known,) = service.not_started
     assert known is not None
     service.payments.change_order(known, "Tour 1", AMOUNT // 2)  # a request for other seats at the same time
     assert not service.payments.mark_preregistered(known, AMOUNT, service.clock())

@@ -595,10 +595,10 @@ def test_a_change_after_the_payment_started_is_rejected(service: ReservationsWit
 def test_after_a_payment_that_could_not_be_started_the_seats_can_be_changed(service: ReservationsWithClock) -> None:
     held, payment = service.hold(SEATS[0]).reservation, PaymentId(uuid4())
     service.payable(held.user_id, held.id, timedelta(), payment)
-    withdraw = partial(service.check_payable.check, held.user_id, held.id, extension=timedelta(), withdrawn=True)
-    withdraw(payment_id=PaymentId(uuid4()))  # of another payment
+    not_started = partial(service.check_payable.check, held.user_id, held.id, extension=timedelta(), not_started=True)
+    not_started(payment_id=PaymentId(uuid4()))  # of another payment
     assert code_of(lambda: service.change(held, [SEATS[1].id])) == "PAYMENT_STARTED"
-    withdraw(payment_id=payment)
+    not_started(payment_id=payment)
     assert service.change(held, [SEATS[1].id]).reservation.seat_ids == [SEATS[1].id]
 
 

@@ -105,16 +105,16 @@ class CreatePayment:
             if started is not None and started.preregistered_at is not None:
                 return started  # by a request at the same time
             log.warning("pre-registration failed", extra={"payment_id": str(payment.id), "error": str(error)})
-            self._withdraw(payment)
+            self._report_not_started(payment)
             raise PaymentNotStarted(retry_after=error.retry_after) from error
         if not self._payments.mark_preregistered(payment.id, payment.amount, self._clock()):
             raise PaymentInProgress()  # with another amount, by a request at the same time
         return payment
 
-    def _withdraw(self, payment: Payment) -> None:
+    def _report_not_started(self, payment: Payment) -> None:
         """No buyer can pay for it, since none has its id. If the process crashes before this, the next request starts
         the payment or comes here again."""
         try:
-            self._reservations.withdraw(payment.reservation_id, payment.user_id, payment.id)
+            self._reservations.not_started(payment.reservation_id, payment.user_id, payment.id)
         except DomainError as error:
-            log.warning("payment not withdrawn", extra={"payment_id": str(payment.id), "error": error.code})
+            log.warning("seats cannot be changed yet", extra={"payment_id": str(payment.id), "error": error.code})

@@ -252,7 +252,7 @@ class ReservationRepository:
             (hold_expires_at, now, payment_id, reservation_id),
         )
 
-    def withdraw_payment(
+    def mark_payment_not_started(
         self, connection: Connection, reservation_id: ReservationId, payment_id: PaymentId | None
     ) -> None:
         connection.execute(

@@ -11,7 +11,7 @@ from functions.reservations.wiring import purchases
 def handler(request: PayableRequest) -> PayableResponse:
     extension = timedelta(seconds=request.extension_seconds)
     reservation = purchases.check_payable().check(
-        request.user_id, request.reservation_id, request.payment_id, extension, withdrawn=request.withdrawn
+        request.user_id, request.reservation_id, request.payment_id, extension, not_started=request.not_started
     )
     return PayableResponse(
         reservation_id=reservation.id,

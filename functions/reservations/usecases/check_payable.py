@@ -24,12 +24,12 @@ class CheckPayable:
         payment_id: PaymentId | None,
         extension: timedelta,
         *,
-        withdrawn: bool = False,
+        not_started: bool = False,
     ) -> Reservation:
         """The reservation, whose seats cannot be changed any more, and whose hold lasts at least `extension` longer.
 
         The hold must not expire while the payment gateway approves the payment. `payment_id` pays for it from now on;
-        if it was `withdrawn`, and no other payment came after it, the seats can be changed again. Raises NotFound and
+        if it was `not_started`, and no other payment came after it, the seats can be changed again. Raises NotFound and
         HoldExpired.
         """
         now = self._clock()
@@ -37,8 +37,8 @@ class CheckPayable:
             reservation = self._reservations.lock_own(connection, reservation_id, user_id)
             if reservation is not None and reservation.holds_at(now):
                 until = reservation.extended_hold(now + extension) if extension else reservation.hold_expires_at
-                if withdrawn:
-                    self._reservations.withdraw_payment(connection, reservation.id, payment_id)
+                if not_started:
+                    self._reservations.mark_payment_not_started(connection, reservation.id, payment_id)
                 else:
                     self._reservations.start_payment(connection, reservation.id, payment_id, now, until)
                     reservation = replace(reservation, hold_expires_at=until)

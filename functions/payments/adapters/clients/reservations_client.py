@@ -31,7 +31,9 @@ class ReservationsClient:
         is_read = extension_seconds == 0
         return self._call(self._function, request, PayableResponse, read=is_read, raises=(NotFound, HoldExpired))
 
-    def withdraw(self, reservation_id: ReservationId, user_id: UserId, payment_id: PaymentId) -> None:
+    def not_started(self, reservation_id: ReservationId, user_id: UserId, payment_id: PaymentId) -> None:
         """The payment could not be started: the reservation's seats may be changed again. Raises as `payable` does."""
-        request = PayableRequest(reservation_id=reservation_id, user_id=user_id, payment_id=payment_id, withdrawn=True)
+        request = PayableRequest(
+            reservation_id=reservation_id, user_id=user_id, payment_id=payment_id, not_started=True
+        )
         self._call(self._function, request, PayableResponse, read=True, raises=(NotFound, HoldExpired))

@@ -18,7 +18,7 @@ class PayableRequest(Model):
     # The payment that pays for it from now on: the failure of another one does not cancel the reservation.
     payment_id: PaymentId | None = None
     # The payment could not be started, so no buyer can have paid: the seats may be changed again.
-    withdrawn: bool = False
+    not_started: bool = False
     # The hold must last at least this much longer. It keeps its first name on the wire: versions call each other.
     extension_seconds: Annotated[int, Field(ge=0, le=60, alias="guardSeconds")] = 0
 
