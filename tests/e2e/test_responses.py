@@ -131,12 +131,12 @@ def test_cross_origin_calls_are_allowed_for_the_configured_origin_only(http: htt
     assert preflight.headers["access-control-max-age"] == "7200"
 
 
-@pytest.mark.parametrize("origin", ["http://localhost:5173", "https://second.example"])
-def test_a_front_end_can_read_the_gateways_own_errors(http: httpx.Client, origin: str) -> None:
+@pytest.mark.parametrize("origin", ["http://localhost:5173", "https://evil.example"])
+def test_only_the_front_end_can_read_the_gateways_own_errors(http: httpx.Client, origin: str) -> None:
     answer = http.patch("/events", headers={"Origin": origin})
     assert (answer.status_code, answer.json()["code"], answer.json()["timestamp"]) == (404, "NOT_FOUND", None)
     assert answer.json()["traceId"] == answer.headers["x-trace-id"]
-    assert answer.headers["access-control-allow-origin"] == origin
+    assert answer.headers["access-control-allow-origin"] == "http://localhost:5173"
     assert {"X-Trace-Id", "Retry-After"} <= set(answer.headers["access-control-expose-headers"].split(","))
     assert answer.headers["vary"] == "Origin"
 

@@ -173,3 +173,19 @@ def test_a_preflight_allows_one_origin_or_any_of_several(tmp_path: Path, origins
     for mock in preflights:
         sent = mock["responses"]["default"]["responseParameters"]
         assert sent["method.response.header.Access-Control-Allow-Origin"] == f"'{allowed}'"
+
+
+@pytest.mark.parametrize(
+    ("origins", "expression"),
+    [
+        ("https://a.example", "'https://a.example'"),
+        ("https://a.example,https://b.example", "method.request.header.Origin"),
+    ],
+)
+def test_the_gateways_errors_name_the_one_front_end_or_the_callers_origin(
+    tmp_path: Path, origins: str, expression: str
+) -> None:
+    (api,) = load(ROOT / "template.yaml", with_preflight_origin({"AllowedOrigin": origins}), cache=tmp_path).apis
+    assert api.responses
+    for response in api.responses.values():
+        assert response.headers["Access-Control-Allow-Origin"] == expression
