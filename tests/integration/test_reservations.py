@@ -650,7 +650,9 @@ def test_a_late_message_refunds_nothing_twice(service: ReservationsWithClock, su
     assert messages(superuser) == ["ReservationConfirmed", "ReservationCancelled"]
 
 
-def test_an_unpaid_hold_with_a_payment_expires_once_payments_can_be_asked(service: ReservationsWithClock) -> None:
+def test_an_unpaid_hold_with_a_payment_expires_once_payments_can_be_asked(
+    service: ReservationsWithClock, capsys: pytest.CaptureFixture[str]
+) -> None:
     unpaid, paid, without = (service.hold(seat).reservation for seat in SEATS[:3])
     ids = {each.id: PaymentId(uuid4()) for each in (unpaid, paid)}
     for each in (unpaid, paid):
@@ -660,6 +662,7 @@ def test_an_unpaid_hold_with_a_payment_expires_once_payments_can_be_asked(servic
     service.payments.unavailable = True
     service.clock.now += timedelta(seconds=301)
     assert service.expire() == 1
+    assert '"OverdueHoldsWaiting":[2.0]' in capsys.readouterr().out
     assert [find(service, each).status for each in (unpaid, paid, without)] == ["PENDING", "PENDING", "CANCELLED"]
     service.payments.unavailable = False
     assert service.expire() == 1

@@ -98,8 +98,8 @@ HEADERS = {
     "ETag": {"schema": {"type": "string"}},
 }
 HEADERS_TOO_LARGE: Schema = {
-    "description": "More than 10 KB of path, query and headers: rejected by API Gateway, with an error body of its own",
-    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+    "description": "More than 10 KB of path, query and headers: rejected by API Gateway, with a text of its own",
+    "content": {"text/plain": {"schema": {"type": "string"}}},
 }
 COUNTED = ("X-RateLimit-Limit", "X-RateLimit-Remaining")
 

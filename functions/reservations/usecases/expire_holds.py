@@ -7,6 +7,7 @@ from common.domain.clock import Clock
 from common.domain.ids import ReservationId
 from common.domain.shared_errors import ServiceUnavailable
 from common.runtime.log import log
+from common.runtime.metrics import emit
 from common.stores.postgres import Connection, Database
 from functions.reservations.adapters.clients.payments_client import PaymentsClient
 from functions.reservations.adapters.reservation_repository import ReservationRepository
@@ -57,6 +58,7 @@ class ExpireHolds:
             payments = self._payments.payments(overdue)
         except ServiceUnavailable:
             log.warning("payments unavailable: overdue holds wait", extra={"count": len(overdue)})
+            emit({"service": "reservations"}, OverdueHoldsWaiting=len(overdue))
             return 0
         return self._end(overdue, payments)
 
